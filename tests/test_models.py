@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.command import vibe
-from vibethinker_local import memory, model_spec, models, paths, pull, toml_file, verified
+from vibethinker_local import memory, model_spec, models, paths, toml_file, verified
 from vibethinker_local.errors import ModelError, VibeError
+from vibethinker_local.hub import pull
 from vibethinker_local.machine import Room
 from vibethinker_local.model_spec import ModelFile, ModelSpec
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibethinker_local import awake, figures, forecast, machine, models
+from vibethinker_local.hub.pull import Step
 from vibethinker_local.model import Options, load
 from vibethinker_local.pace import Pace, duration, left
-from vibethinker_local.pull import Step
 from vibethinker_local.quote import Eta, Lengths, Quote, Rates, Work, quote, span
 from vibethinker_local.reliability.plan import make
 from vibethinker_local.types import ModelIdentity, Sampled, Started, Trajectory, Wrote

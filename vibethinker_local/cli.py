@@ -194,8 +194,8 @@ def solve(
 
     own = settings.load()
     from vibethinker_local import awake, forecast, machine
-    from vibethinker_local import solve as solving
     from vibethinker_local.model import Control, Options, load
+    from vibethinker_local.solve import single as solving
 
     seed = secrets.randbelow(2**31) if seed is None else seed
     options = Options(
@@ -212,8 +212,8 @@ def solve(
             progress.say(f"No larger model is installed: using {name}, for small arithmetic problems only.")
         plan = None
         if reliable:
-            from vibethinker_local import reliable as passes
             from vibethinker_local.reliability import plan as planning
+            from vibethinker_local.solve import reliable as passes
 
             plan = planning.make(
                 mode or chosen.spec.mode,
@@ -301,9 +301,10 @@ def bench(
 
     vibe bench          vibe bench -m mini --json          vibe bench --sequences 1,8 --depth 4096 --plot speed.svg
     """
-    from vibethinker_local import bench as benching
-    from vibethinker_local import bench_report, figures, models, render, settings
-    from vibethinker_local import peers as others
+    from vibethinker_local import figures, models, render, settings
+    from vibethinker_local.bench import bench as benching
+    from vibethinker_local.bench import peers as others
+    from vibethinker_local.bench import report as bench_report
 
     request = benching.Request(benching.counts(sequences), prompt, tokens, rounds, threads)
     wanted = others.wanted(peers, compare)

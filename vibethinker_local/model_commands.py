@@ -42,7 +42,7 @@ def pull(
     vibe pull          vibe pull vibethinker-3b:Q4_K_M          vibe pull vibethinker-3b:Q6_K --from checkpoint
     """
     from vibethinker_local import awake, machine, model_spec, render, settings
-    from vibethinker_local import pull as pulling
+    from vibethinker_local.hub import pull as pulling
 
     known = model_spec.registry()
     preferred = settings.load().model
@@ -72,7 +72,8 @@ def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpe
     from quantize.config import read_config
     from quantize.errors import QuantizeError
     from quantize.job import Request, prepare
-    from vibethinker_local import machine, models, pull, verified
+    from vibethinker_local import machine, models, verified
+    from vibethinker_local.hub import pull
 
     folder = progress.carry(pull.checkpoint(name, spec))
     try:

@@ -156,10 +156,11 @@ def fit(bank: BankFile, samples: Samples = None) -> None:
 
     Problems that it was fitted to say nothing of how good it is: `vibe eval report` leaves it out on their bank.
     """
-    from vibethinker_local import calibration, prompts, render
+    from vibethinker_local import prompts, render
     from vibethinker_local.eval import bank as banks
     from vibethinker_local.eval import fit as fitting
     from vibethinker_local.eval import table
+    from vibethinker_local.solve import calibration
 
     found = banks.read(bank)
     _name_damage(found, render.Progress(quiet=False, show_thinking=False))
@@ -232,7 +233,7 @@ def _name_damage(bank: "Bank", progress: "Progress") -> None:
 
 def _calibration(header: "Header", table: "Table") -> "tuple[vote.Calibration | None, list[str]]":
     """The calibration that may be judged by a bank, and what there is to say of it."""
-    from vibethinker_local import calibration
+    from vibethinker_local.solve import calibration
 
     kept = calibration.find(header.sha256, table.samples, table.claims)
     if kept is None or kept.prompts != header.prompts:

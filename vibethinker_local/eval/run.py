@@ -9,14 +9,14 @@ import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from vibethinker_local.asking import Asking
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.errors import UsageError
 from vibethinker_local.eval.bank import Bank, Checked, Entry
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.model import Model, Options
 from vibethinker_local.reliability import arithmetic
-from vibethinker_local.sampling import Budget, Ended, Sampling
+from vibethinker_local.solve.asking import Asking
+from vibethinker_local.solve.sampling import Budget, Ended, Sampling
 
 THINK_TOKENS = 4096  # of reasoning about one trajectory's claims
 

@@ -9,8 +9,8 @@ from vibethinker_local.errors import ModelError
 from vibethinker_local.model import Control, Model, Options, load
 from vibethinker_local.models import Chosen
 from vibethinker_local.reliability import plan
-from vibethinker_local.reliable import reliably
-from vibethinker_local.solve import solve
+from vibethinker_local.solve.reliable import reliably
+from vibethinker_local.solve.single import solve
 from vibethinker_local.tui.solver import Request
 from vibethinker_local.tui.start import Larger, Start
 from vibethinker_local.types import ModelIdentity, SolveEvent

@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import EOS, ScriptedBackend, always
-from vibethinker_local import solve as solving
 from vibethinker_local.cli import EXITS
 from vibethinker_local.engine.backend import Logits, Slice
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.errors import EngineError, UsageError
+from vibethinker_local.model import Control, Model, Options
 from vibethinker_local.models import ModelSpec
 from vibethinker_local.reasoning import split
+from vibethinker_local.solve.single import solve
 from vibethinker_local.types import Closing, Finished, Solution, SolveEvent, Started, Wrote
 
 Script = Callable[[bytes], int]  # what was written so far, forced text included → the next byte or EOS
@@ -57,12 +58,12 @@ def script(reply: bytes, closed: bytes = b"", asked: bytes = b"") -> Script:
 
 
 def events(
-    script: Script, *, max_tokens: int = 400, control: solving.Control | None = None, **other: object
+    script: Script, *, max_tokens: int = 400, control: Control | None = None, **other: object
 ) -> list[SolveEvent]:
     spec = ModelSpec(about="scripted", stops=("<stop>",))
-    model = solving.Model("scripted", Path("scripted.gguf"), spec, Engine(Speaker(script, **other)))  # type: ignore[arg-type]
-    options = solving.Options(seed=1, max_tokens=max_tokens)
-    found = list(solving.solve("p", model, options, control or solving.Control()))
+    model = Model("scripted", Path("scripted.gguf"), spec, Engine(Speaker(script, **other)))  # type: ignore[arg-type]
+    options = Options(seed=1, max_tokens=max_tokens)
+    found = list(solve("p", model, options, control or Control()))
     assert model.engine.cells_used == 0, "the KV was not given back"
     return found
 
@@ -152,8 +153,8 @@ def test_code_at_the_limit_may_be_finished_even_where_there_was_some_before() ->
 def test_the_files_own_end_token_ends_a_reply() -> None:
     speaker = Speaker(script(b"<think>hm</think>\\boxed{7}\x03and so on"))
     speaker.info = replace(speaker.info, ends=frozenset({3}))
-    model = solving.Model("scripted", Path("scripted.gguf"), ModelSpec(about="scripted", stops=()), Engine(speaker))
-    found = solution(list(solving.solve("p", model, solving.Options(seed=1), solving.Control())))
+    model = Model("scripted", Path("scripted.gguf"), ModelSpec(about="scripted", stops=()), Engine(speaker))
+    found = solution(list(solve("p", model, Options(seed=1), Control())))
     assert (found.text, found.trajectories[0].finish) == ("\\boxed{7}", "stop")
 
 
@@ -166,7 +167,7 @@ def test_a_context_without_room_is_an_error() -> None:
 
 def interrupted(reply: Script, after: int, *, stop: bool = False) -> tuple[Solution, list[SolveEvent]]:
     """A run whose user presses Ctrl-C once, or twice, when `after` bytes were written."""
-    control = solving.Control()
+    control = Control()
 
     def watching(written: bytes) -> int:
         if len(written) >= after:
@@ -188,7 +189,7 @@ def test_answer_now_in_the_reasoning() -> None:
 
 
 def test_answer_now_before_the_first_token() -> None:
-    control = solving.Control(answer_now=True)
+    control = Control(answer_now=True)
     found = solution(events(script(b"<think>hm", b"So \\boxed{7}."), control=control))
     assert (found.status, found.text) == ("answered", "So \\boxed{7}.")
 
@@ -214,10 +215,8 @@ def test_an_engine_that_fails_keeps_what_was_written() -> None:
             return super().decode(slices)
 
     spec = ModelSpec(about="scripted", stops=("<stop>",))
-    model = solving.Model(
-        "scripted", Path("scripted.gguf"), spec, Engine(Dying(script(b"<think>so \\boxed{7} " + b"x" * 99)))
-    )
-    found = solution(list(solving.solve("p", model, solving.Options(seed=1), solving.Control())))
+    model = Model("scripted", Path("scripted.gguf"), spec, Engine(Dying(script(b"<think>so \\boxed{7} " + b"x" * 99))))
+    found = solution(list(solve("p", model, Options(seed=1), Control())))
     assert (found.status, found.error, found.answer) == ("failed", "the power is gone", "7")
     assert found.trajectories[0].finish == "aborted"
 
@@ -272,11 +271,9 @@ def test_five_hundred_endings() -> None:
         base = list(BASES)[seed % len(BASES)]
         following = script(BASES[base](rng), rng.choice(ENDS), rng.choice(ENDS))
         max_tokens = rng.choice([64, 90, 150, 250, 600])
-        control, press = solving.Control(), rng.choice([FOREVER, FOREVER, rng.randint(0, max_tokens)])
+        control, press = Control(), rng.choice([FOREVER, FOREVER, rng.randint(0, max_tokens)])
 
-        def reply(
-            written: bytes, following: Script = following, control: solving.Control = control, press: int = press
-        ) -> int:
+        def reply(written: bytes, following: Script = following, control: Control = control, press: int = press) -> int:
             control.answer_now |= len(written) >= press
             return following(written)
 

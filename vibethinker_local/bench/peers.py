@@ -20,10 +20,10 @@ from typing import Any
 import psutil
 
 from vibethinker_local import models
-from vibethinker_local.bench import BATCH, Bench, Request, Rival, Rivals
+from vibethinker_local.bench.bench import BATCH, Bench, Request, Rival, Rivals
+from vibethinker_local.bench.measurement import DECODE, PREFILL, US, Measurement
 from vibethinker_local.engine.backend import Slice
 from vibethinker_local.errors import UsageError
-from vibethinker_local.measurement import DECODE, PREFILL, US, Measurement
 from vibethinker_local.models import Chosen
 
 VIBE = [sys.executable, "-m", "vibethinker_local"]

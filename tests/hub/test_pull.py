@@ -15,10 +15,11 @@ import pytest
 from huggingface_hub import constants
 
 from tests.command import Result, vibe
-from tests.hub import COMMIT, Hub, serving
-from vibethinker_local import download, models, paths
+from tests.hub.stand_in import COMMIT, Hub, serving
+from vibethinker_local import models, paths
+from vibethinker_local.hub import download
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 GGUF = paths.MINI.read_bytes()
 SHA256 = hashlib.sha256(GGUF).hexdigest()
 PROBLEM = "Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?"

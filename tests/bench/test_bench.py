@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from tests.command import vibe
-from vibethinker_local import bench, bench_report, figures, machine, models, peers
+from vibethinker_local import chart, figures, machine, models
+from vibethinker_local.bench import bench, peers
+from vibethinker_local.bench import report as bench_report
+from vibethinker_local.bench.measurement import Measurement
 from vibethinker_local.errors import UsageError
-from vibethinker_local.measurement import Measurement
 from vibethinker_local.model import Options, load
 from vibethinker_local.paths import MINI
 
@@ -268,7 +270,7 @@ def test_a_picture_has_a_line_for_each_file_and_depth() -> None:
     assert {"Q4_0", "Q8_0", "Q8_0, 4,096 deep", "Sequences at once"} <= set(texts)
     for line in lines:
         points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
-        assert all(0 < x < bench_report.WIDTH and 0 < y < bench_report.HEIGHT for x, y in points)
+        assert all(0 < x < chart.WIDTH and 0 < y < chart.HEIGHT for x, y in points)
         assert points[1][1] < points[0][1]  # faster is higher
 
 

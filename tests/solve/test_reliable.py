@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import EOS, ScriptedBackend
-from vibethinker_local import journal, prompts, reliable
+from vibethinker_local import prompts
 from vibethinker_local.engine.backend import Logits, Slice
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.model_info import ModelInfo
@@ -18,6 +18,7 @@ from vibethinker_local.errors import EngineError, UsageError
 from vibethinker_local.model import Control, Model, Options
 from vibethinker_local.model_spec import ModelSpec
 from vibethinker_local.reliability.plan import BUDGETS, Plan, make, seconds
+from vibethinker_local.solve import journal, reliable
 from vibethinker_local.types import (
     Claimed,
     Contested,

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from vibethinker_local.asking import CLAIM_TOKENS, Asking
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.errors import EngineError
 from vibethinker_local.model import Model, Options
 from vibethinker_local.reliability import arithmetic, claims, vote
 from vibethinker_local.reliability.plan import Plan
-from vibethinker_local.sampling import Ended
+from vibethinker_local.solve.asking import CLAIM_TOKENS, Asking
+from vibethinker_local.solve.sampling import Ended
 from vibethinker_local.types import Claim, Claimed, Judged, SolveEvent, Verdict
 
 

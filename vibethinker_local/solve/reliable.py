@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from vibethinker_local import calibration, journal, paths, prompts, verified
+from vibethinker_local import paths, prompts, verified
 from vibethinker_local.errors import EngineError, UsageError
 from vibethinker_local.model import Control, Model, Options
 from vibethinker_local.reliability import equivalence, stopping, vote
 from vibethinker_local.reliability.checker import Checker
 from vibethinker_local.reliability.clusters import Clusters
 from vibethinker_local.reliability.plan import Plan
-from vibethinker_local.sampling import Budget, Ended, Sampling, shown
+from vibethinker_local.solve import calibration, journal
+from vibethinker_local.solve.sampling import Budget, Ended, Sampling, shown
+from vibethinker_local.solve.verifying import Verifying
 from vibethinker_local.types import (
     AnswerCluster,
     Contested,
@@ -35,7 +37,6 @@ from vibethinker_local.types import (
     Trajectory,
     Usage,
 )
-from vibethinker_local.verifying import Verifying
 
 HURRY = 0.85  # of the time: from here on an answer is asked for, if there is none yet
 INCOMPARABLE = "These answers cannot be compared with each other, so this is one solution and not a vote."

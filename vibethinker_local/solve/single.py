@@ -1,4 +1,4 @@
-"""The use case: one problem in, SolveEvents out, the last of them a Solution."""
+"""One problem, one trajectory: SolveEvents, the last of them a Solution."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from vibethinker_local import verified
 from vibethinker_local.errors import EngineError, ModelError
 from vibethinker_local.model import Control, Model, Options
 from vibethinker_local.models import Chosen
-from vibethinker_local.sampling import Budget, Sampling, shown
+from vibethinker_local.solve.sampling import Budget, Sampling, shown
 from vibethinker_local.types import (
     Exchange,
     Finished,

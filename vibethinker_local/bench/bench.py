@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vibethinker_local import figures, gguf_header, machine, memory
+from vibethinker_local.bench.measurement import DECODE, PREFILL, US, Measurement, summary
 from vibethinker_local.engine import SamplingParams, SequenceId
 from vibethinker_local.engine.llama_model import LlamaModel
 from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.errors import EngineError, ModelError, UsageError
-from vibethinker_local.measurement import DECODE, PREFILL, US, Measurement, summary
 from vibethinker_local.models import Chosen, ModelSpec
 
 BATCH = memory.BATCH  # tokens, ours and so the peers'

@@ -17,9 +17,10 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from vibethinker_local import hub, verified
+from vibethinker_local import verified
 from vibethinker_local.errors import ModelError
-from vibethinker_local.hub import RemoteFile
+from vibethinker_local.hub import client as hub
+from vibethinker_local.hub.client import RemoteFile
 from vibethinker_local.models import hub_folder
 
 PAUSES = (1, 2, 4, 8, 16)  # seconds before another attempt, each time one has brought nothing

@@ -12,7 +12,7 @@ from vibethinker_local.engine import SamplingParams, SequenceId
 from vibethinker_local.model import Model, Options
 from vibethinker_local.reasoning import split
 from vibethinker_local.reliability import claims
-from vibethinker_local.sampling import Ended
+from vibethinker_local.solve.sampling import Ended
 
 CLAIM_TOKENS = 256  # of one trajectory's claims
 

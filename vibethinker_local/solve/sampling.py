@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from vibethinker_local import prompts
-from vibethinker_local.draft import Draft
 from vibethinker_local.engine import SamplingParams, SequenceId, StepOutput
 from vibethinker_local.errors import UsageError
 from vibethinker_local.model import Model, Options
 from vibethinker_local.reliability import answers
+from vibethinker_local.solve.draft import Draft
 from vibethinker_local.types import Reason, SolveEvent, Trajectory
 
 ANSWER_TOKENS = 128  # for the answer, once it was asked for outright

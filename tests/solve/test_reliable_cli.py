@@ -14,7 +14,7 @@ import pytest
 
 from tests.command import vibe
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EASY = "Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?"
 HARD = (
     "Lily has 4 cups. Ben has 3 times as many cups as Lily. Iris has 20 more cups than Ben. Tom has 7 fewer cups than "

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.test_endings import Speaker, script
-from vibethinker_local import solve as solving
+from tests.solve.test_endings import Speaker, script
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.model import Control, Model, Options
 from vibethinker_local.model_spec import ModelSpec
+from vibethinker_local.solve.single import solve
 from vibethinker_local.types import Exchange, Started
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}\x02"
@@ -20,7 +20,7 @@ def started(earlier: Sequence[Exchange], *, cells: int = 4096, alone: bool = Fal
     speaker.info = replace(speaker.info, template=TEMPLATE)
     spec = ModelSpec(about="scripted", stops=("<stop>",), alone=alone)
     model = Model("scripted", Path("scripted.gguf"), spec, Engine(speaker))
-    first = next(iter(solving.solve("now", model, Options(seed=1), Control(), earlier)))
+    first = next(iter(solve("now", model, Options(seed=1), Control(), earlier)))
     assert isinstance(first, Started)
     kept = model.recent("now", earlier)
     return first, bytes(model.encode("now", kept)).decode()

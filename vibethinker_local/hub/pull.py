@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from vibethinker_local import memory
-from vibethinker_local.download import Progress, fetch
 from vibethinker_local.errors import ModelError, UsageError
-from vibethinker_local.hub import Missing, list_files, look_up
+from vibethinker_local.hub.client import Missing, list_files, look_up
+from vibethinker_local.hub.download import Progress, fetch
 from vibethinker_local.machine import Room
 from vibethinker_local.model_spec import BUNDLED, ModelFile, ModelSpec
 from vibethinker_local.models import installed, matching

@@ -1,0 +1,1 @@
+"""The Hugging Face hub, and how a model file comes from there onto this disk."""
