@@ -220,6 +220,7 @@ def solve(
                 budget or own.budget,
                 samples=samples,
                 verdicts=verdicts,
+                escalates=chosen.spec.reasoned_verdicts,
                 stopping=stopping,
                 seconds=planning.seconds(time_limit) if time_limit else float("inf"),
             )

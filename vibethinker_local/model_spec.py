@@ -90,6 +90,7 @@ class ModelSpec(Strict):
     alone: bool = False  # each question is read without what was said before it
     think: tuple[Literal["<think>"], Literal["</think>"]] = ("<think>", "</think>")  # the tags of Qwen2's descendants
     mode: Literal["majority", "clr", "fitted", "published"] = "clr"  # of the reliability pass
+    reasoned_verdicts: bool = True  # whether it reasons about claims again where a vote is close
     files: tuple[ModelFile, ...] = ()
 
     @field_validator("typical_tokens")

@@ -442,6 +442,8 @@ def test_what_is_no_time(text: str) -> None:
 def test_budgets() -> None:
     assert [plan.samples for plan in BUDGETS.values()] == [4, 8, 16]
     assert make("published", "quick").samples == 32
+    assert make("clr", "deep", escalates=False).think_tokens == 0
+    assert make("clr", "deep", escalates=False, verdicts="think").verdicts == "think"
     with pytest.raises(UsageError, match="verdicts"):
         make("published", "standard", verdicts="score")
 

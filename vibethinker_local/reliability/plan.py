@@ -49,11 +49,14 @@ def make(
     *,
     samples: int | None = None,
     verdicts: Verdicts | None = None,
+    escalates: bool = True,
     stopping: bool = True,
     seconds: float = float("inf"),
     threshold: float = 0.5,
 ) -> Plan:
-    """The plan of a budget with what the user set himself. Raises UsageError for what contradicts itself."""
+    """The plan of a budget with what the user set himself; one that never `escalates` reasons about claims only where
+    all verdicts are to be reasoned. Raises UsageError for what contradicts itself.
+    """
     if budget not in BUDGETS:
         raise UsageError(f"There is no budget {budget!r}: give one of {', '.join(BUDGETS)}.")
     if mode == "published":
@@ -61,6 +64,8 @@ def make(
             raise UsageError("--mode published has reasoned verdicts: leave --verdicts score out.")
         return replace(PUBLISHED, samples=samples or PUBLISHED.samples, seconds=seconds)
     plan = replace(BUDGETS[budget], mode=mode, stopping=stopping, seconds=seconds, threshold=threshold)
+    if not escalates:
+        plan = replace(plan, think_tokens=0)
     return replace(plan, samples=samples or plan.samples, verdicts=verdicts or plan.verdicts)
 
 

@@ -54,7 +54,8 @@ class Local:
         options = replace(self._options, seed=request.seed)
         if not request.reliable:
             return solve(request.question, self._model, options, control, request.earlier)
-        wanted = plan.make(self._chosen.spec.mode, request.budget)
+        spec = self._chosen.spec
+        wanted = plan.make(spec.mode, request.budget, escalates=spec.reasoned_verdicts)
         if self._places < wanted.places:
             self._places = wanted.places  # also if there is room for fewer: it is not tried again
             self._model.engine.close()
