@@ -71,9 +71,7 @@ class Problem:
     conclusion: str  # the visible text, with \boxed{}
     operations: int
     signature: str  # numbers and structure without names or wording: what `split` hashes
-    truths: tuple[
-        str, ...
-    ]  # every given number, every step and the answer, as equations: `Ann = Cat - 5 = 91 - 5 = 86`
+    truths: tuple[str, ...]  # given numbers, steps and answer as equations: `Ann = Cat - 5 = 91 - 5 = 86`
 
     @property
     def split(self) -> Split:
