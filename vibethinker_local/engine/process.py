@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from vibethinker_local.engine.connection import Connection
@@ -35,6 +36,7 @@ from vibethinker_local.engine.sequence import checked, limit_after
 from vibethinker_local.errors import EngineError, ModelError
 
 TAKE_TOGETHER = 4  # steps that are acknowledged at once
+KNOWN, SHORT = 1024, 4096  # texts that are remembered, tokenized, and how many characters they may have
 PATIENCE = 0.1  # seconds after which a step comes back empty: the caller may have something else to do
 
 
@@ -61,6 +63,9 @@ class EngineProcess:
         self._next = 0
         self._asking = threading.Lock()
         self._pieces: dict[int, bytes] = {}
+        # An answer waits for the step that the process is in: what was asked once is remembered.
+        self._known = lru_cache(KNOWN)(self._tokens)
+        self._is_grammar = lru_cache(KNOWN)(lambda source: bool(self._ask(IsGrammar(source))))
         self._closed = False
         self.stepped_at = 0.0  # seconds, by the process's clock: the end of the step that was taken last
         self._taken = 0  # steps that were not acknowledged yet
@@ -101,8 +106,10 @@ class EngineProcess:
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
         """Token ids of `text`; control tokens are recognised in it only with `special`."""
-        found: list[int] = self._ask(Tokenize(text, special))
-        return found
+        return list(self._known(text, special) if len(text) <= SHORT else self._tokens(text, special))
+
+    def _tokens(self, text: str, special: bool) -> tuple[int, ...]:
+        return tuple(self._ask(Tokenize(text, special)))
 
     def piece(self, token: int) -> bytes:
         """The bytes that a token stands for; none for a control token."""
@@ -113,7 +120,7 @@ class EngineProcess:
     def add(self, tokens: Iterable[int], params: SamplingParams, *, parent: SequenceId | None = None) -> SequenceId:
         """As Engine.add. Raises EngineDied if the process had died with Sequences in it; else it starts another."""
         known = checked(tokens, self.vocabulary, self._connection.ready.capacity, params)
-        if params.grammar is not None and not self._ask(IsGrammar(params.grammar)):
+        if params.grammar is not None and not self._is_grammar(params.grammar):
             raise ValueError("the grammar is not valid GBNF with a rule `root`")
         return self._add(known, params, parent)
 
