@@ -7,6 +7,7 @@ where the file ends; a line that cannot be read is named, and what it held is sa
 import json
 import math
 import os
+import time
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +19,7 @@ from vibethinker_local.eval import problems
 from vibethinker_local.eval.problems import Problem
 
 SCHEMA = 1
+SYNC_SECONDS = 1.0  # between two syncs to the disk: a small model ends hundreds of trajectories in one
 # What has to be the same for one run to go on with the bank of another.
 FACTS = {
     "sha256": "model file",
@@ -136,7 +138,7 @@ def read(path: Path) -> Bank:
 
 
 class Writer:
-    """Appends; what was added is on the disk when `add` returns."""
+    """Appends. A kill costs nothing of what was added, a power cut the last second."""
 
     def __init__(self, path: Path, header: Header, known: Bank | None) -> None:
         """A new file, or the one that `known` was read from. Raises UsageError."""
@@ -148,18 +150,29 @@ class Writer:
             self._file = path.open("a", encoding="utf-8", newline="\n")
         except OSError as error:
             raise self._failed(error) from error
+        self._synced = time.monotonic()
 
     def add(self, what: Problem | Entry) -> None:
         """Raises UsageError if the disk is full, or the file cannot be written for another reason."""
         try:
             self._file.write(json.dumps(asdict(what), ensure_ascii=True) + "\n")
             self._file.flush()
-            os.fsync(self._file.fileno())
+            if time.monotonic() - self._synced > SYNC_SECONDS:
+                self._sync()
         except OSError as error:
             raise self._failed(error) from error
 
     def close(self) -> None:
-        self._file.close()
+        """Raises UsageError as `add` does."""
+        try:
+            self._sync()
+            self._file.close()
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _sync(self) -> None:
+        os.fsync(self._file.fileno())
+        self._synced = time.monotonic()
 
     def _failed(self, error: OSError) -> UsageError:
         return UsageError(f"The bank {self._path} cannot be written: {error.strerror}.")
