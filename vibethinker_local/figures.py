@@ -85,6 +85,11 @@ class Figures(_Figure):
     deep: tuple[Decode, ...] = ()
     peers: tuple[Ratio, ...] = ()
 
+    @property
+    def best_sequences(self) -> int:
+        """As many as decode most tokens per second together."""
+        return max(self.decode, key=lambda row: row.tokens_per_second).sequences
+
     def rate(self, sequences: int) -> float:
         """Tokens per second to expect of so many Sequences together, between what was measured."""
         rows = sorted(self.decode, key=lambda row: row.sequences)

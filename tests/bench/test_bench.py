@@ -225,6 +225,7 @@ def test_loading_takes_the_threads_that_were_fastest() -> None:
 def test_rates_in_between() -> None:
     rate = found(rates={4: 30.0, 1: 10.0, 8: 60.0}).rate
     assert [rate(count) for count in (1, 2, 4, 6, 8, 50)] == [10, pytest.approx(50 / 3), 30, 45, 60, 60]
+    assert found(rates={1: 15.0, 4: 20.0, 8: 17.0}).best_sequences == 4, "more at once is not always faster"
 
 
 def test_which_quant_suits_how_many() -> None:

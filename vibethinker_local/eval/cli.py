@@ -25,6 +25,7 @@ app = typer.Typer(
 BankFile = Annotated[Path, typer.Argument(metavar="BANK", help="A bank made by `vibe eval run`.")]
 Samples = Annotated[int | None, typer.Option("-k", "--samples", min=1, max=1024, help="Default: all there are.")]
 Verdicts = Literal["score", "think"]
+AT_ONCE = 8  # trajectories, where nothing was measured
 EVERY = 30.0  # seconds between lines of progress where stderr is no terminal
 
 
@@ -44,14 +45,17 @@ def run(
     ctx: Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens of context for each trajectory.")] = None,
     kv: Annotated[Literal["f16", "q8_0"], typer.Option("--kv", help="q8_0 takes half the memory.")] = "f16",
     threads: Annotated[int | None, typer.Option(min=1, max=512, help="Default: the performance cores.")] = None,
-    at_once: Annotated[int, typer.Option(min=1, max=64, help="Trajectories in one batch, if they fit.")] = 8,
+    at_once: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Trajectories in one batch, if they fit. Default: `vibe bench` knows best, else 8."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Bank trajectories, claims and verdicts. Ctrl-C stops; the same command goes on, also with a larger -k.
 
     vibe eval run aime.jsonl -k 32          vibe eval run gpqa.parquet -k 8 -m vibethinker-3b:Q4_K_M --bank q4.jsonl
     """
-    from vibethinker_local import awake, machine, models, render, settings, verified
+    from vibethinker_local import awake, figures, machine, models, render, settings, verified
     from vibethinker_local.eval import bank as banks
     from vibethinker_local.eval import problems as reading
     from vibethinker_local.eval import run as running
@@ -72,7 +76,9 @@ def run(
     options = Options(seed, temperature, top_p, max_tokens or own.max_tokens, context, threads or own.threads, cache=kv)
     sha256 = verified.sha256(chosen.path)
     with awake.kept():
-        loaded = load(chosen, options, threads=machine.threads(), places=at_once)
+        measured = figures.of(chosen.path)
+        places = at_once or (measured.best_sequences if measured else AT_ONCE)
+        loaded = load(chosen, options, threads=machine.threads(), places=places)
         with closing(loaded.engine):
             for notice in loaded.notices:
                 progress.say(notice)
