@@ -45,10 +45,7 @@ def run(
     ctx: Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens of context for each trajectory.")] = None,
     kv: Annotated[Literal["f16", "q8_0"], typer.Option("--kv", help="q8_0 takes half the memory.")] = "f16",
     threads: Annotated[int | None, typer.Option(min=1, max=512, help="Default: the performance cores.")] = None,
-    at_once: Annotated[
-        int | None,
-        typer.Option(min=1, max=64, help="Trajectories in one batch, if they fit. Default: `vibe bench` knows best, else 8."),
-    ] = None,
+    at_once: Annotated[int | None, typer.Option(min=1, max=64, help="In one batch. Default: what is fastest.")] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Bank trajectories, claims and verdicts. Ctrl-C stops; the same command goes on, also with a larger -k.
