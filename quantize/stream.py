@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from gguf import GGMLQuantizationType
 
-from . import ggml
+from . import ggml, q8_0
 from .errors import CheckpointError
 from .plan import SOURCE_TYPES, Plan, TensorPlan
 from .progress import TICK, Progress
@@ -136,7 +136,10 @@ def convert(slab: Slab, source: ggml.Bytes, scratch: ggml.Floats, importance: gg
     if source_type == tensor.type:
         return source
     out = np.empty(slab.size, np.uint8)
-    ggml.quantize(weights, tensor.type, importance, out)
+    if tensor.type is GGMLQuantizationType.Q8_0:
+        q8_0.quantize(weights, out)
+    else:
+        ggml.quantize(weights, tensor.type, importance, out)
     if largest > LARGEST_F16 and tensor.type not in WIDE:
         ggml.widen(out, tensor.type, weights)
         if not np.isfinite(weights).all():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFReader
 
+from quantize import ggml, q8_0
 from quantize.job import Request, prepare
 from quantize.plan import FILE_TYPES
 from tests.quantize.checkpoint import Shape, random_weights, widened, write_checkpoint
@@ -37,6 +38,21 @@ def test_every_type(file_type: str, small: Path, base: Path, tmp_path: Path) -> 
     llama_quantize(base, tmp_path / "theirs.gguf", FILE_TYPES[file_type])
     assert tensors(tmp_path / "ours.gguf") == tensors(tmp_path / "theirs.gguf")
     assert keys(tmp_path / "ours.gguf") == keys(tmp_path / "theirs.gguf")
+
+
+def test_q8_0_of_any_weights() -> None:
+    rng = np.random.default_rng(1)
+    for exponent in rng.uniform(-45, 35, 200):
+        weights = (rng.standard_normal((6, 64)) * 10**exponent).astype(np.float32)
+        weights[0] = 0
+        weights[1] = rng.integers(-254, 255, 64) * np.float32(10**exponent / 2)  # halves, to be rounded
+        weights[1, ::32] = np.float32(127 * 10**exponent)
+        weights[2], weights[3] = np.nextafter(weights[1], np.float32(0)), np.nextafter(weights[1], np.float32(np.inf))
+        weights[2:4, ::32] = weights[1, ::32]
+        ours, theirs = np.zeros((2, weights.size // 32 * 34), np.uint8)
+        q8_0.quantize(weights, ours)
+        ggml.quantize(weights, GGMLQuantizationType.Q8_0, None, theirs)
+        assert (ours == theirs).all(), exponent
 
 
 @pytest.mark.parametrize("file_type", [name for name in FILE_TYPES if name not in ("F16", "BF16", "Q8_0")])
