@@ -1,87 +1,83 @@
-"""The model's visible text as Markdown: formulas readable, code highlighted, nothing that a terminal would obey."""
+"""The model's visible text: formulas readable, code highlighted, nothing that a terminal would obey."""
 
-from collections.abc import Iterator
+from rich.segment import Segment
+from textual.geometry import Region, Size
+from textual.selection import Selection
+from textual.strip import Strip
+from textual.style import Style
+from textual.widget import Widget
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-from textual.content import Content
-from textual.highlight import highlight
-from textual.widgets import Markdown
-from textual.widgets.markdown import MarkdownBlock, MarkdownFence
-
-from vibethinker_local.tui.markdown import FENCE_LANGUAGE, Reader, whole
-from vibethinker_local.tui.widgets.table import Table
+from vibethinker_local.tui.document import Document
+from vibethinker_local.tui.markdown import Reader
 
 MOST_CHARACTERS = 120_000  # shown; the export has all of it
 MOST_LINE = 20_000  # characters; beyond that, laying out one line takes seconds
 CUT = "\n\n…\n\n*The rest is not shown here; it is in the export.*"
 
 
-class Block(MarkdownFence):
-    """A block of code, or a formula in lines of its own."""
+class Answer(Widget):
+    """Grows while the model writes. One widget however long it is, so that the screen is laid out quickly."""
 
-    def __init__(self, markdown: Markdown, token: Token, code: str) -> None:
-        super().__init__(markdown, token, code)
-        self.set_class(self.lexer == FENCE_LANGUAGE, "maths")
-
-    def _copy_context(self, block: MarkdownBlock) -> None:
-        super()._copy_context(block)
-        self.set_class(self.lexer == FENCE_LANGUAGE, "maths")
-
-    @classmethod
-    def highlight(cls, code: str, language: str, ansi: bool = False, dark: bool = False) -> Content:
-        name = language.split(maxsplit=1)[0] if language.strip() else "text"
-        if name in (FENCE_LANGUAGE, "text") or len(code) > MOST_LINE:
-            return Content(code)  # without a name it would be guessed, another one with every line
-        return highlight(code, language=name)
-
-
-class Answer(Markdown):
-    """Grows while the model writes, and is set once more as a whole at the end."""
-
-    BLOCKS = Markdown.BLOCKS | {"fence": Block, "code_block": Block, "table_open": Table}
+    ALLOW_SELECT = True
 
     def __init__(self, text: str = "") -> None:
-        super().__init__(whole(_bounded(text)) or None, parser_factory=_parser, open_links=False)
-        self._reader = Reader()
-        self._text = ""  # that has grown here
+        super().__init__()
+        self._reader, self._document = Reader(), Document()
+        self._text = ""  # that is shown
+        self.show(text)
 
-    async def grow(self, text: str) -> None:
+    def grow(self, text: str) -> None:
         """Show more of the text."""
         if len(self._text) > MOST_CHARACTERS:
             return
+        text = text if self._text else text.lstrip()
         self._text += text
         if markdown := self._reader.feed(text):
-            await self.append(markdown)
+            self._add(markdown, final=False)
 
-    async def complete(self, text: str) -> bool:
-        """Whether the text that has grown here is this one, and looks as if it had been set as a whole."""
-        if self._text.strip() != text:
-            return False
-        if markdown := self._reader.flush():
-            await self.append(markdown)
-        grown = [_outline(block) for block in self.query(MarkdownBlock)]
-        return grown == [_outline(block) for block in _flat(self._build_from_source(whole(text)))]
+    def show(self, text: str) -> None:
+        """Show this text, and nothing else. If it has grown here, most of it stays as it is."""
+        text = _bounded(text.strip())
+        if self._text.rstrip() != text:
+            self._reader, self._document, self._text = Reader(), Document(self._document.width), text
+            self._add(self._reader.feed(text), final=False)
+        self._add(self._reader.flush(), final=True)
 
-    async def show(self, text: str) -> None:
-        """Show this text, instead of what there was."""
-        self._reader, self._text = Reader(), ""
-        await self.update(whole(_bounded(text)))
+    def _add(self, markdown: str, *, final: bool) -> None:
+        document, rows = self._document, len(self._document.rows)
+        changed = document.settled
+        document.add(markdown, final=final)
+        if len(document.rows) == rows:
+            self.refresh(Region(0, changed, self.size.width, rows - changed))
+        else:
+            self.refresh(layout=True)
 
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        self._document.fit(width)
+        return len(self._document.rows)
 
-def _flat(blocks: list[MarkdownBlock]) -> Iterator[MarkdownBlock]:
-    """Blocks that are not mounted yet, in the order in which they will be in the document."""
-    for block in blocks:
-        yield block
-        if not isinstance(block, Table):
-            yield from _flat(block._blocks)
+    def render_line(self, y: int) -> Strip:
+        base, rows, width = self.visual_style, self._document.rows, self.size.width
+        if y >= len(rows):
+            return Strip.blank(width, base.rich_style)
+        text = rows[y].text
+        if self.text_selection and (span := self.text_selection.get_span(y)):
+            start, end = span
+            marked = Style.from_styles(self.screen.get_component_styles("screen--selection"))
+            text = text.stylize(marked, start, None if end < 0 else end)
+        parts = text.render(base, end="")
+        strip = Strip([Segment(part, (base + style).rich_style) for part, style in parts])
+        return strip.adjust_cell_length(width, base.rich_style).apply_offsets(0, y)
 
-
-def _outline(block: MarkdownBlock) -> tuple[str, str]:
-    """What a block is and says."""
-    if isinstance(block, Table):
-        return "Table", block.text
-    return type(block).__name__, block.code if isinstance(block, MarkdownFence) else block._content.plain
+    def get_selection(self, selection: Selection) -> tuple[str, str]:
+        """What is selected, without the rows' ends that are there for want of width alone."""
+        copied = ""
+        for y, row in enumerate(self._document.rows):
+            if span := selection.get_span(y):
+                start, end = span
+                text = row.text.plain[max(start, row.edge) : None if end < 0 else end].rstrip()
+                copied += (row.joint if copied else "") + text
+        return copied, "\n"
 
 
 def _bounded(text: str) -> str:
@@ -91,8 +87,3 @@ def _bounded(text: str) -> str:
     if max(map(len, text.split("\n"))) > MOST_LINE:
         text = "\n".join(line if len(line) <= MOST_LINE else line[:MOST_LINE] + CUT for line in text.split("\n"))
     return text
-
-
-def _parser() -> MarkdownIt:
-    """Without HTML, which would not be shown at all; pictures and links stay the text that they are."""
-    return MarkdownIt("gfm-like", {"html": False, "linkify": False}).disable(["image", "link", "autolink"])

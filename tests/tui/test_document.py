@@ -1,0 +1,103 @@
+"""Markdown as rows: what each block looks like, that pieces make no difference, that a copy has no added line ends."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from textual.geometry import Offset
+from textual.selection import SELECT_ALL, Selection
+
+from vibethinker_local.tui.document import Document, Row
+from vibethinker_local.tui.widgets.answer import Answer
+
+WIDTH = 24
+
+
+def document(markdown: str, width: int = WIDTH) -> Document:
+    found = Document(width)
+    found.add(markdown, final=True)
+    return found
+
+
+def shown(markdown: str, width: int = WIDTH) -> str:
+    return "\n".join(row.text.plain.rstrip() for row in document(markdown, width).rows)
+
+
+@pytest.mark.parametrize(
+    ("markdown", "rows"),
+    [
+        ("", ""),
+        ("one *two*\nthree `four`", "one two three four\n"),
+        ("one  \ntwo", "one\ntwo\n"),
+        ("a word that goes on in the next row", "a word that goes on in\nthe next row\n"),
+        ("# Head\ntext", "Head\n\ntext\n"),
+        ("- one\n- two\n  - three", "• one\n• two\n  ▪ three\n"),
+        ("9. nine\n10. ten of them, which is a lot", "  9. nine\n 10. ten of them, which\n     is a lot\n"),
+        ("- one\n\n- two\n\n  more", "• one\n\n• two\n\n  more\n"),
+        ("-", "•\n"),
+        ("> quoted text that is long\n> - item", "▌ quoted text that is\n▌ long\n▌\n▌ • item\n"),
+        ("```py\nx = 1\n\ny = 2\n```", "  x = 1\n\n  y = 2\n"),
+        ("```\n12345678901234567890123\n```", "  12345678901234567890\n  123\n"),
+        ("```maths\n x\n─ = 3\n y\n```", "     x\n    ─ = 3\n     y\n"),
+        ("```maths\n1234567890123456789\nabc\n```", "    1234567890123456\n    abc\n\n    789\n\n"),
+        ("| a | b |\n|---|---|\n| 1 | 2 |", "a │ b\n──┼──\n1 │ 2\n"),
+        ("***", "─" * WIDTH + "\n"),
+        ("[text](js:x) ![p](q) <b>h</b> <http://x>", "[text](js:x) ![p](q)\n<b>h</b> <http://x>\n"),
+        ("[a]: http://b 'c'", "[a]: http://b 'c'\n"),
+    ],
+)
+def test_what_it_looks_like(markdown: str, rows: str) -> None:
+    assert shown(markdown) == rows
+
+
+ALPHABET = [*"ab1 \n`*_|>-~#=", "\n\n", "```\n", "- ", "1. ", "    ", "| a | b |\n|---|---|\n", "word ", "> "]
+PIECES = st.lists(st.lists(st.sampled_from(ALPHABET), max_size=8).map("".join), max_size=12)
+
+
+@given(PIECES)
+def test_pieces_make_no_difference(pieces: list[str]) -> None:
+    grown = Document(WIDTH)
+    for piece in pieces:
+        grown.add(piece)
+    grown.add("", final=True)
+    assert looks(grown.rows) == looks(document("".join(pieces)).rows)
+
+
+@given(PIECES)
+def test_another_width_is_as_if_it_had_been_there_from_the_start(pieces: list[str]) -> None:
+    markdown = "".join(pieces)
+    fitted = document(markdown)
+    fitted.fit(40)
+    assert looks(fitted.rows) == looks(document(markdown, 40).rows)
+
+
+def looks(rows: list[Row]) -> list[tuple[object, ...]]:
+    return [(row.text.plain, row.text.spans, row.joint, row.edge) for row in rows]
+
+
+def test_a_long_code_block_that_grows_is_coloured_at_its_end() -> None:
+    code = "```python\n" + "x = 'y'  # z\n" * 600
+    grown = Document(WIDTH)
+    grown.add(code)
+    assert len(grown.rows[0].text.spans) == 1
+    grown.add("```\n\nDone.")
+    assert len(grown.rows[0].text.spans) > 3
+
+
+def test_what_is_settled_is_not_drawn_again() -> None:
+    grown = Document(WIDTH)
+    grown.add("one\n\n```\ntwo\n```\n\nthr")
+    rows = grown.rows[: grown.settled]
+    grown.add("ee and more")
+    assert [row.text.plain.strip() for row in rows] == ["one", "", "two", ""]
+    assert all(before is after for before, after in zip(rows, grown.rows, strict=False))
+
+
+def test_a_copy_has_the_text_alone() -> None:
+    answer = Answer(
+        "A sentence that is longer than the row.\n\n- an item that is longer than the row\n\n```\na\n b\n```"
+    )
+    answer.get_content_height(answer.size, answer.size, WIDTH)
+    assert answer.get_selection(SELECT_ALL)[0] == (
+        "A sentence that is longer than the row.\n\n• an item that is longer than the row\n\na\n b\n"
+    )
+    assert answer.get_selection(Selection(Offset(11, 0), Offset(6, 1)))[0] == "that is longer"

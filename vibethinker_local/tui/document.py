@@ -1,0 +1,206 @@
+"""Markdown as rows of text at a width, while it grows: only its last block is read and drawn again.
+
+What HTML, links and pictures would be stays the text that it is. Knows of styles, but of no widgets.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode as Node
+from rich.cells import cell_len
+from textual.content import Content
+
+from vibethinker_local.tui.markdown import FENCE_LANGUAGE
+from vibethinker_local.tui.table import table
+
+STYLES = {"em": "italic", "strong": "bold", "s": "strike", "code_inline": "$accent on $panel"}
+HEADING, CODE, RULE = "bold $primary", "$foreground on $surface", "$secondary"
+BULLETS, BULLET = "•▪‣⭑◦", "$text-primary"
+QUOTED = Content.styled("▌ ", "$text-primary 50%")
+CODE_EDGE, MATHS_EDGE = 2, 4  # cells on either side
+NARROWEST = 8  # cells that a text is given, however deep it lies
+MOST_HIGHLIGHTED = 20_000  # characters of code
+MOST_GROWING = 4_000  # while its end is not there: all of it is looked through with every word
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the screen."""
+
+    text: Content
+    joint: str = "\n"  # what stands between the row before and this one in a copy
+    edge: int = 0  # characters at its beginning that a copy leaves out
+
+
+BLANK = Row(Content())
+
+
+class Document:
+    """Blocks with an empty row after each. The rows of all but the last one stay until the width changes."""
+
+    def __init__(self, width: int = 0) -> None:
+        self.rows: list[Row] = []
+        self.settled = 0  # rows that stay
+        self.width = width  # cells; 0 while it is not known
+        self._open = ""  # Markdown of the last block
+        self._blocks: list[Node] = []
+
+    def add(self, markdown: str, *, final: bool = False) -> None:
+        """More of the text; with `final`, there is no more for now."""
+        self._open += markdown
+        del self.rows[self.settled :]
+        if not (blocks := parse(self._open)):
+            return
+        begin, _ = blocks[-1].map or (0, 0)
+        self._open = "\n".join(self._open.split("\n")[begin:])
+        for block in blocks[:-1]:
+            self._blocks.append(block)
+            self._draw(block)
+        self.settled = len(self.rows)
+        self._draw(blocks[-1], growing=not final)
+
+    def fit(self, width: int) -> None:
+        """Draw all of it at another width."""
+        if width == self.width:
+            return
+        self.width = width
+        self.rows = []
+        for block in self._blocks:
+            self._draw(block)
+        self.settled = len(self.rows)
+        self.add("", final=True)
+
+    def _draw(self, block: Node, *, growing: bool = False) -> None:
+        if self.width:
+            self.rows += [*draw(block, self.width, growing=growing), BLANK]
+
+
+@cache
+def _parser() -> MarkdownIt:
+    """Without HTML, which would not be shown at all."""
+    off = ["image", "link", "autolink", "reference"]
+    return MarkdownIt("gfm-like", {"html": False, "linkify": False}).disable(off)
+
+
+def parse(markdown: str) -> list[Node]:
+    """The blocks of a text."""
+    return Node(_parser().parse(markdown)).children
+
+
+def draw(block: Node, width: int, *, growing: bool = False) -> list[Row]:
+    """A block at a width, in cells; `growing`: it is drawn often."""
+    width = max(NARROWEST, width)
+    match block.type:
+        case "paragraph":
+            return _wrapped(_inline(block.children[0]), width)
+        case "heading":
+            return _wrapped(_inline(block.children[0]).stylize_before(HEADING), width)
+        case "fence" if block.info.strip() == FENCE_LANGUAGE:
+            return _maths(block.content, width)
+        case "fence" | "code_block":
+            most = MOST_GROWING if growing else MOST_HIGHLIGHTED
+            return _code(block.content, block.info if len(block.content) <= most else "", width)
+        case "bullet_list" | "ordered_list":
+            return _list(block, width, growing=growing)
+        case "blockquote":
+            return _behind(QUOTED, QUOTED, _below(block.children, width - 2, growing=growing), copied=False)
+        case "table":
+            rows = [row.children for part in block.children for row in part.children]
+            cells = [[_inline(cell.children[0]) for cell in row] for row in rows]
+            return [Row(line) for line in table(cells[0], cells[1:], width)]
+        case "hr":
+            return [Row(Content.styled("─" * width, RULE))]
+        case _:
+            return _wrapped(Content(block.content), width)
+
+
+def _below(blocks: list[Node], width: int, *, growing: bool, apart: bool = True) -> list[Row]:
+    """Blocks, one below the other."""
+    rows: list[Row] = []
+    for block in blocks:
+        rows += [BLANK] if rows and apart else []
+        rows += draw(block, width, growing=growing and block is blocks[-1])
+    return rows
+
+
+def _behind(first: Content, rest: Content, rows: list[Row], *, copied: bool) -> list[Row]:
+    """Rows with something before the first of them, which may belong into a copy, and before the others."""
+    found = []
+    for at, row in enumerate(rows or [BLANK]):
+        before = rest if at else first
+        edge = 0 if copied and not at else len(before) + row.edge
+        found.append(replace(row, text=before + row.text, edge=edge))
+    return found
+
+
+def _list(block: Node, width: int, *, growing: bool) -> list[Row]:
+    """A list; its items stand apart if the model wrote them so."""
+    items = block.children
+    if block.type == "ordered_list":
+        start = int(block.attrs.get("start", 1))
+        size = len(f" {start + len(items) - 1}. ")
+        bullets = [f"{start + at}. ".rjust(size) for at in range(len(items))]
+    else:
+        bullets = [f"{BULLETS[block.level // 2 % len(BULLETS)]} "] * len(items)
+    apart = any(child.type == "paragraph" and not child.hidden for item in items for child in item.children)
+    rows: list[Row] = []
+    for item, bullet in zip(items, bullets, strict=True):
+        rows += [BLANK] if rows and apart else []
+        last = growing and item is items[-1]
+        inside = _below(item.children, width - len(bullet), growing=last, apart=apart)
+        rows += _behind(Content.styled(bullet, BULLET), Content(" " * len(bullet)), inside, copied=True)
+    return rows
+
+
+def _inline(node: Node) -> Content:
+    """The text of a paragraph, a heading or a cell."""
+    match node.type:
+        case "softbreak":
+            return Content(" ")
+        case "hardbreak":
+            return Content("\n")
+        case "text":
+            return Content(re.sub(r"\s+", " ", node.content))
+        case "code_inline":
+            return Content.styled(node.content, STYLES["code_inline"])
+        case _:
+            return Content("").join(map(_inline, node.children)).stylize(STYLES.get(node.type, ""))
+
+
+def _wrapped(text: Content, width: int) -> list[Row]:
+    rows = []
+    for line in text.split("\n", allow_blank=True):
+        rows += [Row(part, " " if at else "\n") for at, part in enumerate(line.wrap(width))]
+    return rows
+
+
+def _code(code: str, language: str, width: int) -> list[Row]:
+    """Code, its long lines going on in the next row."""
+    room, rows = width - 2 * CODE_EDGE, []
+    for line in _highlighted(code.rstrip(), language).split("\n", allow_blank=True):
+        line = line.expand_tabs(4)
+        for at, part in enumerate(line.fold(room) if line.cell_length > room else [line]):
+            text = part.pad(CODE_EDGE, width - CODE_EDGE - part.cell_length).stylize_before(CODE)
+            rows.append(Row(text, "" if at else "\n", CODE_EDGE))
+    return rows
+
+
+def _highlighted(code: str, language: str) -> Content:
+    name = language.split(maxsplit=1)[0] if language.strip() else "text"
+    if name == "text":
+        return Content(code)  # without a name it would be guessed, another one with every line
+    from textual.highlight import highlight  # slow to import
+
+    return highlight(code, language=name)
+
+
+def _maths(formula: str, width: int) -> list[Row]:
+    """A formula of several rows; where it is too wide, its right part below its left one."""
+    lines, room = formula.rstrip("\n").split("\n"), width - 2 * MATHS_EDGE
+    rows: list[Row] = []
+    for left in range(0, max(map(cell_len, lines)) or 1, max(NARROWEST, room)):
+        rows += [BLANK] if rows else []
+        rows += [Row(Content(" " * MATHS_EDGE + line[left : left + room]), edge=MATHS_EDGE) for line in lines]
+    return rows
