@@ -45,6 +45,15 @@ def solve(problem: str, earlier: Sequence[Exchange] = ()) -> list[dict[str, str]
     return [*messages, {"role": "user", "content": SOLVE.format(problem=_normal(problem))}]
 
 
+def talk(said: str, earlier: Sequence[Exchange] = ()) -> list[dict[str, str]]:
+    """A conversation: its first question is put as a problem, what follows is said as it was written."""
+    messages = solve(said, earlier)
+    later = [*(exchange.question for exchange in earlier), said][1:]
+    for message, text in zip(messages[2::2], later, strict=True):
+        message["content"] = _normal(text)
+    return messages
+
+
 def claims(count: int) -> str:
     """The user's message that asks for `count` claims, after a solution."""
     return CLAIMS.format(count=count)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.solve.test_endings import Speaker, script
+from vibethinker_local import prompts
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.model import Control, Model, Options
 from vibethinker_local.model_spec import ModelSpec
@@ -46,6 +47,14 @@ def test_the_oldest_are_dropped_where_room_is_short() -> None:
 def test_a_problem_that_fills_the_context_stands_alone() -> None:
     event, _ = started([Exchange("q", "x" * 400)], cells=600)
     assert event.dropped == 1
+
+
+def test_talk_puts_only_the_first_question_as_a_problem() -> None:
+    earlier = [Exchange("one", "first"), Exchange("two", "second")]
+    assert prompts.talk("now") == prompts.solve("now")
+    assert prompts.talk("now", earlier[:1])[:2] == prompts.solve("now", earlier[:1])[:2]
+    said = [message["content"] for message in prompts.talk("now\u0308 ", earlier)]
+    assert said == [prompts.SOLVE.format(problem="one"), "first", "two", "second", "noẅ"]
 
 
 def test_a_model_that_knows_no_conversations_reads_each_problem_alone() -> None:

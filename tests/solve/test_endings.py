@@ -58,12 +58,12 @@ def script(reply: bytes, closed: bytes = b"", asked: bytes = b"") -> Script:
 
 
 def events(
-    script: Script, *, max_tokens: int = 400, control: Control | None = None, **other: object
+    script: Script, *, max_tokens: int = 400, control: Control | None = None, talk: bool = False, **other: object
 ) -> list[SolveEvent]:
     spec = ModelSpec(about="scripted", stops=("<stop>",))
     model = Model("scripted", Path("scripted.gguf"), spec, Engine(Speaker(script, **other)))  # type: ignore[arg-type]
     options = Options(seed=1, max_tokens=max_tokens)
-    found = list(solve("p", model, options, control or Control()))
+    found = list(solve("p", model, options, control or Control(), talk=talk))
     assert model.engine.cells_used == 0, "the KV was not given back"
     return found
 
@@ -117,6 +117,33 @@ def test_the_template_may_open_the_reasoning() -> None:
     assert (found.text, found.trajectories[0].reasoning) == ("\\boxed{7}", "hm, 5")
     found = solution(events(script(b"hm, 5", b"\\boxed{7}"), opening="<think>"))
     assert (found.text, found.trajectories[0].reasoning) == ("\\boxed{7}", "hm, 5")
+
+
+@pytest.mark.parametrize(
+    ("reply", "closed", "asked", "status", "answer", "text"),
+    [
+        (b"<think>hm</think>You are welcome!", b"", b"7}", "answered", None, "You are welcome!"),
+        (b"<think>it was \\boxed{7}</think>Step 2 adds 3.", b"", b"7}", "answered", None, "Step 2 adds 3."),
+        (b"You are welcome!", b"", b"7}", "answered", None, "You are welcome!"),
+        (b"<think>hm</think>\\boxed{7}", b"", b"", "answered", "7", "\\boxed{7}"),
+        (b"<think>hm</think>", b"", b"7}", "answered", "7", "The answer is \\boxed{7}"),  # it has said nothing
+        (b"<think>hm", b"A haiku it is.", b"7}", "answered", None, "A haiku it is."),  # stopped while it thought
+        (b"<think>" + b"round " * FOREVER, b"Well, hello.", b"7}", "answered", None, "Well, hello."),
+        (b"<think>hm", b"", b"", "no_answer", None, ""),
+        (b"<think>so \\boxed{7}", b"", b"}", "answered", "7", "7"),
+    ],
+)
+def test_talk_needs_no_box(
+    reply: bytes, closed: bytes, asked: bytes, status: str, answer: str | None, text: str
+) -> None:
+    found = solution(events(script(reply, closed, asked), max_tokens=900, talk=True))
+    assert (found.status, found.answer, found.text) == (status, answer, text)
+
+
+def test_talk_that_is_hurried() -> None:
+    control = Control(answer_now=True)
+    found = solution(events(script(b"<think>hm", b"A haiku.\nIt is short."), control=control, talk=True))
+    assert (found.status, found.text) == ("answered", "A haiku.\nIt is short.")
 
 
 def numbers(written: bytes) -> int:

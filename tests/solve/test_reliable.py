@@ -4,6 +4,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from vibethinker_local.solve import journal, reliable
 from vibethinker_local.types import (
     Claimed,
     Contested,
+    Exchange,
     Finished,
     Judged,
     Sampled,
@@ -380,6 +382,30 @@ def test_a_run_that_was_cut_off_goes_on(tmp_path: Path) -> None:
     assert sum(isinstance(event, Wrote) and event.tokens == 1 for event in events) <= 8 - len(entries)
     assert [t.answer for t in resumed.trajectories] == [t.answer for t in whole.trajectories]
     assert [t.text for t in resumed.trajectories] == [t.text for t in whole.trajectories]
+
+
+def test_a_run_goes_on_only_after_what_was_said_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path))
+    told, found = [Exchange("q", "a")], list[str]()
+
+    def begin(earlier: Sequence[Exchange], *, resume: bool, stop: bool = False) -> None:
+        control, model = Control(), loaded(Thinker({"9": 1}))
+        model = replace(model, spec=model.spec.model_copy(update={"alone": True}))
+        options, plan = Options(2, max_tokens=400), make("majority", "quick")
+        events = reliable.run("p", model, options, control, plan, resume=resume, say=found.append, earlier=earlier)
+        for event in events:
+            control.stop |= stop and isinstance(event, Sampled)
+
+    begin(told, resume=False, stop=True)
+    begin([], resume=True)
+    begin(told, resume=True)
+    assert "starting anew" in found[0]
+    assert "going on with seed 2" in found[1]
+
+
+def test_a_run_that_was_stopped_at_once_leaves_nothing_to_go_on_with(tmp_path: Path) -> None:
+    run(Thinker({"9": 1}), CLR, control=Control(stop=True), writing=journal.begin(tmp_path, "key", 1))
+    assert not list(tmp_path.iterdir())
 
 
 def test_resumed_trajectories_state_claims_too() -> None:

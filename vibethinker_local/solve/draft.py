@@ -16,7 +16,8 @@ from vibethinker_local.types import Closing, Finish, Reason, SolveEvent, Traject
 class Draft:
     """A trajectory while it is being written."""
 
-    def __init__(self, seed: int, *, opened: bool = False, index: int = 0) -> None:
+    def __init__(self, seed: int, *, opened: bool = False, index: int = 0, talk: bool = False) -> None:
+        """In `talk`, what the model says in the end counts, committed to an answer or not."""
         self.seed, self.index = seed, index
         self.tokens = 0
         self.closing: Reason | None = None  # why the end was forced
@@ -26,7 +27,7 @@ class Draft:
         self._hurry_done = False  # and something was done about it
         self._line_ended = False  # just now, of visible text outside code, by the model
         self._brace_closed = False  # just now
-        self._opened = opened
+        self._opened, self._talk = opened, talk
         self._text: list[str] = []
         self._parser = ReasoningParser(opened=opened)
         self._logprobs: list[float] = []
@@ -69,6 +70,8 @@ class Draft:
         unfinished = self.ended == "length" and self._parser.in_code and not self.closing
         if self._answer() is not None and not unfinished:
             return None
+        if self._talk and self.ended == "stop" and self._split()[1]:
+            return None
         self._hurry_done |= now
         return self.ended or "answer now"
 
@@ -91,7 +94,8 @@ class Draft:
         elif self.closing:
             finish = "loop" if self.closing == "loop" else "forced"
         mean = sum(self._logprobs) / len(self._logprobs) if self._logprobs else None
-        return Trajectory(self.seed, self.tokens, finish, answers.extract(text, reasoning), text, reasoning, mean)
+        answer = answers.extract(text, "" if self._talk and text else reasoning)
+        return Trajectory(self.seed, self.tokens, finish, answer, text, reasoning, mean)
 
     def _answer(self) -> str | None:
         """The answer in the visible text so far."""

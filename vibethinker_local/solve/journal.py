@@ -41,9 +41,9 @@ class Journal:
         os.fsync(self._file.fileno())
 
     def close(self, *, finished: bool) -> None:
-        """Keep the file only for a run that has not finished. May be repeated."""
+        """Keep the file only for a run that has not finished, and has something to go on with. May be repeated."""
         self._file.close()
-        if finished:
+        if finished or not (self.path.exists() and self.path.stat().st_size):
             self.path.unlink(missing_ok=True)
 
 

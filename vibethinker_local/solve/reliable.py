@@ -80,10 +80,11 @@ def run(
     *,
     resume: bool = False,
     say: Callable[[str], None] = lambda text: None,
+    earlier: Sequence[Exchange] = (),
 ) -> Iterator[SolveEvent]:
     """`reliably`, with finished trajectories on disk until the run has ended, and those of one that was cut off."""
     facts = replace(options, seed=0, threads=None), model.path.name, model.backend.info.bytes, prompts.VERSION
-    key = journal.key(problem, *map(str, facts))
+    key = journal.key(problem, *map(str, facts), *map(str, earlier))
     resumed: tuple[journal.Entry, ...] = ()
     if resume:
         found = journal.cut_off(paths.runs(), key)
@@ -98,7 +99,7 @@ def run(
     except OSError as error:
         say(f"finished solutions cannot be kept in {paths.runs()} ({error.strerror}): --resume will not find them")
         writing = None
-    yield from reliably(problem, model, options, control, plan, writing=writing, resumed=resumed)
+    yield from reliably(problem, model, options, control, plan, writing=writing, resumed=resumed, earlier=earlier)
 
 
 def _fitted(model: Model, plan: Plan) -> vote.Calibration:

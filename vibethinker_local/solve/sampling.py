@@ -79,8 +79,11 @@ class Ended:
 
 
 class Sampling:
-    def __init__(self, model: Model, options: Options, prompt: list[int], budget: Budget) -> None:
+    def __init__(
+        self, model: Model, options: Options, prompt: list[int], budget: Budget, *, talk: bool = False
+    ) -> None:
         self._model, self._options, self._prompt, self._budget = model, options, prompt, budget
+        self._talk = talk
         self._opened = model.opens_reasoning(prompt)
         self._first: SequenceId | None = None
         self._running: dict[SequenceId, Running] = {}
@@ -110,7 +113,7 @@ class Sampling:
         )
         sequence = self._model.engine.add(self._prompt, params, parent=self._first)
         self._first = sequence if self._first is None else self._first
-        self._running[sequence] = Running(Draft(seed, opened=self._opened, index=index))
+        self._running[sequence] = Running(Draft(seed, opened=self._opened, index=index, talk=self._talk))
 
     def take(self, outputs: list[StepOutput], *, answer_now: bool = False) -> Iterator[SolveEvent]:
         """What the engine put out, as events; trajectories that have come to their end move to `finished`."""

@@ -22,14 +22,21 @@ from vibethinker_local.types import (
 
 
 def solve(
-    problem: str, model: Model, options: Options, control: Control, earlier: Sequence[Exchange] = ()
+    problem: str,
+    model: Model,
+    options: Options,
+    control: Control,
+    earlier: Sequence[Exchange] = (),
+    *,
+    talk: bool = False,
 ) -> Iterator[SolveEvent]:
     """Solve one problem. Raises UsageError if it does not fit; an engine that fails on the way ends in a Solution.
 
     Of the exchanges before it, the oldest are dropped if they would take the room for thinking; Started says how many.
+    In `talk`, only the first question is put as a problem, and a reply that ends by itself is answer enough.
     """
     recent = model.recent(problem, earlier)
-    prompt = model.encode(problem, recent)
+    prompt = model.encode(problem, recent, talk=talk)
     budget = Budget.of(options.max_tokens or model.spec.max_tokens, model, len(prompt))
     dropped = len(earlier) - len(recent)
     typical, cells = model.spec.typical_tokens, model.backend.cells
@@ -38,7 +45,7 @@ def solve(
     began = time.perf_counter()
     status: Status | None = None
     error: str | None = None
-    sampling = Sampling(model, options, prompt, budget)
+    sampling = Sampling(model, options, prompt, budget, talk=talk)
     sampling.start(0, options.seed)
     try:
         while sampling.running and not control.stop:
@@ -49,10 +56,11 @@ def solve(
         status, error = "failed", str(failure)
     sampling.close()
     trajectory = sampling.finished[0].trajectory
+    answered = trajectory.answer is not None or (talk and trajectory.text)
     yield Finished(
         Solution(
             problem=problem,
-            status=status or ("no_answer" if trajectory.answer is None else "answered"),
+            status=status or ("answered" if answered else "no_answer"),
             model=model.identity,
             usage=Usage(len(prompt), trajectory.tokens, time.perf_counter() - began),
             answer=trajectory.answer,
