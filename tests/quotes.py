@@ -13,7 +13,7 @@ import time
 from contextlib import closing
 from dataclasses import replace
 
-from vibethinker_local import figures, forecast, machine, models
+from vibethinker_local import forecast, machine, models
 from vibethinker_local.mini.problems import problems
 from vibethinker_local.model import Control, Model, Options, load
 from vibethinker_local.quote import span
@@ -43,7 +43,8 @@ def main() -> None:
 
 
 def _quoted_right(model: Model, options: Options, plan: Plan | None, problem: str) -> bool:
-    quoted = forecast.forecast(model, options, len(model.encode(problem)), plan, figures.of(model.path))
+    rates = forecast.known(model) or forecast.calibrate(model, Control())
+    quoted = forecast.forecast(model, options, len(model.encode(problem)), plan, rates)
     began = time.perf_counter()
     events = reliably(problem, model, options, Control(), plan) if plan else solve(problem, model, options, Control())
     for _ in events:

@@ -3,6 +3,7 @@
 import math
 import random
 import statistics
+import time
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from hypothesis import strategies as st
 
 from vibethinker_local import awake, figures, forecast, machine, models
 from vibethinker_local.hub.pull import Step
-from vibethinker_local.model import Options, load
+from vibethinker_local.model import Control, Model, Options, load
 from vibethinker_local.pace import Pace, duration, left
 from vibethinker_local.quote import Eta, Lengths, Quote, Rates, Work, quote, span
-from vibethinker_local.reliability.plan import make
+from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.types import ModelIdentity, Sampled, Started, Trajectory, Wrote
 
 TYPICAL = Lengths.typical(10_000, 20_000)
@@ -155,13 +156,18 @@ def test_a_solution_far_beyond_the_typical_still_has_an_end() -> None:
     assert lengths.learned([900] * 20).left(0, 1000) > 5 * lengths.left(0, 1000)
 
 
+def announced(model: Model, plan: Plan | None, control: Control | None = None) -> list[str]:
+    events = forecast.announce(model, Options(1), control or Control(), "What is 3 + 4?", plan)
+    return [event.text for event in events]
+
+
 def test_a_calibration_measures_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIBE_HOME", str(tmp_path))
     monkeypatch.setattr(forecast, "SECONDS", 0.2)
     model = load(models.choose("mini"), Options(1), threads=1, places=4)
     try:
         before = model.engine.cells_used
-        rates = forecast.calibrate(model, 4)
+        rates = forecast.calibrate(model, Control())
         assert rates.prefill > 100
         assert rates.decode(1) > 10
         assert rates.decode(4) > 10
@@ -169,10 +175,12 @@ def test_a_calibration_measures_and_leaves_nothing(tmp_path: Path, monkeypatch: 
         while model.engine.busy:
             model.engine.step()
         assert model.engine.cells_used == before
-        said: list[str] = []
-        forecast.announce(model, Options(1), "What is 3 + 4?", make("majority", "quick"), said.append)
-        assert "Measuring" in said[0]
-        assert len(said) == 1, "a run of seconds is not announced"
+        plan = make("majority", "quick")
+        assert announced(model, plan) == [forecast.MEASURING], "a run of seconds is not announced"
+        began = time.perf_counter()
+        monkeypatch.setattr(forecast, "SECONDS", 60.0)
+        assert announced(model, plan, Control(stop=True)) == [forecast.MEASURING]
+        assert time.perf_counter() - began < 30, "it was told to stop"
     finally:
         model.engine.close()
 
@@ -197,13 +205,11 @@ def test_figures_are_taken_where_there_are_some(tmp_path: Path, monkeypatch: pyt
     )
     model = load(chosen, Options(1), threads=machine.threads())
     try:
-        said: list[str] = []
-        forecast.announce(model, Options(1), "What is 3 + 4?", None, said.append)
+        (said,) = announced(model, None)
     finally:
         model.engine.close()
-    assert len(said) == 1
-    assert said[0].startswith("Expect a solution: about 2-")
-    assert said[0].endswith(" MB of memory, on battery, 57% left.")
+    assert said.startswith("Expect a solution: about 2-")
+    assert said.endswith(" MB of memory, on battery, 57% left.")
 
 
 def test_a_pace_as_it_is_read() -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -21,7 +22,7 @@ from vibethinker_local.eval import cli as eval_commands
 
 if TYPE_CHECKING:
     from vibethinker_local.model import Control
-    from vibethinker_local.types import Status
+    from vibethinker_local.types import SolveEvent, Status
 
 PassMode = Literal["clr", "majority", "fitted", "published"]
 BudgetName = Literal["quick", "standard", "deep"]
@@ -230,15 +231,16 @@ def solve(
             with closing(loaded.engine), ExitStack() as running:
                 for notice in loaded.notices:
                     progress.say(notice)
+                announced: Iterator[SolveEvent] = iter(())
                 if not forecast.is_quick(loaded):
                     running.enter_context(awake.kept())
                     if not quiet:
-                        forecast.announce(loaded, options, question, plan, progress.say)
+                        announced = forecast.announce(loaded, options, control, question, plan)
                 if plan:
                     events = passes.run(question, loaded, options, control, plan, resume=resume, say=progress.say)
                 else:
                     events = solving.solve(question, loaded, options, control)
-                solution = progress.follow(events)
+                solution = progress.follow(chain(announced, events))
             if as_json:
                 solution = solving.with_sha256(solution, chosen)
     except UsageError:

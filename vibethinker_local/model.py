@@ -4,6 +4,7 @@ import logging
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -88,6 +89,10 @@ class Model:
     places: int = 1  # Sequences that run at once
     notices: tuple[str, ...] = ()  # what the user should know of how it was loaded
 
+    @cached_property
+    def header(self) -> gguf_header.Header:
+        return gguf_header.read(self.path)
+
     @property
     def context(self) -> int:
         """Tokens that each of the Sequences may count on."""
@@ -101,9 +106,9 @@ class Model:
     def identity(self) -> ModelIdentity:
         return ModelIdentity(self.name, self.path.name, self.backend.info.quant)
 
-    def encode(self, problem: str, earlier: Sequence[Exchange] = ()) -> list[int]:
-        """The prompt of a problem, after what was said before it, as token ids."""
-        return self.encode_chat(prompts.solve(problem, earlier))
+    def encode(self, problem: str, earlier: Sequence[Exchange] = (), *, talk: bool = False) -> list[int]:
+        """The prompt of a problem, after what was said before it, as token ids; of talk, after the first question."""
+        return self.encode_chat((prompts.talk if talk else prompts.solve)(problem, earlier))
 
     def recent(self, problem: str, earlier: Sequence[Exchange]) -> Sequence[Exchange]:
         """The newest exchanges that, with the problem, take at most EARLIER_SHARE of the context."""

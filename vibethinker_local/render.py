@@ -19,7 +19,18 @@ from vibethinker_local.errors import UsageError
 from vibethinker_local.pace import Pace, Transfer, left
 from vibethinker_local.printable import printable
 from vibethinker_local.quote import Eta
-from vibethinker_local.types import Closing, Contested, Finished, Judged, Sampled, Solution, SolveEvent, Started, Wrote
+from vibethinker_local.types import (
+    Announced,
+    Closing,
+    Contested,
+    Finished,
+    Judged,
+    Sampled,
+    Solution,
+    SolveEvent,
+    Started,
+    Wrote,
+)
 
 T = TypeVar("T")
 REASONS = {
@@ -176,6 +187,8 @@ class Progress:
             self._show_votes(event, self._tally.votes)
             return
         match event:
+            case Announced():
+                self.say(event.text)
             case Started():
                 self._max_tokens = event.max_tokens
                 self._began = self._said = time.monotonic()

@@ -122,6 +122,13 @@ class Solution:
 
 
 @dataclass(frozen=True)
+class Announced:
+    """What there is to say before a run begins: how long it may take, or why that is being found out first."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Started:
     """The model is ready and the prompt is known."""
 
@@ -196,4 +203,4 @@ class Finished:
     solution: Solution
 
 
-SolveEvent = Started | Wrote | Closing | Sampled | Contested | Claimed | Judged | Finished
+SolveEvent = Announced | Started | Wrote | Closing | Sampled | Contested | Claimed | Judged | Finished

@@ -127,6 +127,11 @@ class Tally:
             seconds_left=self._eta.seconds() if self.votes.stage == "sampling" else None,
         )
 
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate, also of a run without a vote; None while nothing can be said."""
+        return self.votes.seconds_left if self.votes else self._eta.seconds()
+
     def _row(self, index: int) -> TrajectoryRow:
         return self._rows.get(index) or TrajectoryRow(index, began=self.clock())
 

@@ -66,8 +66,12 @@ class ScriptedSolver:
     alone: bool = False
     start: Start = field(default_factory=lambda: Start("vibethinker-3b", "VibeThinker-3B: competition maths and code"))
     notices: tuple[str, ...] = ()
+    costs: dict[str, str] = field(default_factory=dict)  # budget → what is said about it
     requests: list[Request] = field(default_factory=list)
     closed: bool = False
+
+    def quote(self, budget: str) -> str | None:
+        return self.costs.get(budget)
 
     def solve(self, request: Request, control: Control) -> Iterator[SolveEvent]:
         self.requests.append(request)

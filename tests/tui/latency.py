@@ -1,9 +1,11 @@
 """How quickly the chat paints what is typed while it streams: `python -m tests.tui.latency [THOUGHTS] [RATE]`.
 
 A real program in a pseudo-terminal of 120×40. Each key is a character that is nowhere else on the screen; its time runs
-from the write into the terminal to the read that has it. Also: the first paint, the share of a core, memory, quitting.
+from the write into the terminal to the read that has it. Also: the first paint of `vibe` beside what Python and the
+smallest Textual app take, the share of a core, memory, quitting.
 """
 
+import os
 import statistics
 import sys
 import tempfile
@@ -15,6 +17,18 @@ from tests.tui.terminal import Terminal
 
 KEYS = [chr(code) for code in range(0x0416, 0x0450)]
 EVERY = 0.15  # seconds between keys
+ROUNDS = 7  # starts, one after the other
+PLAIN = "print('hello')"
+SMALLEST = """
+from textual.app import App
+from textual.widgets import Static
+
+class Smallest(App):
+    def compose(self):
+        yield Static("hello")
+
+Smallest().run()
+"""
 
 
 def typed(terminal: Terminal, seconds: float) -> list[float]:
@@ -46,15 +60,26 @@ def usage(share: float, before: int, process: psutil.Process) -> None:
     print(f"share of a core {share:.0%}; memory {before >> 20} MiB before, {process.memory_info().rss >> 20} after")
 
 
-def main() -> None:
-    thoughts, rate = int((sys.argv[1:] or ["40000"])[0]), float((sys.argv[2:] or ["200"])[0])
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(2):  # the second time from warm files
-            with Terminal("-m", "tests.tui.program", folder, "10", "200") as terminal:
-                first = terminal.until("sk a problem")
+def starts(folder: str) -> None:
+    """Seconds to the first paint, in turns; the first round warms the files up."""
+    ways = {"python": ["-c", PLAIN], "textual": ["-c", SMALLEST], "vibe": ["-m", "vibethinker_local"]}
+    found: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(ROUNDS + 1):
+        for way, args in ways.items():
+            with Terminal(*args, env={"VIBE_HOME": folder}) as terminal:
+                found[way].append(terminal.until("sk a problem" if way == "vibe" else "hello"))
+                terminal.rest(0.1)
                 terminal.write("\x11")
                 terminal.ended()
-        print(f"first paint {first * 1e3:.0f} ms after the start of Python")
+    python, textual, vibe = (statistics.median(times[1:]) * 1e3 for times in found.values())
+    print(f"first paint {vibe:.0f} ms; the smallest Textual app {textual:.0f} ms, Python {python:.0f} ms")
+
+
+def main() -> None:
+    thoughts, rate = int((sys.argv[1:] or ["40000"])[0]), float((sys.argv[2:] or ["200"])[0])
+    print(f"load {os.getloadavg()[0]:.2f} on {os.cpu_count()} CPUs")
+    with tempfile.TemporaryDirectory() as folder:
+        starts(folder)
         with Terminal("-m", "tests.tui.program", folder, str(thoughts), str(rate)) as terminal:
             terminal.until("sk a problem")
             terminal.rest(1.0)

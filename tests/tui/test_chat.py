@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from textual import events
 
-from tests.tui.fakes import Chatting, Pause, ScriptedSolver, chatting, finished, reply
+from tests.tui.fakes import Chatting, Pause, Script, ScriptedSolver, chatting, finished, reply
 from tests.tui.scenes import EVIL, vote
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.tui.actions import ACTIONS
@@ -20,7 +21,7 @@ from vibethinker_local.tui.widgets.panel import VotesPanel
 from vibethinker_local.tui.widgets.prompt import Prompt
 from vibethinker_local.tui.widgets.thoughts import Thoughts
 from vibethinker_local.tui.widgets.transcript import Transcript
-from vibethinker_local.types import Closing, Started, Wrote
+from vibethinker_local.types import Announced, Closing, Started, Wrote
 
 LONG = "\n\n".join(f"Line {n}." for n in range(60))
 
@@ -162,7 +163,7 @@ def test_a_vote_is_provisional_until_it_is_decided(tmp_path: Path) -> None:
             assert "provisional: the vote is not decided" in chat.shown
             assert "There are 16 of them." in chat.shown
             assert "voting · 3 of at most 8" in chat.shown
-            assert "drawing solutions" in chat.shown
+            assert "drawing · 3 of at most 8" in chat.shown
             pause.go.set()
             await chat.until(lambda: not chat.app.session.live)
             assert "provisional" not in chat.shown
@@ -172,6 +173,72 @@ def test_a_vote_is_provisional_until_it_is_decided(tmp_path: Path) -> None:
             assert chat.app.chat.query_one(VotesPanel).display
             await chat.pilot.press("ctrl+t")
             assert not chat.app.chat.query_one(VotesPanel).display
+
+    run(test)
+
+
+COST = "Expect 8 solutions: about 6-14 min, 3.9 GB of memory."
+
+
+def test_what_a_vote_will_cost_is_said_where_it_is_known(tmp_path: Path) -> None:
+    async def test() -> None:
+        solver = ScriptedSolver([vote()], costs={"standard": COST})
+        async with chatting(tmp_path, solver) as chat:
+            messages: list[str] = []
+            chat.app.chat.notify = lambda text, **_: messages.append(text)  # type: ignore[method-assign]
+            await chat.pilot.press("ctrl+r", "f4", "ctrl+r", "f4", "f4")
+            assert messages == [
+                COST,
+                "Budget of the reliability pass: quick.",
+                f"Budget of the reliability pass: standard. {COST}",
+            ]
+
+    run(test)
+
+
+def test_how_long_a_run_may_take_and_how_long_it_still_will(tmp_path: Path) -> None:
+    async def test() -> None:
+        measuring, loaded, thinking, later = Pause(), Pause(), Pause(), Pause()
+        first, *rest = reply("one two", "7")
+        more: Script = [thinking, Wrote("on and on ", True, 500), later, Wrote("so ", True, 503)]
+        script = [Announced("Measuring …"), measuring, Announced(COST), loaded, first, rest[0], *more, *rest[1:]]
+        async with chatting(tmp_path, ScriptedSolver([script]), size=(80, 24)) as chat:
+            await chat.ask("go", wait=False)
+            await chat.reach(measuring)
+            assert "Measuring …" in chat.shown
+            assert "loading" not in chat.shown
+            measuring.go.set()
+            await chat.reach(loaded)
+            assert "Measuring" not in chat.shown
+            loaded.go.set()
+            await chat.reach(thinking)
+            assert COST in chat.shown
+            assert " left" not in chat.shown
+            chat.clock.now += 10
+            thinking.go.set()
+            await chat.reach(later)
+            # Some 3,300 tokens are to come, of at most 4,096, at 50 a second.
+            assert re.search(r"500 tokens · 10 s · about [67]\d s left · esc stops · ctrl\+g", chat.shown)
+            assert COST in chat.shown
+            later.go.set()
+            await chat.until(lambda: not chat.app.session.live)
+            assert COST not in chat.shown
+
+    run(test)
+
+
+def test_the_votes_are_scrolled_with_keys(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, ScriptedSolver([vote()]), size=(80, 24)) as chat:
+            await chat.pilot.press("ctrl+up")  # nothing to scroll yet
+            await chat.ask("go")
+            assert "machine-checked" not in chat.shown
+            for key in ("ctrl+down", "alt+down"):
+                await chat.pilot.press(key)
+            assert "machine-checked" in chat.shown
+            assert prompt(chat).has_focus
+            await chat.pilot.press("alt+up", "ctrl+up")
+            assert "what decided" in chat.shown
 
     run(test)
 
@@ -268,8 +335,18 @@ def test_regenerate_and_edit(tmp_path: Path) -> None:
             assert chat.solver.requests[1].earlier == ()
             await chat.pilot.press("f6")
             assert prompt(chat).text == "a question"
-            await chat.pilot.press(*"!", "enter")
-            await chat.until(lambda: not chat.app.session.live and len(chat.app.session.turns) == 1)
+            assert "second answer" in chat.shown
+            assert "enter replaces the last question" in chat.shown
+            await chat.pilot.press("escape")
+            assert prompt(chat).text == ""
+            assert "enter replaces" not in chat.shown
+            await chat.pilot.press("f6", *"!", "enter")
+            await chat.until(lambda: len(chat.solver.requests) == 3 and not chat.app.session.live)
+            assert "second answer" in chat.shown  # of the third request: the script's last
+            assert chat.solver.requests[2].earlier == ()
+            assert len(chat.app.session.turns) == 1
+            await chat.pilot.press("f6", "ctrl+n")
+            assert prompt(chat).text == ""
             (conversation,) = chat.app.session.store.recent()
             assert [turn.question for turn in chat.app.session.store.turns(conversation.id)] == ["a question!"]
 
@@ -594,6 +671,51 @@ def test_a_bug_in_the_solver_ends_the_app(tmp_path: Path) -> None:
 
     with pytest.raises(ZeroDivisionError, match="a bug"):
         run(test)
+
+
+def test_a_disk_that_is_full_is_said_once_and_the_conversation_goes_on(tmp_path: Path) -> None:
+    async def test() -> None:
+        pause = Pause()
+        async with chatting(tmp_path, ScriptedSolver([reply("one two three", "7", pause=pause, at=2)])) as chat:
+            store = chat.app.session.store
+            await chat.ask("go", wait=False)
+            await chat.reach(pause)
+            store._db.execute("PRAGMA query_only = ON")  # as good as full
+            pause.go.set()
+            await chat.until(lambda: "cannot be kept" in chat.shown)
+            await chat.until(lambda: not chat.app.session.live)
+            chat.app.clear_notifications()
+            prompt(chat).insert("and again")
+            await chat.pilot.press("enter")
+            await chat.until(lambda: "cannot be kept" in chat.shown)
+            assert prompt(chat).text == "and again"
+            await chat.pilot.press("f5", "f2", "f8", "f8")
+            assert "cannot be kept" in chat.shown
+            await chat.pilot.press("f2", "!", "enter", "escape")
+            assert [turn.question for turn in chat.app.session.turns] == ["go"]
+            store._db.execute("PRAGMA query_only = OFF")
+            await chat.pilot.press("enter")
+            await chat.until(lambda: len(chat.app.session.turns) == 2 and not chat.app.session.live)
+
+    run(test)
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a short path, so that the sentence is on one row
+
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            (tmp_path / "file").write_text("")
+            chat.app.folder = Path("file")
+            await chat.ask("Why?")
+            await chat.pilot.press("f9")
+            await chat.until(lambda: "cannot be written" in chat.shown)
+            chat.app.clear_notifications()
+            await chat.until(lambda: "cannot be written" not in chat.shown)
+            await chat.pilot.press("f2", "f9")
+            await chat.until(lambda: "cannot be written" in chat.shown)
+
+    run(test)
 
 
 def test_quitting_in_the_middle_keeps_what_was_written(tmp_path: Path) -> None:

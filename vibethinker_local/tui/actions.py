@@ -24,8 +24,8 @@ ANSWERING = (
     Action("stop", "escape", "Stop", "End the run; what has been written stays."),
     Action("answer_now", "ctrl+g", "Answer now", "Close the reasoning and answer from what has been thought so far."),
     Action("reasoning", "ctrl+o", "Open or fold the reasoning", "Show what the model thought before its last answer."),
-    Action("regenerate", "f5", "Regenerate", "Ask the last question again, with another seed."),
-    Action("edit", "f6", "Edit the last question", "Take the last question back into the prompt."),
+    Action("regenerate", "f5", "Regenerate", "Ask the last question again. A vote that was cut off goes on."),
+    Action("edit", "f6", "Edit the last question", "Take the last question into the prompt; enter replaces it."),
 )
 CONVERSATIONS = (
     Action("new", "ctrl+n", "New conversation", "Leave this one as it is and begin another."),
@@ -44,6 +44,8 @@ TEXTS = (
 )
 LOOK = (
     Action("votes", "ctrl+t", "Show or hide the votes", "The panel with trajectories, answers and claims."),
+    Action("votes_up", "ctrl+up,alt+up", "Scroll the votes up", "A page up in the panel."),
+    Action("votes_down", "ctrl+down,alt+down", "Scroll the votes down", "A page down in the panel."),
     Action("page_up", "pageup", "Scroll up", "A page up in the conversation, also while it is being written."),
     Action("page_down", "pagedown", "Scroll down", "A page down; at the end, what is written is followed again."),
     Action("bottom", "ctrl+end", "To the end", "Scroll to what is being written, and follow it."),

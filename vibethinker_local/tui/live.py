@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from vibethinker_local.tui.store import Turn
-from vibethinker_local.types import Closing, Finished, Reason, Sampled, Solution, SolveEvent, Started, Wrote
+from vibethinker_local.types import Announced, Closing, Finished, Reason, Sampled, Solution, SolveEvent, Started, Wrote
 
 Phase = Literal["waiting", "reading", "thinking", "answering", "done"]
 RATE_SECONDS = 3.0  # over which the rate is taken
@@ -32,6 +32,8 @@ class Live:
     context: int = 0
     dropped: int = 0
     note: str = ""
+    announced: str = ""  # of how long it may take
+    seconds_left: float | None = None  # an estimate; None while nothing can be said
     reasoning: list[str] = field(default_factory=list)
     answer: list[str] = field(default_factory=list)
     fresh_reasoning: list[str] = field(default_factory=list)
@@ -66,6 +68,8 @@ class Live:
 
     def apply(self, event: SolveEvent) -> None:
         match event:
+            case Announced():
+                self.announced = event.text
             case Started():
                 self.phase, self.prompt_tokens = "reading", event.prompt_tokens
                 self.context, self.dropped = event.context, event.dropped

@@ -8,12 +8,15 @@ from vibethinker_local import awake, forecast, listing, machine, models
 from vibethinker_local.errors import ModelError
 from vibethinker_local.model import Control, Model, Options, load
 from vibethinker_local.models import Chosen
-from vibethinker_local.reliability import plan
-from vibethinker_local.solve.reliable import reliably
+from vibethinker_local.reliability import plan as planning
+from vibethinker_local.reliability.plan import Plan
+from vibethinker_local.solve.reliable import run
 from vibethinker_local.solve.single import solve
 from vibethinker_local.tui.solver import Request
 from vibethinker_local.tui.start import Larger, Start
-from vibethinker_local.types import ModelIdentity, SolveEvent
+from vibethinker_local.types import Announced, ModelIdentity, SolveEvent
+
+QUESTION = 200  # tokens of a question that nobody has asked yet
 
 
 class Local:
@@ -25,6 +28,8 @@ class Local:
         self._chosen = models.choose(wanted, self._notices.append)
         self._options, self._places = options, 1
         self._model = self._load(1)
+        self._quick = forecast.is_quick(self._model)
+        self._rates = forecast.known(self._model)
         self.start = facts(self._chosen)
 
     def _load(self, places: int) -> Model:
@@ -46,21 +51,63 @@ class Local:
     def notices(self) -> tuple[str, ...]:
         return (*self._notices, *self._model.notices)
 
+    def quote(self, budget: str) -> str | None:
+        if self._quick or self._rates is None:
+            return None
+        wanted, model = self._plan(budget), self._model
+        places = model.places if self._places >= wanted.places else wanted.places
+        return forecast.expect(forecast.forecast(model, self._options, QUESTION, wanted, self._rates, places=places))
+
     def solve(self, request: Request, control: Control) -> Iterator[SolveEvent]:
-        with nullcontext() if forecast.is_quick(self._model) else awake.kept():
+        with nullcontext() if self._quick else awake.kept():
             yield from self._events(request, control)
 
     def _events(self, request: Request, control: Control) -> Iterator[SolveEvent]:
         options = replace(self._options, seed=request.seed)
-        if not request.reliable:
-            return solve(request.question, self._model, options, control, request.earlier)
+        wanted = self._plan(request.budget) if request.reliable else None
+        said = self._make_room(wanted.places) if wanted else ()
+        if not self._quick:
+            yield from self._announced(request, control, wanted, said)
+        question, model, earlier = request.question, self._model, request.earlier
+        if wanted:
+            yield from run(question, model, options, control, wanted, resume=True, earlier=earlier)
+        else:  # a model that is no use for talk is held to its answers
+            yield from solve(question, model, options, control, earlier, talk=not self.alone)
+
+    def _make_room(self, places: int) -> tuple[str, ...]:
+        """Load the model again if it is to run more Sequences at once; what there is to say about it then."""
+        if places <= self._places:
+            return ()
+        self._model.engine.close()
+        try:
+            self._model = self._load(places)
+        except ModelError:
+            self._model = self._load(self._places)
+            raise
+        self._places = places  # also if there was room for fewer: it is not tried again
+        return self._model.notices
+
+    def _announced(
+        self, request: Request, control: Control, wanted: Plan | None, said: tuple[str, ...]
+    ) -> Iterator[Announced]:
+        """How long it may take. A single solution is not worth trying for: the time left is shown soon enough."""
+        model, rates = self._model, self._rates
+        if wanted and rates is None:
+            yield Announced(forecast.MEASURING)
+            rates = forecast.calibrate(model, control)
+            if control.stop:
+                return  # it was not measured well
+            self._rates = rates
+        battery = awake.on_battery()
+        what = f"Running {battery}." if battery else None
+        if rates:
+            prompt = len(model.encode(request.question, model.recent(request.question, request.earlier)))
+            what = forecast.expect(forecast.forecast(model, self._options, prompt, wanted, rates))
+        yield Announced(" ".join(filter(None, (*said, what))))
+
+    def _plan(self, budget: str) -> Plan:
         spec = self._chosen.spec
-        wanted = plan.make(spec.mode, request.budget, escalates=spec.reasoned_verdicts)
-        if self._places < wanted.places:
-            self._places = wanted.places  # also if there is room for fewer: it is not tried again
-            self._model.engine.close()
-            self._model = self._load(wanted.places)
-        return reliably(request.question, self._model, options, control, wanted, earlier=request.earlier)
+        return planning.make(spec.mode, budget, escalates=spec.reasoned_verdicts)
 
     def close(self) -> None:
         self._model.engine.close()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vibethinker_local.errors import VibeError
+from vibethinker_local.errors import UsageError, VibeError
 from vibethinker_local.tui.live import Live
 from vibethinker_local.tui.run import Run
 from vibethinker_local.tui.solver import Request, Solver
@@ -33,6 +33,7 @@ class Session:
         self.last: Live | None = None  # the turn before, while its conversation is open
         self.tally: Tally | None = None
         self.solver: Solver | None = None
+        self.unkept: str | None = None  # why what was written last is not on the disk
         self.reliable, self.budget = False, "standard"
         self._load, self._seeds = load, seeds
         self._loading = threading.Lock()
@@ -58,7 +59,7 @@ class Session:
     # A run
 
     def ask(self, question: str, arrived: Callable[[], object]) -> Live:
-        """Begin to answer; `arrived` is called on another thread when `take` has something."""
+        """Begin to answer; `arrived` is called on another thread when `take` has something. Raises UsageError."""
         assert self.live is None
         seed = self._seeds()
         earlier = tuple(Exchange(turn.question, turn.answer) for turn in self.turns if turn.answer)
@@ -92,21 +93,34 @@ class Session:
             replaced = self.live.replaced
             self.live.apply(event)
             self.tally.apply(event)
+            self.live.seconds_left = self.tally.seconds_left
             if self.live.replaced and not replaced:
                 self._save_anew()
         return ended, error
 
     def save(self) -> None:
-        """Keep what was written since the last call."""
-        if self.live and self.live.unsaved:
-            self.store.append(self.live.turn.id, self.live.unsaved)
-            self.live.unsaved.clear()
+        """Keep what was written since the last call, or was not kept then."""
+        live = self.live
+        if live and live.unsaved:
+            turn, pieces = live.turn.id, live.unsaved
+            if self._kept(lambda: self.store.append(turn, pieces)):
+                pieces.clear()
 
     def _save_anew(self) -> None:
         assert self.live
         self.live.unsaved.clear()
-        pieces = [(True, "".join(self.live.reasoning)), (False, "".join(self.live.answer))]
-        self.store.replace(self.live.turn.id, pieces)
+        turn, pieces = self.live.turn.id, [(True, "".join(self.live.reasoning)), (False, "".join(self.live.answer))]
+        self._kept(lambda: self.store.replace(turn, pieces))
+
+    def _kept(self, write: Callable[[], None]) -> bool:
+        """Whether something is on the disk now. If not, the conversation goes on, and `unkept` says why."""
+        try:
+            write()
+        except UsageError as error:
+            self.unkept = str(error)
+            return False
+        self.unkept = None
+        return True
 
     def _end(self, failure: str = "") -> Turn:
         assert self.live
@@ -114,8 +128,9 @@ class Session:
         self.last = live
         turn = live.finished(failure)
         if live.solution:
-            turn = replace(turn, model=live.solution.model.name)
-        self.store.finish(turn)
+            seed = live.solution.seeds[0] if live.solution.seeds else turn.seed  # another one if a run was resumed
+            turn = replace(turn, model=live.solution.model.name, seed=seed)
+        self._kept(lambda: self.store.finish(turn))
         self.turns.append(turn)
         if turn.status == "failed" and self.solver and not failure:  # the engine has died: a new one is needed
             self.solver.close()
@@ -140,12 +155,11 @@ class Session:
         self.last = None
 
     def take_back(self) -> str | None:
-        """Remove the last turn and return its question."""
+        """Remove the last turn and return its question. Raises UsageError."""
         if self.live or not self.turns:
             return None
-        turn = self.turns.pop()
-        self.store.remove_turn(turn.id)
-        return turn.question
+        self.store.remove_turn(self.turns[-1].id)
+        return self.turns.pop().question
 
     def history(self) -> list[str]:
         """What was asked before, anywhere, the oldest first."""
@@ -160,7 +174,8 @@ class Session:
             self._run.stop(STOP_SECONDS)
             self._apply()
             turn = self.live.finished()
-            self.store.finish(turn if self.live.solution else replace(turn, status="stopped"))
+            turn = turn if self.live.solution else replace(turn, status="stopped")
+            self._kept(lambda: self.store.finish(turn))
             self.live = self._run = None
         if self.solver:
             self.solver.close()

@@ -44,6 +44,10 @@ class Solver(Protocol):
         """What the user should know about how the model was loaded."""
         ...
 
+    def quote(self, budget: str) -> str | None:
+        """A sentence about how long a vote may take; None if it is short, or nothing is known. At once, any thread."""
+        ...
+
     def solve(self, request: Request, control: "Control") -> Iterator[SolveEvent]:
         """Events, the last of them Finished. Raises VibeError if the request cannot be answered at all."""
         ...

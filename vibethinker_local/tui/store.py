@@ -89,7 +89,10 @@ class Turn:
 
 
 class Store:
-    """The conversations. Raises UsageError if the file cannot be used. For one thread; open one Store per thread."""
+    """The conversations. For one thread; open one Store per thread.
+
+    Raises UsageError if the file cannot be used, or cannot be written: a full disk, another instance's lock.
+    """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._path, self._clock = path, clock
@@ -106,7 +109,7 @@ class Store:
             ) from error
 
     def _migrate(self) -> None:
-        with self._writing() as db:
+        with self._transaction() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version > VERSION:
                 raise sqlite3.DatabaseError("it was written by a newer version of this program")
@@ -116,15 +119,24 @@ class Store:
                 db.execute(f"PRAGMA user_version = {VERSION}")
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that has the write lock from its beginning, so that it can wait for it."""
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """One that has the write lock from its beginning, so that it can wait for it."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield self._db
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk has ended it already
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._transaction() as db:
+                yield db
+        except sqlite3.Error as error:
+            raise UsageError(f"The conversation cannot be kept in {self._path}: {error}.") from error
 
     def close(self) -> None:
         self._db.close()

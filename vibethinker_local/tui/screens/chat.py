@@ -3,7 +3,7 @@
 import re
 
 from vibethinker_local import paths
-from vibethinker_local.errors import VibeError
+from vibethinker_local.errors import UsageError, VibeError
 from vibethinker_local.tui.actions import bindings
 from vibethinker_local.tui.attachments import read
 from vibethinker_local.tui.export import Format, export
@@ -12,6 +12,7 @@ from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.screens.help import Help
 from vibethinker_local.tui.screens.talk import Talk
 from vibethinker_local.tui.session import BUDGETS
+from vibethinker_local.tui.widgets.panel import VotesPanel
 from vibethinker_local.tui.widgets.prompt import Prompt
 from vibethinker_local.tui.widgets.transcript import Transcript
 
@@ -27,20 +28,26 @@ class Chat(Talk):
 
     def action_reliability(self) -> None:
         self.session.reliable = not self.session.reliable
-        if self.session.live:
-            self.say("From the next question on.")
+        later = "From the next question on." if self.session.live else None
+        self.say(later, self.cost() if self.session.reliable else None)
         self.show_status()
 
     def action_budget(self) -> None:
         at = BUDGETS.index(self.session.budget)
         self.session.budget = BUDGETS[(at + 1) % len(BUDGETS)]
-        if not self.session.reliable:
-            self.say(f"Budget of the reliability pass: {self.session.budget}.")
+        off = None if self.session.reliable else f"Budget of the reliability pass: {self.session.budget}."
+        self.say(off, self.cost())
         self.show_status()
+
+    def cost(self) -> str | None:
+        """How long a vote would take, as far as that is known."""
+        return self.session.solver.quote(self.session.budget) if self.session.solver else None
 
     def action_stop(self) -> None:
         if self.session.live:
             self.session.stop()
+        elif self.editing:
+            self.edit(None)
         else:
             self.clear_selection()
 
@@ -53,28 +60,29 @@ class Chat(Talk):
             await views[-1].thinking.toggle()
 
     async def action_regenerate(self) -> None:
-        question = await self.take_back()
+        question = self.last_question()
         if question is not None:
-            await self.ask(question)
+            await self.ask(question, instead=True)
 
-    async def action_edit(self) -> None:
-        question = await self.take_back()
+    def action_edit(self) -> None:
+        question = self.last_question()
         if question is not None:
-            self.query_one(Prompt).set_text(question)
-            self.query_one(Prompt).focus()
-            self.show_welcome()
+            self.edit(question)
 
-    async def take_back(self) -> str | None:
-        """Remove the last turn, unless one is being written; its question."""
+    def last_question(self) -> str | None:
+        """The question of the last turn, unless one is being written."""
         if self.session.live:
             self.say("An answer is being written: esc stops it.")
-            return None
-        question = self.session.take_back()
-        if question is None:
+        elif not self.session.turns:
             self.say("There is no turn yet.")
-            return None
-        await self.query_one(Transcript).views[-1].remove()
-        return question
+        return self.session.turns[-1].question if self.session.turns and not self.session.live else None
+
+    def edit(self, question: str | None) -> None:
+        """Begin to edit the last question, or leave it as it was."""
+        self.editing = question is not None
+        self.query_one(Prompt).set_text(question or "")
+        self.query_one(Prompt).focus()
+        self.show_attachments()
 
     # Conversations
 
@@ -93,6 +101,8 @@ class Chat(Talk):
     async def show_conversation(self) -> None:
         await self.query_one(Transcript).show(self.session.turns)
         self.set_class(False, "-votes")
+        if self.editing:
+            self.edit(None)
         self.show_title()
         self.show_welcome()
         self.show_status()
@@ -134,7 +144,10 @@ class Chat(Talk):
 
         def renamed(name: str | None) -> None:
             if name:
-                self.session.store.rename(listed.id, name)
+                try:
+                    self.session.store.rename(listed.id, name)
+                except UsageError as error:
+                    self.say(str(error), error=True)
                 self.show_title()
 
         self.app.push_screen(Ask("Rename", listed.title), renamed)
@@ -196,6 +209,12 @@ class Chat(Talk):
             self.call_after_refresh(self.show_votes)
         else:
             self.say("There was no vote in this conversation yet: ctrl+r, then ask.")
+
+    def action_votes_up(self) -> None:
+        self.query_one(VotesPanel).scroll_page_up(animate=False)
+
+    def action_votes_down(self) -> None:
+        self.query_one(VotesPanel).scroll_page_down(animate=False)
 
     def action_page_up(self) -> None:
         self.query_one(Transcript).scroll_page_up(animate=False)

@@ -1,5 +1,6 @@
 """All conversations: find one, open it, rename, delete or export it."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from vibethinker_local.errors import UsageError
 from vibethinker_local.printable import printable
 from vibethinker_local.tui.export import Format, export
 from vibethinker_local.tui.markdown import readable
@@ -110,8 +112,7 @@ class Conversations(ModalScreen[int | None]):
 
         def renamed(name: str | None) -> None:
             if name:
-                self._store.rename(chosen.id, name)
-                self._again()
+                self._done(lambda: self._store.rename(chosen.id, name))
 
         self.app.push_screen(Ask("Rename", chosen.title), renamed)
 
@@ -122,10 +123,22 @@ class Conversations(ModalScreen[int | None]):
             self._doomed = chosen.id
             self._hint("f8 once more deletes it for good.")
             return
-        self._store.delete(chosen.id)
-        self._again()
+        self._done(lambda: self._store.delete(chosen.id))
+
+    def _done(self, change: Callable[[], None]) -> None:
+        """Make a change to the list, or say why it cannot be made."""
+        try:
+            change()
+        except UsageError as error:
+            self._hint(printable(str(error)))
+        else:
+            self._again()
 
     def action_export(self, form: Format) -> None:
         if chosen := self._chosen:
-            path = export(chosen, self._store.turns(chosen.id), form, self.app.folder)  # type: ignore[attr-defined]
-            self._hint(f"Written: {path}")
+            try:
+                path = export(chosen, self._store.turns(chosen.id), form, self.app.folder)  # type: ignore[attr-defined]
+            except UsageError as error:
+                self._hint(printable(str(error)))
+            else:
+                self._hint(f"Written: {path}")

@@ -19,7 +19,7 @@ PROMPT_KEYS = {
     "up, down": "At the first and the last line: what was asked before.",
     "ctrl+a e k u w": "As in readline: to the start, to the end, delete.",
 }
-KEY_CELLS = 18
+KEY_CELLS = 22
 
 
 class Help(ModalScreen[None]):

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from vibethinker_local.errors import VibeError
+from vibethinker_local.errors import UsageError, VibeError
 from vibethinker_local.printable import printable
 from vibethinker_local.tui import start
 from vibethinker_local.tui.attachments import Attachment, with_attachments
@@ -48,7 +48,9 @@ class Talk(Screen[None]):
         self.session = session
         self.view: TurnView | None = None  # of the turn that is being written
         self.attachments: list[Attachment] = []
+        self.editing = False  # what is in the prompt will take the place of the last question
         self.memory = 0
+        self._unkept: str | None = None
         self._counted: Tally | None = None  # whose votes the panel has been opened for
         self._next_paint = 0.0
         self._painting = self._more = False  # a paint is due or under way; something has come since
@@ -102,23 +104,31 @@ class Talk(Screen[None]):
         question = with_attachments(event.text, self.attachments)
         if event.text.strip():
             prompt.remember(event.text)
-        self.attachments = []
+        instead, self.editing, self.attachments = self.editing, False, []
         self.show_attachments()
-        self.call_next(self.ask, question)
+        self.call_next(self.ask, question, instead=instead)
 
     def on_prompt_pasted(self, event: Prompt.Pasted) -> None:
         self.attachments.append(Attachment("pasted text", event.text))
         self.show_attachments()
 
-    async def ask(self, question: str) -> None:
+    async def ask(self, question: str, *, instead: bool = False) -> None:
+        """Begin to answer; with `instead`, in the place of the last turn."""
+        try:
+            if instead and self.session.take_back() is not None:
+                await self.query_one(Transcript).views[-1].remove()
+            live = self.session.ask(question, lambda: self.post_message(self.Arrived()))
+        except UsageError as error:
+            self.say(str(error), error=True)
+            self.query_one(Prompt).set_text(question)
+            return
         solver = self.session.solver
         if solver and solver.alone and len(self.session.turns) == 1:
             self.say(f"{solver.identity.name} reads each question alone: it does not know what was said before.")
-        live = self.session.ask(question, lambda: self.post_message(self.Arrived()))
         self.query_one("#welcome").display = False
         self.query_one(Transcript).display = True
         self.view = await self.query_one(Transcript).add(live.turn)
-        await self.view.follow(live)
+        self.view.follow(live)
         self.show_title()
         self.show_status()
         self.post_message(self.Arrived())  # what came while there was nothing to show it
@@ -143,10 +153,10 @@ class Talk(Screen[None]):
         live, view = self.session.live, self.view
         self._more = False
         turn = self.session.take()
-        await view.follow(live)
+        view.follow(live)
         if turn:
             self.view = None
-            await view.finish(turn)
+            view.finish(turn)
             self.after(turn)
         self.show_votes()
         self.show_status()
@@ -169,9 +179,10 @@ class Talk(Screen[None]):
 
     # What is shown around the conversation
 
-    def say(self, text: str, *, error: bool = False) -> None:
-        """A message in the corner."""
-        self.notify(printable(text), severity="error" if error else "information", timeout=6, markup=False)
+    def say(self, *texts: str | None, error: bool = False) -> None:
+        """A message in the corner, of all that there is to say."""
+        if text := " ".join(filter(None, texts)):
+            self.notify(printable(text), severity="error" if error else "information", timeout=6, markup=False)
 
     def show_title(self) -> None:
         listed = self.session.listed
@@ -197,8 +208,10 @@ class Talk(Screen[None]):
 
     def show_attachments(self) -> None:
         line = self.query_one("#attachments", Static)
-        line.update(Content("   ".join(f"+ {printable(one.label)}" for one in self.attachments)))
-        line.display = bool(self.attachments)
+        rows = ["enter replaces the last question and its answer · esc keeps them"] if self.editing else []
+        rows += ["   ".join(f"+ {printable(one.label)}" for one in self.attachments)] if self.attachments else []
+        line.update(Content("\n".join(rows)))
+        line.display = bool(rows)
 
     def show_votes(self) -> None:
         tally = self.session.tally
@@ -220,6 +233,9 @@ class Talk(Screen[None]):
 
     def show_status(self) -> None:
         session, live = self.session, self.session.live
+        if session.unkept != self._unkept:  # said once
+            self._unkept = session.unkept
+            self.say(session.unkept, error=True)
         solver = session.solver
         used, context = 0, solver.context if solver else 0
         if live:

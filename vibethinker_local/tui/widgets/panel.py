@@ -5,10 +5,11 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from vibethinker_local.pace import left
 from vibethinker_local.printable import printable
 from vibethinker_local.votes import DECISIONS, Votes
 
-STAGES = {"sampling": "drawing solutions", "checking": "checking claims", "decided": "decided"}
+STAGES = {"sampling": "drawing", "checking": "checking claims", "decided": "decided"}
 STATES = {"answered": "✓", "forced": "✓ forced", "cut": "✓ cut", "no answer": "✗ no answer"}
 RULINGS = {"supported": ("✓", "$text-success"), "refuted": ("✗", "$text-error"), "undecided": ("?", "$text-muted")}
 METHODS = {"model": "self-checked", "arithmetic": "machine-checked"}
@@ -62,10 +63,10 @@ def content(votes: Votes, width: int) -> Content:
     for row in votes.trajectories:
         state = STATES.get(row.state, row.state)
         pace = f"{row.rate:>5,.0f}/s" if row.state in ("thinking", "answering", "closing") else " " * 7
-        left = f"{row.index + 1:>3} {row.tokens:>7,} tok {pace}  "
+        begin = f"{row.index + 1:>3} {row.tokens:>7,} tok {pace}  "
         answer = f" {printable(row.answer)}" if row.answer else ""
         style = "$foreground" if row.answer else "$text-muted" if row.state == "thinking" else ""
-        rows.append(Content.styled(_cut(f"{left}{state}{answer}", width), style))
+        rows.append(Content.styled(_cut(f"{begin}{state}{answer}", width), style))
     if votes.claims:
         rows += [Content(""), Content.styled("claims", "$text-muted")]
         for claim in votes.claims:
@@ -82,12 +83,9 @@ def content(votes: Votes, width: int) -> Content:
 
 
 def _heading(votes: Votes, width: int) -> Content:
-    done = f"{votes.done} of at most {votes.samples}"
-    left = ""
-    if votes.seconds_left is not None:
-        minutes = votes.seconds_left / 60
-        left = f" · about {minutes:.0f} min left" if minutes >= 1.5 else f" · about {votes.seconds_left:.0f} s left"
-    return Content.assemble((STAGES[votes.stage], "bold"), f" · {done}", left).truncate(width, ellipsis=True)
+    rest = f" · {votes.done} of at most {votes.samples}"
+    rest += f" · {left(votes.seconds_left)}" if votes.seconds_left else ""
+    return Content.assemble((STAGES[votes.stage], "bold"), rest).truncate(width, ellipsis=True)
 
 
 def _cut(text: str, width: int) -> str:

@@ -5,6 +5,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from vibethinker_local.pace import left
 from vibethinker_local.printable import printable
 from vibethinker_local.tui.live import Live
 from vibethinker_local.tui.markdown import readable
@@ -113,7 +114,7 @@ class TurnView(Vertical):
         self._notice.display = False
         self._foot.display = bool(self.turn.id)
 
-    async def follow(self, live: Live) -> None:
+    def follow(self, live: Live) -> None:
         """Show what has been written since the last call."""
         if live.dropped and not self._notice.display:
             what = (
@@ -135,39 +136,26 @@ class TurnView(Vertical):
         if live.replaced:
             live.replaced = False
             live.fresh_answer.clear()
-            await self.answer.show("".join(live.answer))
+            self.answer.show("".join(live.answer))
         elif live.fresh_answer:
             text = "".join(live.fresh_answer)
             live.fresh_answer.clear()
-            await self.answer.grow(text)
+            self.answer.grow(text)
         self._foot.display = True
-        progress, width = _progress(live), self._foot.size.width - 2
-        lines = -(-progress.cell_length // max(1, width))
+        progress, width = _progress(live), max(1, self._foot.size.width - 2)
+        lines = sum(-(-line.cell_length // width) for line in progress.split("\n"))
         self._foot.update(progress, layout=lines != self._foot_lines)  # to lay all out again takes its time
         self._foot_lines = lines
 
-    async def finish(self, turn: Turn) -> None:
+    def finish(self, turn: Turn) -> None:
         """Show the end, whole, after `follow` has shown the rest."""
         self.turn = turn
         self.thinking.set(printable(turn.reasoning))
         self.thinking.display = bool(turn.reasoning)
         self.thinking.say(_thought(turn.reasoning_tokens, turn.reasoning_seconds))
-        await self._settle(turn.answer)
+        self.answer.show(turn.answer)
         self._foot.update(self._footing(turn))
         self._foot.display = True
-
-    async def _settle(self, text: str) -> None:
-        """See that the answer looks as if it had been set as a whole; else set it, out of sight, and swap."""
-        if await self.answer.complete(text):
-            return
-        grown, whole = self.answer, Answer()
-        whole.display = False
-        await self.mount(whole, after=grown)
-        await whole.show(text)
-        with self.app.batch_update():
-            whole.display = True
-            self.answer = whole
-            await grown.remove()
 
     def _footing(self, turn: Turn) -> Content:
         ending = ENDINGS.get(turn.status, "")
@@ -179,13 +167,23 @@ class TurnView(Vertical):
 
 
 def _progress(live: Live) -> Content:
+    """What it is doing, below what was said before it began."""
+    if live.announced and live.phase == "waiting":
+        return Content(live.announced)
+    doing = _doing(live)
+    return Content.assemble(live.announced, "\n", doing) if live.announced else doing
+
+
+def _doing(live: Live) -> Content:
     match live.phase:
         case "waiting":
             return Content("loading the model …")
         case "reading":
             return Content(f"reading {live.prompt_tokens:,} tokens …")
         case _:
-            text = f"{live.tokens:,} tokens · {_duration(live.seconds)} · esc stops"
+            text = f"{live.tokens:,} tokens · {_duration(live.seconds)}"
+            text += f" · {left(live.seconds_left)}" if live.seconds_left else ""
+            text += " · esc stops"
             text += " · ctrl+g answers now" if live.phase == "thinking" else ""
             if live.provisional and live.answer:
                 return Content.assemble(("provisional: the vote is not decided", "bold $text-warning"), " · ", text)

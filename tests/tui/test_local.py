@@ -1,0 +1,167 @@
+"""The model behind the chat: the bundled one, taken for a large one where that makes a difference."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from vibethinker_local import awake, figures, forecast, models, paths, prompts, verified
+from vibethinker_local.errors import ModelError, UsageError
+from vibethinker_local.model import Control, Options
+from vibethinker_local.solve import calibration
+from vibethinker_local.tui.local import Local
+from vibethinker_local.tui.solver import Request
+from vibethinker_local.types import Announced, Finished, Sampled, Solution, SolveEvent, Started, Wrote
+
+QUESTION = (paths.PACKAGE / "mini" / "example.txt").read_text(encoding="utf-8")
+VOTE = Request(QUESTION, 7, reliable=True)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path))
+    monkeypatch.setattr(awake, "on_battery", lambda: "on battery, 57% left")
+    monkeypatch.setattr(forecast, "SECONDS", 0.1)
+    return tmp_path
+
+
+@pytest.fixture
+def kept_awake(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """When the machine was kept awake, and no longer."""
+    seen = list[str]()
+
+    @contextmanager
+    def kept() -> Iterator[None]:
+        seen.append("awake")
+        yield
+        seen.append("as before")
+
+    monkeypatch.setattr(awake, "kept", kept)
+    return seen
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing passes for quick."""
+    monkeypatch.setattr(forecast, "is_quick", lambda model: False)
+
+
+def mini() -> "closing[Local]":
+    return closing(Local("mini", Options(0)))
+
+
+def bench(rate: float) -> None:
+    """As if `vibe bench` had measured mini at so many tokens a second."""
+    path = models.choose("mini").path
+    figure = {"low": rate, "high": rate, "tokens_per_second": rate}
+    file = figures.File(name="mini", file=path.name, bytes=path.stat().st_size, quant="Q8_0", parameters=1_100_000)
+    prefill = (figures.Prefill(tokens=512, **figure),)
+    decode = (figures.Decode(sequences=1, depth=0, sampling_ms_per_token=0, **figure),)
+    figures.keep(figures.Figures(measured="now", model=file, machine=figures.here(1), prefill=prefill, decode=decode))
+
+
+def said(events: list[SolveEvent]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Announced)]
+
+
+def solution(events: list[SolveEvent]) -> Solution:
+    assert isinstance(events[-1], Finished)
+    return events[-1].solution
+
+
+def test_of_a_quick_model_nothing_is_said(kept_awake: list[str]) -> None:
+    bench(1.0)
+    with mini() as local:
+        assert local.quote("standard") is None
+        for request in (Request(QUESTION, 7), VOTE):
+            events = list(local.solve(request, Control()))
+            assert (solution(events).answer, said(events)) == ("17", [])
+    assert kept_awake == []
+    assert not list(paths.runs().iterdir())
+
+
+@pytest.mark.usefixtures("large")
+def test_a_long_run_is_quoted_from_figures(kept_awake: list[str]) -> None:
+    bench(1.0)
+    with mini() as local:
+        cost = local.quote("standard")
+        assert cost
+        assert cost.startswith("Expect 8 solutions: about ")
+        (alone,) = said(list(local.solve(Request(QUESTION, 7), Control())))
+        assert alone.startswith("Expect a solution: about 2-")
+        assert alone.endswith(" MB of memory, on battery, 57% left.")
+        (vote,) = said(list(local.solve(VOTE, Control())))
+        assert vote.startswith("Expect 8 solutions: about ")
+        assert local.quote("quick") != local.quote("standard") == cost
+    assert kept_awake == ["awake", "as before"] * 2
+
+
+@pytest.mark.usefixtures("large")
+def test_without_figures_only_a_vote_is_worth_measuring_for_once() -> None:
+    with mini() as local:
+        assert local.quote("standard") is None
+        assert said(list(local.solve(Request(QUESTION, 7), Control()))) == ["Running on battery, 57% left."]
+        assert said(list(local.solve(VOTE, Control(stop=True)))) == [forecast.MEASURING]
+        assert local.quote("standard") is None
+        assert said(list(local.solve(VOTE, Control()))) == [forecast.MEASURING, ""]  # it is quick, as it turns out
+        assert said(list(local.solve(VOTE, Control()))) == [""]
+
+
+def test_a_vote_that_was_cut_off_goes_on() -> None:
+    control = Control()
+    with mini() as local:
+        before = []
+        for event in local.solve(VOTE, control):
+            before.append(event)
+            control.stop |= isinstance(event, Sampled)
+        assert solution(before).status == "stopped"
+        done = [event for event in before if isinstance(event, Sampled)]
+        events = list(local.solve(replace(VOTE, seed=99), Control()))
+    started, *rest = events
+    assert isinstance(started, Started)
+    assert started.seed == 7
+    begun = [event.index for event in rest if isinstance(event, Wrote)]
+    assert not {event.index for event in done} & set(begun), "what was finished is not drawn again"
+    assert rest[0] == replace(done[0], clusters=rest[0].clusters)  # type: ignore[union-attr]
+    assert not list(paths.runs().iterdir())
+
+
+def test_a_calibration_is_used_where_the_model_is_weighed_by_one(home: Path) -> None:
+    entry = '[models.mini]\nabout = "fitted"\nmode = "fitted"\nalone = true\ncontext = 2048\nmax_tokens = 1024\n'
+    entry += '[[models.mini.files]]\nquant = "Q8_0"\npackage = "mini/mini.gguf"\n'
+    (home / "config").mkdir()
+    (home / "config" / "models.toml").write_text(f"schema = 1\n{entry}", encoding="utf-8")
+    with mini() as local:
+        with pytest.raises(UsageError, match="There is no calibration"):
+            list(local.solve(VOTE, Control()))
+        digest = verified.sha256(models.choose("mini").path)
+        calibration.keep(calibration.Kept(digest, prompts.VERSION, 8, 5, 0.0, 1.0, (), 10))
+        assert solution(list(local.solve(VOTE, Control()))).mode == "fitted"
+
+
+def test_where_there_is_no_room_for_a_vote_single_answers_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with mini() as local:
+        load = local._load
+
+        def full(places: int):  # type: ignore[no-untyped-def]
+            if places > 1:
+                raise ModelError("The model does not fit into memory.")
+            return load(places)
+
+        monkeypatch.setattr(local, "_load", full)
+        with pytest.raises(ModelError):
+            list(local.solve(VOTE, Control()))
+        assert solution(list(local.solve(Request(QUESTION, 7), Control()))).answer == "17"
+
+
+@pytest.mark.usefixtures("large")
+def test_what_there_is_less_of_for_a_vote_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench(1.0)
+    with mini() as local:
+        load = local._load
+        notice = "1,024 tokens of context for each of 4 Sequences: 2,048 do not fit."
+        monkeypatch.setattr(local, "_load", lambda places: replace(load(places), notices=(notice,)))
+        (text,) = said(list(local.solve(VOTE, Control())))
+        assert text.startswith(f"{notice} Expect 8 solutions: about ")
