@@ -32,6 +32,8 @@ def test_the_probability_is_that_of_the_dirichlet(votes: list[int]) -> None:
 def test_many_votes_do_not_break_it() -> None:
     assert leading([64]) == pytest.approx(1.0)
     assert 0 < leading([32, 31]) < 1
+    assert leading([180, 3]) == pytest.approx(1.0)
+    assert leading([300, 290]) == pytest.approx(0.6596, abs=1e-4)  # by scipy's gamma distribution and quadrature
 
 
 def test_the_two_rules_are_told_apart() -> None:

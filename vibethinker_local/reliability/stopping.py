@@ -3,6 +3,7 @@
 Two rules that are never mixed up: *settled* is arithmetic, *likely* is a probability under a stated prior.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LIKELY = 0.95
-_NODES, _WEIGHTS = np.polynomial.laguerre.laggauss(64)
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(128)
 
 
 def settled(votes: Sequence[int], coming: int) -> bool:
@@ -27,9 +28,12 @@ def leading(votes: Sequence[int]) -> float:
     """
     if not votes:
         return 0.0
-    rivals = [*(count + 1 for count in votes[1:]), 1]
-    density = _WEIGHTS * _NODES ** votes[0] / _factorial(votes[0])  # of a gamma with shape votes[0] + 1
-    return float(np.sum(density * np.prod([_below(_NODES, shape) for shape in rivals], axis=0)))
+    shape = votes[0] + 1
+    reach = 10 * shape**0.5 + 30  # what lies further from the mean does not count
+    low, high = max(0.0, shape - reach), shape + reach
+    x = low + (high - low) * (_NODES + 1) / 2
+    ahead = np.prod([_below(x, rival) for rival in (*(count + 1 for count in votes[1:]), 1)], axis=0)
+    return float(np.sum(_WEIGHTS * _density(x, shape) * ahead) * (high - low) / 2)
 
 
 def stop(votes: Sequence[int], coming: int) -> Literal["settled", "likely"] | None:
@@ -39,15 +43,11 @@ def stop(votes: Sequence[int], coming: int) -> Literal["settled", "likely"] | No
     return "likely" if leading(votes) >= LIKELY else None
 
 
+def _density(x: NDArray[np.float64], shape: int) -> NDArray[np.float64]:
+    """The density of a gamma variable with an integer shape."""
+    return np.exp((shape - 1) * np.log(x) - x - math.lgamma(shape))
+
+
 def _below(x: NDArray[np.float64], shape: int) -> NDArray[np.float64]:
-    """The distribution function of a gamma variable with an integer shape."""
-    terms = np.ones_like(x)
-    total = np.ones_like(x)
-    for n in range(1, shape):
-        terms = terms * x / n
-        total = total + terms
-    return 1 - np.exp(-x) * total
-
-
-def _factorial(n: int) -> float:
-    return float(np.prod(np.arange(1, n + 1, dtype=np.float64)))
+    """Its distribution function."""
+    return 1 - np.sum([_density(x, at) for at in range(1, shape + 1)], axis=0)
