@@ -53,6 +53,7 @@ def test_what_is_boxed_is_marked() -> None:
     [
         (r"x=\frac{-b}{2a}", ["     −b", "x = ────", "     2a"]),
         (r"\begin{aligned}x&=1\\yy&=22\end{aligned}", [" x = 1", "yy = 22"]),
+        (r"\begin{aligned}x&=1&y&=2\\xx&=3\end{aligned}", [" x = 1    y = 2", "xx = 3"]),
         (r"\begin{bmatrix}1&-2\\30&4\end{bmatrix}", ["⎡1   −2⎤", "⎣30  4 ⎦"]),
         (r"\begin{cases}1&x>0\\0&x\le 0\end{cases}", ["⎧ 1  x > 0", "⎩ 0  x ≤ 0"]),
         (r"\sum_{k=0}^{n} k", [" n", " ∑  k", "k=0"]),

@@ -1,6 +1,7 @@
 """Nodes as a block of lines: fractions, sums, matrices and cases as they are written on paper."""
 
 from dataclasses import dataclass
+from itertools import chain
 
 from rich.cells import cell_len
 
@@ -180,7 +181,8 @@ def _grid(rows: tuple[tuple[Node, ...], ...], *, aligned: bool) -> Box:
                 text = box.lines[at + box.base] if 0 <= at + box.base < len(box.lines) else ""
                 right = aligned and column % 2 == 0 and columns > 1
                 cells.append(_padded(text, width, right=right))
-            lines.append((" " if aligned else "  ").join(cells))
+            between = [(" " if at % 2 else "    ") if aligned else "  " for at in range(1, columns)]
+            lines.append("".join(chain.from_iterable(zip(cells, [*between, ""], strict=True))))
     width = max(map(cell_len, lines))
     return Box(tuple(_padded(line, width) for line in lines), (len(lines) - 1) // 2)
 
