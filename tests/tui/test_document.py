@@ -39,7 +39,24 @@ def shown(markdown: str, width: int = WIDTH) -> str:
         ("```\n12345678901234567890123\n```", "  12345678901234567890\n  123\n"),
         ("```maths\n x\n─ = 3\n y\n```", "     x\n    ─ = 3\n     y\n"),
         ("```maths\n1234567890123456789\nabc\n```", "    1234567890123456\n    abc\n\n    789\n\n"),
+        ("```maths\nabc + defgh + ijkl + m\n```", "    abc + defgh +\n\n    ijkl + m\n"),
+        ("```maths\n一二三四五六七八九\n ─\n```", "    一二三四五六七八\n     ─\n\n    九\n\n"),
         ("| a | b |\n|---|---|\n| 1 | 2 |", "a │ b\n──┼──\n1 │ 2\n"),
+        ("| a | bcd | efg |\n|---|--:|:-:|\n| 1 | 2 | 3 |", "a │ bcd │ efg\n──┼─────┼────\n1 │   2 │  3\n"),
+        (
+            "|n|one of many|two of many|\n|-|-|-|\n|1|2|3|",
+            "n │ one of   │ two of\n  │ many     │ many\n──┼──────────┼──────────\n1 │ 2        │ 3\n",
+        ),
+        (
+            "|one of many|two of many|three|\n|-|-|-|\n|1|2|3|",
+            "one of     │ two of many\nmany       │\n───────────┼────────────\n1          │ 2\n\n"
+            "one of many │ three\n────────────┼──────\n1           │ 3\n",
+        ),
+        ("2*3 and 4*5, *so* n**2 and 2**n", "2*3 and 4*5, so n**2 and\n2**n\n"),
+        (
+            "".join("  " * at + "- a\n" for at in range(12)),
+            "".join("  " * at + f"{b} a\n" for at, b in enumerate("•▪‣⭑◦•▪‣⭑◦•▪")),
+        ),
         ("***", "─" * WIDTH + "\n"),
         ("[text](js:x) ![p](q) <b>h</b> <http://x>", "[text](js:x) ![p](q)\n<b>h</b> <http://x>\n"),
         ("[a]: http://b 'c'", "[a]: http://b 'c'\n"),
@@ -49,7 +66,7 @@ def test_what_it_looks_like(markdown: str, rows: str) -> None:
     assert shown(markdown) == rows
 
 
-ALPHABET = [*"ab1 \n`*_|>-~#=", "\n\n", "```\n", "- ", "1. ", "    ", "| a | b |\n|---|---|\n", "word ", "> "]
+ALPHABET = [*"ab1. \n`*_|>-~#=", "\n\n", "```\n", "- ", "1. ", "    ", "| a | b |\n|---|---|\n", "word ", "> "]
 PIECES = st.lists(st.lists(st.sampled_from(ALPHABET), max_size=8).map("".join), max_size=12)
 
 
@@ -72,6 +89,23 @@ def test_another_width_is_as_if_it_had_been_there_from_the_start(pieces: list[st
 
 def looks(rows: list[Row]) -> list[tuple[object, ...]]:
     return [(row.text.plain, row.text.spans, row.joint, row.edge) for row in rows]
+
+
+def test_the_mark_of_an_item_is_no_block_of_its_own_before_its_text() -> None:
+    grown = Document(WIDTH)
+    for piece, rows in [
+        ("Two:\n", 2),
+        ("-", 2),
+        (" a\n\n", 4),
+        ("1", 4),
+        (". b\n\n", 6),
+        ("1", 6),
+        (".", 6),
+        (" c", 8),
+    ]:
+        grown.add(piece)
+        assert (len(grown.rows), grown.rows[0].text.spans) == (rows, [])
+    assert grown.rows[-2].text.plain == " 2. c"
 
 
 def test_a_long_code_block_that_grows_is_coloured_at_its_end() -> None:

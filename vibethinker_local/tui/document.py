@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
 from markdown_it.tree import SyntaxTreeNode as Node
 from rich.cells import cell_len
 from textual.content import Content
@@ -22,7 +23,12 @@ QUOTED = Content.styled("▌ ", "$text-primary 50%")
 CODE_EDGE, MATHS_EDGE = 2, 4  # cells on either side
 NARROWEST = 8  # cells that a text is given, however deep it lies
 MOST_HIGHLIGHTED = 20_000  # characters of code
+MOST_NESTED = 100  # blocks; what lies deeper is not read
 MOST_GROWING = 4_000  # while its end is not there: all of it is looked through with every word
+PRODUCT = re.compile(  # a star with a factor on either side, or a power's two with a number on one
+    r"(?<=[0-9A-Za-z)\]])\*(?=[0-9A-Za-z(\[])|(?<=\d)\*\*(?=[0-9A-Za-z(])|(?<=[A-Za-z)])\*\*(?=\d)"
+)
+BEGUN = re.compile(r"\n(?:[ >*+=#_-]+|[ >]*\d{1,9}[.)]?)\Z")  # a line of marks, which the next word gives a meaning
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Document:
         """More of the text; with `final`, there is no more for now."""
         self._open += markdown
         del self.rows[self.settled :]
-        if not (blocks := parse(self._open)):
+        if not (blocks := parse(self._open if final else BEGUN.sub("", self._open))):
             return
         begin, _ = blocks[-1].map or (0, 0)
         self._open = "\n".join(self._open.split("\n")[begin:])
@@ -81,7 +87,18 @@ class Document:
 def _parser() -> MarkdownIt:
     """Without HTML, which would not be shown at all."""
     off = ["image", "link", "autolink", "reference"]
-    return MarkdownIt("gfm-like", {"html": False, "linkify": False}).disable(off)
+    parser = MarkdownIt("gfm-like", {"html": False, "linkify": False, "maxNesting": MOST_NESTED}).disable(off)
+    parser.inline.ruler.before("emphasis", "product", _product)
+    return parser
+
+
+def _product(state: StateInline, silent: bool) -> bool:
+    """Stars between factors are text: of 2*3 and 4*5, emphasis would leave 23 and 45."""
+    found = PRODUCT.match(state.src, state.pos)
+    if found and not silent:
+        state.pending += found[0]
+    state.pos = found.end() if found else state.pos
+    return bool(found)
 
 
 def parse(markdown: str) -> list[Node]:
@@ -108,8 +125,9 @@ def draw(block: Node, width: int, *, growing: bool = False) -> list[Row]:
             return _behind(QUOTED, QUOTED, _below(block.children, width - 2, growing=growing), copied=False)
         case "table":
             rows = [row.children for part in block.children for row in part.children]
+            sides = [str(cell.attrs.get("style", "")).removeprefix("text-align:") for cell in rows[0]]
             cells = [[_inline(cell.children[0]) for cell in row] for row in rows]
-            return [Row(line) for line in table(cells[0], cells[1:], width)]
+            return [Row(line) for line in table(cells, sides, width)]
         case "hr":
             return [Row(Content.styled("─" * width, RULE))]
         case _:
@@ -198,9 +216,27 @@ def _highlighted(code: str, language: str) -> Content:
 
 def _maths(formula: str, width: int) -> list[Row]:
     """A formula of several rows; where it is too wide, its right part below its left one."""
-    lines, room = formula.rstrip("\n").split("\n"), width - 2 * MATHS_EDGE
+    lines = [_cells(line) for line in formula.rstrip("\n").split("\n")]
+    size, room = max(1, *map(len, lines)), max(NARROWEST, width - 2 * MATHS_EDGE)
+    blank = [all(line[at : at + 1] in ([], [" "]) for line in lines) for at in range(size)]
     rows: list[Row] = []
-    for left in range(0, max(map(cell_len, lines)) or 1, max(NARROWEST, room)):
+    left = 0
+    while left < size:
+        right = left + room
+        if right < size:
+            right = next((at for at in range(right, left, -1) if blank[at]), right)
         rows += [BLANK] if rows else []
-        rows += [Row(Content(" " * MATHS_EDGE + line[left : left + room]), edge=MATHS_EDGE) for line in lines]
+        rows += [Row(Content(" " * MATHS_EDGE + "".join(line[left:right])), edge=MATHS_EDGE) for line in lines]
+        left = next((at for at in range(right, size) if not blank[at]), size)
     return rows
+
+
+def _cells(line: str) -> list[str]:
+    """What stands in each cell of a line: a character with its accents, or nothing behind a wide one."""
+    cells: list[str] = []
+    for character in line:
+        if cells and not cell_len(character):
+            cells[-1] += character
+        else:
+            cells += [character, *[""] * (cell_len(character) - 1)]
+    return cells

@@ -2,27 +2,52 @@
 
 from textual.content import Content
 
-LEAST = 4  # cells of a column
+LEAST = 8  # cells of a column that has more, while others can go below
 BETWEEN = " │ "
 
 
-def table(headers: list[Content], rows: list[list[Content]], width: int) -> list[Content]:
-    """The lines of a table, at most `width` cells wide if its columns can be that narrow."""
-    columns = max(map(len, (headers, *rows)), default=0)
-    if not columns:
-        return []
-    cells = [[*row, *[Content()] * (columns - len(row))] for row in (headers, *rows)]
-    widths = [max(max(row[at].cell_length for row in cells), 1) for at in range(columns)]
-    while sum(widths) + len(BETWEEN) * (columns - 1) > width and max(widths) > LEAST:
+def table(rows: list[list[Content]], sides: list[str], width: int) -> list[Content]:
+    """The lines of a table, the first of its rows being the head.
+
+    `sides` has "right" or "center" for columns that stand so. Columns without room go below, the first one repeated.
+    """
+    least = [min(LEAST, _widest(rows, at)) for at in range(len(sides))]
+    parts, used = [[0]], least[0]
+    for at in range(1, len(sides)):
+        used += len(BETWEEN) + least[at]
+        if used > width and len(parts[-1]) > 1:
+            parts.append([0])
+            used = least[0] + len(BETWEEN) + least[at]
+        parts[-1].append(at)
+    lines: list[Content] = []
+    for part in parts:
+        lines += [Content()] if lines else []
+        lines += _part([[row[at] for at in part] for row in rows], [sides[at] for at in part], width)
+    return lines
+
+
+def _part(rows: list[list[Content]], sides: list[str], width: int) -> list[Content]:
+    widths = [_widest(rows, at) for at in range(len(sides))]
+    while sum(widths) + len(BETWEEN) * (len(widths) - 1) > width and max(widths) > 1:
         widths[widths.index(max(widths))] -= 1
     lines = []
-    for number, row in enumerate(cells):
+    for number, row in enumerate(rows):
         wrapped = [cell.wrap(size) or [Content()] for cell, size in zip(row, widths, strict=True)]
         for at in range(max(map(len, wrapped))):
             parts = [part[at] if at < len(part) else Content() for part in wrapped]
-            padded = [part.pad_right(max(0, size - part.cell_length)) for part, size in zip(parts, widths, strict=True)]
+            padded = [_padded(*one) for one in zip(parts, sides, widths, strict=True)]
             line = Content.styled(BETWEEN, "$border").join(padded)
             lines.append(line.stylize_before("bold $primary") if number == 0 else line)
         if number == 0:
             lines.append(Content.styled("─┼─".join("─" * size for size in widths), "$border"))
     return lines
+
+
+def _widest(rows: list[list[Content]], column: int) -> int:
+    return max(1, *(row[column].cell_length for row in rows))
+
+
+def _padded(text: Content, side: str, width: int) -> Content:
+    space = max(0, width - text.cell_length)
+    before = {"right": space, "center": space // 2}.get(side, 0)
+    return text.pad(before, space - before)
