@@ -86,7 +86,7 @@ def read_config(folder: Path) -> Qwen2Config:
         head_size_given=config.get("head_dim") is not None,
         vocabulary=count("vocab_size"),
         context=count("max_position_embeddings"),
-        rope_theta=_positive({**rope, **config}, "rope_theta", path),
+        rope_theta=_positive({**config, **rope}, "rope_theta", path),
         rms_epsilon=_positive(config, "rms_norm_eps", path),
         tied=config.get("tie_word_embeddings", False) is True,
     )
@@ -94,7 +94,8 @@ def read_config(folder: Path) -> Qwen2Config:
 
 def _positive(config: dict[str, Any], key: str, path: Path) -> float:
     value = config.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or value <= 0:
+    # A GGUF file holds it as float32: neither 0 there nor infinite.
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 1e-37 < value < 1e38:
         raise CheckpointError(f"{path} gives {key} as {value!r}; a positive number is expected")
     return float(value)
 

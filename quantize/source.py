@@ -67,11 +67,15 @@ def locate(source: str, revision: str | None = None, parts: tuple[str, ...] = hu
     Raises RequestError or MachineError.
     """
     folder = Path(source)
-    if folder.is_dir():
+    try:
+        is_folder, exists = folder.is_dir(), folder.exists()
+    except OSError as error:
+        raise RequestError(f"{source} cannot be a folder ({error.strerror}); check the path") from error
+    if is_folder:
         if revision:
             raise RequestError(f"{source} is a folder here; --revision is for what the hub has")
         return folder
-    if folder.exists():
+    if exists:
         raise RequestError(f"{source} is not a folder; give the one that holds config.json and the safetensors files")
     if HUB_ID.fullmatch(source):
         return hub.download(source, revision, parts)
@@ -122,8 +126,9 @@ def open_checkpoint(folder: Path) -> Checkpoint:
 
 
 def _shard_name(value: object, folder: Path) -> str:
-    # A name with a separator could lead out of the folder.
-    if not isinstance(value, str) or Path(value).name != value or "\\" in value or not value.endswith(".safetensors"):
+    # A name with a separator could lead out of the folder; one too long is an error to every question about it.
+    sound = isinstance(value, str) and Path(value).name == value and "\\" not in value and len(value) < 200
+    if not isinstance(value, str) or not sound or not value.endswith(".safetensors"):
         raise CheckpointError(f"{folder / INDEX} names the shard {value!r}, which is no file name of a shard")
     return value
 

@@ -76,6 +76,8 @@ def _refuse_foreign(tokenizer: dict[str, Any], path: Path) -> None:
     if not isinstance(model, dict) or model.get("type") != "BPE" or not isinstance(model.get("vocab"), dict):
         raise CheckpointError(f"{path} holds no BPE vocabulary; only Qwen2's tokenizer is supported")
     parts = pre.get("pretokenizers") if isinstance(pre, dict) and pre.get("type") == "Sequence" else None
+    if not all(isinstance(value, list | None) for value in (parts, model.get("merges"), tokenizer.get("added_tokens"))):
+        raise CheckpointError(f"{path} has no list of merges, added_tokens or pretokenizers; download it again")
     known = [{k: v for k, v in p.items() if k != "trim_offsets"} for p in parts or [] if isinstance(p, dict)]
     if known != PRE_TOKENIZERS or tokenizer.get("normalizer") != {"type": "NFC"}:
         raise CheckpointError(f"{path} does not cut text as Qwen2 does (normalizer, pre_tokenizer); it cannot be used")
@@ -168,8 +170,8 @@ def _chat_template(settings: dict[str, Any], folder: Path) -> str:
     if template is None and (folder / "chat_template.json").is_file():
         template = read_json(folder / "chat_template.json").get("chat_template")
     if isinstance(template, list):
-        named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
-        template = named.get("default")
+        named = [t for t in template if isinstance(t, dict) and t.get("name") == "default"]
+        template = named[-1].get("template") if named else None
     if not isinstance(template, str) or not template:
         raise CheckpointError(f"{folder} has no chat template; give one with --chat-template FILE")
     return template

@@ -19,6 +19,8 @@ def test_hyperparameters(tiny: Path) -> None:
 def test_rope_theta_as_newer_transformers_write_it(tiny: Path) -> None:
     edit_json(tiny / "config.json", rope_theta=None, rope_parameters={"rope_type": "default", "rope_theta": 5e5})
     assert read_config(tiny).rope_theta == 5e5
+    edit_json(tiny / "config.json", rope_theta=1e4)  # the newer place counts, as it does to the converter
+    assert read_config(tiny).rope_theta == 5e5
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,9 @@ def test_rope_theta_as_newer_transformers_write_it(tiny: Path) -> None:
         ({"num_hidden_layers": 513}, r"llama\.cpp allows 512"),
         ({"rope_theta": -1}, "rope_theta"),
         ({"rms_norm_eps": float("nan")}, "rms_norm_eps"),
+        ({"rms_norm_eps": 1e-300}, "rms_norm_eps as 1e-300"),
+        ({"rope_theta": 1e300}, r"rope_theta as 1e\+300"),
+        ({"rope_theta": 10**400}, "rope_theta as 1000"),
     ],
 )
 def test_what_llama_cpp_would_not_compute_is_refused(changes: dict[str, object], message: str, tiny: Path) -> None:

@@ -132,6 +132,7 @@ def test_a_sound_index(tmp_path: Path) -> None:
         ({"a": "/etc/passwd"}, "no file name"),
         ({"a": "..\\one.safetensors"}, "no file name"),
         ({"a": 7}, "no file name"),
+        ({"a": "a" * 300 + ".safetensors"}, "no file name"),
         ({}, "no weight_map"),
         ([], "no weight_map"),
     ],
@@ -158,5 +159,7 @@ def test_a_source_that_is_no_folder(tmp_path: Path) -> None:
     for source in (str(tmp_path / "file"), "./WeiboAI/VibeThinker-3B", "VibeThinker-3B", "a/b/c", "ä/b"):
         with pytest.raises(RequestError, match=r"is (no|not a) folder"):
             locate(source)
+    with pytest.raises(RequestError, match="cannot be a folder"):
+        locate("a" * 5000)
     with pytest.raises(RequestError, match="--revision is for what the hub has"):
         locate(str(tmp_path), "main")

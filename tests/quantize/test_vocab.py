@@ -107,6 +107,9 @@ def test_an_added_token_that_is_not_special(tiny: Path) -> None:
         ({"model": {"type": "BPE", "vocab": {"a": 1, "b": 1}, "merges": ["a b"]}}, "two tokens"),
         ({"model": {"type": "BPE", "vocab": {"a": 0, "[PAD7]": 3}, "merges": ["a b"]}}, "named like a placeholder"),
         ({"added_tokens": [{"id": "x"}]}, "without id or content"),
+        ({"added_tokens": 7}, "no list of merges, added_tokens"),
+        ({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": 7}}, "no list of merges"),
+        ({"pre_tokenizer": {"type": "Sequence", "pretokenizers": 7}}, "no list of .* pretokenizers"),
     ],
 )
 def test_a_foreign_tokenizer_is_refused(changes: dict[str, object], message: str, tiny: Path) -> None:
@@ -140,6 +143,9 @@ def test_eos_as_an_object(tiny: Path) -> None:
 def test_chat_template(tiny: Path) -> None:
     edit_json(tiny / "tokenizer_config.json", chat_template=[{"name": "default", "template": "A"}, {"name": "b"}])
     assert read(tiny).chat_template == "A"
+    edit_json(tiny / "tokenizer_config.json", chat_template=[{"name": ["default"], "template": "A"}])
+    with pytest.raises(CheckpointError, match="no chat template"):
+        read(tiny)
     edit_json(tiny / "tokenizer_config.json", chat_template=None)
     with pytest.raises(CheckpointError, match=r"no chat template.*--chat-template"):
         read(tiny)
