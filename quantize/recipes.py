@@ -12,17 +12,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
+
 from . import ggml
 from .build import build
 from .config import Qwen2Config, Weight, imagined, match_weights, read_config
-from .divergence import Estimate, Quality, quality
+from .divergence import Quality, quality
 from .errors import RequestError
 from .estimate import BY_QUALITY, Option, memory
 from .evaluate import measure, measure_base, scratch
 from .imatrix import read_imatrix
 from .job import Request, prepare
 from .output import write_whole
-from .plan import TENSOR_TYPES, Plan, make_plan, parse_file_type, parse_override
+from .plan import FILE_TYPES, TENSOR_TYPES, Plan, make_plan, parse_file_type, parse_override
 from .progress import Progress
 from .source import locate, open_checkpoint
 from .text import Cut, Text
@@ -168,14 +170,14 @@ def read_report(path: Path) -> Report:
         value = json.loads(path.read_bytes())
         if value["schema"] != SCHEMA:
             raise ValueError("of another version")
-        measured = tuple(
-            Measured(Recipe(**entry["recipe"]), int(entry["size"]), _quality(entry["quality"]))
-            for entry in value["measured"]
-        )
-        return Report(Conditions(**value["conditions"]), measured)
+        report = TypeAdapter(Report).validate_python(value)
+        for recipe in [measured.recipe for measured in report.measured]:
+            if recipe.file_type not in FILE_TYPES or recipe.embedding not in (None, *TENSOR_TYPES):
+                raise ValueError("of types that there are not")
+        return report
     except OSError as error:
         raise RequestError(f"{path} cannot be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:  # ValidationError is a ValueError
         raise RequestError(f"{path} does not hold figures of `quantize recipes`; measure again") from error
 
 
@@ -184,11 +186,6 @@ def find_report(given: Path | None, folder: Path | None) -> Report | None:
     beside = folder / FILE_NAME if folder else None
     path = given or (beside if beside and beside.is_file() else None)
     return read_report(path) if path else None
-
-
-def _quality(entry: dict[str, Any]) -> Quality:
-    estimates = {key: Estimate(**value) for key, value in entry.items() if key != "tokens"}
-    return Quality(tokens=int(entry["tokens"]), **estimates)
 
 
 def options(report: Report, config: Qwen2Config, budget: int, context: int) -> list[Option]:

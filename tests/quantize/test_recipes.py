@@ -102,6 +102,29 @@ def test_recommend_uses_the_figures(figures: Path, small: Path, tmp_path: Path) 
     assert "KL divergence" in invoke("recommend", folder, "--memory", "4G").stdout
 
 
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("quality",), [1]),
+        (("quality", "mean_divergence", "value"), None),
+        (("size",), float("inf")),
+        (("recipe", "file_type"), "Q9"),
+        (("recipe", "embedding"), 5),
+        (("recipe", "label"), 5),
+        (("recipe", "importance"), "perhaps"),
+    ],
+)
+def test_figures_that_are_none(where: tuple[str, ...], value: object, figures: Path, tmp_path: Path) -> None:
+    whole = json.loads(figures.read_bytes())
+    place = whole["measured"][0]
+    for name in where[:-1]:
+        place = place[name]
+    place[where[-1]] = value
+    (tmp_path / "f.json").write_text(json.dumps(whole))
+    with pytest.raises(RequestError, match="does not hold figures"):
+        read_report(tmp_path / "f.json")
+
+
 def test_the_picture(figures: Path) -> None:
     report = read_report(figures)
     picture = ElementTree.fromstring(draw(report))
