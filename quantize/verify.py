@@ -25,6 +25,7 @@ from .stream import SLAB_WEIGHTS
 
 Events = Generator[Progress, None, None]
 IMATRIX_SHA256 = "quantize.imatrix.sha256"
+SCALINGS = ("none", "linear", "yarn", "longrope")
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,13 @@ def check_keys(file: GgufFile) -> None:
         problem = "a token twice, or a tokenizer that is not gpt2"
     elif not _plausible(keys):
         problem = "numbers of layers, heads or sizes that contradict each other"
+    elif keys.get("qwen2.expert_count", 0) != 0 or keys.get("qwen2.rope.scaling.type", "none") not in SCALINGS:
+        problem = "experts, or a scaling of positions that llama.cpp does not have"
+    elif not isinstance(keys.get("tokenizer.ggml.pre"), str):
+        problem = "no pre-tokenizer, so that llama.cpp would cut text in another way"
     elif not isinstance(keys.get("tokenizer.chat_template"), str):
         problem = "no chat template"
-    elif not isinstance(keys.get("tokenizer.ggml.eos_token_id"), int):
+    elif keys.get("tokenizer.ggml.eos_token_id") not in range(len(tokens)):
         problem = "no eos token"
     if problem:
         raise ModelFileError(f"{file.path} has {problem}; build it again from a complete checkpoint")

@@ -2,14 +2,15 @@
 
 import struct
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from quantize.errors import ModelFileError, RequestError
-from quantize.gguf_file import read_gguf
+from quantize.gguf_file import Value, read_gguf
 from quantize.job import Request, prepare
-from quantize.verify import verify, verify_against
+from quantize.verify import check_keys, verify, verify_against
 from tests.quantize.checkpoint import Shape, edit_json, random_weights, to_bf16, widened, write_safetensors
 from tests.quantize.conftest import run_build
 from tests.quantize.reference import write_imatrix
@@ -107,6 +108,7 @@ def test_a_file_that_llama_cpp_cannot_load(built: Path) -> None:
         (b"qwen2", b"llama", "the architecture 'llama'"),
         (b"tokenizer.chat_template", b"tokenizer.chat_templatX", "no chat template"),
         (b"tokenizer.ggml.eos_token_id", b"tokenizer.ggml.eos_token_iX", "no eos token"),
+        (b"tokenizer.ggml.pre", b"tokenizer.ggml.prX", "no pre-tokenizer"),
         (b"token_embd.weight", b"token_embX.weight", "a vocabulary that does not fit"),
     ],
 )
@@ -114,6 +116,21 @@ def test_keys_that_a_reader_needs(old: bytes, new: bytes, message: str, built: P
     built.write_bytes(built.read_bytes().replace(old, new, 1))
     with pytest.raises(ModelFileError, match=message):
         drain(verify(built))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("tokenizer.ggml.eos_token_id", 400, "no eos token"),
+        ("qwen2.expert_count", 9, "experts"),  # it would end the process in llama.cpp, as the next one
+        ("qwen2.rope.scaling.type", "unheard", "a scaling of positions"),
+    ],
+)
+def test_values_that_llama_cpp_takes_on_trust(key: str, value: Value, message: str, built: Path) -> None:
+    file = read_gguf(built)
+    check_keys(file)
+    with pytest.raises(ModelFileError, match=message):
+        check_keys(replace(file, keys=file.keys | {key: value}))
 
 
 def retype(path: Path, name: str, number: int) -> None:
