@@ -81,9 +81,9 @@ def _mean_square(file: GgufFile, content: bytes, sums: FileTensor, counts: FileT
     count = np.frombuffer(content, np.float32, counts.size // 4, counts.offset).round()
     if count.size != 1:
         raise ModelFileError(f"{file.path} is for a mixture of experts ({sums.name}), which Qwen2 is not")
-    mean = totals / count[0] if count[0] > 0 else np.ones_like(totals)  # never seen: every column counts alike
-    if not np.isfinite(mean).all():
-        raise ModelFileError(f"{file.path} holds numbers that are not finite, for {sums.name}; compute it again")
+    mean = totals / count[0] if count[0] != 0 else np.ones_like(totals)  # never seen: every column counts alike
+    if not np.isfinite(count[0]) or not (np.isfinite(mean) & (mean >= 0)).all():
+        raise ModelFileError(f"{file.path} holds numbers that no squares add up to, for {sums.name}; compute it again")
     return mean.astype(np.float32)
 
 

@@ -26,9 +26,10 @@ def test_a_tensor_that_was_never_seen_counts_evenly(tmp_path: Path) -> None:
     assert np.array_equal(read_imatrix(tmp_path / "i.gguf").importance["blk.0.attn_q.weight"], np.ones(256))
 
 
-def test_numbers_that_are_not_finite(tmp_path: Path) -> None:
-    write_imatrix(tmp_path / "i.gguf", {"blk.0.attn_q.weight": np.array([1, np.nan], np.float32)})
-    with pytest.raises(ModelFileError, match=r"not finite, for blk\.0\.attn_q"):
+@pytest.mark.parametrize("number", [np.nan, np.inf, -1])
+def test_numbers_that_are_no_sums_of_squares(number: float, tmp_path: Path) -> None:
+    write_imatrix(tmp_path / "i.gguf", {"blk.0.attn_q.weight": np.array([1, number], np.float32)})
+    with pytest.raises(ModelFileError, match=r"no squares add up to, for blk\.0\.attn_q"):
         read_imatrix(tmp_path / "i.gguf")
 
 
