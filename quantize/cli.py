@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from typer.core import TyperGroup
 
-from .errors import MachineError, QuantizeError
+from .errors import MachineError, QuantizeError, RequestError
 
 if TYPE_CHECKING:
     from .progress import Progress
@@ -122,7 +122,9 @@ def build(
     from . import build as building
     from . import report
     from .job import Request, prepare
+    from .output import check_target
 
+    check_target(out, [path for path in (imatrix, chat_template) if path])  # before a checkpoint is fetched
     job = prepare(Request(source, type, imatrix, embedding_type, tuple(tensor or ()), chat_template, name, revision))
     _warn([*job.warnings, *report.fallback_warning(job.plan)])
     built = _follow(building.build(job, out, threads))
@@ -230,6 +232,8 @@ def recipes(
     from .output import check_target
 
     given = [path for path in (imatrix, text) if path]
+    if plot and plot.resolve() == out.resolve():
+        raise RequestError(f"{out} cannot hold both the figures and the picture of them; give --plot another name")
     for target in (out, plot):
         if target:
             check_target(target, given)

@@ -91,13 +91,13 @@ def model_keys(writer: GGUFWriter, keys: Keys, weights: int) -> None:
         metadata.size_label = metadata.size_label or size_label(weights, weights, 0, 0)
         writer.add_type(GGUFType.MODEL)
         metadata.set_gguf_meta_model(writer)
-    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise _odd(keys.folder, error) from error
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
+        what = f"README.md or generation_config.json in {keys.folder} cannot be understood"
+        raise CheckpointError(f"{what}: {_reason(error)}") from error
 
 
-def _odd(folder: Path, error: Exception) -> CheckpointError:
-    reason = " ".join(str(error).split())
-    return CheckpointError(f"README.md or generation_config.json in {folder} cannot be understood: {reason}")
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def vocabulary_keys(writer: GGUFWriter, vocabulary: Vocabulary) -> None:
@@ -133,8 +133,9 @@ def write_header(path: Path, keys: Keys, tensors: Sequence[TensorInfo]) -> int:
             writer.add_string(entry.key, entry.value)
     try:
         return save(writer, path, tensors)
-    except (TypeError, AttributeError, UnicodeError, struct.error) as error:
-        raise _odd(keys.folder, error) from error
+    except (TypeError, AttributeError, ValueError, OverflowError, struct.error) as error:
+        what = f"README.md, generation_config.json, the tokenizer or the name of {keys.folder}"
+        raise CheckpointError(f"{what} has what a GGUF file cannot hold: {_reason(error)}") from error
 
 
 def write_plan_header(path: Path, config: Qwen2Config, tensors: Sequence[TensorInfo]) -> None:

@@ -62,13 +62,18 @@ class Partial:
 
 def check_target(out: Path, sources: Collection[Path]) -> None:
     """Raises RequestError if `out` cannot be a file, or is one of those that are read."""
-    if out.is_dir():
-        raise RequestError(f"{out} is a folder; give a file's name")
-    if not out.parent.is_dir():
-        raise RequestError(f"there is no folder {out.parent} to write {out.name} into")
-    for target in (out, out.with_name(out.name + ".partial")):
-        if target.exists() and any(target.samefile(source) for source in sources):
-            raise RequestError(f"{target} is what is read from; choose another output")
+    try:
+        if out.is_dir():
+            raise RequestError(f"{out} is a folder; give a file's name")
+        if not out.parent.is_dir():
+            raise RequestError(f"there is no folder {out.parent} to write {out.name} into")
+        for target in (out, out.with_name(out.name + ".partial")):
+            if target.exists() and not target.is_file():  # a rename would put a file in the place of /dev/null
+                raise RequestError(f"{target} is no ordinary file; choose another output")
+            if target.exists() and any(source.exists() and target.samefile(source) for source in sources):
+                raise RequestError(f"{target} is what is read from; choose another output")
+    except OSError as error:
+        raise RequestError(f"{out} cannot be a file ({error.strerror}); choose another output") from error
 
 
 @contextmanager

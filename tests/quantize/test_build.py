@@ -1,6 +1,7 @@
 """The file appears whole or not at all, whatever happens; and its bytes depend on the source alone."""
 
 import hashlib
+import os
 import random
 import signal
 import subprocess
@@ -115,6 +116,17 @@ def test_the_output_must_be_a_file_in_a_folder(tiny: Path, tmp_path: Path) -> No
         run_build(tmp_path, Request(str(tiny), "Q8_0"))
     with pytest.raises(RequestError, match="there is no folder"):
         run_build(tmp_path / "missing" / "out.gguf", Request(str(tiny), "Q8_0"))
+    with pytest.raises(RequestError, match="cannot be a file"):
+        run_build(tmp_path / ("a" * 300), Request(str(tiny), "Q8_0"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", ["out.gguf", "out.gguf.partial"])
+def test_the_output_must_not_be_a_device(name: str, tiny: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(RequestError, match="no ordinary file"):
+        run_build(tmp_path / "out.gguf", Request(str(tiny), "Q8_0"))
+    assert (tmp_path / name).is_fifo()
 
 
 def test_two_builds_of_one_file(tiny: Path, tmp_path: Path) -> None:

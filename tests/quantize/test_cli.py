@@ -118,6 +118,30 @@ def test_an_odd_model_card(content: str, tiny: Path, tmp_path: Path) -> None:
     assert "README.md" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("README.md", "---\ntags: [[a], 5]\n---\n"),
+        ("generation_config.json", '{"temperature": 1e300}'),
+        ("generation_config.json", "[" * 100_000),
+        ("tokenizer_config.json", '{"eos_token": "<|im_end|>", "chat_template": "\\ud800"}'),
+    ],
+)
+def test_what_a_gguf_file_cannot_hold(name: str, content: str, tiny: Path, tmp_path: Path) -> None:
+    (tiny / name).write_text(content)
+    result = invoke("build", tiny, "-o", tmp_path / "out.gguf", "--type", "Q8_0")
+    assert result.exit_code == 4
+    assert result.stderr.count("\n") == 1
+    assert "understood" in result.stderr or "cannot hold" in result.stderr
+
+
+def test_the_output_must_not_be_the_chat_template(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.jinja").write_text("{{ own }}")
+    result = invoke("build", tiny, "-o", tmp_path / "own.jinja", "--chat-template", tmp_path / "own.jinja")
+    assert result.exit_code == 2
+    assert (tmp_path / "own.jinja").read_text() == "{{ own }}"
+
+
 def test_another_program_may_mount_the_commands(tmp_path: Path) -> None:
     outer = typer.Typer()
     outer.add_typer(app)
@@ -172,6 +196,8 @@ def test_bundled_texts_by_command(base: Path, tmp_path: Path) -> None:
     ("arguments", "code", "message"),
     [
         (["imatrix", "{base}", "-o", "{base}"], 2, "is what is read from"),
+        (["imatrix", "{out}", "-o", "{base}"], 4, "cannot be read"),
+        (["recipes", "{out}", "-o", "{out}", "--plot", "{out}"], 2, "both"),
         (["imatrix", "{base}", "-o", "{out}", "--text", "{out}"], 2, "cannot be read as UTF-8 text"),
         (["imatrix", "{prose}", "-o", "{out}"], 4, "not a GGUF file"),
         (["imatrix", "{base}", "-o", "{out}", "--text", "{prose}", "--chunk-size", "4096"], 2, "at least two chunks"),
