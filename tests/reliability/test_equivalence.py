@@ -1,4 +1,4 @@
-"""150 pairs of answers, asked both ways round; in doubt, they are different."""
+"""180 pairs of answers, asked both ways round; in doubt, they are different."""
 
 import time
 from collections.abc import Iterator
@@ -86,6 +86,22 @@ x^2+y^2=1 | y^2+x^2=1
 \begin{pmatrix}1\\2\end{pmatrix} | \begin{pmatrix} 1 \\ 2 \end{pmatrix}
 \begin{pmatrix}0.5\\2\end{pmatrix} | \begin{pmatrix} \frac12 \\ 2 \end{pmatrix}
 \displaystyle\frac{3}{4} | 3/4
+1\,000 | 1000
+12\,345\,678 | 12345678
+10~\text{cm} | 10 cm
+17 Apples | 17 apples
+x=1, x=2 | 1,2
+x = 1, y = 2 | y=2, x=1
+x=0.5, y=2 | x=\frac12, y=2
+100, 200 | 200, 100
+x=100, 200 | 200, 100
+(100, 200) | (100,200)
+\pm 2 | 2,-2
+x = \pm\sqrt{8} | -2\sqrt{2}, 2\sqrt{2}
+\{0,\pm1\} | \{-1,0,1\}
+±3 | \pm 3
+ab+ac | a(b+c)
+2\pi\text{ cm} | 2 \pi cm
 """
 DIFFERENT = r"""
 10% | 10
@@ -161,6 +177,21 @@ __import__('os') | 1
 (1,2),(3,4) | (1,2),(3,5)
 7\sqrt{2} | 7\sqrt{3}
 2\frac{1}{3} | \frac{2}{3}
+x=1, y=2 | x=2, y=1
+x=1, y=2 | 1,2
+\{x=1,y=2\} | \{x=2,y=1\}
+100, 200 | 100200
+\pm 2 | 2
+5 MW | 5 mW
+2\pi\text{ cm} | 2\pi\text{ m}
+2\sqrt{3} cm | 2\sqrt{3} m
+2.5 \times 10^3 \text{ kg} | 2.5 \times 10^3 \text{ m}
+9\pi \text{ cm}^2 | 9\pi
+3ab | 3
+12:30 am | 12:30 pm
+101_2 | 101
+101_{2} | 101_{8}
+f'(x) | f(x)
 """
 
 
@@ -177,7 +208,7 @@ def checker() -> Iterator[Checker]:
 
 
 def test_there_are_enough_pairs() -> None:
-    assert len(pairs(SAME)) + len(pairs(DIFFERENT)) >= 145
+    assert len(pairs(SAME)) + len(pairs(DIFFERENT)) >= 175
 
 
 @pytest.mark.parametrize(("left", "right"), pairs(SAME))

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import IO, cast
 
 SECONDS = 2.0  # for one comparison
@@ -101,6 +102,9 @@ def _serve() -> None:
     """The process: a pair of expressions a line in, a word out."""
     from math_verify import LatexExtractionConfig, parse, verify
 
+    # Without its list of units, which it would drop: 2π cm are not 2π m, and `ab` is on it as well.
+    found = LatexExtractionConfig()
+    reading = replace(found, normalization_config=replace(found.normalization_config, units=False))
     with suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -110,7 +114,7 @@ def _serve() -> None:
         left, right = (
             parse(
                 f"${text}$",
-                extraction_config=[LatexExtractionConfig()],
+                extraction_config=[reading],
                 fallback_mode="no_fallback",
                 parsing_timeout=None,
             )
