@@ -50,6 +50,7 @@ class Talk(Screen[None]):
         self.attachments: list[Attachment] = []
         self.editing = False  # what is in the prompt will take the place of the last question
         self.memory = 0
+        self.unloaded = ""  # why there is no model
         self._unkept: str | None = None
         self._counted: Tally | None = None  # whose votes the panel has been opened for
         self._next_paint = 0.0
@@ -174,7 +175,7 @@ class Talk(Screen[None]):
 
     def after(self, turn: Turn) -> None:
         """What there is to do when a turn has ended."""
-        if self.session.solver is None:  # its engine has died
+        if self.session.solver is None and self.session.last and self.session.last.solution:  # its engine has died
             self.chat_app.load()
 
     # What is shown around the conversation
@@ -197,6 +198,11 @@ class Talk(Screen[None]):
         welcome = self.query_one("#welcome", Static)
         facts = self.session.solver.start if self.session.solver else start.Start()
         rows = [Content.styled(text, style) for text, style in start.lines(facts)]
+        rows += (
+            [Content(""), Content.styled(printable(self.unloaded), "$text-error")]
+            if self.unloaded and not facts.model
+            else []
+        )
         rows += [
             Content(""),
             Content.styled("enter asks · ctrl+r lets several solutions vote · f1 has every key", "$text-muted"),
@@ -244,7 +250,7 @@ class Talk(Screen[None]):
             used = session.last.prompt_tokens + session.last.tokens
         self.query_one(StatusLine).show(
             Status(
-                model=solver.identity.name if solver else "loading …",
+                model=solver.identity.name if solver else "" if self.unloaded else "loading …",
                 quant=(solver.identity.quant or "") if solver else "",
                 used=used,
                 context=context,
@@ -276,4 +282,7 @@ class Talk(Screen[None]):
             self.say(notice)
 
     def failed_to_load(self, error: VibeError) -> None:
-        self.say(str(error), error=True)
+        self.unloaded = str(error)
+        self.say(self.unloaded, error=True)
+        self.show_welcome()
+        self.show_status()
