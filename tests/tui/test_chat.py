@@ -2,18 +2,21 @@
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from textual import events
 
 from tests.tui.fakes import Chatting, Pause, Script, ScriptedSolver, chatting, finished, reply
 from tests.tui.scenes import EVIL, vote
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.tui.actions import ACTIONS
+from vibethinker_local.tui.attachments import Attachment, read
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.help import Help
 from vibethinker_local.tui.store import Store, Turn
@@ -356,7 +359,9 @@ def test_regenerate_and_edit(tmp_path: Path) -> None:
 def test_copying(tmp_path: Path) -> None:
     async def test() -> None:
         answer = "So:\n\n```py\nx = 1\n```\n\nand\n\n```\ny\nz\n```\n\n$x^2$"
-        async with chatting(tmp_path, ScriptedSolver([reply("hm", answer), reply("hm", "```py\nonly\n```")])) as chat:
+        async with chatting(
+            tmp_path, ScriptedSolver([reply("hm", answer), reply("hm", "```py\nonly\n```"), reply("hm", "7")])
+        ) as chat:
             await chat.pilot.press("f7", "f8")
             assert chat.app.clipboard == ""
             await chat.ask("q")
@@ -369,8 +374,35 @@ def test_copying(tmp_path: Path) -> None:
             await chat.ask("q")
             await chat.pilot.press("f8")
             assert chat.app.clipboard == "only\n"
+            await chat.ask("q")
+            await chat.pilot.press("f8")
+            assert "There is no code block in the last answer." in chat.shown
 
     run(test)
+
+
+def test_the_list_stands_in_line_whatever_the_titles(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            for title in ("plain", "中文 and 😀"):
+                await chat.ask(title)
+                await chat.pilot.press("ctrl+n")
+            await chat.pilot.press("f2")
+            ends = {cell_len(line.split(" Nov ")[0]) for line in chat.shown.splitlines() if " Nov " in line}
+            assert len(ends) == 1
+
+    run(test)
+
+
+def test_how_a_file_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a b.txt").write_text("text")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for name in (f"{tmp_path}/a b.txt", f"'{tmp_path}/a b.txt' ", f"{tmp_path}/a\\ b.txt", "~/a b.txt"):
+        assert read(name) == Attachment("a b.txt", "text")
+    for name in ("-", os.devnull, "~/b"):
+        with pytest.raises(UsageError, match=r"There is no file .*: check the path\.$"):
+            read(name)
 
 
 def test_a_file_is_attached(tmp_path: Path) -> None:
@@ -626,8 +658,30 @@ def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
 
         async with chatting(tmp_path, load=load) as chat:
             await chat.until(lambda: "There is no model file x.gguf" in chat.shown)
+            assert chat.shown.splitlines()[-1].split() == ["no", "model", "○", "reliability", "off"]
+            assert "\n  There is no model file x.gguf: check the path.\n" in re.sub(
+                " +▌.*| +$", "", chat.shown, flags=re.M
+            )
             await chat.ask("go")
             assert "It is 7." in chat.shown
+
+    run(test)
+
+
+def test_a_model_that_is_missing_is_not_looked_for_again_by_itself(tmp_path: Path) -> None:
+    async def test() -> None:
+        tries = []
+
+        def load() -> ScriptedSolver:
+            tries.append(1)
+            raise ModelError("There is no model.")
+
+        async with chatting(tmp_path, load=load) as chat:
+            await chat.until(lambda: chat.app.chat.unloaded)
+            await chat.ask("go")
+            await chat.pilot.pause(0.1)
+            assert "failed · There is no model." in chat.shown
+            assert len(tries) == 2
 
     run(test)
 

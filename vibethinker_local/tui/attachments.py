@@ -1,9 +1,11 @@
 """Files and long pastes that go with a question, as text in front of it."""
 
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path
 
 from vibethinker_local import problem
+from vibethinker_local.errors import UsageError
 from vibethinker_local.tui.export import fence_for
 
 
@@ -19,8 +21,13 @@ class Attachment:
 
 
 def read(path: str) -> Attachment:
-    """A text file. Raises UsageError if it is none, or too long for any context."""
-    return Attachment(PurePath(path).name, problem.read(path.strip().strip("'\""), None))
+    """A text file, named as shells and file managers write it. Raises UsageError if it is none, or too long."""
+    file = Path(path.strip().strip("'\"").replace("\\ ", " "))
+    with suppress(RuntimeError):  # there is no such user
+        file = file.expanduser()
+    if not file.is_file() and not file.is_dir():  # a pipe might never end
+        raise UsageError(f"There is no file {file}: check the path.")
+    return Attachment(file.name, problem.read(str(file.absolute()), None))
 
 
 def with_attachments(question: str, attachments: list[Attachment]) -> str:

@@ -181,7 +181,10 @@ class Chat(Talk):
         answer = self.session.turns[-1].answer if self.session.turns else ""
         blocks = [block for _, block in _CODE.findall(answer)]
         if len(blocks) < 2:
-            self.copy(blocks[0] if blocks else "", "The code")
+            if answer and not blocks:
+                self.say("There is no code block in the last answer.")
+            else:
+                self.copy("".join(blocks), "The code")
             return
 
         def picked(at: int | None) -> None:

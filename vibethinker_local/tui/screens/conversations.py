@@ -72,9 +72,10 @@ class Conversations(ModalScreen[int | None]):
         width = max(30, self.app.size.width * 9 // 10 - 10)
         moment = f"{datetime.fromtimestamp(found.updated):%d %b %H:%M} · {found.turns}"
         room = min(width, 92) - len(moment) - 3
-        title = Content(readable(printable(found.title))).truncate(room, ellipsis=True).plain
+        title = Content(readable(printable(found.title))).truncate(room, ellipsis=True)
+        title = title.pad_right(max(0, room - title.cell_length))
         mark = "• " if found.id == self._current else "  "
-        line = Content.assemble(mark, (f"{title:<{room}}", ""), (f" {moment}", "$text-muted"))
+        line = Content.assemble(mark, title, (f" {moment}", "$text-muted"))
         if found.excerpt and found.excerpt.rstrip("…") not in found.title:
             line = Content.assemble(
                 line, "\n    ", (Content(printable(found.excerpt)).truncate(width - 8).plain, "$text-muted")
