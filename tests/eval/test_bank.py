@@ -1,6 +1,7 @@
 """Banks on disk: what was written is read again, whatever happened to the file."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,9 +51,10 @@ def test_damaged_lines_are_named_and_left_out(tmp_path: Path) -> None:
     lines[3] = lines[3][:50]
     lines[4] = lines[4].replace(b'"tokens": 10', b'"tokens": "many"')
     lines.insert(6, b"\xff\x00garbage")
+    lines.insert(7, b"[" * 100_000)
     path.write_bytes(b"\n".join(lines))
     found = read(path)
-    assert found.damaged == (4, 5, 7)
+    assert found.damaged == (4, 5, 7, 8)
     assert list(found.entries.values()) == ENTRIES[2:]
 
 
@@ -81,6 +83,27 @@ def test_what_is_no_bank(tmp_path: Path, text: str) -> None:
         read(path)
     with pytest.raises(UsageError, match="cannot be read"):
         read(tmp_path / "missing.jsonl")
+
+
+@pytest.mark.parametrize(("fact", "odd"), [("claims", -1), ("claims", "5"), ("sha256", 5), ("temperature", None)])
+def test_a_header_that_is_odd_is_no_header(tmp_path: Path, fact: str, odd: object) -> None:
+    path = banks.write(tmp_path / "bank.jsonl", PROBLEMS, ENTRIES)
+    first, _, rest = path.read_text(encoding="utf-8").partition("\n")
+    path.write_text(json.dumps(json.loads(first) | {fact: odd}) + "\n" + rest, encoding="utf-8")
+    with pytest.raises(UsageError, match="is no bank"):
+        read(path)
+
+
+def test_a_probability_is_one(tmp_path: Path) -> None:
+    path = banks.write(tmp_path / "bank.jsonl", PROBLEMS, [entry("a", 0, "2", [5.0])])
+    assert read(path).damaged == (4,)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="devices are files of another kind there")
+def test_a_device_is_no_bank() -> None:
+    """/dev/zero would never end."""
+    with pytest.raises(UsageError, match="is not a file"):
+        read(Path("/dev/zero"))
 
 
 def test_a_bank_of_another_run_is_refused_with_the_reason(tmp_path: Path) -> None:

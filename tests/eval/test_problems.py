@@ -40,11 +40,13 @@ def test_json_lines(tmp_path: Path) -> None:
         {"id": "a", "problem": " What is 1 + 1? ", "answer": "2", "url": "ignored"},
         {"problem": "Half?", "answer": 0.5},
         {"id": 7, "problem": "Which?\nA. 1\nB. 2", "answer": "B", "kind": "choice"},
+        {"id": None, "problem": "Large?", "answer": 10**400},
     )
     assert read(path) == [
         Problem("a", "What is 1 + 1?", "2"),
         Problem("set-1", "Half?", "0.5"),
         Problem("7", "Which?\nA. 1\nB. 2", "B", "choice"),
+        Problem("set-3", "Large?", str(10**400)),
     ]
 
 
@@ -79,11 +81,14 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
     [
         ("", "holds no problem"),
         ("{", "line 1: this is not JSON"),
+        ("[" * 100_000, "line 1: this is not JSON"),
         ("\n[1]\n", "line 2: not a problem"),
         ('{"problem": "p"}', "line 1: it lacks 'answer'"),
         ('{"problem": " ", "answer": "1"}', "the problem is not a text, or empty"),
         ('{"problem": "p", "answer": true}', "the answer is neither"),
         ('{"problem": "p", "answer": [1]}', "the answer is neither"),
+        ('{"problem": "p", "answer": NaN}', "the answer is neither"),
+        ('{"problem": "p \\ud800", "answer": "1"}', "half a surrogate pair"),
         ('{"problem": "p", "answer": "1", "kind": "code"}', "there is no kind 'code': give one of maths, choice"),
         ('{"problem": "p", "answer": "42", "kind": "choice"}', "the letter of the right option"),
         ('{"id": 1, "problem": "p", "answer": "1"}\n{"id": "1", "problem": "q", "answer": "1"}', "the id '1'"),

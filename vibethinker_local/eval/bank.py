@@ -5,10 +5,9 @@ where the file ends; a line that cannot be read is named, and what it held is sa
 """
 
 import json
-import math
 import os
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
@@ -110,13 +109,15 @@ class Bank:
 
 def read(path: Path) -> Bank:
     """Raises UsageError if there is no bank. Of lines that say the same thing twice, the first counts."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"The bank {path} is not a file: give another --bank.")
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError as error:
         raise UsageError(f"The bank {path} cannot be read ({error.strerror}): `vibe eval run` makes one.") from error
     try:
         header = _header(json.loads(lines[0]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"{path} is no bank of `vibe eval run`, or its first line is damaged.") from None
     known = dict[str, Problem]()
     entries = dict[tuple[str, int], Entry]()
@@ -132,7 +133,7 @@ def read(path: Path) -> Bank:
             else:
                 entry = _entry(told)
                 entries.setdefault((entry.id, entry.index), entry)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             damaged.append(number)
     return Bank(path, header, known, entries, tuple(damaged))
 
@@ -198,7 +199,14 @@ def same_problems(bank: Bank, wanted: list[Problem]) -> None:
 def _header(told: dict[str, Any]) -> Header:
     if told.pop("bank") != SCHEMA:
         raise ValueError("another schema")
-    return Header(**told)
+    header = Header(**told)
+    for fact in fields(Header):
+        kinds = (int, float) if fact.type is float else (fact.type,)
+        if type(told[fact.name]) not in kinds:
+            raise ValueError(f"{fact.name} is odd")
+    if header.claims < 0:
+        raise ValueError("less than no claims")
+    return header
 
 
 def _entry(told: dict[str, Any]) -> Entry:
@@ -212,7 +220,7 @@ def _entry(told: dict[str, Any]) -> Entry:
 
 def _checked(told: dict[str, Any]) -> Checked:
     claim = Checked(**told)
-    if not isinstance(claim.text, str) or not (claim.p is None or math.isfinite(claim.p)):
+    if not isinstance(claim.text, str) or not (claim.p is None or 0 <= claim.p <= 1):
         raise ValueError("no claim")
     return claim
 

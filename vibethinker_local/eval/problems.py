@@ -6,6 +6,7 @@ commonly published, as parquet or JSON lines: {"prompt": [{"role", "content"}], 
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
             where = f"{path}, line {number}"
             try:
                 yield where, json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise UsageError(f"{where}: this is not JSON. Each line is one problem.") from None
 
 
@@ -131,7 +132,7 @@ def _problem(row: Any, name: str, where: str) -> Problem:
         text, answer = read(row)
     except (KeyError, TypeError, IndexError) as error:
         raise wrong(f"it lacks {error}" if isinstance(error, KeyError) else "prompt and reward_model are odd") from None
-    if isinstance(answer, int | float) and not isinstance(answer, bool):
+    if type(answer) is int or (isinstance(answer, float) and math.isfinite(answer)):
         answer = str(answer)
     if not isinstance(text, str) or not text.strip() or "\0" in text:
         raise wrong("the problem is not a text, or empty")
@@ -143,7 +144,13 @@ def _problem(row: Any, name: str, where: str) -> Problem:
         raise wrong(f"there is no kind {kind!r}: give one of {', '.join(get_args(Kind))}")
     if kind == "choice" and not _LETTER.fullmatch(answer):
         raise wrong("the answer of a choice is the letter of the right option, A to J")
-    return Problem(str(row.get("id", name)), text, answer, cast(Kind, kind))
+    id = row.get("id")
+    problem = Problem(name if id is None else str(id), text, answer, cast(Kind, kind))
+    try:
+        (problem.id + problem.problem + problem.answer).encode()
+    except UnicodeEncodeError:
+        raise wrong("it has half a surrogate pair, which is no character") from None
+    return problem
 
 
 def _published(row: dict[str, Any]) -> tuple[Any, Any]:
