@@ -84,6 +84,9 @@ def test_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("threads = 0", "line 1: threads: Input should be greater than or equal to 1"),
         ("\n\nthreads = 'two'", "line 3: threads: Input should be a valid integer"),
+        ("threads = true", "line 1: threads: Input should be a valid integer"),
+        ("threads = '2'", "line 1: threads: Input should be a valid integer"),
+        ("\ufeffthreads = 0", "line 1: threads: Input should be greater than or equal to 1"),
         ("thread = 2", "line 1: thread: there is no such key here"),
         ("schema = 0", "line 1: schema: this version of vibe reads schema 1, not 0"),
         ("threads = ", "cannot be read: Invalid value (at the end, line 1)"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from vibethinker_local import paths, toml_file
 from vibethinker_local.errors import UsageError
@@ -36,6 +36,8 @@ class Settings(Strict):
 
 
 class _File(Settings):
+    model_config = ConfigDict(strict=True)  # true is no number, nor is "4"; in a variable all is text
+
     schema_: Annotated[int, Field(alias="schema")] = SCHEMA
 
     @field_validator("schema_")
@@ -93,7 +95,7 @@ def check_keys(own: Mapping[str, str], known: Mapping[str, str]) -> None:
 
 
 def _refuse(name: str, why: str) -> NoReturn:
-    line = toml_file.line_of(config_toml().read_text(encoding="utf-8"), ("keys", name))
+    line = toml_file.line_of(config_toml().read_text(encoding="utf-8-sig"), ("keys", name))
     raise UsageError(f"{config_toml()}, line {line}: keys.{name}: {why}.")
 
 

@@ -30,7 +30,7 @@ def load(path: Path, kind: type[T], error: type[VibeError], *, without: T | None
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise error(f"{path} cannot be read: it is larger than {MAX_BYTES:,} bytes.")
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")  # with the mark that editors on Windows put before it
         return kind.model_validate(tomllib.loads(text))
     except ValidationError as wrong:
         raise error(_sentence(path, text, wrong)) from wrong
