@@ -30,13 +30,20 @@ class Hub:
     ignores_ranges: bool = False
     xet: bool = False  # offers its files in chunks, too
     short: int = 0  # bytes that are missing at the end of what is stored
+    extra: int = 0  # bytes that it sends beyond the end of what is stored
     damaged: bool = False  # other bytes than it tells
+    sends_to: str | None = None  # where it says that stored files are
     piece: int = 64 * 1024  # bytes written at once
     pause: float = 0.0  # seconds between them
     asked: list[tuple[str, str, str | None, bool]] = field(default_factory=list)  # method, path, range, with a token
     sent: int = 0  # bytes of stored files
     reached: threading.Event = field(default_factory=threading.Event)  # a stall
     closing: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def elsewhere(self) -> str:
+        """The address under which files are stored: another host's, to a client."""
+        return self.address.replace("127.0.0.1", "localhost")
 
     @property
     def ranges(self) -> list[str | None]:
@@ -135,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._say(307, {"Location": f"/api/resolve-cache/{name}/{repository.replace('/', '--')}:{file}"})
         name = hashlib.sha256(content).hexdigest()
         headers = {
-            "Location": f"{self.hub.address.replace('127.0.0.1', 'localhost')}/stored/{name}",  # another host
+            "Location": self.hub.sends_to or f"{self.hub.elsewhere}/stored/{name}",
             "X-Repo-Commit": COMMIT,
             "X-Linked-Etag": f'"{name}"',
             "X-Linked-Size": str(len(content)),
@@ -160,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         if hub.damaged:
             content = content[:-1] + bytes([content[-1] ^ 1])
-        content = content[: len(content) - hub.short]
+        content = content[: len(content) - hub.short] + bytes(hub.extra)
         begin, asked = 0, self.headers.get("Range")
         if asked and not hub.ignores_ranges:
             begin = int(asked.removeprefix("bytes=").removesuffix("-"))

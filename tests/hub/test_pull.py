@@ -190,6 +190,25 @@ def test_bytes_that_are_wrong_are_removed_and_named(hub: Hub) -> None:
     assert vibe("pull", "tiny").code == 0
 
 
+def test_bytes_without_an_end_are_not_taken(hub: Hub) -> None:
+    hub.extra = 60_000_000
+    refused(vibe("pull", "tiny"), "arrived damaged")
+    assert hub.sent < 30_000_000
+    assert list(blobs().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("{elsewhere}/org/files/resolve/main/tiny.gguf", "cannot be downloaded: the connection breaks (Exceeded max"),
+        ("http://[nowhere", "cannot be reached (Invalid IPv6 URL)"),
+    ],
+)
+def test_a_redirect_that_leads_nowhere(place: str, says: str, hub: Hub) -> None:
+    hub.sends_to = place.format(elsewhere=hub.elsewhere)
+    refused(vibe("pull", "tiny"), says)
+
+
 def test_a_partial_file_of_other_bytes_is_found_out(hub: Hub) -> None:
     hub.cuts = [300_000] + [0] * 9
     refused(vibe("pull", "tiny"), "300,000 of 1,182,816 bytes are kept", "goes on from there")

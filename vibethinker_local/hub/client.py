@@ -130,7 +130,7 @@ def pieces(remote: RemoteFile, begin: int) -> Iterator[bytes]:
             yield from response.iter_raw()
     except httpx2.TimeoutException as error:
         raise Interrupted("the connection stalls") from error
-    except httpx2.TransportError as error:
+    except httpx2.RequestError as error:  # too many redirects among them
         raise Interrupted(f"the connection breaks ({error})") from error
 
 
@@ -171,7 +171,7 @@ def explained(what: str) -> Iterator[None]:
         raise ModelError(f"{hub} is no address of a hub: check HF_ENDPOINT.") from error
     except HFValidationError as error:
         raise ModelError(f"{what} is no name that a hub gives: check the entry in models.toml.") from error
-    except (httpx2.HTTPError, UnicodeError) as error:
+    except (httpx2.HTTPError, ValueError) as error:  # ValueError: a token or an address that cannot be read
         raise ModelError(
             f"{hub} cannot be reached ({error}): check the network, proxies, HF_ENDPOINT and HF_TOKEN."
         ) from error
