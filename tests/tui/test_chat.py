@@ -180,6 +180,21 @@ def test_a_vote_is_provisional_until_it_is_decided(tmp_path: Path) -> None:
     run(test)
 
 
+def test_the_votes_go_with_their_question(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, ScriptedSolver([vote(), reply("hm", "7")])) as chat:
+            await chat.pilot.press("ctrl+r")
+            await chat.ask("one")
+            assert "plain majority: 16" in chat.shown
+            await chat.pilot.press("ctrl+r")
+            await chat.ask("two")
+            assert "plain majority" not in chat.shown
+            await chat.pilot.press("ctrl+t")
+            assert "There is no vote to show" in chat.shown
+
+    run(test)
+
+
 COST = "Expect 8 solutions: about 6-14 min, 3.9 GB of memory."
 
 
@@ -515,6 +530,25 @@ def test_scrolling_up_is_not_fought_and_a_badge_leads_back(tmp_path: Path) -> No
             await chat.pilot.pause(0.1)
             assert "Line 59." in chat.shown
             assert "more below" not in chat.shown
+
+    run(test)
+
+
+def test_from_the_end_on_a_page_down_follows(tmp_path: Path) -> None:
+    async def test() -> None:
+        pause = Pause()
+        async with chatting(tmp_path, ScriptedSolver([reply("hm", LONG, pause=pause, at=70)])) as chat:
+            await chat.ask("go", wait=False)
+            await chat.reach(pause)
+            await chat.pilot.press("pageup")
+            await chat.pilot.pause()
+            assert "more below" in chat.shown
+            for _ in range(3):
+                await chat.pilot.press("pagedown")
+                await chat.pilot.pause()
+            pause.go.set()
+            await chat.until(lambda: not chat.app.session.live)
+            assert "Line 59." in chat.shown
 
     run(test)
 

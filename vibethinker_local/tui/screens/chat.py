@@ -211,7 +211,7 @@ class Chat(Talk):
             self.toggle_class("-votes")
             self.call_after_refresh(self.show_votes)
         else:
-            self.say("There was no vote in this conversation yet: ctrl+r, then ask.")
+            self.say("There is no vote to show: ctrl+r, then ask.")
 
     def action_votes_up(self) -> None:
         self.query_one(VotesPanel).scroll_page_up(animate=False)
@@ -223,7 +223,11 @@ class Chat(Talk):
         self.query_one(Transcript).scroll_page_up(animate=False)
 
     def action_page_down(self) -> None:
-        self.query_one(Transcript).scroll_page_down(animate=False)
+        transcript = self.query_one(Transcript)
+        if transcript.scroll_y + transcript.size.height < transcript.max_scroll_y:
+            transcript.scroll_page_down(animate=False)
+        else:  # from the end on, a page down would stop following
+            self.action_bottom()
 
     def action_bottom(self) -> None:
         self.query_one(Transcript).scroll_end(animate=False)

@@ -126,6 +126,8 @@ class Talk(Screen[None]):
         solver = self.session.solver
         if solver and solver.alone and len(self.session.turns) == 1:
             self.say(f"{solver.identity.name} reads each question alone: it does not know what was said before.")
+        if not self.session.reliable:
+            self.remove_class("-votes")  # of another question
         self.query_one("#welcome").display = False
         self.query_one(Transcript).display = True
         self.view = await self.query_one(Transcript).add(live.turn)
