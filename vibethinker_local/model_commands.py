@@ -72,11 +72,14 @@ def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpe
     from quantize.config import read_config
     from quantize.errors import QuantizeError
     from quantize.job import Request, prepare
+    from quantize.plan import parse_file_type
     from vibethinker_local import machine, models, verified
     from vibethinker_local.hub import pull
 
-    folder = progress.carry(pull.checkpoint(name, spec))
     try:
+        if quant is not None:
+            parse_file_type(quant)  # before gigabytes are fetched
+        folder = progress.carry(pull.checkpoint(name, spec))
         if quant is None:
             room = machine.room()
             options = estimate.options(read_config(folder), room.memory, context)

@@ -32,6 +32,7 @@ class Hub:
     short: int = 0  # bytes that are missing at the end of what is stored
     extra: int = 0  # bytes that it sends beyond the end of what is stored
     damaged: bool = False  # other bytes than it tells
+    info: object = None  # what it tells about a repository instead of the truth
     sends_to: str | None = None  # where it says that stored files are
     piece: int = 64 * 1024  # bytes written at once
     pause: float = 0.0  # seconds between them
@@ -127,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
             told = [
                 {"type": "file", "path": name, "size": len(content), "oid": "0" * 40} for name, content in files.items()
             ]
-        return self._say(200, {"Content-Type": "application/json"}, json.dumps(told).encode())
+        return self._say(200, {"Content-Type": "application/json"}, json.dumps(self.hub.info or told).encode())
 
     def _resolve(self, repository: str, revision: str, file: str) -> None:
         if repository not in self.hub.files:

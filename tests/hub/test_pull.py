@@ -478,6 +478,23 @@ def test_a_checkpoint_that_is_none(files: dict[str, bytes], says: str, hub: Hub)
     refused(vibe("pull", "tiny:Q8_0", "--from", "checkpoint"), says)
 
 
+@pytest.mark.parametrize("info", [[1], {"id": "x", "siblings": 5}, {"id": "x", "siblings": [{}]}])
+def test_a_list_of_files_that_is_none(info: object, hub: Hub) -> None:
+    hub.info = info
+    refused(vibe("pull", "tiny:Q8_0", "--from", "checkpoint"), "does not answer as a hub does")
+
+
+def test_files_of_a_checkpoint_stay_in_its_folder(hub: Hub) -> None:
+    names = [*CHECKPOINT, "..\\config.json", "../config.json", "C:config.json", "a\0.json"]
+    hub.info = {"id": "org/checkpoint", "sha": COMMIT, "siblings": [{"rfilename": name} for name in names]}
+    assert vibe("pull", "tiny:Q8_0", "--from", "checkpoint").code == 0
+
+
+def test_a_type_that_there_is_not_fetches_nothing(hub: Hub) -> None:
+    refused(vibe("pull", "tiny:Q9", "--from", "checkpoint"), "there is no type Q9", code=2)
+    assert hub.asked == []
+
+
 def test_usage() -> None:
     for args, says in (
         (("pull", "nothing"), "no model called 'nothing'"),

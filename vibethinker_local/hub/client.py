@@ -108,9 +108,12 @@ def look_up(
 
 def list_files(repository: str, revision: str | None = None) -> tuple[str, list[str]]:
     """The commit that a revision stands for, and the names of its files. Raises ModelError."""
-    with explained(repository):
-        found = HfApi().model_info(repository, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
-    return found.sha or MAIN, [entry.rfilename for entry in found.siblings or []]
+    try:
+        with explained(repository):
+            found = HfApi().model_info(repository, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except (TypeError, KeyError, AttributeError) as error:  # JSON of another form
+        raise ModelError(f"{constants.ENDPOINT} does not answer as a hub does: check HF_ENDPOINT.") from error
+    return str(found.sha or MAIN), [str(entry.rfilename) for entry in found.siblings or []]
 
 
 def pieces(remote: RemoteFile, begin: int) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """`vibe pull`: which file of a model suits this machine, and how it comes here."""
 
+import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from vibethinker_local.models import installed, matching
 
 T = TypeVar("T")
 CHECKPOINT = (".safetensors", ".json", ".jinja", "README.md")  # endings of what a checkpoint consists of
+PLAIN = re.compile(r"[\w.-]+")  # names that lead into no other folder, on Windows neither
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def checkpoint(name: str, spec: ModelSpec) -> Generator[Progress, None, Path]:
     if spec.source is None:
         raise UsageError(f"models.toml names no checkpoint of {name}: add `source` to its entry.")
     commit, names = list_files(spec.source, spec.source_revision)
-    wanted = [file for file in names if "/" not in file and file.endswith(CHECKPOINT)]
+    wanted = [file for file in names if PLAIN.fullmatch(file) and file.endswith(CHECKPOINT)]
     if not any(file.endswith(".safetensors") for file in wanted):
         raise ModelError(f"{spec.source} holds no safetensors: only such checkpoints can be used.")
     for file in sorted(wanted):
