@@ -537,7 +537,7 @@ def test_scrolling_up_is_not_fought_and_a_badge_leads_back(tmp_path: Path) -> No
 def test_from_the_end_on_a_page_down_follows(tmp_path: Path) -> None:
     async def test() -> None:
         pause = Pause()
-        async with chatting(tmp_path, ScriptedSolver([reply("hm", LONG, pause=pause, at=70)])) as chat:
+        async with chatting(tmp_path, ScriptedSolver([reply("hm", LONG, pause=pause, at=40)])) as chat:
             await chat.ask("go", wait=False)
             await chat.reach(pause)
             await chat.pilot.press("pageup")
