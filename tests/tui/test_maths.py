@@ -60,6 +60,8 @@ def test_what_is_boxed_is_marked() -> None:
         (r"\boxed{84}", ["┌────┐", "│ 84 │", "└────┘"]),
         (r"\left(\frac{1}{2}\right)^n", ["⎛ 1 ⎞ⁿ", "⎜───⎟", "⎝ 2 ⎠"]),
         (r"a \\ b", ["a", "b"]),
+        (r"\begin{array}{c|c}\hline x & 1 \\ \hline f & 2 \\ \cline{1-2}\end{array}", ["x  1", "f  2"]),
+        (r"\sum_{\substack{i<n \\ i\ne k}} i", ["     ∑       i", "i < n; i ≠ k"]),
         (r"x^2", ["x²"]),
     ],
 )

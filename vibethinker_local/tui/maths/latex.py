@@ -281,9 +281,14 @@ class _Reader:
             return Scripts(base, mark, None) if name == "underset" else Scripts(base, None, mark)
         if name in ("overbrace", "underbrace"):
             return self._argument()
-        if name in ("color", "textcolor", "hspace", "vspace", "label", "tag", "hspace*"):
+        if name in ("color", "textcolor", "hspace", "vspace", "label", "tag", "hspace*", "cline"):
             text = self._raw()
             return Symbol(f"  ({text})", "text") if name == "tag" else None
+        if name == "substack":
+            self.take("{")
+            rows = self.rows()
+            self.take("}")
+            return rows
         if name == "not":
             negated = self._argument()
             if isinstance(negated, Symbol) and negated.text in symbols.NEGATED:
