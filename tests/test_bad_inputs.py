@@ -85,6 +85,7 @@ BAD = {
     "an empty file": file("empty.txt", b"", "empty"),
     "white space": file("blank.txt", b" \n\t\r\n", "empty"),
     "only a byte order mark": file("bom.txt", b"\xef\xbb\xbf", "empty"),
+    "no name": Bad(2, ("name of the file is empty", "give a file"), ("",)),
     "a missing file": Bad(2, ("no file missing.txt", "check the path"), ("missing.txt",)),
     "a directory": Bad(
         2, ("folder.d is a folder", "give a text file"), ("folder.d",), lambda f: (f / "folder.d").mkdir()

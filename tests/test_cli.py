@@ -160,6 +160,25 @@ def test_ctrl_c_twice_stops(slow: "subprocess.Popen[bytes]") -> None:
     assert b"Traceback" not in err
 
 
+def test_ctrl_c_too_late_costs_no_answer(environment: dict[str, str]) -> None:
+    """The answer is there, and being printed."""
+    late = """
+import os, signal
+from vibethinker_local import render
+show = render.print_json
+def interrupted(solution):
+    os.kill(os.getpid(), signal.SIGINT)
+    show(solution)
+render.print_json = interrupted
+from vibethinker_local.__main__ import main
+main()
+"""
+    args = [sys.executable, "-c", late, "solve", "--json", "-q", "--seed", "1", "-t", PROBLEM]
+    done = subprocess.run(args, env=environment, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout)["answer"] == "17"
+
+
 def wait_until_idle(pid: int) -> None:
     """Until a process has done something and then nothing for a while: it waits for its input."""
     process, before = psutil.Process(pid), 0.0

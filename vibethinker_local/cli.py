@@ -146,6 +146,7 @@ def converse(model: str | None, ctx: int | None, threads: int | None) -> None:
 
 @app.command()
 def solve(
+    context: typer.Context,
     file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="A text file, or - for stdin.")] = None,
     text: Annotated[str | None, typer.Option("-t", "--text", help="The problem itself.")] = None,
     model: Annotated[str | None, typer.Option("-m", "--model", help="A name in models.toml, or a .gguf file.")] = None,
@@ -180,7 +181,7 @@ def solve(
     """
     if as_json and answer_only:
         raise UsageError("--json and --answer-only contradict each other: give one of them.")
-    if not reliable and (mode or budget or samples or verdicts or time_limit or resume or not stopping):
+    if not reliable and (mode or budget or samples or verdicts or time_limit is not None or resume or not stopping):
         raise UsageError(
             "--mode, --budget, --samples, --verdicts, --no-stopping, --time-limit and --resume are for the "
             "reliability pass: add -r."
@@ -223,26 +224,26 @@ def solve(
                 verdicts=verdicts,
                 escalates=chosen.spec.reasoned_verdicts,
                 stopping=stopping,
-                seconds=planning.seconds(time_limit) if time_limit else float("inf"),
+                seconds=float("inf") if time_limit is None else planning.seconds(time_limit),
             )
-        with interrupts(control):
-            places = plan.places if plan else 1
-            loaded = load(chosen, options, threads=machine.threads(), places=places, connection=connection)
-            with closing(loaded.engine), ExitStack() as running:
-                for notice in loaded.notices:
-                    progress.say(notice)
-                announced: Iterator[SolveEvent] = iter(())
-                if not forecast.is_quick(loaded):
-                    running.enter_context(awake.kept())
-                    if not quiet:
-                        announced = forecast.announce(loaded, options, control, question, plan)
-                if plan:
-                    events = passes.run(question, loaded, options, control, plan, resume=resume, say=progress.say)
-                else:
-                    events = solving.solve(question, loaded, options, control)
-                solution = progress.follow(chain(announced, events))
-            if as_json:
-                solution = solving.with_sha256(solution, chosen)
+        context.with_resource(interrupts(control))  # to the end: an answer that is there gets printed
+        places = plan.places if plan else 1
+        loaded = load(chosen, options, threads=machine.threads(), places=places, connection=connection)
+        with closing(loaded.engine), ExitStack() as running:
+            for notice in loaded.notices:
+                progress.say(notice)
+            announced: Iterator[SolveEvent] = iter(())
+            if not forecast.is_quick(loaded):
+                running.enter_context(awake.kept())
+                if not quiet:
+                    announced = forecast.announce(loaded, options, control, question, plan)
+            if plan:
+                events = passes.run(question, loaded, options, control, plan, resume=resume, say=progress.say)
+            else:
+                events = solving.solve(question, loaded, options, control)
+            solution = progress.follow(chain(announced, events))
+        if as_json:
+            solution = solving.with_sha256(solution, chosen)
     except UsageError:
         raise
     except (Exception, KeyboardInterrupt) as error:

@@ -15,6 +15,8 @@ def read(file: str | None, text: str | None) -> str:
         raise UsageError("Give the problem as a file or with -t, not both.")
     if text is not None:
         return _checked(_as_utf8(text), "The text given with -t")
+    if file == "":
+        raise UsageError("The name of the file is empty: give a file, `-` for standard input, or -t TEXT.")
     if file is None and sys.stdin.isatty():
         raise UsageError("There is no problem: give a file, `-` for standard input, or -t TEXT.")
     where = "Standard input" if file is None or file == "-" else file

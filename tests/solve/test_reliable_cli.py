@@ -91,6 +91,7 @@ def test_claims_and_verdicts_are_in_the_receipt() -> None:
         (["-r", "--mode", "best"], "best"),
         (["-r", "--time-limit", "soon"], "90s"),
         (["-r", "--time-limit", "0"], "90s"),
+        (["-r", "--time-limit", ""], "90s"),
         (["-r", "--mode", "published", "--verdicts", "score"], "leave --verdicts score out"),
         (["-r", "--mode", "fitted"], "calibration"),
     ],
