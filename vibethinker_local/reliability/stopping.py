@@ -50,4 +50,5 @@ def _density(x: NDArray[np.float64], shape: int) -> NDArray[np.float64]:
 
 def _below(x: NDArray[np.float64], shape: int) -> NDArray[np.float64]:
     """Its distribution function."""
-    return 1 - np.sum([_density(x, at) for at in range(1, shape + 1)], axis=0)
+    above: NDArray[np.float64] = np.sum([_density(x, at) for at in range(1, shape + 1)], axis=0)
+    return 1 - above
