@@ -136,6 +136,26 @@ def test_ctrl_o_opens_and_folds_the_reasoning_while_it_grows(tmp_path: Path) -> 
     run(test)
 
 
+def test_the_reasoning_has_no_empty_row_at_its_end(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, ScriptedSolver([reply("one\n\ntwo\n", "7")])) as chat:
+            await chat.ask("go")
+            await chat.pilot.press("ctrl+o")
+            await chat.pilot.pause()
+            assert chat.app.chat.query_one(Thoughts).rows == ["one", "", "two"]
+
+    run(test)
+
+
+def test_the_palette_knows_of_themes(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.pilot.press("ctrl+p", *"theme")
+            await chat.until(lambda: "Dark or light theme" in chat.shown)
+
+    run(test)
+
+
 def test_ctrl_r_is_for_the_next_question_also_while_one_is_answered(tmp_path: Path) -> None:
     async def test() -> None:
         pause = Pause()

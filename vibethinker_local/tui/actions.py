@@ -49,7 +49,7 @@ LOOK = (
     Action("page_up", "pageup", "Scroll up", "A page up in the conversation, also while it is being written."),
     Action("page_down", "pagedown", "Scroll down", "A page down; at the end, what is written is followed again."),
     Action("bottom", "ctrl+end", "To the end", "Scroll to what is being written, and follow it."),
-    Action("dark", "f12", "Dark or light", "Switch between the two themes."),
+    Action("dark", "f12", "Dark or light theme", "Switch between the two."),
     Action("palette", "ctrl+p", "Palette", "Every action, by name."),
     Action("help", "f1", "Help", "This page."),
     Action("quit", "ctrl+q", "Quit", "Everything is saved already."),

@@ -32,7 +32,8 @@ def _part(rows: list[list[Content]], sides: list[str], width: int) -> list[Conte
         widths[widths.index(max(widths))] -= 1
     lines = []
     for number, row in enumerate(rows):
-        wrapped = [cell.wrap(size) or [Content()] for cell, size in zip(row, widths, strict=True)]
+        fitted = zip(row, widths, strict=True)
+        wrapped = [[cell] if cell.cell_length <= size else cell.wrap(size) for cell, size in fitted]
         for at in range(max(map(len, wrapped))):
             parts = [part[at] if at < len(part) else Content() for part in wrapped]
             padded = [_padded(*one) for one in zip(parts, sides, widths, strict=True)]

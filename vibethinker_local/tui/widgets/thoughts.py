@@ -60,7 +60,7 @@ class Thoughts(ScrollView, can_focus=True):
         *lines, last = (self._open + text).split("\n")
         for line in lines:
             self._rows += wrap(line, self._width)
-        rows = wrap(last, self._width)
+        rows = wrap(last, self._width) if last else []
         if len(rows) > 50:  # a line without end: what is far back will not change any more
             self._rows += rows[:-1]
             rows = rows[-1:]
