@@ -429,6 +429,11 @@ def test_the_list_stands_in_line_whatever_the_titles(tmp_path: Path) -> None:
     run(test)
 
 
+def test_the_end_of_a_line_begins_no_other() -> None:
+    assert Attachment("a", "x\ny\n").label == "a (2 lines)"
+    assert Attachment("a", "xy\n").label == "a (3 characters)"
+
+
 def test_how_a_file_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a b.txt").write_text("text")
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -16,7 +16,7 @@ class Attachment:
 
     @property
     def label(self) -> str:
-        lines = self.text.count("\n") + 1
+        lines = self.text.strip().count("\n") + 1
         return f"{self.name} ({lines:,} lines)" if lines > 1 else f"{self.name} ({len(self.text):,} characters)"
 
 
