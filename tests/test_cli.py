@@ -66,8 +66,11 @@ def test_streams_may_be_closed_or_full(line: str, environment: dict[str, str]) -
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_an_answer_that_cannot_be_written_is_an_error(environment: dict[str, str]) -> None:
-    done = through_a_shell(environment, '$VIBE -t "$P" --json >/dev/full')
+@pytest.mark.parametrize(
+    "what", ["solve --json", "--version", "--help", "bench --sequences 1 --prompt 16 --tokens 4 --rounds 1 --threads 1"]
+)
+def test_output_that_cannot_be_written_is_an_error(what: str, environment: dict[str, str]) -> None:
+    done = through_a_shell(environment, f'{sys.executable} -m vibethinker_local {what} <<<"$P" >/dev/full')
     assert done.returncode == 2
     assert b"Standard output cannot be written: No space left on device" in done.stderr
     assert b"Traceback" not in done.stderr

@@ -323,10 +323,10 @@ def bench(
     if plot:
         figures.write(plot, bench_report.svg(files))
     if as_json:
-        print(found.model_dump_json())
+        render.print_line(found.model_dump_json())
     else:
         for line in bench_report.lines(found, files):
-            print(line)
+            render.print_line(line)
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -103,6 +103,11 @@ def test_a_table_and_a_picture(tmp_path: Path) -> None:
     assert figures.of(MINI) is None  # a number of threads that was tried is not one to keep
 
 
+def test_a_missing_tool_is_said_before_anything_is_measured() -> None:
+    result = vibe("bench", *SMALL[3:], "-m", "mini", "--threads", "1", "--peers", "nowhere", "--compare", "server")
+    assert result.err == "vibe: There is no llama-server in nowhere: give the folder that llama.cpp was built in.\n"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -187,6 +192,7 @@ if not seen.exists():
 @posix
 def test_a_tool_that_fails_is_quoted(tmp_path: Path) -> None:
     tool(tmp_path, "llama-batched-bench", 'sys.exit("error: no such model")')
+    tool(tmp_path, "llama-bench", "")
     result = vibe(*SMALL, "--threads", "1", "--peers", str(tmp_path))
     assert result.code == 2
     assert "llama-batched-bench failed (exit 1): error: no such model" in result.err

@@ -46,15 +46,19 @@ class Setup:
 
     def tool(self, name: str) -> str:
         """The path of one of llama.cpp's programs. Raises UsageError."""
-        for folder in (self.folder / "bin", self.folder / "build" / "bin", self.folder):
-            if (path := folder / name).is_file() or (path := path.with_suffix(".exe")).is_file():
-                return str(path.absolute())
-        raise UsageError(f"There is no {name} in {self.folder}: give the folder that llama.cpp was built in.")
+        return _tool(self.folder, name)
 
     def common(self, cells: int) -> list[str]:
         """The options that all tools with a context share."""
         options = {"-m": self.chosen.path, "-c": cells, "-b": BATCH, "-ub": BATCH, "-t": self.threads, "-fa": "on"}
         return [str(part) for option in options.items() for part in option] + ["-kvu"]
+
+
+def _tool(built: Path, name: str) -> str:
+    for folder in (built / "bin", built / "build" / "bin", built):
+        if (path := folder / name).is_file() or (path := path.with_suffix(".exe")).is_file():
+            return str(path.absolute())
+    raise UsageError(f"There is no {name} in {built}: give the folder that llama.cpp was built in.")
 
 
 def batched_bench(setup: Setup) -> Iterator[Measurement]:
@@ -276,6 +280,9 @@ ALONE: dict[str, Comparison] = {"server": server, "turns": in_turn, "memory": pe
 USUAL = "decode,prefill"
 
 
+TOOLS = {"decode": "llama-batched-bench", "prefill": "llama-bench", "server": "llama-server", "memory": "llama-server"}
+
+
 def wanted(folder: Path | None, names: str | None) -> Rivals:
     """The comparisons that the user asks for. Raises UsageError."""
     if folder is None:
@@ -289,5 +296,8 @@ def wanted(folder: Path | None, names: str | None) -> Rivals:
     asked = (names or USUAL).split(",")
     if unknown := next((name for name in asked if name not in BESIDE | ALONE), None):
         raise UsageError(f"--compare takes some of {', '.join(BESIDE | ALONE)}, not {unknown!r}.")
+    for name in asked:
+        if name in TOOLS:
+            _tool(folder, TOOLS[name])  # before anything is measured
     beside, alone = ([rival(kind[name]) for name in asked if name in kind] for kind in (BESIDE, ALONE))
     return Rivals(tuple(beside), tuple(alone))
