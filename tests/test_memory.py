@@ -189,6 +189,13 @@ def test_agrees_with_what_llama_cpp_takes(
     assert (need.compute - unlogged) / 2**20 == pytest.approx(sizes["compute"] + sizes["output"], rel=0.1, abs=0.05)
 
 
+@pytest.mark.parametrize("key", ["expert_count", "rope.scaling.type"])
+def test_a_header_that_would_end_llama_cpp(key: str, tmp_path: Path) -> None:
+    path = gguf_files.variant(tmp_path / "model.gguf", {f"qwen2.{key}": 9})
+    with pytest.raises(ModelError, match=rf"damaged \(qwen2\.{key} is 9\)"):
+        gguf_header.read(path)
+
+
 def test_address_space_may_be_what_is_short() -> None:
     room = Room(16 * GIB, "this machine", 4 * GIB)
     with pytest.raises(ModelError, match=r"address space.* \(ulimit -v\).*smaller quant"):

@@ -15,6 +15,7 @@ from vibethinker_local.errors import ModelError
 ARCHITECTURE = "qwen2"
 VERSIONS = (2, 3)
 MAX_LAYERS = 512  # llama.cpp's own limit
+SCALINGS = ("none", "linear", "yarn", "longrope")  # of positions
 MAX_HEADER = 64 << 20  # bytes; Qwen2's is 6 MB. No more is mapped, so that address space may be short (ulimit -v)
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
@@ -116,6 +117,10 @@ def _shape(values: dict[str, object]) -> Header:
     for key in ("attention.key_length", "attention.value_length", "rope.dimension_count"):
         if number(key, width // heads) != width // heads:
             raise _Broken(f"{ARCHITECTURE}.{key} is not {width // heads}")
+    if experts := values.get(f"{ARCHITECTURE}.expert_count"):
+        raise _Broken(f"{ARCHITECTURE}.expert_count is {experts}")
+    if (scaling := values.get(f"{ARCHITECTURE}.rope.scaling.type", "none")) not in SCALINGS:
+        raise _Broken(f"{ARCHITECTURE}.rope.scaling.type is {scaling}")
     epsilon = values.get(f"{ARCHITECTURE}.attention.layer_norm_rms_epsilon")
     if not isinstance(epsilon, float) or not (0 <= epsilon < math.inf):
         raise _Broken(f"{ARCHITECTURE}.attention.layer_norm_rms_epsilon is {epsilon}")
