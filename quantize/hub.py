@@ -5,6 +5,7 @@ Files that are in the cache already, whoever brought them, are not fetched again
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from .errors import MachineError, RequestError
@@ -16,6 +17,10 @@ def download(repository: str, revision: str | None, parts: tuple[str, ...] = PAR
     """The folder with the files of a revision, else of the main one. Raises RequestError or MachineError."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # read by the import
     os.environ["HF_HUB_VERBOSITY"] = "critical"
+    try:
+        import_module("huggingface_hub.constants")  # by itself: the package would print what goes wrong
+    except ValueError as error:  # it reads numbers from its variables
+        raise RequestError(f"a variable of the Hugging Face client (HF_…) cannot be used: {error}") from error
     import httpx2
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (

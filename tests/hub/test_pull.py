@@ -309,6 +309,13 @@ def test_an_endpoint_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     refused(vibe("pull", "tiny"), "hub.example is no address of a hub: check HF_ENDPOINT")
 
 
+def test_a_wrong_variable_of_the_hubs_client(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "long")
+    code, out, err = finish(process(hub, "pull", "tiny"))
+    assert (code, out) == (2, "")
+    assert err.startswith("vibe: A variable of the Hugging Face client (HF_…) cannot be used")
+
+
 def test_offline_mode(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     refused(vibe("pull", "tiny"), "HF_HUB_OFFLINE forbids")

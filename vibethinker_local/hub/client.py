@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from vibethinker_local import __version__
@@ -19,6 +20,7 @@ from vibethinker_local.models import hub_folder
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # read by the import: without it, a list of programs is fetched as well
 os.environ["HF_HUB_VERBOSITY"] = "critical"  # it would write its warnings to stderr
 try:
+    import_module("huggingface_hub.constants")  # by itself: the package would print what goes wrong
     import httpx2
     from huggingface_hub import HfApi, constants, get_hf_file_metadata, get_session, hf_hub_url
     from huggingface_hub.errors import (
