@@ -92,7 +92,10 @@ def plan(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Show the types, size, memory and time of a build. Writes nothing."""
+    """Show the types, size, memory and time of a build. Writes nothing.
+
+    vibe quantize plan CHECKPOINT --type Q4_K_M --context 32k
+    """
     from . import estimate, report
     from .job import Request, prepare
 
@@ -118,7 +121,10 @@ def build(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Write OUT. An earlier OUT stays until the new file is complete and checked."""
+    """Write OUT. An earlier OUT stays until the new file is complete and checked.
+
+    vibe quantize build CHECKPOINT -o q4.gguf --type Q4_K_M --imatrix imatrix.gguf --tensor 'ffn_down=Q6_K'
+    """
     from . import build as building
     from . import report
     from .job import Request, prepare
@@ -143,7 +149,10 @@ def imatrix(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Compute an importance matrix from what flows through FILE, best a BF16 one, as it reads a text."""
+    """Compute an importance matrix from what flows through FILE, best a BF16 one, as it reads a text.
+
+    vibe quantize imatrix base.gguf -o imatrix.gguf
+    """
     from . import report
     from . import text as texts
     from .activations import collect
@@ -168,7 +177,10 @@ def evaluate(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how far QUANT's predictions are from BASE's: perplexity ratio and KL divergence."""
+    """Measure how far QUANT's predictions are from BASE's: perplexity ratio and KL divergence.
+
+    vibe quantize eval base.gguf q4.gguf
+    """
     from . import evaluate as evaluating
     from . import report
     from . import text as texts
@@ -189,7 +201,10 @@ def verify(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Check FILE: its header, its weights, that llama.cpp computes with it; with --against, that it is SRC's."""
+    """Check FILE: its header, its weights, that llama.cpp computes with it; with --against, that it is SRC's.
+
+    vibe quantize verify q4.gguf --against CHECKPOINT --imatrix imatrix.gguf
+    """
     from . import verify as verifying
     from .job import Request, prepare
 
@@ -203,7 +218,10 @@ def verify(
 
 @app.command()
 def inspect(file: GgufPath, as_json: AsJson = False) -> None:
-    """Show what FILE says about itself and what it holds."""
+    """Show what FILE says about itself and what it holds.
+
+    vibe quantize inspect q4.gguf
+    """
     from . import report
     from .summary import summarize
 
@@ -225,7 +243,10 @@ def recipes(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Build and measure every way to quantize SRC, one after the other. Takes hours; goes on where it was stopped."""
+    """Build and measure every way to quantize SRC, one after the other. Takes hours; goes on where it was stopped.
+
+    vibe quantize recipes CHECKPOINT -o recipes.json --plot recipes.svg --imatrix imatrix.gguf
+    """
     from . import chart, report
     from . import recipes as making
     from . import text as texts
@@ -254,7 +275,10 @@ def recommend(
     figures: FiguresPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Choose the best type that fits into memory: by measured figures where there are any, else by others' figures."""
+    """Choose the best type that fits into memory: by measured figures where there are any, else by others' figures.
+
+    vibe quantize recommend CHECKPOINT --memory 8G --figures recipes.json
+    """
     from . import estimate, report
     from . import recipes as making
     from .config import read_config

@@ -158,6 +158,20 @@ def test_as_a_module(small: Path, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["file"] == str(tmp_path / "out.gguf")
 
 
+@pytest.mark.parametrize("command", ["plan", "build", "imatrix", "eval", "verify", "inspect", "recipes", "recommend"])
+def test_help_has_an_example(command: str) -> None:
+    assert f"vibe quantize {command} " in invoke(command, "--help").stdout
+
+
+def test_a_wrong_variable_of_the_hubs_client() -> None:
+    command = [sys.executable, "-m", "quantize", "plan", "org/name"]
+    environment = os.environ | {"HF_HUB_DOWNLOAD_TIMEOUT": "long"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "HF_…) cannot be used" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_cannot_be_written(base: Path) -> None:
     with Path("/dev/full").open("w") as full:
