@@ -186,6 +186,13 @@ def test_export(store: Store, tmp_path: Path) -> None:
         export.export(listed, [], "json", first)
 
 
+def test_a_long_title_is_cut_to_a_name_without_a_dash_at_its_end(store: Store, tmp_path: Path) -> None:
+    conversation, _ = asked(store, f"{'a' * 39} and more")
+    listed = store.listed(conversation)
+    assert listed
+    assert export.export(listed, [], "json", tmp_path).name == f"{'a' * 39}.json"
+
+
 @pytest.mark.slow
 def test_ten_thousand_conversations(tmp_path: Path) -> None:
     store, choice = Store(tmp_path / "chat.db"), random.Random(1)

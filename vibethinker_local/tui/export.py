@@ -19,7 +19,7 @@ SUFFIXES: dict[Format, str] = {"markdown": ".md", "json": ".json"}
 def export(conversation: Listed, turns: list[Turn], form: Format, folder: Path) -> Path:
     """Write a conversation into a folder, under a name that is free, and return the path. Raises UsageError."""
     text = markdown(conversation, turns) if form == "markdown" else as_json(conversation, turns)
-    stem = re.sub(r"[^\w]+", "-", conversation.title).strip("-").lower()[:40] or "conversation"
+    stem = re.sub(r"[^\w]+", "-", conversation.title).strip("-").lower()[:40].rstrip("-") or "conversation"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
