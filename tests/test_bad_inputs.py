@@ -6,6 +6,7 @@ With --json, a model or an engine that fails is also told in the receipt; a wron
 import errno
 import os
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +155,7 @@ BAD = {
     "a model with too long a name": Bad(
         4, ("File name too long", "check the path"), ("-t", PROBLEM, "-m", "n" * 300 + ".gguf")
     ),
+    "a pipe as a model": model(lambda folder: os.mkfifo(folder / "m.gguf"), "a pipe or a device"),
     "a folder as a model": model(lambda folder: (folder / "m.gguf").mkdir(), "is a folder", r"\.gguf file inside"),
     "an unreadable model": Bad(4, ("/proc/self/mem cannot be read",), ("-t", PROBLEM, "-m", "/proc/self/mem")),
     # what is in the model file
@@ -339,3 +341,12 @@ def test_a_bug_of_ours_is_named_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "bug" in result.err
     assert "ZeroDivisionError: oops" in result.err
     assert (result.receipt["status"], result.receipt["error"]) == ("failed", "oops")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 there")
+def test_a_model_file_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/m\xff.gguf"))
+    path.symlink_to(Path(__file__).parent.parent / "vibethinker_local" / "mini" / "mini.gguf")
+    result = vibe("solve", "-t", PROBLEM, "-m", str(path))
+    assert result.code in (0, 3), result.err
+    clean(result)

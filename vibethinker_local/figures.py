@@ -171,7 +171,7 @@ def _folder() -> Path:
 def _key(file: str, size: int) -> str:
     """Of a model file on this machine: a home folder may be shared by several."""
     parts = (file, str(size), machine.processor(), str(machine.logical_cpus()))
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+    return hashlib.sha256(os.fsencode("\0".join(parts))).hexdigest()[:32]
 
 
 def _read(path: Path) -> Figures | None:

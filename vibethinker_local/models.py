@@ -113,6 +113,8 @@ def choose(wanted: str | None, say: Callable[[str], None] = lambda text: None) -
         if wanted and path.is_dir():
             raise ModelError(f"{wanted} is a folder: give the .gguf file inside it.")
         if wanted and path.exists():
+            if not path.is_file():  # a pipe would be waited for
+                raise ModelError(f"{wanted} is not a GGUF file, but a pipe or a device: give a .gguf model.")
             return Chosen(path.stem, _spec_for(path, known), path)
     except (OSError, RuntimeError, ValueError) as error:  # too long, no permission, no such ~user
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

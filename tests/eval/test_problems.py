@@ -114,6 +114,12 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read(tmp_path / "x.jsonl")
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no /dev/zero")
+def test_a_device_is_not_read() -> None:
+    with pytest.raises(UsageError, match="may never end"):
+        read(Path("/dev/zero"))
+
+
 @pytest.mark.parametrize(
     ("answer", "is_right"),
     [

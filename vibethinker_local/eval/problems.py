@@ -87,6 +87,8 @@ def of(told: dict[str, Any]) -> Problem:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
+    if path.is_char_device():
+        raise UsageError(f"{path} is a device, which may never end: give a file of JSON lines.")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
