@@ -111,13 +111,13 @@ def chat(
     threads: Annotated[int | None, typer.Option(min=1, max=512, help="Default: the performance cores.")] = None,
 ) -> None:
     """Talk with the model on the whole screen. `vibe` alone does the same; f1 lists the keys."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("The chat needs a terminal; `vibe solve` works without one.")
     converse(model, ctx, threads)
 
 
 def converse(model: str | None, ctx: int | None, threads: int | None) -> None:
-    """The chat, until the user leaves it."""
+    """The chat, until the user leaves it. Raises UsageError without a terminal."""
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # the screen is painted on stderr
+        raise UsageError("The chat needs a terminal, also for stderr; `vibe solve` works without one.")
     from vibethinker_local import paths, settings
     from vibethinker_local.tui.actions import KEYS
     from vibethinker_local.tui.app import make_app

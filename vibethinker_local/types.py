@@ -11,7 +11,7 @@ Status = Literal["answered", "no_answer", "stopped", "failed"]
 Mode = Literal["single", "majority", "clr", "fitted", "published"]
 Ruling = Literal["supported", "refuted", "undecided"]
 Reason = Literal["length", "loop", "stop", "answer now"]  # why an end is forced
-Decision = Literal["settled", "likely", "all", "time", "answer now", "incomparable"]
+Decision = Literal["settled", "likely", "all", "time", "answer now", "incomparable", "stopped", "failed"]
 
 
 @dataclass(frozen=True)

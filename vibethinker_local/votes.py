@@ -29,6 +29,8 @@ DECISIONS: dict[Decision, str] = {
     "time": "the time was up",
     "answer now": "you asked for the answer",
     "incomparable": "the answers cannot be compared",
+    "stopped": "it was stopped before it was decided",
+    "failed": "the engine failed before it was decided",
 }
 
 

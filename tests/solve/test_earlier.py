@@ -15,12 +15,14 @@ from vibethinker_local.types import Exchange, Started
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}\x02"
 
 
-def started(earlier: Sequence[Exchange], *, cells: int = 4096, alone: bool = False) -> tuple[Started, str]:
+def started(
+    earlier: Sequence[Exchange], *, cells: int = 4096, alone: bool = False, places: int = 1
+) -> tuple[Started, str]:
     """The first event, and the prompt as the model got it."""
     speaker = Speaker(script(b"\\boxed{7}"), cells=cells)
     speaker.info = replace(speaker.info, template=TEMPLATE)
     spec = ModelSpec(about="scripted", stops=("<stop>",), alone=alone)
-    model = Model("scripted", Path("scripted.gguf"), spec, Engine(speaker))
+    model = Model("scripted", Path("scripted.gguf"), spec, Engine(speaker), places)
     first = next(iter(solve("now", model, Options(seed=1), Control(), earlier)))
     assert isinstance(first, Started)
     kept = model.recent("now", earlier)
@@ -42,6 +44,11 @@ def test_the_oldest_are_dropped_where_room_is_short() -> None:
     assert f"question {event.dropped - 1}\n" not in prompt
     assert f"question {event.dropped}\n" in prompt
     assert "question 39" in prompt
+
+
+def test_a_model_with_room_for_several_offers_one_its_share_of_the_context() -> None:
+    assert started([], cells=4096)[0].context == 4096
+    assert started([], cells=4096, places=4)[0].context == 1024
 
 
 def test_a_problem_that_fills_the_context_stands_alone() -> None:

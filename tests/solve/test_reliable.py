@@ -353,9 +353,13 @@ def test_an_engine_that_fails_in_any_state_keeps_what_was_finished() -> None:
         assert len(whole) == len(finished)
         assert found.status in ("failed", "answered")
         assert (found.status == "failed") == (found.error == "the engine has died")
+        assert found.report
+        assert found.report.decision in (("failed", "all") if found.error else ("all",))
         if finished:
             assert found.answer in ("9", "4")
             answered += found.status == "failed"
+        elif found.error:
+            assert found.report.decision == "failed"
     assert answered > 10, "it failed late, too"
 
 
@@ -372,6 +376,8 @@ def test_a_run_that_was_cut_off_goes_on(tmp_path: Path) -> None:
     writing = journal.begin(tmp_path, "key", 1)
     first, _ = run(Thinker({"9": 0.6, "4": 0.4}), plan, control=control, watch=stop_after_three, writing=writing)
     assert first.status == "stopped"
+    assert first.report
+    assert first.report.decision == "stopped"
     found = journal.cut_off(tmp_path, "key")
     assert found
     seed, entries = found

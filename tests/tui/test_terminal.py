@@ -103,6 +103,10 @@ def test_without_a_terminal_there_is_no_chat() -> None:
 
     assert vibe("chat").code == 2
     assert "needs a terminal" in vibe("chat").err
+    unseen = "import subprocess, sys; sys.exit(subprocess.call([*sys.orig_argv[:1], *sys.argv[1:]], stderr=-3))"
+    with Terminal("-c", unseen, "-m", "vibethinker_local") as terminal:  # the screen would be painted on stderr
+        terminal.ended()
+        assert terminal.process.returncode == 2
     bare = vibe()
     assert (bare.code, bare.out) == (2, "")
     assert "Usage: vibe" in bare.err

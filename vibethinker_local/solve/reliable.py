@@ -311,12 +311,19 @@ class _Run:
             report=ReliabilityReport(
                 clusters=tuple(clusters),
                 majority=by_votes[0].answer if by_votes else chosen.answer if chosen else None,
-                decision=self._decision or ("time" if self._left <= 0 else "all"),
+                decision=self._decision or self._ending,
                 checked=len(verdicts),
                 refuted=sum(verdict.ruling == "refuted" for verdict in verdicts),
                 note=INCOMPARABLE if self._incomparable else None,
             ),
         )
+
+    @property
+    def _ending(self) -> Decision:
+        """What ended a run that was not decided."""
+        if self._error:
+            return "failed"
+        return "stopped" if self._control.stop else "time" if self._left <= 0 else "all"
 
     def _chosen(self, ranked: list[AnswerCluster], weights: dict[int, float]) -> Trajectory | None:
         """The trajectory that is shown: the weightiest of the chosen answer, the earliest among equals."""

@@ -39,8 +39,8 @@ def solve(
     prompt = model.encode(problem, recent, talk=talk)
     budget = Budget.of(options.max_tokens or model.spec.max_tokens, model, len(prompt))
     dropped = len(earlier) - len(recent)
-    typical, cells = model.spec.typical_tokens, model.backend.cells
-    yield Started(model.identity, options.seed, len(prompt), budget.tokens, cells, typical=typical, dropped=dropped)
+    typical, context = model.spec.typical_tokens, model.context
+    yield Started(model.identity, options.seed, len(prompt), budget.tokens, context, typical=typical, dropped=dropped)
 
     began = time.perf_counter()
     status: Status | None = None
