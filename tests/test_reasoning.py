@@ -144,4 +144,4 @@ def test_any_text_takes_time_in_proportion(piece: str) -> None:
     parser = ReasoningParser()
     for character in text[:20_000]:
         parser.feed(character)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 20  # half a second; minutes if it were quadratic

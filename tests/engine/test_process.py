@@ -264,7 +264,7 @@ def test_close_is_prompt_and_may_be_repeated(start: Callable[..., EngineProcess]
     process, began = engine._connection.process, time.monotonic()
     engine.close()
     engine.close()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3  # milliseconds on a quiet machine
     assert process.poll() is not None
     assert not engine.busy
     with pytest.raises(EngineError, match="closed"):

@@ -112,4 +112,4 @@ def test_any_text_takes_time_in_proportion(piece: str) -> None:
     began = time.process_time()
     answers.extract(text, text)
     answers.extract(text + "}" * (100_000 // len(piece)))
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 20  # half a second; minutes if it were quadratic

@@ -238,7 +238,7 @@ def test_no_time_left_is_no_comparison() -> None:
     checker = Checker(left=lambda: 0.0)
     began = time.monotonic()
     assert checker.equal("a+b", "b+a") is None
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5  # far less than the process takes to be ready
     checker.close()
 
 

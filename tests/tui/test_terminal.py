@@ -51,7 +51,7 @@ def test_a_killed_chat_has_kept_all_but_the_last_second(tmp_path: Path) -> None:
     turn = last_turn(tmp_path)
     assert (turn.question, turn.status) == ("go", "writing")
     kept = len(turn.reasoning.split(" ")) / 200
-    assert kept > seconds - 1.5  # half a second, and what a busy machine adds
+    assert kept > seconds - 2  # half a second, and what a busy machine adds
     with program(tmp_path) as terminal:
         terminal.until("sk a problem")
         terminal.write("\x1bOQ")  # f2
