@@ -28,7 +28,7 @@ from vibethinker_local.types import (
 )
 
 MODEL = ModelIdentity("vibethinker-3b", "VibeThinker-3B.Q4_K_M.gguf", "Q4_K_M")
-SECONDS = 20.0  # that a test waits at most for something to be shown
+SECONDS = 60.0  # that a test waits at most for something to be shown
 
 
 class FrozenClock:
