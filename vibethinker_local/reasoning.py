@@ -14,6 +14,7 @@ from typing import Literal
 OPEN, CLOSE = "<think>", "</think>"
 _QUOTED = f"`{CLOSE}`"
 _MARK = re.compile(f"\n|{_QUOTED}|{CLOSE}|{OPEN}")
+_BEGINNINGS = sorted({tag[:n] for tag in (_QUOTED, CLOSE, OPEN) for n in range(1, len(tag))}, key=len, reverse=True)
 _LINE = 200  # characters of a line that are looked at; a fence is shorter
 
 
@@ -122,8 +123,7 @@ def split(text: str, *, opened: bool = False) -> tuple[str, str]:
 
 def _unclear(text: str) -> int:
     """The length of the longest end of `text` that may be the beginning of a tag."""
-    beginnings = (tag[:n] for n in range(len(_QUOTED) - 1, 0, -1) for tag in (_QUOTED, CLOSE, OPEN) if n < len(tag))
-    return next((len(beginning) for beginning in beginnings if text.endswith(beginning)), 0)
+    return next((len(beginning) for beginning in _BEGINNINGS if text.endswith(beginning)), 0)
 
 
 def _joined(spans: list[Span]) -> list[Span]:
