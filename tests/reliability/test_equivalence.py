@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from vibethinker_local.reliability.checker import Checker
 from vibethinker_local.reliability.equivalence import comparable, same
 
+pytestmark = pytest.mark.xdist_group("checker")  # on one worker: SymPy takes its time to load
+
 SAME = r"""
 1/3 | \frac{1}{3}
 1/3 | \dfrac13
@@ -160,8 +162,6 @@ x<5 | x \leq 5
 12:30 | 12:45
 2024-11-03 | 2024-11-04
 1e3 | 1000
-9^{9^{9^9}} | 1
-9^{9^{9^9}} | 9^{9^{9^8}}
 __import__('os') | 1
 \frac{1 | 1
 \frac{1}{ | \frac{1}{2}
@@ -202,13 +202,6 @@ def pairs(table: str) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def checker() -> Iterator[Checker]:
-    checker = Checker()
-    yield checker
-    checker.close()
-
-
-@pytest.fixture(scope="module")
-def patient() -> Iterator[Checker]:
     """Waits for longer than a busy machine takes: out of time, nothing is the same."""
     checker = Checker(seconds=30.0)
     yield checker
@@ -220,9 +213,9 @@ def test_there_are_enough_pairs() -> None:
 
 
 @pytest.mark.parametrize(("left", "right"), pairs(SAME))
-def test_same(left: str, right: str, patient: Checker) -> None:
-    assert same(left, right, patient.equal)
-    assert same(right, left, patient.equal)
+def test_same(left: str, right: str, checker: Checker) -> None:
+    assert same(left, right, checker.equal)
+    assert same(right, left, checker.equal)
 
 
 @pytest.mark.parametrize(("left", "right"), pairs(DIFFERENT))
@@ -231,13 +224,17 @@ def test_different(left: str, right: str, checker: Checker) -> None:
     assert not same(right, left, checker.equal)
 
 
-def test_a_timeout_never_merges(patient: Checker, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("other", "next_one"), [("1", (r"\sqrt{12}", r"2\sqrt{3}")), ("9^{9^{9^8}}", (r"\sqrt{20}", r"2\sqrt{5}"))]
+)
+def test_a_timeout_never_merges(
+    other: str, next_one: tuple[str, str], checker: Checker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What cannot be told in time is different, and the next comparison works."""
-    assert patient.equal(r"\sqrt{8}", r"2\sqrt{2}") is True
     with monkeypatch.context() as hurried:
-        hurried.setattr(patient, "_seconds", 0.5)
-        assert patient.equal("9^{9^{9^9}}", "9^{9^{9^8}}") is not True
-    assert patient.equal(r"\sqrt{12}", r"2\sqrt{3}") is True
+        hurried.setattr(checker, "_seconds", 0.5)
+        assert not same("9^{9^{9^9}}", other, checker.equal)
+    assert checker.equal(*next_one) is True
 
 
 def test_no_time_left_is_no_comparison() -> None:
