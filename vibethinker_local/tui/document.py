@@ -6,18 +6,15 @@ What HTML, links and pictures would be stays the text that it is. Knows of style
 import re
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING
 
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+from markdown_it.tree import SyntaxTreeNode as Node
 from rich.cells import cell_len
 from textual.content import Content
 
 from vibethinker_local.tui.markdown import FENCE_LANGUAGE
 from vibethinker_local.tui.table import table
-
-if TYPE_CHECKING:  # a tenth of a second that the first screen can do without
-    from markdown_it import MarkdownIt
-    from markdown_it.rules_inline import StateInline
-    from markdown_it.tree import SyntaxTreeNode as Node
 
 STYLES = {"em": "italic", "strong": "bold", "s": "strike", "code_inline": "$accent on $panel"}
 HEADING, CODE, RULE = "bold $primary", "$foreground on $surface", "$secondary"
@@ -81,23 +78,21 @@ class Document:
         self.settled = len(self.rows)
         self.add("", final=True)
 
-    def _draw(self, block: "Node", *, growing: bool = False) -> None:
+    def _draw(self, block: Node, *, growing: bool = False) -> None:
         if self.width:
             self.rows += [*draw(block, self.width, growing=growing), BLANK]
 
 
 @cache
-def _parser() -> "MarkdownIt":
+def _parser() -> MarkdownIt:
     """Without HTML, which would not be shown at all."""
-    from markdown_it import MarkdownIt
-
     off = ["image", "link", "autolink", "reference"]
     parser = MarkdownIt("gfm-like", {"html": False, "linkify": False, "maxNesting": MOST_NESTED}).disable(off)
     parser.inline.ruler.before("emphasis", "product", _product)
     return parser
 
 
-def _product(state: "StateInline", silent: bool) -> bool:
+def _product(state: StateInline, silent: bool) -> bool:
     """Stars between factors are text: of 2*3 and 4*5, emphasis would leave 23 and 45."""
     found = PRODUCT.match(state.src, state.pos)
     if found and not silent:
@@ -106,16 +101,12 @@ def _product(state: "StateInline", silent: bool) -> bool:
     return bool(found)
 
 
-def parse(markdown: str) -> "list[Node]":
+def parse(markdown: str) -> list[Node]:
     """The blocks of a text."""
-    if not markdown.strip():
-        return []
-    from markdown_it.tree import SyntaxTreeNode
-
-    return SyntaxTreeNode(_parser().parse(markdown)).children
+    return Node(_parser().parse(markdown)).children
 
 
-def draw(block: "Node", width: int, *, growing: bool = False) -> list[Row]:
+def draw(block: Node, width: int, *, growing: bool = False) -> list[Row]:
     """A block at a width, in cells; `growing`: it is drawn often."""
     width = max(NARROWEST, width)
     match block.type:
@@ -143,7 +134,7 @@ def draw(block: "Node", width: int, *, growing: bool = False) -> list[Row]:
             return _wrapped(Content(block.content), width)
 
 
-def _below(blocks: "list[Node]", width: int, *, growing: bool, apart: bool = True) -> list[Row]:
+def _below(blocks: list[Node], width: int, *, growing: bool, apart: bool = True) -> list[Row]:
     """Blocks, one below the other."""
     rows: list[Row] = []
     for block in blocks:
@@ -162,7 +153,7 @@ def _behind(first: Content, rest: Content, rows: list[Row], *, copied: bool) -> 
     return found
 
 
-def _list(block: "Node", width: int, *, growing: bool) -> list[Row]:
+def _list(block: Node, width: int, *, growing: bool) -> list[Row]:
     """A list; its items stand apart if the model wrote them so."""
     items = block.children
     if block.type == "ordered_list":
@@ -181,7 +172,7 @@ def _list(block: "Node", width: int, *, growing: bool) -> list[Row]:
     return rows
 
 
-def _inline(node: "Node") -> Content:
+def _inline(node: Node) -> Content:
     """The text of a paragraph, a heading or a cell."""
     match node.type:
         case "softbreak":

@@ -200,11 +200,8 @@ class Talk(Screen[None]):
         welcome = self.query_one("#welcome", Static)
         facts = self.session.solver.start if self.session.solver else start.Start()
         rows = [Content.styled(text, style) for text, style in start.lines(facts)]
-        rows += (
-            [Content(""), Content.styled(printable(self.unloaded), "$text-error")]
-            if self.unloaded and not facts.model
-            else []
-        )
+        if self.unloaded and not facts.model:
+            rows += [Content(""), Content.styled(printable(self.unloaded), "$text-error")]
         rows += [
             Content(""),
             Content.styled("enter asks · ctrl+r lets several solutions vote · f1 has every key", "$text-muted"),
