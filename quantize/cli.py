@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ class Commands(TyperGroup):
     """Turns errors into a sentence on stderr and an exit code, also where another program mounts `app`."""
 
     def invoke(self, ctx: Any) -> Any:
+        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as `timeout` sends it: it is a Ctrl-C
         try:
             return super().invoke(ctx)
         except QuantizeError as error:
@@ -32,6 +34,8 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             _say("stopped; nothing is left half-finished", err=True)
             raise typer.Exit(EXIT_STOPPED) from None
+        finally:
+            signal.signal(signal.SIGTERM, previous)
 
 
 app = typer.Typer(

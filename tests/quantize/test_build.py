@@ -229,14 +229,15 @@ def wait_for(path: Path, size: int) -> None:
 
 
 @POSIX
-def test_ctrl_c_stops_within_a_second(lengthy: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_within_a_second(number: signal.Signals, lengthy: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.gguf"
     out.write_bytes(b"old")
     process = start(lengthy, out)
     wait_for(tmp_path / "out.gguf.partial", 1_000_000)
     time.sleep(0.5)
     begin = time.monotonic()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     stdout, stderr = process.communicate(timeout=30)
     assert time.monotonic() - begin < 4  # a quarter of a second on a quiet machine
     assert process.returncode == 130
