@@ -1,5 +1,7 @@
 """The reliability pass as a whole, on a scripted model whose answers, claims and verdicts are known."""
 
+import errno
+import os
 import random
 import re
 import time
@@ -412,6 +414,20 @@ def test_a_run_goes_on_only_after_what_was_said_before_it(tmp_path: Path, monkey
 def test_a_run_that_was_stopped_at_once_leaves_nothing_to_go_on_with(tmp_path: Path) -> None:
     run(Thinker({"9": 1}), CLR, control=Control(stop=True), writing=journal.begin(tmp_path, "key", 1))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_full_is_said_once_and_costs_no_vote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    writing = journal.begin(tmp_path, "key", 1, said.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+        solution, _ = run(Thinker({"9": 1}), make("majority", "standard", samples=4), writing=writing)
+    assert solution.answer == "9"
+    (sentence,) = said
+    assert "(No space left on device)" in sentence
+    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only")))
+    assert journal.begin(tmp_path / "new", "key", 1, said.append) is None
+    assert "(Read-only)" in said[1]
 
 
 def test_resumed_trajectories_state_claims_too() -> None:

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from vibethinker_local.types import Trajectory
 
 SCHEMA = 1
+NOT_KEPT = "finished solutions cannot be kept in {folder} ({reason}): --resume will not find them"
 
 
 @dataclass(frozen=True)
@@ -27,22 +28,32 @@ class Entry:
 
 
 class Journal:
-    def __init__(self, path: Path) -> None:
-        """Raises OSError where nothing can be written; so does `add`."""
-        self.path = path
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        """Raises OSError where nothing can be written."""
+        self.path, self._say = path, say
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
 
     def add(self, entry: Entry) -> None:
-        """Write down a trajectory; it is on the disk when this returns."""
+        """Write down a trajectory; it is on the disk when this returns, unless `say` has heard why none is any more."""
+        if self._file.closed:
+            return
         line = {"schema": SCHEMA} | asdict(entry)
-        self._file.write(json.dumps(line, ensure_ascii=True) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(json.dumps(line, ensure_ascii=True) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._end()
+            self._say(NOT_KEPT.format(folder=self.path.parent, reason=error.strerror))
+
+    def _end(self) -> None:
+        with contextlib.suppress(OSError):  # what could not be written is in its buffer yet
+            self._file.close()
 
     def close(self, *, finished: bool) -> None:
         """Keep the file only for a run that has not finished, and has something to go on with. May be repeated."""
-        self._file.close()
+        self._end()
         if finished or not (self.path.exists() and self.path.stat().st_size):
             self.path.unlink(missing_ok=True)
 
@@ -52,9 +63,13 @@ def key(*facts: Any) -> str:
     return hashlib.sha256(json.dumps(facts, ensure_ascii=True).encode()).hexdigest()[:16]
 
 
-def begin(folder: Path, key: str, seed: int) -> Journal:
-    """Raises OSError."""
-    return Journal(folder / f"{key}-{seed}.jsonl")
+def begin(folder: Path, key: str, seed: int, say: Callable[[str], None] = lambda text: None) -> Journal | None:
+    """The journal of a new run; None, and `say` hears why, where none can be written."""
+    try:
+        return Journal(folder / f"{key}-{seed}.jsonl", say)
+    except OSError as error:
+        say(NOT_KEPT.format(folder=folder, reason=error.strerror))
+        return None
 
 
 def cut_off(folder: Path, key: str) -> tuple[int, tuple[Entry, ...]] | None:

@@ -94,11 +94,7 @@ def run(
             say(f"going on with seed {seed}: {len(resumed)} solutions are there")
         else:
             say("no run of this problem was cut off: starting anew")
-    try:
-        writing = journal.begin(paths.runs(), key, options.seed)
-    except OSError as error:
-        say(f"finished solutions cannot be kept in {paths.runs()} ({error.strerror}): --resume will not find them")
-        writing = None
+    writing = journal.begin(paths.runs(), key, options.seed, say)
     yield from reliably(problem, model, options, control, plan, writing=writing, resumed=resumed, earlier=earlier)
 
 
