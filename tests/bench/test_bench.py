@@ -79,9 +79,12 @@ def test_the_fastest_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
             tried.append(threads)
             self.threads = threads
 
-        def round(self) -> Iterator[Measurement]:
+        def prefill(self) -> Iterator[Measurement]:
             yield Measurement("prefill", "vibe", 1 / rates[self.threads])
-            yield Measurement("decode", "vibe", rates[self.threads])
+
+        def decode(self, count: int) -> Measurement:
+            assert count == 1
+            return Measurement("decode", "vibe", rates[self.threads])
 
         def close(self) -> None:
             pass
@@ -119,7 +122,7 @@ def test_a_missing_tool_is_said_before_anything_is_measured() -> None:
         (["--compare", "server"], "--compare needs --peers"),
         (
             ["--peers", ".", "--compare", "gpt"],
-            "--compare takes some of decode, prefill, bare, server, turns, memory, start, not 'gpt'.",
+            "--compare takes some of decode, bare, prefill, server, turns, memory, start, not 'gpt'.",
         ),
         (["--peers", "nowhere", *SMALL[3:]], "There is no llama-batched-bench in nowhere"),
         (["--plot", "/proc/nowhere/speed.svg", *SMALL[3:]], "cannot be written"),

@@ -63,9 +63,10 @@ Rival = Callable[[Chosen, Request, int], Iterator[Measurement]]  # the last is t
 
 @dataclass(frozen=True)
 class Rivals:
-    """Others to take turns with: beside us while our model is loaded, or alone, both sides included."""
+    """Others to take turns with, figure by figure while our model is loaded, or alone, both sides included."""
 
-    beside: tuple[Rival, ...] = ()
+    prefill: tuple[Rival, ...] = ()
+    decode: tuple[Rival, ...] = ()
     alone: tuple[Rival, ...] = ()
 
 
@@ -101,20 +102,19 @@ class Bench:
     def prompt(self, tokens: int) -> list[int]:
         return [self._random.randrange(self._engine.vocabulary) for _ in range(tokens)]
 
-    def round(self) -> Iterator[Measurement]:
-        """Everything that the request asks for, once."""
+    def prefill(self) -> Iterator[Measurement]:
+        """Compute a new prompt for Sequences to decode behind; of a deep one, which is computed once, no figure."""
         request = self._request
-        if self._parent is None or not request.deep:
-            if self._parent is not None:
-                self._engine.abort(self._parent)
-            self._prompt = self.prompt(request.prompt)
-            began = time.perf_counter()
-            self._parent = self._engine.add(self._prompt, _params(self._spec, 0, 1))
-            self._drain()
-            if not request.deep:
-                yield Measurement(PREFILL, US, request.prompt / (time.perf_counter() - began))
-        for count in request.sequences:
-            yield self._decode(count)
+        if self._parent is not None:
+            if request.deep:
+                return
+            self._engine.abort(self._parent)
+        self._prompt = self.prompt(request.prompt)
+        began = time.perf_counter()
+        self._parent = self._engine.add(self._prompt, _params(self._spec, 0, 1))
+        self._drain()
+        if not request.deep:
+            yield Measurement(PREFILL, US, request.prompt / (time.perf_counter() - began))
 
     def run(self, prompts: list[list[int]], tokens: int, *, shared: bool = False) -> float:
         """Seconds from adding Sequences to the last of their tokens; `shared` if all have the prompt of the first."""
@@ -129,8 +129,8 @@ class Bench:
             self._engine.abort(name)
         return seconds
 
-    def _decode(self, count: int) -> Measurement:
-        """The rate of the steps in which all Sequences take part."""
+    def decode(self, count: int) -> Measurement:
+        """The rate of the steps in which all of `count` Sequences take part."""
         tokens, before = self._request.tokens, self._engine.spent
         params = [_params(self._spec, seed, _room(tokens)) for seed in range(count)]
         names = [self._engine.add(self._prompt, each, parent=self._parent) for each in params]
@@ -159,7 +159,7 @@ def run(
 ) -> figures.Figures:
     """Measure what is requested, and the same behind `depth` tokens; `say` each figure. Raises VibeError.
 
-    Each round takes turns with the rivals.
+    Each figure is taken in turn with the rivals': machines change their speed within minutes.
     """
     size = _size(chosen.path)
     threads = request.threads or fastest_threads(chosen)
@@ -173,9 +173,13 @@ def run(
     for part in (request, *([replace(request, prompt=depth, deep=True)] if depth else [])):
         with closing(Bench(chosen, part, threads)) as bench:
             for _ in range(part.rounds):
-                note(bench.round())
-                for rival in rivals.beside:
+                note(bench.prefill())
+                for rival in rivals.prefill:
                     note(rival(chosen, part, threads))
+                for count in part.sequences:
+                    note([bench.decode(count)])
+                    for rival in rivals.decode:
+                        note(rival(chosen, replace(part, sequences=(count,)), threads))
             info = bench.info
     for _ in range(request.rounds):
         for rival in rivals.alone:
@@ -199,7 +203,8 @@ def fastest_threads(chosen: Chosen) -> int:
     rates = {}
     for threads in sorted(candidates):
         with closing(Bench(chosen, request, threads)) as bench:
-            rates[threads] = max(row.value for _ in range(3) for row in bench.round() if row.what == DECODE)
+            list(bench.prefill())
+            rates[threads] = max(bench.decode(1).value for _ in range(3))
     return max(rates, key=lambda threads: rates[threads])
 
 

@@ -275,11 +275,11 @@ def _commas(numbers: Iterable[int]) -> str:
 
 
 Comparison = Callable[[Setup], Iterator[Measurement]]
-BESIDE: dict[str, Comparison] = {"decode": batched_bench, "prefill": llama_bench, "bare": bare_loop}
+PREFILL_TURNS: dict[str, Comparison] = {"prefill": llama_bench}
+DECODE_TURNS: dict[str, Comparison] = {"decode": batched_bench, "bare": bare_loop}
 ALONE: dict[str, Comparison] = {"server": server, "turns": in_turn, "memory": peak_memory, "start": start}
+ALL = {**DECODE_TURNS, **PREFILL_TURNS, **ALONE}
 USUAL = "decode,prefill"
-
-
 TOOLS = {"decode": "llama-batched-bench", "prefill": "llama-bench", "server": "llama-server", "memory": "llama-server"}
 
 
@@ -294,10 +294,10 @@ def wanted(folder: Path | None, names: str | None) -> Rivals:
         return lambda chosen, request, threads: comparison(Setup(chosen, request, threads, folder))
 
     asked = (names or USUAL).split(",")
-    if unknown := next((name for name in asked if name not in BESIDE | ALONE), None):
-        raise UsageError(f"--compare takes some of {', '.join(BESIDE | ALONE)}, not {unknown!r}.")
+    if unknown := next((name for name in asked if name not in ALL), None):
+        raise UsageError(f"--compare takes some of {', '.join(ALL)}, not {unknown!r}.")
     for name in asked:
         if name in TOOLS:
             _tool(folder, TOOLS[name])  # before anything is measured
-    beside, alone = ([rival(kind[name]) for name in asked if name in kind] for kind in (BESIDE, ALONE))
-    return Rivals(tuple(beside), tuple(alone))
+    kinds = (PREFILL_TURNS, DECODE_TURNS, ALONE)
+    return Rivals(*(tuple(rival(kind[name]) for name in asked if name in kind) for kind in kinds))
