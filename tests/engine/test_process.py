@@ -279,6 +279,25 @@ def test_a_handle_that_is_forgotten_ends_its_process() -> None:
     assert process.poll() is not None
 
 
+@pytest.mark.parametrize(
+    ("own", "all_of_them"),
+    [
+        ("", "glibc.malloc.hugetlb=1"),
+        ("glibc.malloc.arena_max=4", "glibc.malloc.arena_max=4:glibc.malloc.hugetlb=1"),
+        ("glibc.malloc.hugetlb=0", "glibc.malloc.hugetlb=0"),
+    ],
+)
+def test_it_asks_for_huge_pages_unless_the_user_has_chosen(
+    own: str, all_of_them: str, start: Callable[..., EngineProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[str, str]] = []  # not asked of the process: glibc cuts its copy into pieces
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **other: given.append(other["env"]) or popen(*args, **other))
+    monkeypatch.setenv("GLIBC_TUNABLES", own)
+    start(faults.Scripted())
+    assert given[0]["GLIBC_TUNABLES"] == all_of_them
+
+
 FRONT_END = """
 from tests.faults import Fault
 from vibethinker_local.engine import SamplingParams

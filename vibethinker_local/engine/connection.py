@@ -38,7 +38,7 @@ class Connection:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log or subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": folders},
+                env=os.environ | {"PYTHONPATH": folders, "GLIBC_TUNABLES": _tunables()},
                 **_OWN_GROUP,
             )
         except OSError as error:
@@ -93,6 +93,16 @@ class Connection:
         if isinstance(event, Failed):
             return (ModelError if event.kind == "model" else EngineError)(event.reason)
         return EngineDied(_obituary(self.process.returncode, logs.engine_log_since(self._log_begin)))
+
+
+def _tunables() -> str:
+    """The user's settings of the C library, and that large memory shall be in huge pages.
+
+    Repacked weights and the KV cache lie in such memory: a start of the 3B as Q4_K_M takes 24,000 page faults then, not
+    435,000. glibc reads it when a process starts ("Memory Allocation Tunables" in its manual); others ignore it.
+    """
+    chosen = os.environ.get("GLIBC_TUNABLES", "")
+    return chosen if "glibc.malloc.hugetlb" in chosen else ":".join(filter(None, (chosen, "glibc.malloc.hugetlb=1")))
 
 
 def _read(source: IO[bytes], events: Events, answers: Answers) -> None:
