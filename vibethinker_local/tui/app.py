@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 
@@ -75,10 +76,11 @@ class ChatApp(App[None], inherit_bindings=False):
             self.call_after_refresh(self.load)
 
     def load(self) -> None:
-        """Load the model in the background."""
+        """Load in the background what the first answer needs: what shows it, and the model."""
         threading.Thread(target=self._loading, name="load", daemon=True).start()
 
     def _loading(self) -> None:
+        import_module("vibethinker_local.tui.widgets.turn")
         try:
             self.session.loaded()
         except VibeError as error:

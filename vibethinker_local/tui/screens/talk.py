@@ -23,11 +23,11 @@ from vibethinker_local.tui.widgets.panel import VotesPanel
 from vibethinker_local.tui.widgets.prompt import Prompt
 from vibethinker_local.tui.widgets.status import Status, StatusLine
 from vibethinker_local.tui.widgets.transcript import Transcript
-from vibethinker_local.tui.widgets.turn import TurnView
 from vibethinker_local.votes import Tally, summary
 
 if TYPE_CHECKING:
     from vibethinker_local.tui.app import ChatApp
+    from vibethinker_local.tui.widgets.turn import TurnView
 
 PAINT_SECONDS = 1 / 25  # between two paints of what is being written
 SAVE_SECONDS = 0.5

@@ -1,5 +1,7 @@
 """The turns of a conversation, the newest at the bottom. Follows what is written until the user scrolls up."""
 
+from typing import TYPE_CHECKING, cast
+
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
@@ -7,7 +9,9 @@ from textual.message import Message
 from textual.widgets import Static
 
 from vibethinker_local.tui.store import Turn
-from vibethinker_local.tui.widgets.turn import TurnView
+
+if TYPE_CHECKING:
+    from vibethinker_local.tui.widgets.turn import TurnView
 
 AT_ONCE = 8  # turns that are laid out when a conversation is opened; the rest when the user gets there
 
@@ -36,24 +40,24 @@ class Transcript(VerticalScroll):
         self.anchor()
 
     @property
-    def views(self) -> list[TurnView]:
-        return list(self.query(TurnView))
+    def views(self) -> "list[TurnView]":
+        return cast("list[TurnView]", list(self.query("TurnView")))
 
     async def show(self, turns: list[Turn]) -> None:
         """Show a conversation from its end."""
         with self.app.batch_update():
-            await self.query(TurnView).remove()
+            await self.query("TurnView").remove()
             self._earlier = turns[:-AT_ONCE]
-            await self.query_one("#turns").mount_all([TurnView(turn) for turn in turns[-AT_ONCE:]])
+            await self.query_one("#turns").mount_all([_view(turn) for turn in turns[-AT_ONCE:]])
             self._note_earlier()
         self.anchor()
 
-    async def add(self, turn: Turn) -> TurnView:
+    async def add(self, turn: Turn) -> "TurnView":
         for old in self.views[: 1 - AT_ONCE]:
             self._earlier.append(old.turn)
             await old.remove()
         self._note_earlier()
-        view = TurnView(turn)
+        view = _view(turn)
         await self.query_one("#turns").mount(view)
         self.anchor()
         return view
@@ -64,7 +68,7 @@ class Transcript(VerticalScroll):
             return
         turns, self._earlier = self._earlier[-AT_ONCE:], self._earlier[:-AT_ONCE]
         before = self.virtual_size.height
-        await self.query_one("#turns").mount_all([TurnView(turn) for turn in turns], after="#earlier")
+        await self.query_one("#turns").mount_all([_view(turn) for turn in turns], after="#earlier")
         self._note_earlier()
         self.call_after_refresh(
             lambda: self.scroll_to(y=self.scroll_y + self.virtual_size.height - before, animate=False)
@@ -95,3 +99,9 @@ class Transcript(VerticalScroll):
         if at_end != self._at_end:
             self._at_end = at_end
             self.post_message(self.AtEnd(at_end))
+
+
+def _view(turn: Turn) -> "TurnView":
+    from vibethinker_local.tui.widgets.turn import TurnView  # the Markdown reader and all: not for the first paint
+
+    return TurnView(turn)
