@@ -4,7 +4,8 @@
                                              [--threads 2] [--only imatrix|eval]
 
 BASE and QUANT are GGUF files of one model. Prints one line per run, with its peak memory and tokens per second, loading
-included: a chunk is 512 tokens, and an evaluation reads each with both models. Needs room in WORK for the base's
+included: a chunk is 512 tokens, and an evaluation reads each with both models. Both files are read before each run, or
+the first would pay for the disk. Needs room in WORK for the base's
 log-probabilities: 80 MB a chunk with Qwen2's vocabulary. llama-perplexity is called twice, and its runs are added up.
 """
 
@@ -45,6 +46,15 @@ def line(name: str, done: Run, tokens: int) -> str:
     return f"{name:18}{done}  {tokens / done.seconds:7.1f} tokens/s"
 
 
+def measured(commands: list[Command], files: tuple[Path, Path]) -> Run:
+    """The commands one after the other, with the files in the page cache."""
+    for path in files:
+        with path.open("rb") as file:
+            while file.read(1 << 24):
+                pass
+    return together([run(command) for command in commands])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base", type=Path, metavar="BASE")
@@ -61,12 +71,13 @@ def main() -> None:
         if arguments.only not in (None, name):
             continue
         tokens = arguments.chunks * CHUNK_SIZE * (2 if name == "eval" else 1)
+        files = arguments.base, arguments.quant
         mine: list[Run] = []
         peers: list[Run] = []
         for _ in range(arguments.times):
-            mine.append(together([run(command) for command in ours]))
+            mine.append(measured(ours, files))
             print(line(name, mine[-1], tokens), flush=True)
-            peers.append(together([run(command) for command in theirs]))
+            peers.append(measured(theirs, files))
             print(line("  llama.cpp's own", peers[-1], tokens), flush=True)
         ratio = median(r.seconds for r in mine) / median(r.seconds for r in peers)
         memory = max(r.anonymous for r in mine) / max(r.anonymous for r in peers)
