@@ -1,6 +1,8 @@
 """Who may import whom. Read from the source, so that imports inside functions count too."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,6 +130,13 @@ def test_imports_go_downward(path: Path) -> None:
         parts = name.split(".")
         if parts[0] == "vibethinker_local" and len(parts) > 1 and parts[1] in level:
             assert level[top] <= level[parts[1]], f"{top} imports {parts[1]}, which stands above it"
+
+
+def test_the_first_paint_waits_for_nothing_that_only_answers_need() -> None:
+    late = ("llama_cpp", "markdown_it", "numpy", "sympy")
+    code = f"import sys, vibethinker_local.tui.app; print([name for name in {late} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("path", files(APP) + files(QUANTIZE), ids=lambda path: path.relative_to(ROOT).as_posix())
