@@ -290,12 +290,17 @@ def test_a_handle_that_is_forgotten_ends_its_process() -> None:
 def test_it_asks_for_huge_pages_unless_the_user_has_chosen(
     own: str, all_of_them: str, start: Callable[..., EngineProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[dict[str, str]] = []  # not asked of the process: glibc cuts its copy into pieces
+    given: list[str] = []  # not asked of the process: glibc cuts its copy into pieces
     popen = subprocess.Popen
-    monkeypatch.setattr(subprocess, "Popen", lambda *args, **other: given.append(other["env"]) or popen(*args, **other))
+
+    def spy(*args: Any, **other: Any) -> "subprocess.Popen[bytes]":
+        given.append(other["env"]["GLIBC_TUNABLES"])
+        return popen(*args, **other)
+
+    monkeypatch.setattr(subprocess, "Popen", spy)
     monkeypatch.setenv("GLIBC_TUNABLES", own)
     start(faults.Scripted())
-    assert given[0]["GLIBC_TUNABLES"] == all_of_them
+    assert given == [all_of_them]
 
 
 FRONT_END = """

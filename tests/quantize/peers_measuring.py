@@ -4,9 +4,9 @@
                                              [--threads 2] [--only imatrix|eval]
 
 BASE and QUANT are GGUF files of one model. Prints one line per run, with its peak memory and tokens per second,
-loading included: a chunk is 512 tokens, and an evaluation reads each with both models. Both files are read before each run, or
-the first would pay for the disk. llama-perplexity is called twice, and its runs are added up. Needs room in WORK for
-the base's log-probabilities: 80 MB a chunk with Qwen2's vocabulary.
+loading included: a chunk is 512 tokens, and an evaluation reads each with both models. Both files are read before each
+run, or the first would pay for the disk. llama-perplexity is called twice, and its runs are added up. Needs room in
+WORK for the base's log-probabilities: 80 MB a chunk with Qwen2's vocabulary.
 """
 
 import argparse
