@@ -102,19 +102,19 @@ class Bench:
     def prompt(self, tokens: int) -> list[int]:
         return [self._random.randrange(self._engine.vocabulary) for _ in range(tokens)]
 
-    def prefill(self) -> Iterator[Measurement]:
+    def prefill(self) -> list[Measurement]:
         """Compute a new prompt for Sequences to decode behind; of a deep one, which is computed once, no figure."""
         request = self._request
         if self._parent is not None:
             if request.deep:
-                return
+                return []
             self._engine.abort(self._parent)
         self._prompt = self.prompt(request.prompt)
         began = time.perf_counter()
         self._parent = self._engine.add(self._prompt, _params(self._spec, 0, 1))
         self._drain()
-        if not request.deep:
-            yield Measurement(PREFILL, US, request.prompt / (time.perf_counter() - began))
+        seconds = time.perf_counter() - began
+        return [] if request.deep else [Measurement(PREFILL, US, request.prompt / seconds)]
 
     def run(self, prompts: list[list[int]], tokens: int, *, shared: bool = False) -> float:
         """Seconds from adding Sequences to the last of their tokens; `shared` if all have the prompt of the first."""
@@ -203,7 +203,7 @@ def fastest_threads(chosen: Chosen) -> int:
     rates = {}
     for threads in sorted(candidates):
         with closing(Bench(chosen, request, threads)) as bench:
-            list(bench.prefill())
+            bench.prefill()
             rates[threads] = max(bench.decode(1).value for _ in range(3))
     return max(rates, key=lambda threads: rates[threads])
 
