@@ -73,10 +73,14 @@ def test_the_fastest_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
     class Scripted:
-        def __init__(self, chosen: object, request: bench.Request, threads: int) -> None:
+        def __init__(self, threads: int) -> None:
+            self.threads = threads
+
+        @classmethod
+        def load(cls, chosen: object, request: bench.Request, threads: int) -> "Scripted":
             assert request.sequences == (1,)
             tried.append(threads)
-            self.threads = threads
+            return cls(threads)
 
         def prefill(self) -> list[Measurement]:
             return [Measurement("prefill", "vibe", 1 / rates[self.threads])]

@@ -1,93 +1,58 @@
-"""What each layer over llama.cpp costs: `python -m tests.engine.layers MODEL [SEQUENCES] [ROUNDS] [THREADS]`.
+"""What each layer over llama.cpp costs: `python -m tests.engine.layers MODEL [--sequences N] [--prompt TOKENS] …`.
 
 The backend alone, the engine in this process and the engine in its own decode the same number of Sequences, in turns
 of a few steps and in an order that changes, so that a machine that changes its speed does so for all of them. Prints
 tokens a second, ratios to the backend, and where the engine's time goes. Takes the memory of three loaded models.
 """
 
+import argparse
 import random
 import statistics
-import sys
-import time
-from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
-from vibethinker_local import machine
-from vibethinker_local.engine import SamplingParams
-from vibethinker_local.engine.backend import Slice
+from vibethinker_local import machine, models
+from vibethinker_local.bench.bare import BareLoop
+from vibethinker_local.bench.bench import Bench, Request, recipe
 from vibethinker_local.engine.engine import Engine
-from vibethinker_local.engine.llama import LlamaBackend
-from vibethinker_local.engine.llama_model import LlamaModel
 from vibethinker_local.engine.process import EngineProcess
-
-PROMPT, STEPS, ROOM = 128, 8, 100  # tokens; ROOM for those that begin while others decode already
-AnyEngine = Engine[LlamaBackend] | EngineProcess
-
-
-def params(seed: int, tokens: int) -> SamplingParams:
-    return SamplingParams(seed=seed, max_tokens=tokens, temperature=1.0, top_p=0.95)
-
-
-def backend_rate(backend: LlamaBackend, count: int, prompt: list[int], numbers: random.Random) -> float:
-    """Tokens a second, of random tokens."""
-    backend.decode([Slice(0, 0, prompt, logits=False)])
-    for place in range(1, count):
-        backend.copy(0, place, PROMPT)
-    began = 0.0
-    for position in range(PROMPT, PROMPT + STEPS + 1):
-        tokens = [[numbers.randrange(backend.vocabulary)] for _ in range(count)]
-        backend.decode([Slice(place, position, token, logits=True) for place, token in enumerate(tokens)])
-        began = began or time.perf_counter()  # the first step warms up
-    seconds = time.perf_counter() - began
-    for place in range(count):
-        backend.trim(place, 0)
-    return count * STEPS / seconds
-
-
-def engine_rate(engine: AnyEngine, count: int, prompt: list[int]) -> float:
-    """Tokens a second, sampling included, of the steps in which all take part."""
-    parent = engine.add(prompt, params(0, 1))
-    while engine.busy:
-        engine.step()
-    names = [engine.add(prompt, params(seed, ROOM), parent=parent) for seed in range(count)]
-    times: list[float] = []
-    while len(times) <= STEPS:
-        if sum(output.token is not None for output in engine.step()) == count:
-            times.append(engine.stepped_at if isinstance(engine, EngineProcess) else time.perf_counter())
-    for name in (*names, parent):
-        engine.abort(name)
-    while engine.busy:
-        engine.step()
-    return count * STEPS / (times[-1] - times[0])
 
 
 def main() -> None:
-    path = Path(sys.argv[1])
-    count, rounds, threads = (*map(int, sys.argv[2:]), *(16, 5, machine.threads())[len(sys.argv) - 2 :])
-    cells, places = PROMPT + count * ROOM, count + 1
-    numbers = random.Random(0)
+    parser = argparse.ArgumentParser(prog="python -m tests.engine.layers", description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("--sequences", type=int, default=16)
+    parser.add_argument("--prompt", type=int, default=128, help="tokens to decode behind (default 128)")
+    parser.add_argument("--tokens", type=int, default=8, help="steps of a turn (default 8)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=machine.threads())
+    arguments = parser.parse_args()
+    count, rounds = arguments.sequences, arguments.rounds
+    request = Request((count,), arguments.prompt, arguments.tokens, deep=True)
+    chosen = models.choose(arguments.model)
+    model = recipe(chosen.path, request, arguments.threads)
     with (
-        closing(LlamaBackend(path, cells=cells, places=places, threads=threads)) as backend,
-        closing(Engine(LlamaBackend(path, cells=cells, places=places, threads=threads))) as engine,
-        closing(EngineProcess(LlamaModel(path, cells, places, threads))) as process,
+        closing(model.open()) as backend,
+        closing(Engine(model.open())) as engine,
+        closing(EngineProcess(model)) as process,
     ):
-        prompt = [numbers.randrange(backend.vocabulary) for _ in range(PROMPT)]
-        ways: dict[str, Callable[[], float]] = {
-            "backend": lambda: backend_rate(backend, count, prompt, numbers),
-            "engine": lambda: engine_rate(engine, count, prompt),
-            "process": lambda: engine_rate(process, count, prompt),
+        ways: dict[str, BareLoop | Bench] = {
+            "backend": BareLoop(backend, request),
+            "engine": Bench(engine, chosen.spec, request),
+            "process": Bench(process, chosen.spec, request),
         }
+        for way in ways.values():
+            if isinstance(way, Bench):
+                way.prefill()
+        before = engine.spent
         rows: list[dict[str, float]] = []
         for _ in range(rounds):
-            rows.append({way: ways[way]() for way in numbers.sample(list(ways), len(ways))})
-            print("   ".join(f"{way} {rows[-1][way]:.2f}" for way in ways), flush=True)
-        for way in ("engine", "process"):
-            ratios = sorted(row[way] / row["backend"] for row in rows)
-            print(f"{way} by backend: {statistics.median(ratios):.3f} ({ratios[0]:.3f}-{ratios[-1]:.3f})")
-        spent = engine.spent
-        share = spent.sampling / (spent.decoding + spent.sampling)
-        print(f"engine: llama.cpp {spent.decoding:.1f} s, sampling {spent.sampling:.2f} s, {share:.1%}")
+            rows.append({name: ways[name].decode(count).value for name in random.sample(list(ways), len(ways))})
+            print("   ".join(f"{name} {rows[-1][name]:.2f}" for name in ways), flush=True)
+        for name in ("engine", "process"):
+            ratios = sorted(row[name] / row["backend"] for row in rows)
+            print(f"{name} by backend: {statistics.median(ratios):.3f} ({ratios[0]:.3f}-{ratios[-1]:.3f})")
+        decoding, sampling = engine.spent.decoding - before.decoding, engine.spent.sampling - before.sampling
+        print(f"engine: llama.cpp {decoding:.1f} s, sampling {sampling:.2f} s, {sampling / (decoding + sampling):.1%}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from vibethinker_local import figures, gguf_header, machine, memory
 from vibethinker_local.bench.measurement import DECODE, PREFILL, US, Measurement, summary
@@ -18,6 +19,7 @@ from vibethinker_local.engine.llama_model import LlamaModel
 from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.errors import EngineError, ModelError, UsageError
+from vibethinker_local.model import AnyEngine
 from vibethinker_local.models import Chosen, ModelSpec
 
 BATCH = memory.BATCH  # tokens, ours and so the peers'
@@ -81,26 +83,29 @@ def counts(text: str) -> tuple[int, ...]:
 class Bench:
     """A model in its engine, to be measured round by round."""
 
-    def __init__(self, chosen: Chosen, request: Request, threads: int) -> None:
-        """Load the model. Raises ModelError, EngineError."""
-        check_fit(chosen.path, request.cells, threads)
-        recipe = LlamaModel(chosen.path, request.cells, request.most_sequences + 1, threads)  # and the prompt
-        self._engine = EngineProcess(recipe)
-        self._spec, self._request = chosen.spec, request
+    def __init__(self, engine: AnyEngine, spec: ModelSpec, request: Request) -> None:
+        """Warm an engine up that has the cells of `request`, and a place for its prompt besides its Sequences."""
+        self._engine, self._spec, self._request = engine, spec, request
         self._random = random.Random(0)
         self._prompt: list[int] = []
         self._parent: SequenceId | None = None
         self.run([self.prompt(WARM_UP)], WARM_UP)
 
+    @classmethod
+    def load(cls, chosen: Chosen, request: Request, threads: int) -> Self:
+        """Load a model as every command does, into a process of its own. Raises ModelError, EngineError."""
+        check_fit(chosen.path, request.cells, threads)
+        return cls(EngineProcess(recipe(chosen.path, request, threads)), chosen.spec, request)
+
     @property
     def info(self) -> ModelInfo:
-        return self._engine.info
+        return self._engine.backend.info
 
     def close(self) -> None:
         self._engine.close()
 
     def prompt(self, tokens: int) -> list[int]:
-        return [self._random.randrange(self._engine.vocabulary) for _ in range(tokens)]
+        return [self._random.randrange(self._engine.backend.vocabulary) for _ in range(tokens)]
 
     def prefill(self) -> list[Measurement]:
         """Compute a new prompt for Sequences to decode behind; of a deep one, which is computed once, no figure."""
@@ -154,6 +159,11 @@ class Bench:
             self._engine.step()
 
 
+def recipe(path: Path, request: Request, threads: int) -> LlamaModel:
+    """A model with what `request` needs: a place for the prompt besides the Sequences."""
+    return LlamaModel(path, request.cells, request.most_sequences + 1, threads)
+
+
 def run(
     chosen: Chosen, request: Request, depth: int | None, rivals: Rivals, say: Callable[[str], None]
 ) -> figures.Figures:
@@ -171,7 +181,7 @@ def run(
             say(str(row))
 
     for part in (request, *([replace(request, prompt=depth, deep=True)] if depth else [])):
-        with closing(Bench(chosen, part, threads)) as bench:
+        with closing(Bench.load(chosen, part, threads)) as bench:
             for _ in range(part.rounds):
                 note(bench.prefill())
                 for rival in rivals.prefill:
@@ -202,7 +212,7 @@ def fastest_threads(chosen: Chosen) -> int:
     request = Request((1,), prompt=WARM_UP, tokens=PROBE)
     rates = {}
     for threads in sorted(candidates):
-        with closing(Bench(chosen, request, threads)) as bench:
+        with closing(Bench.load(chosen, request, threads)) as bench:
             bench.prefill()
             rates[threads] = max(bench.decode(1).value for _ in range(3))
     return max(rates, key=lambda threads: rates[threads])

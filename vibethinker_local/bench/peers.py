@@ -4,7 +4,6 @@ All get the same threads, batch, context, flash attention and unified KV cache. 
 """
 
 import json
-import random
 import socket
 import subprocess
 import sys
@@ -20,9 +19,9 @@ from typing import Any
 import psutil
 
 from vibethinker_local import models
-from vibethinker_local.bench.bench import BATCH, Bench, Request, Rival, Rivals
+from vibethinker_local.bench.bare import BareLoop
+from vibethinker_local.bench.bench import BATCH, Bench, Request, Rival, Rivals, recipe
 from vibethinker_local.bench.measurement import DECODE, PREFILL, US, Measurement
-from vibethinker_local.engine.backend import Slice
 from vibethinker_local.errors import UsageError
 from vibethinker_local.models import Chosen
 
@@ -85,30 +84,12 @@ def llama_bench(setup: Setup) -> Iterator[Measurement]:
 
 
 def bare_loop(setup: Setup) -> Iterator[Measurement]:
-    """Decoding by our backend alone: no engine, no process, no sampling."""
-    from vibethinker_local.engine.llama import LlamaBackend
-
-    request, numbers = setup.request, random.Random(0)
-    most = request.most_sequences
-    with closing(LlamaBackend(setup.chosen.path, cells=request.cells, places=most, threads=setup.threads)) as backend:
-
-        def draw(count: int) -> list[int]:
-            return [numbers.randrange(backend.vocabulary) for _ in range(count)]
-
-        for begin in range(0, request.prompt, BATCH):
-            backend.decode([Slice(0, begin, draw(min(BATCH, request.prompt - begin)), logits=False)])
-        for place in range(1, most):
-            backend.copy(0, place, request.prompt)
+    """Decoding by our backend alone."""
+    request = setup.request
+    with closing(recipe(setup.chosen.path, request, setup.threads).open()) as backend:
+        loop = BareLoop(backend, request)
         for count in request.sequences:
-            began = time.perf_counter()
-            for position in range(request.prompt, request.prompt + request.tokens):
-                backend.decode([Slice(place, position, draw(1), logits=True) for place in range(count)])
-            seconds = time.perf_counter() - began
-            for place in range(count):
-                backend.trim(place, request.prompt)
-            yield Measurement(
-                DECODE, "the bare loop", count * request.tokens / seconds, sequences=count, depth=request.depth
-            )
+            yield loop.decode(count)
 
 
 def server(setup: Setup) -> Iterator[Measurement]:
@@ -116,7 +97,7 @@ def server(setup: Setup) -> Iterator[Measurement]:
     request = replace(setup.request, prompt=SHORT)
     count, tokens = request.most_sequences, request.tokens
     what = f"{count} short prompts at once"
-    with closing(Bench(setup.chosen, request, setup.threads)) as bench:
+    with closing(Bench.load(setup.chosen, request, setup.threads)) as bench:
         prompts = [bench.prompt(SHORT) for _ in range(count)]
         yield Measurement(what, US, count * tokens / bench.run(prompts, tokens))
     with _server(setup, request.cells, count) as (url, _), ThreadPoolExecutor(count) as pool:
@@ -131,7 +112,7 @@ def in_turn(setup: Setup) -> Iterator[Measurement]:
     request, spec = setup.request, setup.chosen.spec
     count, tokens = request.most_sequences, request.tokens
     what = f"{count} trajectories of one problem of {request.prompt:,} tokens"
-    with closing(Bench(setup.chosen, request, setup.threads)) as bench:
+    with closing(Bench.load(setup.chosen, request, setup.threads)) as bench:
         prompt = bench.prompt(request.prompt)
         rate = count * tokens / bench.run([prompt] * count, tokens, shared=True)
         yield Measurement(what, US, rate)

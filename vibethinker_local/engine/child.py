@@ -12,7 +12,6 @@ import queue
 import signal
 import sys
 import threading
-import time
 from typing import Any, BinaryIO
 
 from vibethinker_local.engine.backend import capacity
@@ -66,7 +65,7 @@ class Child:
             outputs = self._engine.step()
             if outputs or self._done:
                 self._ahead += 1
-                self._send(Step(outputs, self._done, time.perf_counter()))
+                self._send(Step(outputs, self._done, self._engine.stepped_at))
                 self._done = []
 
     def _obey(self) -> None:

@@ -35,6 +35,7 @@ class Engine(Generic[B]):
         self._decoding: frozenset[int] = frozenset()  # Sequences in the batch under way
         self._next = 0
         self.spent = Spent()
+        self.stepped_at = 0.0  # seconds, by this process's clock: the end of the last step that decoded
 
     @property
     def cells_used(self) -> int:
@@ -179,7 +180,8 @@ class Engine(Generic[B]):
                     self._commit(sequence, self._draw(sequence, row))
                 else:
                     self._scored(sequence, sampler.log_probabilities(row, sequence.labels))
-            spent, sampling = self.spent, time.perf_counter() - decoded
+            spent, self.stepped_at = self.spent, time.perf_counter()
+            sampling = self.stepped_at - decoded
             self.spent = Spent(spent.decoding + decoded - began, spent.sampling + sampling, spent.sampled + len(due))
         outputs, self._outputs = self._outputs, []
         return outputs
