@@ -1,177 +1,23 @@
 """The reliability pass as a whole, on a scripted model whose answers, claims and verdicts are known."""
 
-import errno
-import os
 import random
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.fakes import EOS, ScriptedBackend
-from vibethinker_local import prompts
-from vibethinker_local.engine.backend import Logits, Slice
-from vibethinker_local.engine.engine import Engine
-from vibethinker_local.engine.model_info import ModelInfo
-from vibethinker_local.errors import EngineError, UsageError
-from vibethinker_local.model import Control, Model, Options
-from vibethinker_local.model_spec import ModelSpec
-from vibethinker_local.reliability.plan import BUDGETS, Plan, make, seconds
-from vibethinker_local.solve import journal, reliable
+from tests.solve.thinker import CLR, FOREVER, THREE, TURNED, Thinker, run
+from vibethinker_local.model import Control
+from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.types import (
     Claimed,
     Contested,
-    Exchange,
-    Finished,
     Judged,
     Sampled,
-    Solution,
     SolveEvent,
-    Started,
-    Wrote,
 )
 
-END = "\x02"  # of a message in the template
-FOREVER = b"<think>" + b"hm, " * 5000
-
-
-class Lines:
-    """The grammar of claims: so many numbered lines."""
-
-    def __init__(self, source: str) -> None:
-        self._count = len(re.findall(r'"\d+\. "', source))
-        self._text = ""
-
-    def _possible(self, text: str) -> bool:
-        lines = text.split("\n")
-        heads = [f"{number}. " for number in range(1, len(lines) + 1)]
-        whole = all(
-            line.startswith(head) and len(line) > len(head) for line, head in zip(lines[:-1], heads, strict=False)
-        )
-        last, head = lines[-1], heads[-1]
-        return len(lines) <= self._count and whole and (head.startswith(last) or last.startswith(head))
-
-    def allows(self, token: int) -> bool:
-        lines = self._text.split("\n")
-        if token == EOS:
-            return len(lines) == self._count and len(lines[-1]) > len(f"{self._count}. ")
-        return self._possible(self._text + chr(token))
-
-    def mask(self, logits: Logits) -> Logits:
-        allowed = [self.allows(token) for token in range(len(logits))]
-        return np.where(allowed, logits, np.float32(-np.inf))
-
-    def accept(self, token: int) -> None:
-        assert self.allows(token)
-        self._text += chr(token) if token != EOS else ""
-
-    def close(self) -> None:
-        pass
-
-
-class Thinker(ScriptedBackend):
-    """Draws its answer from `answers` by weight, states what `claims` has for it, and judges by the word "good"."""
-
-    def __init__(
-        self,
-        answers: Mapping[str, float],
-        claims: Mapping[str, Sequence[str]] | None = None,
-        *,
-        reply: Callable[[str], str] = lambda answer: f"<think>so</think>\n\n\\boxed{{{answer}}}",
-        verdicts: str = "1. INVALID\n2. VALID\n3. VALID",
-        places: int = 4,
-        cells: int = 30_000,
-        fails_after: int | None = None,
-    ) -> None:
-        super().__init__(self._row, cells=cells, places=places, batch=512)
-        template = f"{{% for m in messages %}}{{{{ m.content }}}}{END}{{% endfor %}}"
-        self.info = ModelInfo("F32", template, cells, 1, 1, frozenset({EOS}))
-        self._replies = {reply(answer).encode(): weight for answer, weight in answers.items()}
-        self._claims = {
-            answer: "\n".join(f"{n}. {c}" for n, c in enumerate(said, 1)) for answer, said in (claims or {}).items()
-        }
-        self._verdicts, self._left = verdicts, fails_after
-
-    def grammar(self, source: str) -> Lines:  # type: ignore[override]
-        return Lines(source)
-
-    def decode(self, slices: Sequence[Slice]) -> Logits:
-        if self._left is not None:
-            self._left -= 1
-            if self._left < 0:
-                raise EngineError("the engine has died")
-        return super().decode(slices)
-
-    def _row(self, tokens: Sequence[int]) -> Logits:
-        *before, written = bytes(tokens).decode("latin-1").split(END)
-        if "refute" in before[0]:
-            return self._judge(before[0], written)
-        if len(before) > 1:  # claims about the reply
-            answer = ["", *re.findall(r"boxed\{(.*?)\}", before[-2])][-1]
-            return self._go_on(written, {self._claims.get(answer, "1. none").encode(): 1.0})
-        return self._go_on(written, self._replies)
-
-    def _judge(self, asked: str, written: str) -> Logits:
-        if written == prompts.JUDGE_AT_ONCE:
-            row = np.full(self.vocabulary, -20, np.float32)
-            row[ord("V")], row[ord("I")] = (2, 0) if "good" in asked.rpartition("1. ")[2] else (0, 2)
-            return row
-        return self._go_on(written, {f"<think>let me see</think>\n\n{self._verdicts}".encode(): 1.0})
-
-    def _go_on(self, written: str, replies: dict[bytes, float]) -> Logits:
-        """The next byte of those replies that begin with what was written; forced text is followed by the end."""
-        row = np.full(self.vocabulary, -40, np.float32)  # a grammar may leave nothing else
-        mass: dict[int, float] = {}
-        begun = written.encode("latin-1")
-        for reply, weight in replies.items():
-            if reply.startswith(begun):
-                token = reply[len(begun)] if len(reply) > len(begun) else EOS
-                mass[token] = mass.get(token, 0) + weight
-        if not mass:
-            asked = written.endswith("boxed{")
-            mass = {ord("7") if asked else ord("}") if written.endswith("boxed{7") else EOS: 1.0}
-        for token, weight in mass.items():
-            row[token] = np.log(weight)
-        return row
-
-
-def loaded(backend: Thinker) -> Model:
-    spec = ModelSpec(about="scripted", stops=())
-    return Model("scripted", Path("scripted.gguf"), spec, Engine(backend), backend.places)
-
-
-def run(
-    backend: Thinker,
-    plan: Plan,
-    *,
-    control: Control | None = None,
-    seed: int = 2,
-    max_tokens: int = 400,
-    watch: Callable[[SolveEvent], None] = lambda event: None,
-    **other: object,
-) -> tuple[Solution, list[SolveEvent]]:
-    model = loaded(backend)
-    events: list[SolveEvent] = []
-    options = Options(seed=seed, max_tokens=max_tokens)
-    for event in reliable.reliably("p", model, options, control or Control(), plan, **other):  # type: ignore[arg-type]
-        watch(event)
-        events.append(event)
-    assert isinstance(events[0], Started)
-    assert isinstance(events[-1], Finished)
-    if backend._left is None:
-        assert model.engine.cells_used == 0, "the KV was not given back"
-        model.engine.step()  # the ends of what was aborted
-        assert not model.engine.busy
-    return events[-1].solution, events
-
-
-TURNED = {"9": ["bad", "bad too", "good 9"], "4": ["good", "good 2", "good 3"]}
-CLR = make("clr", "standard", samples=8)
-THREE = Plan("clr", samples=8, claims=3, tokens=1000, think_tokens=0)
+pytestmark = pytest.mark.usefixtures("nothing_symbolic")
 
 
 def test_four_that_agree_are_enough() -> None:
@@ -326,135 +172,6 @@ def test_a_deadline_is_kept_and_ends_in_an_answer() -> None:
     assert {t.finish for t in found.trajectories} <= {"forced", "aborted", "loop"}
 
 
-@pytest.mark.parametrize("kind", [Wrote, Sampled, Contested, Claimed, Judged])
-@pytest.mark.parametrize("what", ["answer_now", "stop"])
-def test_interrupted_in_every_state(kind: type[SolveEvent], what: str) -> None:
-    control = Control()
-
-    def press(event: SolveEvent) -> None:
-        if isinstance(event, kind):
-            setattr(control, what, True)
-
-    found, events = run(Thinker({"9": 0.6, "4": 0.4}, TURNED), THREE, control=control, watch=press)
-    first = next(at for at, event in enumerate(events) if isinstance(event, kind))
-    assert len(events) - first < 200, "it came to an end soon"
-    assert found.status == ("stopped" if what == "stop" else "answered")
-    if kind is not Wrote:
-        assert found.answer in ("9", "4"), "what was there is given"
-    elif what == "answer_now":
-        assert found.answer is not None
-
-
-def test_an_engine_that_fails_in_any_state_keeps_what_was_finished() -> None:
-    answered = 0
-    for after in range(0, 160, 3):
-        backend = Thinker({"9": 0.6, "4": 0.4}, TURNED, fails_after=after)
-        found, events = run(backend, THREE)
-        finished = [event for event in events if isinstance(event, Sampled)]
-        whole = [t for t in found.trajectories if t.finish != "aborted"]
-        assert len(whole) == len(finished)
-        assert found.status in ("failed", "answered")
-        assert (found.status == "failed") == (found.error == "the engine has died")
-        assert found.report
-        assert found.report.decision in (("failed", "all") if found.error else ("all",))
-        if finished:
-            assert found.answer in ("9", "4")
-            answered += found.status == "failed"
-        elif found.error:
-            assert found.report.decision == "failed"
-    assert answered > 10, "it failed late, too"
-
-
-def test_a_run_that_was_cut_off_goes_on(tmp_path: Path) -> None:
-    control = Control()
-    sampled: list[Sampled] = []
-
-    def stop_after_three(event: SolveEvent) -> None:
-        if isinstance(event, Sampled):
-            sampled.append(event)
-            control.stop = len(sampled) >= 3
-
-    plan = make("majority", "standard", samples=8, stopping=False)
-    writing = journal.begin(tmp_path, "key", 1)
-    first, _ = run(Thinker({"9": 0.6, "4": 0.4}), plan, control=control, watch=stop_after_three, writing=writing)
-    assert first.status == "stopped"
-    assert first.report
-    assert first.report.decision == "stopped"
-    found = journal.cut_off(tmp_path, "key")
-    assert found
-    seed, entries = found
-    assert seed == 1
-    assert len(entries) >= 3
-    whole, _ = run(Thinker({"9": 0.6, "4": 0.4}), plan)
-    resumed, events = run(Thinker({"9": 0.6, "4": 0.4}), plan, resumed=entries)
-    assert sum(isinstance(event, Wrote) and event.tokens == 1 for event in events) <= 8 - len(entries)
-    assert [t.answer for t in resumed.trajectories] == [t.answer for t in whole.trajectories]
-    assert [t.text for t in resumed.trajectories] == [t.text for t in whole.trajectories]
-
-
-def test_a_run_goes_on_only_after_what_was_said_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIBE_HOME", str(tmp_path))
-    told, found = [Exchange("q", "a")], list[str]()
-
-    def begin(earlier: Sequence[Exchange], *, resume: bool, stop: bool = False) -> None:
-        control, model = Control(), loaded(Thinker({"9": 1}))
-        model = replace(model, spec=model.spec.model_copy(update={"alone": True}))
-        options, plan = Options(2, max_tokens=400), make("majority", "quick")
-        events = reliable.run("p", model, options, control, plan, resume=resume, say=found.append, earlier=earlier)
-        for event in events:
-            control.stop |= stop and isinstance(event, Sampled)
-
-    begin(told, resume=False, stop=True)
-    begin([], resume=True)
-    begin(told, resume=True)
-    assert "starting anew" in found[0]
-    assert "going on with seed 2" in found[1]
-
-
-def test_a_run_that_was_stopped_at_once_leaves_nothing_to_go_on_with(tmp_path: Path) -> None:
-    run(Thinker({"9": 1}), CLR, control=Control(stop=True), writing=journal.begin(tmp_path, "key", 1))
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_disk_that_is_full_is_said_once_and_costs_no_vote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    writing = journal.begin(tmp_path, "key", 1, said.append)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
-        solution, _ = run(Thinker({"9": 1}), make("majority", "standard", samples=4), writing=writing)
-    assert solution.answer == "9"
-    (sentence,) = said
-    assert "(No space left on device)" in sentence
-    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only")))
-    assert journal.begin(tmp_path / "new", "key", 1, said.append) is None
-    assert "(Read-only)" in said[1]
-
-
-def test_resumed_trajectories_state_claims_too() -> None:
-    whole, _ = run(Thinker({"9": 0.6, "4": 0.4}, TURNED), THREE)
-    entries = tuple(
-        journal.Entry(
-            index,
-            t,
-            (*loaded(Thinker({})).encode("p"), *f"<think>so</think>\n\n{t.text}".encode()),
-        )
-        for index, t in enumerate(whole.trajectories)
-    )
-    resumed, events = run(Thinker({"9": 0.6, "4": 0.4}, TURNED), THREE, resumed=entries)
-    assert not any(isinstance(event, Wrote) for event in events)
-    assert resumed.answer == whole.answer
-    assert [t.reliability for t in resumed.trajectories] == [t.reliability for t in whole.trajectories]
-
-
-def test_a_journal_goes_when_the_run_has_ended_and_survives_damage(tmp_path: Path) -> None:
-    writing = journal.begin(tmp_path, "key", 1)
-    run(Thinker({"17": 1}), CLR, writing=writing)
-    assert not list(tmp_path.iterdir())
-    damaged = tmp_path / "key-5.jsonl"
-    damaged.write_bytes(b'{"schema": 1, "index": 0, "traj\n\xff\xfe\n[]\n{"schema": 2}\n')
-    assert journal.cut_off(tmp_path, "key") == (5, ())
-
-
 def test_anything_a_model_says_ends_within_its_tokens() -> None:
     rng = random.Random(0)
     pieces = ["<think>", "</think>", "\\boxed{", "7", "}", "\n", "1 + 1 = 3", "\xe2", "VALID", "```", "x " * 40]
@@ -474,29 +191,3 @@ def test_anything_a_model_says_ends_within_its_tokens() -> None:
         found, _ = run(backend, plan, control=control, max_tokens=150, watch=press)
         assert found.status in ("answered", "no_answer", "stopped"), found.error
         assert all(t.tokens <= 150 for t in found.trajectories)
-
-
-@pytest.mark.parametrize(("text", "expected"), [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("0.5", 0.5)])
-def test_times(text: str, expected: float) -> None:
-    assert seconds(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "0", "-5", "soon", "5d", "m"])
-def test_what_is_no_time(text: str) -> None:
-    with pytest.raises(UsageError, match="90s"):
-        seconds(text)
-
-
-def test_budgets() -> None:
-    assert [plan.samples for plan in BUDGETS.values()] == [4, 8, 16]
-    assert make("published", "quick").samples == 32
-    assert make("clr", "deep", escalates=False).think_tokens == 0
-    assert make("clr", "deep", escalates=False, verdicts="think").verdicts == "think"
-    with pytest.raises(UsageError, match="verdicts"):
-        make("published", "standard", verdicts="score")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_symbolic(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether odd texts are the same expression matters to no test here, and asking takes a process."""
-    monkeypatch.setattr("vibethinker_local.reliability.checker.Checker.equal", lambda *_: None)

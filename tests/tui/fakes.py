@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from vibethinker_local.tui.app import ChatApp, make_app
 from vibethinker_local.tui.solver import Request
 from vibethinker_local.tui.start import Start
 from vibethinker_local.tui.store import Store
+from vibethinker_local.tui.widgets.prompt import Prompt
 from vibethinker_local.types import (
     Finished,
     ModelIdentity,
@@ -190,3 +191,11 @@ async def chatting(
             yield chat
     finally:
         app.session.close()
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(test())  # type: ignore[arg-type]
+
+
+def prompt(chat: Chatting) -> Prompt:
+    return chat.app.chat.query_one(Prompt)

@@ -1,0 +1,26 @@
+"""Budgets, and times as people write them."""
+
+import pytest
+
+from vibethinker_local.errors import UsageError
+from vibethinker_local.reliability.plan import BUDGETS, make, seconds
+
+
+@pytest.mark.parametrize(("text", "expected"), [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("0.5", 0.5)])
+def test_times(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5", "soon", "5d", "m"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(UsageError, match="90s"):
+        seconds(text)
+
+
+def test_budgets() -> None:
+    assert [plan.samples for plan in BUDGETS.values()] == [4, 8, 16]
+    assert make("published", "quick").samples == 32
+    assert make("clr", "deep", escalates=False).think_tokens == 0
+    assert make("clr", "deep", escalates=False, verdicts="think").verdicts == "think"
+    with pytest.raises(UsageError, match="verdicts"):
+        make("published", "standard", verdicts="score")

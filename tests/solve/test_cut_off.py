@@ -1,0 +1,154 @@
+"""The reliability pass that is interrupted, fails, or is killed: what was finished counts, and is gone on with."""
+
+import errno
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.solve.thinker import CLR, THREE, TURNED, Thinker, loaded, run
+from vibethinker_local.model import Control, Options
+from vibethinker_local.reliability.plan import make
+from vibethinker_local.solve import journal, reliable
+from vibethinker_local.types import (
+    Claimed,
+    Contested,
+    Exchange,
+    Judged,
+    Sampled,
+    SolveEvent,
+    Wrote,
+)
+
+pytestmark = pytest.mark.usefixtures("nothing_symbolic")
+
+
+@pytest.mark.parametrize("kind", [Wrote, Sampled, Contested, Claimed, Judged])
+@pytest.mark.parametrize("what", ["answer_now", "stop"])
+def test_interrupted_in_every_state(kind: type[SolveEvent], what: str) -> None:
+    control = Control()
+
+    def press(event: SolveEvent) -> None:
+        if isinstance(event, kind):
+            setattr(control, what, True)
+
+    found, events = run(Thinker({"9": 0.6, "4": 0.4}, TURNED), THREE, control=control, watch=press)
+    first = next(at for at, event in enumerate(events) if isinstance(event, kind))
+    assert len(events) - first < 200, "it came to an end soon"
+    assert found.status == ("stopped" if what == "stop" else "answered")
+    if kind is not Wrote:
+        assert found.answer in ("9", "4"), "what was there is given"
+    elif what == "answer_now":
+        assert found.answer is not None
+
+
+def test_an_engine_that_fails_in_any_state_keeps_what_was_finished() -> None:
+    answered = 0
+    for after in range(0, 160, 3):
+        backend = Thinker({"9": 0.6, "4": 0.4}, TURNED, fails_after=after)
+        found, events = run(backend, THREE)
+        finished = [event for event in events if isinstance(event, Sampled)]
+        whole = [t for t in found.trajectories if t.finish != "aborted"]
+        assert len(whole) == len(finished)
+        assert found.status in ("failed", "answered")
+        assert (found.status == "failed") == (found.error == "the engine has died")
+        assert found.report
+        assert found.report.decision in (("failed", "all") if found.error else ("all",))
+        if finished:
+            assert found.answer in ("9", "4")
+            answered += found.status == "failed"
+        elif found.error:
+            assert found.report.decision == "failed"
+    assert answered > 10, "it failed late, too"
+
+
+def test_a_run_that_was_cut_off_goes_on(tmp_path: Path) -> None:
+    control = Control()
+    sampled: list[Sampled] = []
+
+    def stop_after_three(event: SolveEvent) -> None:
+        if isinstance(event, Sampled):
+            sampled.append(event)
+            control.stop = len(sampled) >= 3
+
+    plan = make("majority", "standard", samples=8, stopping=False)
+    writing = journal.begin(tmp_path, "key", 1)
+    first, _ = run(Thinker({"9": 0.6, "4": 0.4}), plan, control=control, watch=stop_after_three, writing=writing)
+    assert first.status == "stopped"
+    assert first.report
+    assert first.report.decision == "stopped"
+    found = journal.cut_off(tmp_path, "key")
+    assert found
+    seed, entries = found
+    assert seed == 1
+    assert len(entries) >= 3
+    whole, _ = run(Thinker({"9": 0.6, "4": 0.4}), plan)
+    resumed, events = run(Thinker({"9": 0.6, "4": 0.4}), plan, resumed=entries)
+    assert sum(isinstance(event, Wrote) and event.tokens == 1 for event in events) <= 8 - len(entries)
+    assert [t.answer for t in resumed.trajectories] == [t.answer for t in whole.trajectories]
+    assert [t.text for t in resumed.trajectories] == [t.text for t in whole.trajectories]
+
+
+def test_a_run_goes_on_only_after_what_was_said_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path))
+    told, found = [Exchange("q", "a")], list[str]()
+
+    def begin(earlier: Sequence[Exchange], *, resume: bool, stop: bool = False) -> None:
+        control, model = Control(), loaded(Thinker({"9": 1}))
+        model = replace(model, spec=model.spec.model_copy(update={"alone": True}))
+        options, plan = Options(2, max_tokens=400), make("majority", "quick")
+        events = reliable.run("p", model, options, control, plan, resume=resume, say=found.append, earlier=earlier)
+        for event in events:
+            control.stop |= stop and isinstance(event, Sampled)
+
+    begin(told, resume=False, stop=True)
+    begin([], resume=True)
+    begin(told, resume=True)
+    assert "starting anew" in found[0]
+    assert "going on with seed 2" in found[1]
+
+
+def test_a_run_that_was_stopped_at_once_leaves_nothing_to_go_on_with(tmp_path: Path) -> None:
+    run(Thinker({"9": 1}), CLR, control=Control(stop=True), writing=journal.begin(tmp_path, "key", 1))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_full_is_said_once_and_costs_no_vote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    writing = journal.begin(tmp_path, "key", 1, said.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+        solution, _ = run(Thinker({"9": 1}), make("majority", "standard", samples=4), writing=writing)
+    assert solution.answer == "9"
+    (sentence,) = said
+    assert "(No space left on device)" in sentence
+    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only")))
+    assert journal.begin(tmp_path / "new", "key", 1, said.append) is None
+    assert "(Read-only)" in said[1]
+
+
+def test_resumed_trajectories_state_claims_too() -> None:
+    whole, _ = run(Thinker({"9": 0.6, "4": 0.4}, TURNED), THREE)
+    entries = tuple(
+        journal.Entry(
+            index,
+            t,
+            (*loaded(Thinker({})).encode("p"), *f"<think>so</think>\n\n{t.text}".encode()),
+        )
+        for index, t in enumerate(whole.trajectories)
+    )
+    resumed, events = run(Thinker({"9": 0.6, "4": 0.4}, TURNED), THREE, resumed=entries)
+    assert not any(isinstance(event, Wrote) for event in events)
+    assert resumed.answer == whole.answer
+    assert [t.reliability for t in resumed.trajectories] == [t.reliability for t in whole.trajectories]
+
+
+def test_a_journal_goes_when_the_run_has_ended_and_survives_damage(tmp_path: Path) -> None:
+    writing = journal.begin(tmp_path, "key", 1)
+    run(Thinker({"17": 1}), CLR, writing=writing)
+    assert not list(tmp_path.iterdir())
+    damaged = tmp_path / "key-5.jsonl"
+    damaged.write_bytes(b'{"schema": 1, "index": 0, "traj\n\xff\xfe\n[]\n{"schema": 2}\n')
+    assert journal.cut_off(tmp_path, "key") == (5, ())

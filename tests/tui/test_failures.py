@@ -1,0 +1,136 @@
+"""What goes wrong under the chat: models, engines, disks. It is said, and the chat goes on."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, prompt, reply, run
+from vibethinker_local.errors import ModelError, UsageError
+from vibethinker_local.types import Wrote
+
+
+def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
+    async def test() -> None:
+        solvers = iter([ModelError("There is no model file x.gguf: check the path."), None])
+
+        def load() -> ScriptedSolver:
+            error = next(solvers)
+            if error:
+                raise error
+            return ScriptedSolver([reply("hm", "It is 7.")])
+
+        async with chatting(tmp_path, load=load) as chat:
+            await chat.until(lambda: "There is no model file x.gguf" in chat.shown)
+            assert chat.shown.splitlines()[-1].split() == ["no", "model", "○", "reliability", "off"]
+            assert "\n  There is no model file x.gguf: check the path.\n" in re.sub(
+                " +▌.*| +$", "", chat.shown, flags=re.M
+            )
+            await chat.ask("go")
+            assert "It is 7." in chat.shown
+
+    run(test)
+
+
+def test_a_model_that_is_missing_is_not_looked_for_again_by_itself(tmp_path: Path) -> None:
+    async def test() -> None:
+        tries = []
+
+        def load() -> ScriptedSolver:
+            tries.append(1)
+            raise ModelError("There is no model.")
+
+        async with chatting(tmp_path, load=load) as chat:
+            await chat.until(lambda: chat.app.chat.unloaded)
+            await chat.ask("go")
+            await chat.pilot.pause(0.1)
+            assert "failed · There is no model." in chat.shown
+            assert len(tries) == 2
+
+    run(test)
+
+
+def test_a_question_that_is_refused(tmp_path: Path) -> None:
+    async def test() -> None:
+        solver = ScriptedSolver([[UsageError("The problem is too long.")], reply("hm", "It is 7.")])
+        async with chatting(tmp_path, solver) as chat:
+            await chat.ask("go")
+            assert "failed · The problem is too long." in chat.shown
+            assert not solver.closed
+            await chat.ask("go")
+            assert "It is 7." in chat.shown
+
+    run(test)
+
+
+def test_an_engine_that_dies_is_replaced(tmp_path: Path) -> None:
+    async def test() -> None:
+        said = [Wrote("half an ans", False, 3)]
+        dying = ScriptedSolver([[reply("", "")[0], *said, finished(said, "failed", "The engine has ended.")]])
+        solvers = [dying, ScriptedSolver([reply("hm", "It is 7.")])]
+        given = iter(solvers)
+        async with chatting(tmp_path, load=lambda: next(given)) as chat:
+            await chat.ask("go")
+            assert "half an ans" in chat.shown
+            assert "The engine has ended." in chat.shown
+            await chat.until(lambda: chat.app.session.solver is solvers[1])
+            assert dying.closed
+            await chat.ask("go")
+            assert "It is 7." in chat.shown
+
+    run(test)
+
+
+def test_a_bug_in_the_solver_ends_the_app(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, ScriptedSolver([[ZeroDivisionError("a bug")]])) as chat:
+            await chat.ask("go", wait=False)
+            await chat.pilot.pause(0.5)
+
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        run(test)
+
+
+def test_a_disk_that_is_full_is_said_once_and_the_conversation_goes_on(tmp_path: Path) -> None:
+    async def test() -> None:
+        pause = Pause()
+        async with chatting(tmp_path, ScriptedSolver([reply("one two three", "7", pause=pause, at=2)])) as chat:
+            store = chat.app.session.store
+            await chat.ask("go", wait=False)
+            await chat.reach(pause)
+            store._db.execute("PRAGMA query_only = ON")  # as good as full
+            pause.go.set()
+            await chat.until(lambda: "cannot be kept" in chat.shown)
+            await chat.until(lambda: not chat.app.session.live)
+            chat.app.clear_notifications()
+            prompt(chat).insert("and again")
+            await chat.pilot.press("enter")
+            await chat.until(lambda: "cannot be kept" in chat.shown)
+            assert prompt(chat).text == "and again"
+            await chat.pilot.press("f5", "f2", "f8", "f8")
+            assert "cannot be kept" in chat.shown
+            await chat.pilot.press("f2", "!", "enter", "escape")
+            assert [turn.question for turn in chat.app.session.turns] == ["go"]
+            store._db.execute("PRAGMA query_only = OFF")
+            await chat.pilot.press("enter")
+            await chat.until(lambda: len(chat.app.session.turns) == 2 and not chat.app.session.live)
+
+    run(test)
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a short path, so that the sentence is on one row
+
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            (tmp_path / "file").write_text("")
+            chat.app.folder = Path("file")
+            await chat.ask("Why?")
+            await chat.pilot.press("f9")
+            await chat.until(lambda: "cannot be written" in chat.shown)
+            chat.app.clear_notifications()
+            await chat.until(lambda: "cannot be written" not in chat.shown)
+            await chat.pilot.press("f2", "f9")
+            await chat.until(lambda: "cannot be written" in chat.shown)
+
+    run(test)

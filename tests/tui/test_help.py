@@ -1,0 +1,73 @@
+"""The chat's help, palette, bindings and themes."""
+
+from pathlib import Path
+
+from tests.tui.fakes import chatting, run
+from vibethinker_local.tui.actions import ACTIONS
+from vibethinker_local.tui.screens.conversations import Conversations
+from vibethinker_local.tui.screens.help import Help
+
+
+def test_the_palette_knows_of_themes(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.pilot.press("ctrl+p", *"theme")
+            await chat.until(lambda: "Dark or light theme" in chat.shown)
+
+    run(test)
+
+
+def test_help_lists_every_action_with_its_own_key(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, keys={"reliability": "ctrl+y", "help": "f11"}, size=(120, 70)) as chat:
+            await chat.pilot.press("f11")
+            assert isinstance(chat.app.screen, Help)
+            for action in ACTIONS:
+                assert f"{action.title}. " in chat.shown
+            assert "ctrl+y" in chat.shown
+            await chat.pilot.press("escape", "ctrl+y")
+            assert chat.app.session.reliable
+            await chat.pilot.press("ctrl+r")
+            assert chat.app.session.reliable
+
+    run(test)
+
+
+def test_the_palette_has_every_action(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            titles = {command.title for command in chat.app.get_system_commands(chat.app.screen)}
+            assert titles == {action.title for action in ACTIONS if action.id != "palette"}
+            for action in ACTIONS:
+                where = chat.app if action.id in ("quit", "dark", "palette") else chat.app.chat
+                name = "command_palette" if action.id == "palette" else action.id
+                assert callable(getattr(where, f"action_{name}"))
+            await chat.pilot.press("ctrl+p", *"new conv")
+            await chat.pilot.pause(0.3)
+            assert "New conversation" in chat.shown
+            await chat.pilot.press("escape")
+
+    run(test)
+
+
+def test_every_binding_has_an_id_and_a_tooltip() -> None:
+    from vibethinker_local.tui.app import ChatApp
+    from vibethinker_local.tui.screens.chat import Chat
+    from vibethinker_local.tui.screens.dialogs import Ask, Pick
+
+    for owner in (ChatApp, Chat, Conversations, Help, Ask, Pick):
+        for binding in owner.BINDINGS:
+            assert binding.system or (binding.id and binding.tooltip), binding  # type: ignore[union-attr]
+
+
+def test_themes(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.pilot.press("f12")
+            assert not chat.app.current_theme.dark
+            await chat.pilot.press("f12")
+            assert chat.app.current_theme.dark
+        async with chatting(tmp_path, theme="no such theme") as chat:
+            assert chat.app.theme == "vibe-dark"
+
+    run(test)
