@@ -92,7 +92,7 @@ def test_only_the_tui_imports_textual() -> None:
 
 
 def test_only_training_imports_torch() -> None:
-    assert importers("torch", APP) == {"mini/batches.py", "mini/network.py", "mini/train.py"}
+    assert importers("torch", APP) == {"mini/batches.py", "mini/muon.py", "mini/network.py", "mini/train.py"}
 
 
 def test_only_the_command_line_imports_quantize() -> None:
