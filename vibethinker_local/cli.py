@@ -1,5 +1,6 @@
 """The command line. The only place that maps errors to exit codes; what a command needs is imported inside it."""
 
+import gc
 import io
 import logging
 import os
@@ -118,6 +119,7 @@ def converse(model: str | None, ctx: int | None, threads: int | None) -> None:
     """The chat, until the user leaves it. Raises UsageError without a terminal."""
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # the screen is painted on stderr
         raise UsageError("The chat needs a terminal, also for stderr; `vibe solve` works without one.")
+    gc.disable()  # a start makes nothing but what stays; the app enables it
     from vibethinker_local import paths, settings
     from vibethinker_local.tui.actions import KEYS
     from vibethinker_local.tui.app import make_app

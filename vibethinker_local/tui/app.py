@@ -1,6 +1,7 @@
 """The chat's app, and `make_app`, which puts all of it together for the command and for tests."""
 
 import asyncio
+import gc
 import secrets
 import signal
 import threading
@@ -23,6 +24,9 @@ from vibethinker_local.tui.solver import Solver
 from vibethinker_local.tui.store import Store
 from vibethinker_local.tui.themes import DARK, LIGHT
 
+# Of garbage: with Python's own (700, 10, 10), keys wait for a look through all objects every two seconds of an answer.
+COLLECT_AFTER = (10_000, 20, 50)
+
 
 def make_app(
     load: Callable[[], Solver],
@@ -34,13 +38,12 @@ def make_app(
     folder: Path | None = None,
     clock: Callable[[], float] = time.monotonic,
     seeds: Callable[[], int] = lambda: secrets.randbelow(2**31),
-    preload: bool = True,
 ) -> "ChatApp":
     """The chat. `load` gives a Solver, on another thread, when one is needed or before; `keys` maps names of actions
     to keys; exports go into `folder`, else into the current one. Close the app's session when it has run."""
     session = Session(load, store, clock, seeds)
     session.budget = budget
-    return ChatApp(session, keys or {}, theme or DARK.name, folder or Path.cwd(), preload=preload)
+    return ChatApp(session, keys or {}, theme or DARK.name, folder or Path.cwd())
 
 
 class ChatApp(App[None], inherit_bindings=False):
@@ -55,10 +58,9 @@ class ChatApp(App[None], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = True
     measures_memory = True  # off where the screen has to be the same every time
 
-    def __init__(self, session: Session, keys: Mapping[str, str], theme: str, folder: Path, *, preload: bool) -> None:
+    def __init__(self, session: Session, keys: Mapping[str, str], theme: str, folder: Path) -> None:
         super().__init__()
         self.session, self.keys, self.folder = session, keys, folder
-        self._preload = preload
         self.crash: Exception | None = None  # what ended the app
         for one in (DARK, LIGHT):
             self.register_theme(one)
@@ -72,8 +74,7 @@ class ChatApp(App[None], inherit_bindings=False):
         for name in ("SIGTERM", "SIGHUP"):  # the terminal is given back in order also then
             with suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self.exit)
-        if self._preload:
-            self.call_after_refresh(self.load)
+        self.call_after_refresh(self.load)
 
     def load(self) -> None:
         """Load in the background what the first answer needs: what shows it, and the model."""
@@ -81,6 +82,9 @@ class ChatApp(App[None], inherit_bindings=False):
 
     def _loading(self) -> None:
         import_module("vibethinker_local.tui.widgets.turn")
+        gc.freeze()  # what is there by now stays
+        gc.set_threshold(*COLLECT_AFTER)
+        gc.enable()
         try:
             self.session.loaded()
         except VibeError as error:
