@@ -16,12 +16,7 @@ from vibethinker_local.model import Control, Model, Options
 from vibethinker_local.model_spec import ModelSpec
 from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.solve import reliable
-from vibethinker_local.types import (
-    Finished,
-    Solution,
-    SolveEvent,
-    Started,
-)
+from vibethinker_local.types import Finished, Solution, SolveEvent, Started
 
 END = "\x02"  # of a message in the template
 FOREVER = b"<think>" + b"hm, " * 5000

@@ -3,6 +3,7 @@
 It thinks for so many tokens at so many a second, then answers in 2,000 tokens of Markdown, for ever the same.
 """
 
+import gc
 import sys
 import time
 from collections.abc import Iterator
@@ -47,6 +48,7 @@ class Streaming(ScriptedSolver):
 
 
 def main() -> None:
+    gc.disable()  # as the command does
     folder, *rest = sys.argv[1:]
     solver = Streaming()
     solver.thoughts, solver.rate, solver.crash = int(rest[0]), float(rest[1]), rest[2:] == ["crash"]

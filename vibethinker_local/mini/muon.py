@@ -9,26 +9,27 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+MOMENTUM, DECAY = 0.95, 0.01
 COEFFICIENTS, STEPS = (3.4445, -4.7750, 2.0315), 5  # of the quintic Newton-Schulz iteration
 
 
 class Muon(torch.optim.Optimizer):
-    def __init__(
-        self, matrices: Iterable[Tensor], lr: float, *, momentum: float = 0.95, decay: float = 0.01, dtype: torch.dtype
-    ) -> None:
-        super().__init__(matrices, {"lr": lr, "momentum": momentum, "decay": decay})
+    def __init__(self, matrices: Iterable[Tensor], lr: float, *, dtype: torch.dtype) -> None:
+        super().__init__(matrices, {"lr": lr})
         self._dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         for group in self.param_groups:
-            rate, momentum = group["lr"], group["momentum"]
+            rate = group["lr"]
             for matrix in group["params"]:
-                mean = self.state[matrix].setdefault("momentum_buffer", torch.zeros_like(matrix))
-                mean.lerp_(matrix.grad, 1 - momentum)
-                step = orthogonal(matrix.grad.lerp(mean, momentum).to(self._dtype))  # Nesterov's
+                if matrix not in self.state:
+                    self.state[matrix]["momentum_buffer"] = torch.zeros_like(matrix)
+                mean = self.state[matrix]["momentum_buffer"]
+                mean.lerp_(matrix.grad, 1 - MOMENTUM)
+                step = orthogonal(matrix.grad.lerp(mean, MOMENTUM).to(self._dtype))  # Nesterov's
                 rows, columns = matrix.shape
-                matrix.mul_(1 - rate * group["decay"])
+                matrix.mul_(1 - rate * DECAY)
                 matrix.add_(step.to(matrix.dtype), alpha=-rate * max(1.0, rows / columns) ** 0.5)
 
 

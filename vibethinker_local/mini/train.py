@@ -76,7 +76,7 @@ Made by vibethinker_local/mini/train.py.
 
 
 def has_bfloat16(device: str) -> bool:
-    """Whether the device computes in bfloat16; a CPU that only imitates it takes seven times as long as in float32."""
+    """Whether the device computes in bfloat16; a CPU that only imitates it takes several times as long."""
     cpu = torch.cpu.get_capabilities()
     return device != "cpu" or any(cpu.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 

@@ -82,9 +82,10 @@ class ChatApp(App[None], inherit_bindings=False):
 
     def _loading(self) -> None:
         import_module("vibethinker_local.tui.widgets.turn")
-        gc.freeze()  # what is there by now stays
-        gc.set_threshold(*COLLECT_AFTER)
-        gc.enable()
+        if not gc.isenabled():  # the start is over: what is there by now stays
+            gc.freeze()
+            gc.set_threshold(*COLLECT_AFTER)
+            gc.enable()
         try:
             self.session.loaded()
         except VibeError as error:
