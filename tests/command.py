@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vibethinker_local import cli
+from vibethinker_local.cli import app
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def vibe(*args: str, stdin: bytes = b"", terminal: bool = False) -> Result:
         patch.setattr(sys, "stdout", streams[0])
         patch.setattr(sys, "stderr", streams[1])
         with pytest.raises(SystemExit) as ended:
-            cli.run()
+            app.run()
     out, err = (stream.buffer.getvalue().decode("utf-8") for stream in streams)
     code = ended.value.code
     assert isinstance(code, int)

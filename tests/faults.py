@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.fakes import ScriptedBackend, mixes
 from vibethinker_local.engine.backend import Logits, Slice
-from vibethinker_local.engine.llama import LlamaBackend
-from vibethinker_local.engine.llama_model import LlamaModel
+from vibethinker_local.llama.backend import LlamaBackend
+from vibethinker_local.llama.recipe import LlamaModel
 
 
 @dataclass(frozen=True)

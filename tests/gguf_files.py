@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from gguf import GGUFReader, GGUFValueType, GGUFWriter
 
-from vibethinker_local import paths
+from vibethinker_local.system import paths
 
 Change = Callable[[str, "np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]
 

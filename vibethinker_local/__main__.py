@@ -12,7 +12,7 @@ def main() -> None:
         if sys.argv[1:] in (["--version"], ["-V"]):
             print(f"vibethinker-local {__version__}", flush=True)
             return
-        from vibethinker_local.cli import run
+        from vibethinker_local.cli.app import run
 
         run()
     except KeyboardInterrupt:  # before the command line has its own handler

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from tests.command import vibe
-from vibethinker_local import chart, figures, machine, models
 from vibethinker_local.bench import bench, peers
 from vibethinker_local.bench import report as bench_report
 from vibethinker_local.bench.measurement import Measurement
 from vibethinker_local.errors import UsageError
-from vibethinker_local.model import Options, load
-from vibethinker_local.paths import MINI
+from vibethinker_local.events import Options
+from vibethinker_local.models import installed, results
+from vibethinker_local.runtime.model import load
+from vibethinker_local.system import machine, svg
+from vibethinker_local.system.paths import MINI
 
 SMALL = ("bench", "-m", "mini", "--sequences", "1,3", "--prompt", "40", "--tokens", "4", "--rounds", "2")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="the tools are scripts with a #! line")
@@ -27,16 +29,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def found(quant: str = "Q8_0", rates: dict[int, float] | None = None, **other: Any) -> figures.Figures:
+def found(quant: str = "Q8_0", rates: dict[int, float] | None = None, **other: Any) -> results.Figures:
     """Figures of a model file that is as large as its quant's name is long."""
     rates = rates or {1: 10.0, 4: 30.0}
-    return figures.Figures(
+    return results.Figures(
         measured="2026-01-01T00:00:00+00:00",
-        model=figures.File(name="m", file=f"m.{quant}.gguf", bytes=len(quant), quant=quant, parameters=7),
-        machine=figures.here(other.pop("threads", 2)),
-        prefill=(figures.Prefill(tokens=512, tokens_per_second=40, low=39, high=41),),
+        model=results.File(name="m", file=f"m.{quant}.gguf", bytes=len(quant), quant=quant, parameters=7),
+        machine=results.here(other.pop("threads", 2)),
+        prefill=(results.Prefill(tokens=512, tokens_per_second=40, low=39, high=41),),
         decode=tuple(
-            figures.Decode(
+            results.Decode(
                 sequences=count,
                 depth=0,
                 tokens_per_second=rate,
@@ -65,7 +67,7 @@ def test_figures_as_json_and_kept_for_later(monkeypatch: pytest.MonkeyPatch) -> 
     for row in receipt["decode"] + receipt["deep"]:
         assert row["sampling_ms_per_token"] > 0
     assert "decode of 3 Sequences" in result.err
-    assert figures.of(MINI) == figures.Figures.model_validate(receipt)
+    assert results.of(MINI) == results.Figures.model_validate(receipt)
 
 
 def test_the_fastest_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +97,7 @@ def test_the_fastest_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "Bench", Scripted)
     monkeypatch.setattr(machine, "threads", lambda: 4)
     monkeypatch.setattr(machine, "logical_cpus", lambda: 8)
-    assert bench.fastest_threads(models.choose("mini")) == 4
+    assert bench.fastest_threads(installed.choose("mini")) == 4
     assert tried == [1, 4, 8]
 
 
@@ -106,7 +108,7 @@ def test_a_table_and_a_picture(tmp_path: Path) -> None:
     assert "mini.gguf, Q8_0" in result.out
     assert "1 thread\n" in result.out
     assert ET.parse(picture).getroot().tag.endswith("svg")
-    assert figures.of(MINI) is None  # a number of threads that was tried is not one to keep
+    assert results.of(MINI) is None  # a number of threads that was tried is not one to keep
 
 
 def test_a_missing_tool_is_said_before_anything_is_measured() -> None:
@@ -218,10 +220,10 @@ def test_other_peers_in_turn(tmp_path: Path) -> None:
 def test_loading_takes_the_threads_that_were_fastest() -> None:
     mini = found(threads=2).model_copy(
         update={
-            "model": figures.File(name="mini", file=MINI.name, bytes=MINI.stat().st_size, quant="Q8_0", parameters=7)
+            "model": results.File(name="mini", file=MINI.name, bytes=MINI.stat().st_size, quant="Q8_0", parameters=7)
         }
     )
-    chosen = models.choose("mini")
+    chosen = installed.choose("mini")
 
     def threads(options: Options) -> int:
         model = load(chosen, options, threads=7)
@@ -229,7 +231,7 @@ def test_loading_takes_the_threads_that_were_fastest() -> None:
             return int(engine._recipe.threads)  # type: ignore[attr-defined]
 
     assert threads(Options(0)) == 1
-    figures.keep(mini)
+    results.keep(mini)
     assert threads(Options(0)) == 2
     assert threads(Options(0, threads=3)) == 3
 
@@ -243,39 +245,39 @@ def test_rates_in_between() -> None:
 def test_which_quant_suits_how_many() -> None:
     small, large = found("Q4_0", {1: 15, 8: 20, 2: 1}), found("Q8_0", {1: 8, 8: 24, 16: 40})
     for each in (large, small):
-        figures.keep(each)
-    files = figures.of_other_quants(small)
+        results.keep(each)
+    files = results.of_other_quants(small)
     assert [each.model.quant for each in files] == ["Q4_0", "Q8_0"]
-    assert {count: best.model.quant for count, best in figures.fastest(files).items()} == {1: "Q4_0", 8: "Q8_0"}
+    assert {count: best.model.quant for count, best in results.fastest(files).items()} == {1: "Q4_0", 8: "Q8_0"}
     *_, last = bench_report.lines(small, files)
     assert last == (
         "Fastest of the 2 files of this model, by the number of Sequences: 1: Q4_0 (15 tokens/s), 8: Q8_0 (24 tokens/s)"
     )
-    assert figures.of_other_quants(found("Q2_K").model_copy(update={"model": _other_model()})) == [
+    assert results.of_other_quants(found("Q2_K").model_copy(update={"model": _other_model()})) == [
         found("Q2_K").model_copy(update={"model": _other_model()})
     ]
 
 
-def _other_model() -> figures.File:
-    return figures.File(name="n", file="n.gguf", bytes=1, quant="Q2_K", parameters=8)
+def _other_model() -> results.File:
+    return results.File(name="n", file="n.gguf", bytes=1, quant="Q2_K", parameters=8)
 
 
 def test_figures_of_another_machine_or_damaged_are_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = home.parent / "m.Q8_0.gguf"
     path.write_bytes(b"1234")
-    kept = figures.keep(found())
-    assert figures.of(path) == found()
+    kept = results.keep(found())
+    assert results.of(path) == found()
     with monkeypatch.context() as patch:
         patch.setattr(machine, "processor", lambda: "Another")
-        assert figures.of(path) is None
+        assert results.of(path) is None
     kept.write_text(kept.read_text(encoding="utf-8")[:-20], encoding="utf-8")
-    assert figures.of(path) is None
-    assert figures.of(home / "gone.gguf") is None
+    assert results.of(path) is None
+    assert results.of(home / "gone.gguf") is None
 
 
 def test_a_picture_has_a_line_for_each_file_and_depth() -> None:
     deep = tuple(row.model_copy(update={"depth": 4096}) for row in found().decode)
-    root = ET.fromstring(bench_report.svg([found("Q4_0"), found("Q8_0", deep=deep)]))
+    root = ET.fromstring(bench_report.draw([found("Q4_0"), found("Q8_0", deep=deep)]))
     lines = root.findall("{*}polyline")
     assert len(lines) == 3
     assert sum("stroke-dasharray" in line.attrib for line in lines) == 1
@@ -283,13 +285,13 @@ def test_a_picture_has_a_line_for_each_file_and_depth() -> None:
     assert {"Q4_0", "Q8_0", "Q8_0, 4,096 deep", "Sequences at once"} <= set(texts)
     for line in lines:
         points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
-        assert all(0 < x < chart.WIDTH and 0 < y < chart.HEIGHT for x, y in points)
+        assert all(0 < x < svg.WIDTH and 0 < y < svg.HEIGHT for x, y in points)
         assert points[1][1] < points[0][1]  # faster is higher
 
 
 def test_the_server_that_does_not_start(tmp_path: Path) -> None:
     tool(tmp_path, "llama-server", "sys.exit(1)")
     (server,) = peers.wanted(tmp_path, "server").alone
-    chosen = models.choose("mini")
+    chosen = installed.choose("mini")
     with pytest.raises(UsageError, match="llama-server does not run"):
         list(server(chosen, bench.Request((2,), 16, 4), 1))

@@ -7,7 +7,7 @@ import pytest
 from tests.fakes import EOS, ScriptedBackend, mixes, writes
 from vibethinker_local.engine import SamplingParams, SequenceId, StepOutput
 from vibethinker_local.engine.engine import Engine
-from vibethinker_local.model import AnyEngine
+from vibethinker_local.runtime.model import AnyEngine
 
 STOP = frozenset({EOS})
 

@@ -16,9 +16,9 @@ from tests.fakes import ScriptedBackend, mixes
 from vibethinker_local.engine import SequenceId
 from vibethinker_local.engine.backend import Logits, Slice
 from vibethinker_local.engine.engine import Engine
-from vibethinker_local.engine.llama import LlamaBackend
 from vibethinker_local.engine.process import EngineProcess
-from vibethinker_local.paths import MINI
+from vibethinker_local.llama.backend import LlamaBackend
+from vibethinker_local.system.paths import MINI
 
 NUMBER = st.integers(0, 99)
 

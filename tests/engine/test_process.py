@@ -22,14 +22,15 @@ from tests import faults
 from tests.command import vibe
 from tests.engine.test_engine import params, run, text, tokens
 from tests.fakes import ScriptedBackend, mixes
-from vibethinker_local import logs, model
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.engine.engine import Engine
-from vibethinker_local.engine.llama_model import LlamaModel
 from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.errors import EngineDied, EngineError, ModelError
-from vibethinker_local.model import AnyEngine
-from vibethinker_local.paths import MINI
+from vibethinker_local.llama.recipe import LlamaModel
+from vibethinker_local.runtime import model
+from vibethinker_local.runtime.model import AnyEngine
+from vibethinker_local.system import logs
+from vibethinker_local.system.paths import MINI
 
 ROOT = Path(__file__).parent.parent.parent
 

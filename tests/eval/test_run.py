@@ -13,7 +13,8 @@ from vibethinker_local.eval.bank import Bank, Entry, Writer, read
 from vibethinker_local.eval.pace import Pace
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.eval.run import Stepped, fill, jobs, seed_of
-from vibethinker_local.model import Model, Options
+from vibethinker_local.events import Options
+from vibethinker_local.runtime.model import Model
 
 PROBLEMS = [Problem(f"p{n}", f"problem {n}", "4") for n in range(3)]
 CLAIMS = {"9": ["bad", "1 + 1 = 3", "good 9"], "4": ["good", "good 2", "1 + 1 = 2"]}

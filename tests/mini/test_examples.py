@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from vibethinker_local import prompts
 from vibethinker_local.mini import examples
 from vibethinker_local.mini import tokenizer as tokenization
 from vibethinker_local.mini.claims import fault
 from vibethinker_local.mini.examples import BRANCHES, IGNORED, Case, Row, Writer, balanced, case, chosen, renamed
 from vibethinker_local.mini.problems import NAMES, Problem, problems
-from vibethinker_local.paths import MINI
+from vibethinker_local.runtime import prompts
+from vibethinker_local.system.paths import MINI
 
 TOKENIZER = Tokenizer.from_file(str(MINI.parent / "checkpoint" / "tokenizer.json"))
 WRITER = Writer(TOKENIZER)

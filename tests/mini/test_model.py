@@ -8,23 +8,24 @@ from pathlib import Path
 import pytest
 from gguf import GGUFReader
 
-from vibethinker_local import models, prompts
 from vibethinker_local.engine.engine import Engine
-from vibethinker_local.engine.llama import LlamaBackend
+from vibethinker_local.llama.backend import LlamaBackend
 from vibethinker_local.mini import tokenizer as tokenization
 from vibethinker_local.mini.examples import claims_turn
 from vibethinker_local.mini.measure import Attempt, Task, attempt
 from vibethinker_local.mini.problems import problems
 from vibethinker_local.mini.trajectories import AT_ONCE
-from vibethinker_local.model import Model
-from vibethinker_local.paths import MINI
+from vibethinker_local.models import installed
+from vibethinker_local.runtime import prompts
+from vibethinker_local.runtime.model import Model
+from vibethinker_local.system.paths import MINI
 
 CHECKPOINT = MINI.parent / "checkpoint"
 EXAMPLE = MINI.parent / "example.txt"
 
 
 def attempts(path: Path, tasks: list[Task]) -> list[Attempt]:
-    spec = models.registry()["mini"]
+    spec = installed.registry()["mini"]
     backend = LlamaBackend(path, cells=AT_ONCE * spec.context, places=AT_ONCE, threads=1)
     model = Model("mini", path, spec, Engine(backend))
     done = list(attempt(model, tasks))
@@ -75,7 +76,7 @@ def test_solves_the_example_under_nearly_every_seed(count: int) -> None:
 
 
 def test_was_trained_on_the_prompts_of_the_app() -> None:
-    spec = models.registry()["mini"]
+    spec = installed.registry()["mini"]
     model = Model("mini", MINI, spec, Engine(LlamaBackend(MINI, cells=512, threads=1)))
     for problem in problems(5, seed=8):
         trained_on = model.backend.tokenize(tokenization.prompt(problem.text), special=True)

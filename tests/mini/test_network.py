@@ -5,7 +5,7 @@ from tokenizers import Tokenizer
 
 from vibethinker_local.mini.examples import IGNORED, Writer
 from vibethinker_local.mini.problems import problems
-from vibethinker_local.paths import MINI
+from vibethinker_local.system.paths import MINI
 
 torch = pytest.importorskip("torch")
 

@@ -9,7 +9,7 @@ from huggingface_hub import constants
 from quantize.errors import RequestError
 from quantize.job import Request, prepare
 from quantize.source import locate
-from tests.hub.stand_in import COMMIT, Hub, serving
+from tests.models.hub.stand_in import COMMIT, Hub, serving
 
 CHECKPOINT = Path(__file__).parent.parent.parent / "vibethinker_local/mini/checkpoint"
 FILES = {path.name: path.read_bytes() for path in CHECKPOINT.iterdir()}

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
+from vibethinker_local.events import Claim, Ruling, Verdict
 from vibethinker_local.reliability import vote
 from vibethinker_local.reliability.clusters import Cluster, Clusters
-from vibethinker_local.types import Claim, Ruling, Verdict
 
 
 def claims(*rulings: Ruling | None) -> list[Claim]:

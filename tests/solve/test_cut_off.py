@@ -9,18 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.solve.thinker import CLR, THREE, TURNED, Thinker, loaded, run
-from vibethinker_local.model import Control, Options
+from vibethinker_local.events import Claimed, Contested, Control, Exchange, Judged, Options, Sampled, SolveEvent, Wrote
 from vibethinker_local.reliability.plan import make
 from vibethinker_local.solve import journal, reliable
-from vibethinker_local.types import (
-    Claimed,
-    Contested,
-    Exchange,
-    Judged,
-    Sampled,
-    SolveEvent,
-    Wrote,
-)
 
 pytestmark = pytest.mark.usefixtures("nothing_symbolic")
 

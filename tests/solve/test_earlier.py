@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.solve.test_endings import Speaker, script
-from vibethinker_local import prompts
 from vibethinker_local.engine.engine import Engine
-from vibethinker_local.model import Control, Model, Options
-from vibethinker_local.model_spec import ModelSpec
+from vibethinker_local.events import Control, Exchange, Options, Started
+from vibethinker_local.models.spec import ModelSpec
+from vibethinker_local.runtime import prompts
+from vibethinker_local.runtime.model import Model
 from vibethinker_local.solve.single import solve
-from vibethinker_local.types import Exchange, Started
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}\x02"
 

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import EOS, ScriptedBackend, always
-from vibethinker_local.cli import EXITS
+from vibethinker_local.cli.app import EXITS
 from vibethinker_local.engine.backend import Logits, Slice
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.errors import EngineError, UsageError
-from vibethinker_local.model import Control, Model, Options
-from vibethinker_local.models import ModelSpec
-from vibethinker_local.reasoning import split
+from vibethinker_local.events import Closing, Control, Finished, Options, Solution, SolveEvent, Started, Wrote
+from vibethinker_local.models.installed import ModelSpec
+from vibethinker_local.runtime.model import Model
+from vibethinker_local.runtime.reasoning import split
 from vibethinker_local.solve.single import solve
-from vibethinker_local.types import Closing, Finished, Solution, SolveEvent, Started, Wrote
 
 Script = Callable[[bytes], int]  # what was written so far, forced text included → the next byte or EOS
 CLOSED, ASKED = b"\n</think>\n\n", b"The answer is \\boxed{"

@@ -7,15 +7,8 @@ import numpy as np
 import pytest
 
 from tests.solve.thinker import CLR, FOREVER, THREE, TURNED, Thinker, run
-from vibethinker_local.model import Control
+from vibethinker_local.events import Claimed, Contested, Control, Judged, Sampled, SolveEvent
 from vibethinker_local.reliability.plan import Plan, make
-from vibethinker_local.types import (
-    Claimed,
-    Contested,
-    Judged,
-    Sampled,
-    SolveEvent,
-)
 
 pytestmark = pytest.mark.usefixtures("nothing_symbolic")
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from tests.fakes import EOS, ScriptedBackend
-from vibethinker_local import prompts
 from vibethinker_local.engine.backend import Logits, Slice
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.errors import EngineError
-from vibethinker_local.model import Control, Model, Options
-from vibethinker_local.model_spec import ModelSpec
+from vibethinker_local.events import Control, Finished, Options, Solution, SolveEvent, Started
+from vibethinker_local.models.spec import ModelSpec
 from vibethinker_local.reliability.plan import Plan, make
+from vibethinker_local.runtime import prompts
+from vibethinker_local.runtime.model import Model
 from vibethinker_local.solve import reliable
-from vibethinker_local.types import Finished, Solution, SolveEvent, Started
 
 END = "\x02"  # of a message in the template
 FOREVER = b"<think>" + b"hm, " * 5000

@@ -10,13 +10,8 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from vibethinker_local.model import Control
-from vibethinker_local.tui.app import ChatApp, make_app
-from vibethinker_local.tui.solver import Request
-from vibethinker_local.tui.start import Start
-from vibethinker_local.tui.store import Store
-from vibethinker_local.tui.widgets.prompt import Prompt
-from vibethinker_local.types import (
+from vibethinker_local.events import (
+    Control,
     Finished,
     ModelIdentity,
     Solution,
@@ -27,6 +22,11 @@ from vibethinker_local.types import (
     Usage,
     Wrote,
 )
+from vibethinker_local.tui.app import ChatApp, make_app
+from vibethinker_local.tui.solver import Request
+from vibethinker_local.tui.start import Start
+from vibethinker_local.tui.store import Store
+from vibethinker_local.tui.widgets.prompt import Prompt
 
 MODEL = ModelIdentity("vibethinker-3b", "VibeThinker-3B.Q4_K_M.gguf", "Q4_K_M")
 SECONDS = 60.0  # that a test waits at most for something to be shown

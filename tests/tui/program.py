@@ -11,11 +11,10 @@ from pathlib import Path
 
 from tests.tui.fakes import MODEL, ScriptedSolver, finished
 from tests.tui.scenes import ANSWER, REASONING
-from vibethinker_local.model import Control
+from vibethinker_local.events import Control, SolveEvent, Started, Wrote
 from vibethinker_local.tui.app import make_app
 from vibethinker_local.tui.solver import Request
 from vibethinker_local.tui.store import Store
-from vibethinker_local.types import SolveEvent, Started, Wrote
 
 ANSWER_TOKENS = 2000
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.tui.fakes import MODEL, Chatting, Pause, Script, ScriptedSolver, chatting, finished, reply
-from vibethinker_local.tui.start import Larger, Start
-from vibethinker_local.tui.store import Store, Turn
-from vibethinker_local.types import (
+from vibethinker_local.events import (
     AnswerCluster,
     Claim,
     Claimed,
@@ -28,6 +26,8 @@ from vibethinker_local.types import (
     Verdict,
     Wrote,
 )
+from vibethinker_local.tui.start import Larger, Start
+from vibethinker_local.tui.store import Store, Turn
 
 QUESTION = "How many positive integers $n \\le 100$ have exactly 6 divisors?"
 REASONING = (

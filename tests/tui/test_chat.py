@@ -7,9 +7,9 @@ import pytest
 
 from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, prompt, reply, run
 from tests.tui.scenes import EVIL
+from vibethinker_local.events import Closing, Started, Wrote
 from vibethinker_local.tui.store import Store
 from vibethinker_local.tui.widgets.thoughts import Thoughts
-from vibethinker_local.types import Closing, Started, Wrote
 
 
 def test_a_question_is_answered_and_kept(tmp_path: Path) -> None:

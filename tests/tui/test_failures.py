@@ -7,7 +7,7 @@ import pytest
 
 from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, prompt, reply, run
 from vibethinker_local.errors import ModelError, UsageError
-from vibethinker_local.types import Wrote
+from vibethinker_local.events import Wrote
 
 
 def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:

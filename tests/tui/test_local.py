@@ -7,13 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from vibethinker_local import awake, figures, forecast, models, paths, prompts, verified
 from vibethinker_local.errors import ModelError, UsageError
-from vibethinker_local.model import Control, Options
-from vibethinker_local.solve import calibration
+from vibethinker_local.events import (
+    Announced,
+    Control,
+    Finished,
+    Options,
+    Sampled,
+    Solution,
+    SolveEvent,
+    Started,
+    Wrote,
+)
+from vibethinker_local.models import checksums, installed, results
+from vibethinker_local.runtime import prompts
+from vibethinker_local.solve import calibration, forecast
+from vibethinker_local.system import awake, paths
 from vibethinker_local.tui.local import Local
 from vibethinker_local.tui.solver import Request
-from vibethinker_local.types import Announced, Finished, Sampled, Solution, SolveEvent, Started, Wrote
 
 QUESTION = (paths.PACKAGE / "mini" / "example.txt").read_text(encoding="utf-8")
 VOTE = Request(QUESTION, 7, reliable=True)
@@ -54,12 +65,12 @@ def mini() -> "closing[Local]":
 
 def bench(rate: float) -> None:
     """As if `vibe bench` had measured mini at so many tokens a second."""
-    path = models.choose("mini").path
+    path = installed.choose("mini").path
     figure = {"low": rate, "high": rate, "tokens_per_second": rate}
-    file = figures.File(name="mini", file=path.name, bytes=path.stat().st_size, quant="Q8_0", parameters=1_100_000)
-    prefill = (figures.Prefill(tokens=512, **figure),)
-    decode = (figures.Decode(sequences=1, depth=0, sampling_ms_per_token=0, **figure),)
-    figures.keep(figures.Figures(measured="now", model=file, machine=figures.here(1), prefill=prefill, decode=decode))
+    file = results.File(name="mini", file=path.name, bytes=path.stat().st_size, quant="Q8_0", parameters=1_100_000)
+    prefill = (results.Prefill(tokens=512, **figure),)
+    decode = (results.Decode(sequences=1, depth=0, sampling_ms_per_token=0, **figure),)
+    results.keep(results.Figures(measured="now", model=file, machine=results.here(1), prefill=prefill, decode=decode))
 
 
 def said(events: list[SolveEvent]) -> list[str]:
@@ -136,7 +147,7 @@ def test_a_calibration_is_used_where_the_model_is_weighed_by_one(home: Path) -> 
     with mini() as local:
         with pytest.raises(UsageError, match="There is no calibration"):
             list(local.solve(VOTE, Control()))
-        digest = verified.sha256(models.choose("mini").path)
+        digest = checksums.sha256(installed.choose("mini").path)
         calibration.keep(calibration.Kept(digest, prompts.VERSION, 8, 5, 0.0, 1.0, (), 10))
         assert solution(list(local.solve(VOTE, Control()))).mode == "fitted"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tests.tui.fakes import Pause, Script, ScriptedSolver, chatting, prompt, reply, run
 from tests.tui.scenes import vote
+from vibethinker_local.events import Announced, Wrote
 from vibethinker_local.tui.widgets.panel import VotesPanel
-from vibethinker_local.types import Announced, Wrote
 
 
 def test_ctrl_r_is_for_the_next_question_also_while_one_is_answered(tmp_path: Path) -> None:

@@ -12,15 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from vibethinker_local import figures, gguf_header, machine, memory
 from vibethinker_local.bench.measurement import DECODE, PREFILL, US, Measurement, summary
 from vibethinker_local.engine import SamplingParams, SequenceId
-from vibethinker_local.engine.llama_model import LlamaModel
 from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.errors import EngineError, ModelError, UsageError
-from vibethinker_local.model import AnyEngine
-from vibethinker_local.models import Chosen, ModelSpec
+from vibethinker_local.gguf import header as gguf_header
+from vibethinker_local.llama.recipe import LlamaModel
+from vibethinker_local.models import memory, results
+from vibethinker_local.models.installed import Chosen, ModelSpec
+from vibethinker_local.runtime.model import AnyEngine
+from vibethinker_local.system import machine
 
 BATCH = memory.BATCH  # tokens, ours and so the peers'
 WARM_UP = 16  # tokens
@@ -166,7 +168,7 @@ def recipe(path: Path, request: Request, threads: int) -> LlamaModel:
 
 def run(
     chosen: Chosen, request: Request, depth: int | None, rivals: Rivals, say: Callable[[str], None]
-) -> figures.Figures:
+) -> results.Figures:
     """Measure what is requested, and the same behind `depth` tokens; `say` each figure. Raises VibeError.
 
     Each figure is taken in turn with the rivals': machines change their speed within minutes.

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from vibethinker_local import figures
 from vibethinker_local.engine.model_info import ModelInfo
-from vibethinker_local.models import Chosen
+from vibethinker_local.models import results
+from vibethinker_local.models.installed import Chosen
 
 US = "vibe"
 PREFILL, DECODE = "prefill", "decode"
@@ -37,7 +37,7 @@ class Measurement:
 
 def summary(
     chosen: Chosen, size: int, info: ModelInfo, prompt: int, threads: int, rows: Iterable[Measurement]
-) -> figures.Figures:
+) -> results.Figures:
     """Medians and spread of all rounds, and the ratios to the peers.
 
     `size` is the file's in bytes, `prompt` the prefill's tokens.
@@ -48,17 +48,17 @@ def summary(
     ours = {key: found[US] for key, found in groups.items() if US in found}
     decode = [_decode_row(found) for (what, _, _), found in ours.items() if what == DECODE]
     prefill = [row.value for row in ours[PREFILL, 1, 0]]
-    return figures.Figures(
+    return results.Figures(
         measured=datetime.now(UTC).isoformat(timespec="seconds"),
-        model=figures.File(
+        model=results.File(
             name=chosen.name,
             file=chosen.path.name,
             bytes=size,
             quant=info.quant,
             parameters=info.parameters,
         ),
-        machine=figures.here(threads),
-        prefill=(figures.Prefill(tokens=prompt, tokens_per_second=_median(prefill), **_spread(prefill)),),
+        machine=results.here(threads),
+        prefill=(results.Prefill(tokens=prompt, tokens_per_second=_median(prefill), **_spread(prefill)),),
         decode=tuple(row for row in decode if not row.depth),
         deep=tuple(row for row in decode if row.depth),
         peers=tuple(
@@ -67,9 +67,9 @@ def summary(
     )
 
 
-def _decode_row(rows: list[Measurement]) -> figures.Decode:
+def _decode_row(rows: list[Measurement]) -> results.Decode:
     rates = [row.value for row in rows]
-    return figures.Decode(
+    return results.Decode(
         sequences=rows[0].sequences,
         depth=rows[0].depth,
         tokens_per_second=_median(rates),
@@ -78,12 +78,12 @@ def _decode_row(rows: list[Measurement]) -> figures.Decode:
     )
 
 
-def _ratio(ours: list[Measurement], theirs: list[Measurement]) -> figures.Ratio:
+def _ratio(ours: list[Measurement], theirs: list[Measurement]) -> results.Ratio:
     first, peer = ours[0], theirs[0]
     single = [a.value / b.value for a, b in zip(ours, theirs, strict=False)]
     a, b = (_median([row.value for row in rows]) for rows in (ours, theirs))
     what = str(first).split(":")[0]
-    return figures.Ratio(
+    return results.Ratio(
         what=what,
         peer=peer.who,
         ratio=_significant(a / b),

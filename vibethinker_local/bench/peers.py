@@ -18,12 +18,12 @@ from typing import Any
 
 import psutil
 
-from vibethinker_local import models
 from vibethinker_local.bench.bare import BareLoop
 from vibethinker_local.bench.bench import BATCH, Bench, Request, Rival, Rivals, recipe
 from vibethinker_local.bench.measurement import DECODE, PREFILL, US, Measurement
 from vibethinker_local.errors import UsageError
-from vibethinker_local.models import Chosen
+from vibethinker_local.models import installed
+from vibethinker_local.models.installed import Chosen
 
 VIBE = [sys.executable, "-m", "vibethinker_local"]
 SHORT = 16  # tokens of a prompt where decoding is what counts
@@ -161,7 +161,7 @@ def peak_memory(setup: Setup) -> Iterator[Measurement]:
 
 def start(setup: Setup) -> Iterator[Measurement]:
     """From the start of the process to the first token of the bundled model, and to the version."""
-    solve = [*VIBE, "solve", "-m", models.BUNDLED, "--show-thinking", "-t", PROBLEM]
+    solve = [*VIBE, "solve", "-m", installed.BUNDLED, "--show-thinking", "-t", PROBLEM]
     yield Measurement("first token of mini", US, _until_output(solve), "ms")
     yield Measurement("vibe --version", US, _until_output([*VIBE, "--version"]), "ms")
     yield Measurement("vibe --version", "python -c pass", _until_output([sys.executable, "-c", "pass"]), "ms")

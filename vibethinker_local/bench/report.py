@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from vibethinker_local import chart
-from vibethinker_local.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
-from vibethinker_local.figures import Decode, Figures, Ratio, fastest
+from vibethinker_local.models.results import Decode, Figures, Ratio, fastest
+from vibethinker_local.system import svg
+from vibethinker_local.system.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 
 
 def lines(found: Figures, files: Sequence[Figures]) -> Iterator[str]:
@@ -40,7 +40,7 @@ def _rate(median: float, low: float, high: float) -> str:
     return f"{median:,.4g} ({low:,.4g}–{high:,.4g})"
 
 
-def svg(files: Sequence[Figures]) -> str:
+def draw(files: Sequence[Figures]) -> str:
     """The files' rates; at a depth as dashed lines. Each needs at least one row of `decode`."""
     curves = [(found, rows) for found in files for rows in (found.decode, found.deep) if rows]
     counts = sorted({row.sequences for _, rows in curves for row in rows})
@@ -52,9 +52,9 @@ def svg(files: Sequence[Figures]) -> str:
     def y(rate: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * rate / top
 
-    shapes = [line for step in range(6) for line in chart.level(y(top * step / 5), f"{top * step / 5:g}")]
-    shapes += [chart.tick(x(count), str(count)) for count in counts]
-    colours = {found.model.file: chart.COLOURS[n % len(chart.COLOURS)] for n, found in enumerate(files)}
+    shapes = [line for step in range(6) for line in svg.level(y(top * step / 5), f"{top * step / 5:g}")]
+    shapes += [svg.tick(x(count), str(count)) for count in counts]
+    colours = {found.model.file: svg.COLOURS[n % len(svg.COLOURS)] for n, found in enumerate(files)}
     for number, (found, rows) in enumerate(curves):
         colour, deep = colours[found.model.file], rows is found.deep
         dashes = ' stroke-dasharray="6 4"' if deep else ""
@@ -62,9 +62,9 @@ def svg(files: Sequence[Figures]) -> str:
         points = " ".join(f"{x(row.sequences):.1f},{y(row.tokens_per_second):.1f}" for row in rows)
         shapes.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>')
         shapes += [_mark(x(row.sequences), y, row, colour) for row in rows]
-        shapes += chart.legend(number, label, colour, dashes)
+        shapes += svg.legend(number, label, colour, dashes)
     title = f"Decoding on {files[0].machine.processor}, {_threads(files[0])}"
-    return chart.document(title, "Sequences at once", "tokens per second, together", shapes)
+    return svg.document(title, "Sequences at once", "tokens per second, together", shapes)
 
 
 def _mark(x: float, y: Callable[[float], float], row: Decode, colour: str) -> str:

@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from vibethinker_local import logs
 from vibethinker_local.engine.messages import Answer, Begin, Event, Failed, Message, Ready, Recipe, Step
 from vibethinker_local.errors import EngineDied, EngineError, ModelError
+from vibethinker_local.system import logs
 
 GRACE = 1.0  # seconds to end in, before a process is made to
 LINE = 300  # characters of the log that a message may quote

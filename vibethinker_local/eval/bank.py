@@ -12,10 +12,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
-from vibethinker_local import figures
 from vibethinker_local.errors import UsageError
 from vibethinker_local.eval import problems
 from vibethinker_local.eval.problems import Problem
+from vibethinker_local.system.files import write_atomic
 
 SCHEMA = 1
 SYNC_SECONDS = 1.0  # between two syncs to the disk: a small model ends hundreds of trajectories in one
@@ -145,7 +145,7 @@ class Writer:
         """A new file, or the one that `known` was read from. Raises UsageError."""
         self._path = path
         if known is None:
-            figures.write(path, json.dumps({"bank": SCHEMA} | asdict(header)))
+            write_atomic(path, json.dumps({"bank": SCHEMA} | asdict(header)))
         try:
             _cut_torn_line(path)
             self._file = path.open("a", encoding="utf-8", newline="\n")

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from vibethinker_local.eval.bank import Entry
-from vibethinker_local.pace import left
+from vibethinker_local.system.units import left
 
 PRIOR = 4.0  # trajectories that the model's typical length counts as much as
 LEAST = 5.0  # seconds before anybody can tell

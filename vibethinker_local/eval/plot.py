@@ -3,31 +3,31 @@
 import math
 from collections.abc import Iterator
 
-from vibethinker_local import chart
-from vibethinker_local.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from vibethinker_local.eval.report import Report, Row
+from vibethinker_local.system import svg
+from vibethinker_local.system.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 
 # Policies that are parts of others are left out.
 COLOURS = {
-    "single": chart.BLACK,
-    "majority": chart.BLUE,
-    "adaptive": chart.SKY,
-    "clr": chart.RED,
-    "permuted": chart.GREY,
-    "fitted": chart.PINK,
-    "oracle": chart.GREEN,
+    "single": svg.BLACK,
+    "majority": svg.BLUE,
+    "adaptive": svg.SKY,
+    "clr": svg.RED,
+    "permuted": svg.GREY,
+    "fitted": svg.PINK,
+    "oracle": svg.GREEN,
 }
 
 
-def svg(report: Report, title: str) -> str:
+def draw(report: Report, title: str) -> str:
     curves = {name: [row for row in report.policies if row.name == name] for name in COLOURS}
     curves = {name: sorted(rows, key=lambda row: row.k) for name, rows in curves.items() if rows}
     frame = _Frame([row for rows in curves.values() for row in rows])
     shapes = [*frame.axes()]
     for number, (name, rows) in enumerate(curves.items()):
         shapes += _curve(frame, name, rows)
-        shapes += chart.legend(number, name, COLOURS[name])
-    return chart.document(title, "generated tokens per problem", "right, % of problems", shapes)
+        shapes += svg.legend(number, name, COLOURS[name])
+    return svg.document(title, "generated tokens per problem", "right, % of problems", shapes)
 
 
 class _Frame:
@@ -48,9 +48,9 @@ class _Frame:
 
     def axes(self) -> Iterator[str]:
         for step in range(round(10 * self._bottom), round(10 * self._top) + 1):
-            yield from chart.level(self.y(step / 10), str(10 * step))
+            yield from svg.level(self.y(step / 10), str(10 * step))
         for power in range(math.ceil(self._begin), math.floor(self._end) + 1):
-            yield chart.tick(self.x(2.0**power), f"{2**power:,}")
+            yield svg.tick(self.x(2.0**power), f"{2**power:,}")
 
 
 def _curve(frame: _Frame, name: str, rows: list[Row]) -> Iterator[str]:

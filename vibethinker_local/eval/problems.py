@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from vibethinker_local import prompts
 from vibethinker_local.errors import UsageError
 from vibethinker_local.reliability import equivalence
+from vibethinker_local.runtime import prompts
 
 Kind = Literal["maths", "choice"]
 MANY = 5  # choices: with so many the right letters should differ

@@ -13,8 +13,9 @@ from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.errors import UsageError
 from vibethinker_local.eval.bank import Bank, Checked, Entry
 from vibethinker_local.eval.problems import Problem
-from vibethinker_local.model import Model, Options
+from vibethinker_local.events import Options
 from vibethinker_local.reliability import arithmetic
+from vibethinker_local.runtime.model import Model
 from vibethinker_local.solve.asking import Asking
 from vibethinker_local.solve.sampling import Budget, Ended, Sampling
 

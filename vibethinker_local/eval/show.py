@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from vibethinker_local.eval.bank import Header
 from vibethinker_local.eval.report import Contrast, Report, signed
 from vibethinker_local.eval.statistics import Estimate
-from vibethinker_local.printable import printable
+from vibethinker_local.system.terminal import printable
 
 DIGITS = 6  # in JSON
 WIDTH = 200  # of a table, at most

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from vibethinker_local import prompts
 from vibethinker_local.mini import tokenizer as tokenization
 from vibethinker_local.mini.claims import Fault, claims, fault
 from vibethinker_local.mini.problems import NAMES, Problem, problems
 from vibethinker_local.mini.tokenizer import IM_END
-from vibethinker_local.reasoning import split
+from vibethinker_local.runtime import prompts
+from vibethinker_local.runtime.reasoning import split
 
 IGNORED = -100  # the target of a token that is not learned from
 COUNTS = (3, 5)  # of claims, as the app asks for them

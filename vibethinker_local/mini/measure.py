@@ -21,15 +21,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vibethinker_local import machine, models
 from vibethinker_local.errors import VibeError
+from vibethinker_local.events import Options
 from vibethinker_local.mini.claims import fault
 from vibethinker_local.mini.problems import Problem, problems
 from vibethinker_local.mini.skills import CLAIMS, Judged, Solved, Stated, auroc, interval, judge, solve, state
 from vibethinker_local.mini.trajectories import AT_ONCE, Job, sample
-from vibethinker_local.model import Model, Options, load
-from vibethinker_local.reasoning import split
+from vibethinker_local.models import installed
 from vibethinker_local.reliability import answers
+from vibethinker_local.runtime.model import Model, load
+from vibethinker_local.runtime.reasoning import split
+from vibethinker_local.system import machine
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def main() -> None:
     parser.add_argument("--answer", help="its right answer")
     parser.add_argument("--skills", action="store_true", help="votes, claims and judging (some minutes)")
     parser.add_argument("--each", type=int, default=8, help="solutions of each problem, with --skills (default 8)")
-    parser.add_argument("-m", "--model", default=models.BUNDLED, help="a name in models.toml, or a .gguf file")
+    parser.add_argument("-m", "--model", default=installed.BUNDLED, help="a name in models.toml, or a .gguf file")
     arguments = parser.parse_args()
     if arguments.count < 1 or arguments.each < 1 or (arguments.problem is None) != (arguments.answer is None):
         parser.error("-n and --each take a number from 1; --problem and --answer go together")
@@ -191,7 +193,9 @@ def main() -> None:
         text = arguments.problem.read_text(encoding="utf-8")
         tasks = [Task(text, arguments.answer, 0, arguments.seed + i) for i in range(arguments.count)]
     try:
-        model = load(models.choose(arguments.model), Options(arguments.seed), threads=machine.threads(), places=AT_ONCE)
+        model = load(
+            installed.choose(arguments.model), Options(arguments.seed), threads=machine.threads(), places=AT_ONCE
+        )
         lines = (
             skills(model, drawn, arguments.each, arguments.seed)
             if arguments.skills

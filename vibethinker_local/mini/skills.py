@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vibethinker_local import prompts
 from vibethinker_local.mini.claims import Fault, fault, well_formed
 from vibethinker_local.mini.claims import claims as claims_of
 from vibethinker_local.mini.problems import Problem
 from vibethinker_local.mini.trajectories import Job, sample
-from vibethinker_local.model import Model
-from vibethinker_local.reasoning import split
 from vibethinker_local.reliability import answers
 from vibethinker_local.reliability.claims import parse, parse_verdicts
+from vibethinker_local.runtime import prompts
+from vibethinker_local.runtime.model import Model
+from vibethinker_local.runtime.reasoning import split
 
 CLAIMS = 5
 RESAMPLED = 1000

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from vibethinker_local import prompts
 from vibethinker_local.mini.problems import Problem, draw
+from vibethinker_local.runtime import prompts
 
 VOCABULARY = 768
 SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")

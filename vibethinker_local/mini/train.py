@@ -26,7 +26,6 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from vibethinker_local import prompts
 from vibethinker_local.mini import examples
 from vibethinker_local.mini import tokenizer as tokenization
 from vibethinker_local.mini.batches import EARLY, LATE, SOLVING_AGAIN, Batch, batched, pool
@@ -34,6 +33,7 @@ from vibethinker_local.mini.examples import IGNORED, Case, Writer
 from vibethinker_local.mini.muon import Muon
 from vibethinker_local.mini.network import Qwen2, Shape
 from vibethinker_local.mini.problems import MADE_UP, MAX_OPERATIONS, draw
+from vibethinker_local.runtime import prompts
 
 SAVE_SECONDS = 120
 

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from vibethinker_local import machine, models
 from vibethinker_local.engine import SamplingParams, SequenceId
 from vibethinker_local.errors import VibeError
+from vibethinker_local.events import Options
 from vibethinker_local.mini.problems import problems
-from vibethinker_local.model import Model, Options, load
+from vibethinker_local.models import installed
+from vibethinker_local.runtime.model import Model, load
+from vibethinker_local.system import machine
 
 AT_ONCE = 8  # more are slower: each token then attends over all that share the KV cache
 
@@ -72,14 +74,16 @@ def main() -> None:
     parser.add_argument("-n", "--count", type=int, default=6000, help="problems (default 6000)")
     parser.add_argument("--seed", type=int, default=1, help="of the problems, and the first of the samples (default 1)")
     parser.add_argument("--each", type=int, default=2, help="solutions of each problem (default 2)")
-    parser.add_argument("-m", "--model", default=models.BUNDLED, help="a name in models.toml, or a .gguf file")
+    parser.add_argument("-m", "--model", default=installed.BUNDLED, help="a name in models.toml, or a .gguf file")
     parser.add_argument("-o", "--out", type=Path, required=True, help="the file to write")
     arguments = parser.parse_args()
     if arguments.count < 1 or arguments.each < 1:
         parser.error("-n and --each take a number from 1")
     drawn = problems(arguments.count, arguments.seed, "judge")
     try:
-        model = load(models.choose(arguments.model), Options(arguments.seed), threads=machine.threads(), places=AT_ONCE)
+        model = load(
+            installed.choose(arguments.model), Options(arguments.seed), threads=machine.threads(), places=AT_ONCE
+        )
         jobs = (
             Job(index, tuple(model.encode(problem.text)), arguments.seed + index * arguments.each + number)
             for index, problem in enumerate(drawn)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from vibethinker_local.events import AnswerCluster, Claim
 from vibethinker_local.reliability.clusters import Cluster
-from vibethinker_local.types import AnswerCluster, Claim
 
 FLOOR = 0.02  # of a weight: all claims refuted everywhere leaves the plain vote
 Weight = Callable[[float, int], float]  # of the share of claims that stand, and their number

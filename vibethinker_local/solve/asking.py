@@ -7,11 +7,12 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 
-from vibethinker_local import prompts
 from vibethinker_local.engine import SamplingParams, SequenceId
-from vibethinker_local.model import Model, Options
-from vibethinker_local.reasoning import split
+from vibethinker_local.events import Options
 from vibethinker_local.reliability import claims
+from vibethinker_local.runtime import prompts
+from vibethinker_local.runtime.model import Model
+from vibethinker_local.runtime.reasoning import split
 from vibethinker_local.solve.sampling import Ended
 
 CLAIM_TOKENS = 256  # of one trajectory's claims

@@ -9,8 +9,10 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vibethinker_local import figures, paths, prompts
 from vibethinker_local.reliability import vote
+from vibethinker_local.runtime import prompts
+from vibethinker_local.system import paths
+from vibethinker_local.system.files import write_atomic
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Kept:
 def keep(kept: Kept) -> Path:
     """Put a calibration in the place of an earlier one. Raises UsageError."""
     path = _path(kept.sha256, kept.samples, kept.claims)
-    figures.write(path, json.dumps(asdict(kept)))
+    write_atomic(path, json.dumps(asdict(kept)))
     return path
 
 

@@ -6,11 +6,11 @@ Knows nothing of engines beyond their outputs; `solve` decides what to force.
 from collections.abc import Iterator
 from typing import Literal
 
-from vibethinker_local import prompts
 from vibethinker_local.engine import StepOutput
-from vibethinker_local.reasoning import ReasoningParser, Span, split
+from vibethinker_local.events import Closing, Finish, Reason, SolveEvent, Trajectory, Wrote
 from vibethinker_local.reliability import answers
-from vibethinker_local.types import Closing, Finish, Reason, SolveEvent, Trajectory, Wrote
+from vibethinker_local.runtime import prompts
+from vibethinker_local.runtime.reasoning import ReasoningParser, Span, split
 
 
 class Draft:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vibethinker_local.types import Trajectory
+from vibethinker_local.events import Trajectory
 
 SCHEMA = 1
 NOT_KEPT = "finished solutions cannot be kept in {folder} ({reason}): --resume will not find them"

@@ -12,22 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from vibethinker_local import paths, prompts, verified
 from vibethinker_local.errors import EngineError, UsageError
-from vibethinker_local.model import Control, Model, Options
-from vibethinker_local.reliability import equivalence, stopping, vote
-from vibethinker_local.reliability.checker import Checker
-from vibethinker_local.reliability.clusters import Clusters
-from vibethinker_local.reliability.plan import Plan
-from vibethinker_local.solve import calibration, journal
-from vibethinker_local.solve.sampling import Budget, Ended, Sampling, shown
-from vibethinker_local.solve.verifying import Verifying
-from vibethinker_local.types import (
+from vibethinker_local.events import (
     AnswerCluster,
     Contested,
+    Control,
     Decision,
     Exchange,
     Finished,
+    Options,
     ReliabilityReport,
     Sampled,
     Solution,
@@ -37,6 +30,17 @@ from vibethinker_local.types import (
     Trajectory,
     Usage,
 )
+from vibethinker_local.models import checksums
+from vibethinker_local.reliability import equivalence, stopping, vote
+from vibethinker_local.reliability.checker import Checker
+from vibethinker_local.reliability.clusters import Clusters
+from vibethinker_local.reliability.plan import Plan
+from vibethinker_local.runtime import prompts
+from vibethinker_local.runtime.model import Model
+from vibethinker_local.solve import calibration, journal
+from vibethinker_local.solve.sampling import Budget, Ended, Sampling, shown
+from vibethinker_local.solve.verifying import Verifying
+from vibethinker_local.system import paths
 
 HURRY = 0.85  # of the time: from here on an answer is asked for, if there is none yet
 INCOMPARABLE = "These answers cannot be compared with each other, so this is one solution and not a vote."
@@ -100,7 +104,7 @@ def run(
 
 def _fitted(model: Model, plan: Plan) -> vote.Calibration:
     """Raises UsageError if there is no calibration for this model file, K and M."""
-    kept = calibration.find(verified.sha256(model.path), plan.samples, plan.claims)
+    kept = calibration.find(checksums.sha256(model.path), plan.samples, plan.claims)
     if kept is None:
         raise UsageError(
             f"There is no calibration of {model.path.name} for {plan.samples} solutions with {plan.claims} claims: "

@@ -8,13 +8,13 @@ on from "The answer is \\boxed{". For both, tokens are kept in reserve.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from vibethinker_local import prompts
 from vibethinker_local.engine import SamplingParams, SequenceId, StepOutput
 from vibethinker_local.errors import UsageError
-from vibethinker_local.model import Model, Options
+from vibethinker_local.events import Options, Reason, SolveEvent, Trajectory
 from vibethinker_local.reliability import answers
+from vibethinker_local.runtime import prompts
+from vibethinker_local.runtime.model import Model
 from vibethinker_local.solve.draft import Draft
-from vibethinker_local.types import Reason, SolveEvent, Trajectory
 
 ANSWER_TOKENS = 128  # for the answer, once it was asked for outright
 FINAL_TOKENS = 2048  # at most, for the visible text after reasoning that was closed by force

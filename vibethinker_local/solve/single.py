@@ -4,21 +4,23 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from vibethinker_local import verified
 from vibethinker_local.errors import EngineError, ModelError
-from vibethinker_local.model import Control, Model, Options
-from vibethinker_local.models import Chosen
-from vibethinker_local.solve.sampling import Budget, Sampling, shown
-from vibethinker_local.types import (
+from vibethinker_local.events import (
+    Control,
     Exchange,
     Finished,
     ModelIdentity,
+    Options,
     Solution,
     SolveEvent,
     Started,
     Status,
     Usage,
 )
+from vibethinker_local.models import checksums
+from vibethinker_local.models.installed import Chosen
+from vibethinker_local.runtime.model import Model
+from vibethinker_local.solve.sampling import Budget, Sampling, shown
 
 
 def solve(
@@ -80,7 +82,7 @@ def without_trajectory(problem: str, model: str, status: Status, error: str | No
 def with_sha256(solution: Solution, chosen: Chosen) -> Solution:
     """The same with the hash of the model file, which takes a second per gigabyte or so the first time."""
     try:
-        digest = verified.sha256(chosen.path)
+        digest = checksums.sha256(chosen.path)
     except ModelError:
         return solution  # the file has gone since it was loaded
     return replace(solution, model=replace(solution.model, sha256=digest))

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.errors import EngineError
-from vibethinker_local.model import Model, Options
+from vibethinker_local.events import Claim, Claimed, Judged, Options, SolveEvent, Verdict
 from vibethinker_local.reliability import arithmetic, claims, vote
 from vibethinker_local.reliability.plan import Plan
+from vibethinker_local.runtime.model import Model
 from vibethinker_local.solve.asking import CLAIM_TOKENS, Asking
 from vibethinker_local.solve.sampling import Ended
-from vibethinker_local.types import Claim, Claimed, Judged, SolveEvent, Verdict
 
 
 @dataclass

@@ -4,8 +4,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibethinker_local import problem
 from vibethinker_local.errors import UsageError
+from vibethinker_local.system import files
 from vibethinker_local.tui.export import fence_for
 
 
@@ -27,7 +27,7 @@ def read(path: str) -> Attachment:
         file = file.expanduser()
     if not file.is_file() and not file.is_dir():  # a pipe might never end
         raise UsageError(f"There is no file {file}: check the path.")
-    return Attachment(file.name, problem.read(str(file.absolute()), None))
+    return Attachment(file.name, files.read(str(file.absolute()), None))
 
 
 def with_attachments(question: str, attachments: list[Attachment]) -> str:

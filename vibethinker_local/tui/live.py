@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from vibethinker_local.events import Announced, Closing, Finished, Reason, Sampled, Solution, SolveEvent, Started, Wrote
 from vibethinker_local.tui.store import Turn
-from vibethinker_local.types import Announced, Closing, Finished, Reason, Sampled, Solution, SolveEvent, Started, Wrote
 
 Phase = Literal["waiting", "reading", "thinking", "answering", "done"]
 RATE_SECONDS = 3.0  # over which the rate is taken

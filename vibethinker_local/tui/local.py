@@ -4,17 +4,19 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 
-from vibethinker_local import awake, forecast, listing, machine, models
 from vibethinker_local.errors import ModelError
-from vibethinker_local.model import Control, Model, Options, load
-from vibethinker_local.models import Chosen
+from vibethinker_local.events import Announced, Control, ModelIdentity, Options, SolveEvent
+from vibethinker_local.models import installed, listing
+from vibethinker_local.models.installed import Chosen
 from vibethinker_local.reliability import plan as planning
 from vibethinker_local.reliability.plan import Plan
+from vibethinker_local.runtime.model import Model, load
+from vibethinker_local.solve import forecast
 from vibethinker_local.solve.reliable import run
 from vibethinker_local.solve.single import solve
+from vibethinker_local.system import awake, machine
 from vibethinker_local.tui.solver import Request
 from vibethinker_local.tui.start import Larger, Start
-from vibethinker_local.types import Announced, ModelIdentity, SolveEvent
 
 QUESTION = 200  # tokens of a question that nobody has asked yet
 
@@ -25,7 +27,7 @@ class Local:
     def __init__(self, wanted: str | None, options: Options) -> None:
         """Raises ModelError."""
         self._notices = list[str]()
-        self._chosen = models.choose(wanted, self._notices.append)
+        self._chosen = installed.choose(wanted, self._notices.append)
         self._options, self._places = options, 1
         self._model = self._load(1)
         self._quick = forecast.is_quick(self._model)
@@ -115,17 +117,17 @@ class Local:
 
 def facts(chosen: Chosen) -> Start:
     """What there is to say about the model that was chosen on this machine."""
-    bundled = chosen.name == models.BUNDLED
+    bundled = chosen.name == installed.BUNDLED
     return Start(chosen.name, chosen.spec.about, bundled, _larger() if bundled else None)
 
 
 def _larger() -> Larger | None:
     """The best file that could be fetched and would fit into memory."""
     try:
-        rows = list(listing.rows(models.registry(), machine.room()))
+        rows = list(listing.rows(installed.registry(), machine.room()))
     except ModelError:
         return None
     for row in rows:
-        if row.model != models.BUNDLED and row.bytes and row.fits is not False:
+        if row.model != installed.BUNDLED and row.bytes and row.fits is not False:
             return Larger(row.model, row.quant, row.about, row.bytes, row.context)
     return None

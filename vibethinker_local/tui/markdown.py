@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vibethinker_local.printable import printable
+from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui import maths
 from vibethinker_local.tui.maths.latex import ENVIRONMENTS
 

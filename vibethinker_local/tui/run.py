@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vibethinker_local.types import SolveEvent, Wrote
+from vibethinker_local.events import SolveEvent, Wrote
 
 if TYPE_CHECKING:
-    from vibethinker_local.model import Control
+    from vibethinker_local.events import Control
 
 
 class Run:
     """Consumes an iterator of events on a daemon thread. `arrived` is called on that thread."""
 
     def __init__(self, begin: "Callable[[Control], Iterator[SolveEvent]]", arrived: Callable[[], object]) -> None:
-        from vibethinker_local.model import Control  # slow to import, and not needed for the first paint
+        from vibethinker_local.events import Control  # slow to import, and not needed for the first paint
 
         self.control = Control()
         self._begin, self._arrived = begin, arrived

@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vibethinker_local.errors import UsageError, VibeError
+from vibethinker_local.events import Exchange, SolveEvent
+from vibethinker_local.solve.follow import Tally
 from vibethinker_local.tui.live import Live
 from vibethinker_local.tui.run import Run
 from vibethinker_local.tui.solver import Request, Solver
 from vibethinker_local.tui.store import Listed, Store, Turn
-from vibethinker_local.types import Exchange, SolveEvent
-from vibethinker_local.votes import Tally
 
 if TYPE_CHECKING:
-    from vibethinker_local.model import Control
+    from vibethinker_local.events import Control
 
 BUDGETS = ("quick", "standard", "deep")
 STOP_SECONDS = 0.6  # to wait for a run when the app quits; what is written is kept in any case

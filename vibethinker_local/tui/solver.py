@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from vibethinker_local.types import Exchange, ModelIdentity, SolveEvent
+from vibethinker_local.events import Exchange, ModelIdentity, SolveEvent
 
 if TYPE_CHECKING:  # slow to import, and not needed for the first paint
-    from vibethinker_local.model import Control
+    from vibethinker_local.events import Control
     from vibethinker_local.tui.start import Start
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vibethinker_local.machine import size
+from vibethinker_local.system.machine import size
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import re
 
-from vibethinker_local import paths
 from vibethinker_local.errors import UsageError, VibeError
+from vibethinker_local.system import paths
 from vibethinker_local.tui.actions import bindings
 from vibethinker_local.tui.attachments import read
 from vibethinker_local.tui.export import Format, export

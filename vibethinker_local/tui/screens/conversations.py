@@ -13,7 +13,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from vibethinker_local.errors import UsageError
-from vibethinker_local.printable import printable
+from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.export import Format, export
 from vibethinker_local.tui.markdown import readable
 from vibethinker_local.tui.screens.dialogs import Ask

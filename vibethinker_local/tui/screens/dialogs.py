@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
-from vibethinker_local.printable import printable
+from vibethinker_local.system.terminal import printable
 
 
 class Ask(ModalScreen[str | None]):

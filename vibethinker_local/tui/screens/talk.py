@@ -13,7 +13,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from vibethinker_local.errors import UsageError, VibeError
-from vibethinker_local.printable import printable
+from vibethinker_local.solve.follow import Tally, summary
+from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui import start
 from vibethinker_local.tui.attachments import Attachment, with_attachments
 from vibethinker_local.tui.markdown import readable
@@ -23,7 +24,6 @@ from vibethinker_local.tui.widgets.panel import VotesPanel
 from vibethinker_local.tui.widgets.prompt import Prompt
 from vibethinker_local.tui.widgets.status import Status, StatusLine
 from vibethinker_local.tui.widgets.transcript import Transcript
-from vibethinker_local.votes import Tally, summary
 
 if TYPE_CHECKING:
     from vibethinker_local.tui.app import ChatApp

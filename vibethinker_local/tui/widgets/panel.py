@@ -5,9 +5,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from vibethinker_local.pace import left
-from vibethinker_local.printable import printable
-from vibethinker_local.votes import DECISIONS, Votes
+from vibethinker_local.solve.follow import DECISIONS, Votes
+from vibethinker_local.system.terminal import printable
+from vibethinker_local.system.units import left
 
 STAGES = {"sampling": "drawing", "checking": "checking claims", "decided": "decided"}
 STATES = {"answered": "✓", "forced": "✓ forced", "cut": "✓ cut", "no answer": "✗ no answer"}

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from textual.content import Content
 from textual.widgets import Static
 
-from vibethinker_local.machine import size
-from vibethinker_local.printable import printable
+from vibethinker_local.system.machine import size
+from vibethinker_local.system.terminal import printable
 
 CELLS = 8  # of the context meter
 

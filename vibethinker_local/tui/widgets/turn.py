@@ -5,8 +5,8 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from vibethinker_local.pace import left
-from vibethinker_local.printable import printable
+from vibethinker_local.system.terminal import printable
+from vibethinker_local.system.units import left
 from vibethinker_local.tui.live import Live
 from vibethinker_local.tui.markdown import readable
 from vibethinker_local.tui.store import Turn

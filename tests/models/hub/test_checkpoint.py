@@ -1,0 +1,62 @@
+"""`vibe pull --from checkpoint`: from a checkpoint on a hub to an answer."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.command import vibe
+from tests.models.hub.pulling import CHECKPOINT, PROBLEM, refused
+from tests.models.hub.stand_in import COMMIT, Hub
+
+
+def test_from_the_checkpoint_to_an_answer(hub: Hub) -> None:
+    hub.cuts = [500_000]
+    done = vibe("pull", "tiny:q8_0", "--from", "checkpoint")
+    assert done.code == 0, done.err
+    path = Path(done.out.strip())
+    assert path.name == "tiny-Q8_0.gguf"
+    assert hub.sent == len(CHECKPOINT["model.safetensors"])
+    rows = json.loads(vibe("models", "--json").out)["models"]
+    assert [(row["quant"], row["state"]) for row in rows if row["model"] == "tiny"] == [("Q8_0", "installed")]
+    solved = vibe("solve", "-m", "tiny:Q8_0", "-t", PROBLEM, "--seed", "1", "--json").receipt
+    assert (solved["answer"], solved["model"]["file"]) == ("17", "tiny-Q8_0.gguf")
+    assert vibe("rm", "tiny", "--yes").code == 0
+    assert not path.exists()
+
+
+def test_from_the_checkpoint_the_type_is_chosen() -> None:
+    done = vibe("pull", "tiny", "--from", "checkpoint")
+    assert done.code == 0, done.err
+    assert "the best type that leaves room for 2,048 tokens" in done.err
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({}, "holds no safetensors"),
+        ({"pytorch_model.bin": bytes(20_000)}, "holds no safetensors"),
+        ({name: data for name, data in CHECKPOINT.items() if name != "config.json"}, "config.json is missing"),
+        ({**CHECKPOINT, "model.safetensors": CHECKPOINT["model.safetensors"][:-5]}, "is truncated"),
+    ],
+)
+def test_a_checkpoint_that_is_none(files: dict[str, bytes], says: str, hub: Hub) -> None:
+    hub.files = {"org/checkpoint": files}
+    refused(vibe("pull", "tiny:Q8_0", "--from", "checkpoint"), says)
+
+
+@pytest.mark.parametrize("info", [[1], {"id": "x", "siblings": 5}, {"id": "x", "siblings": [{}]}])
+def test_a_list_of_files_that_is_none(info: object, hub: Hub) -> None:
+    hub.info = info
+    refused(vibe("pull", "tiny:Q8_0", "--from", "checkpoint"), "does not answer as a hub does")
+
+
+def test_files_of_a_checkpoint_stay_in_its_folder(hub: Hub) -> None:
+    names = [*CHECKPOINT, "..\\config.json", "../config.json", "C:config.json", "a\0.json"]
+    hub.info = {"id": "org/checkpoint", "sha": COMMIT, "siblings": [{"rfilename": name} for name in names]}
+    assert vibe("pull", "tiny:Q8_0", "--from", "checkpoint").code == 0
+
+
+def test_a_type_that_there_is_not_fetches_nothing(hub: Hub) -> None:
+    refused(vibe("pull", "tiny:Q9", "--from", "checkpoint"), "there is no type Q9", code=2)
+    assert hub.asked == []

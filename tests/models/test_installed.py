@@ -1,0 +1,350 @@
+"""models.toml: what it says, what a bad entry gets to hear, and which file is chosen from it."""
+
+import contextlib
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.command import vibe
+from vibethinker_local.errors import ModelError, VibeError
+from vibethinker_local.models import checksums, installed, memory, pull
+from vibethinker_local.models import spec as model_spec
+from vibethinker_local.models.spec import ModelFile, ModelSpec
+from vibethinker_local.system import paths, toml
+from vibethinker_local.system.machine import Room
+
+PROBLEM = "What is 3 + 4?"
+ENTRY = """schema = 1
+
+[models.own]
+about = "mine"
+temperature = 0.6
+
+[[models.own.files]]
+quant = "Q4_K_M"
+repository = "org/name"
+file = "a.gguf"
+
+[[models.own.files]]
+quant = "Q8_0"
+repository = "org/name"
+file = "below/b.gguf"
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    (tmp_path / "home/config").mkdir(parents=True)
+    return tmp_path / "home"
+
+
+def own(home: Path, text: str) -> Path:
+    path = home / "config/models.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def spec() -> ModelSpec:
+    return model_spec.registry()["vibethinker-3b"]
+
+
+def test_ours_is_documented() -> None:
+    """Every key stands in the comment at its head, and every value that we know is there."""
+    text = paths.models_toml().read_text(encoding="utf-8")
+    comment = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+    for kind in (ModelSpec, ModelFile):
+        assert all(name in comment for name in kind.model_fields), kind
+    assert spec().source == "WeiboAI/VibeThinker-3B"
+    assert all(file.sha256 for file in spec().files)
+    assert list(model_spec.registry()) == ["vibethinker-3b", "mini"]
+
+
+def test_own_entries_come_on_top(home: Path) -> None:
+    own(home, ENTRY)
+    known = model_spec.registry()
+    assert list(known) == ["vibethinker-3b", "own", "mini"], "the bundled one stays last"
+    assert (known["own"].temperature, known["own"].top_p) == (0.6, 0.95)
+    assert [row["model"] for row in json.loads(vibe("models", "--json").out)["models"]].count("own") == 2
+    own(home, ENTRY.replace("models.own", "models.mini").replace("0.6", "0.7"))
+    assert model_spec.registry()["mini"].temperature == 0.7
+
+
+BAD = {
+    "schema = 9\n[models]": "line 1: schema: this version of vibe reads schema 1, not 9",
+    "[models]": "schema: is missing",
+    "schema = ": "cannot be read: Invalid value (at the end, line 1)",
+    ENTRY.replace("temperature", "temprature"): "line 5: models.own.temprature: there is no such key",
+    ENTRY.replace("0.6", "9.0"): "line 5: models.own.temperature: Input should be less than or equal to 5",
+    ENTRY.replace("0.6", "nan"): "line 5: models.own.temperature",
+    ENTRY.replace("0.6", '"warm"'): "line 5: models.own.temperature: Input should be a valid number",
+    ENTRY.replace('about = "mine"', ""): "line 3: models.own.about: is missing",
+    ENTRY.replace('"below/b.gguf"', '"../../b.gguf"'): "line 15: models.own.files.1.file",
+    ENTRY.replace('"below/b.gguf"', '"/etc/passwd"'): "line 15: models.own.files.1.file",
+    ENTRY.replace('"below/b.gguf"', '"C:\\\\b.gguf"'): "line 15: models.own.files.1.file",
+    ENTRY.replace('file = "a.gguf"', "bytes = 3"): "line 7: models.own.files.0: give either package, or repository",
+    ENTRY.replace('file = "a.gguf"', 'file = "a.gguf"\nsha256 = "ABC"'): "line 11: models.own.files.0.sha256",
+    ENTRY.replace("org/name", "name"): "line 9: models.own.files.0.repository: String should match",
+    ENTRY.replace("models.own", 'models."a:b"'): "models.a:b: String should match",
+    ENTRY + 'schema = 1\n[models.other]\nabout = ""': "models.own.files.1.schema: there is no such key",
+    ENTRY + "[models.own.shape]\nlayers = 3": "line 16: models.own.shape.width: is missing (5 more like this)",
+    ENTRY.replace("0.6", "0.6\ntypical_tokens = [9, 3]"): "line 6: models.own.typical_tokens: the smaller number",
+    ENTRY.replace("0.6", "0.6\nthink = ['<a>', '</a>']"): "line 6: models.own.think",
+    ENTRY.replace("0.6", "0.6\nfamily = 'llama'"): "line 6: models.own.family: Input should be 'qwen2'",
+    "schema = 1\nmodels = 3": "line 2: models: Input should be a valid dictionary",
+    "x" * 1_000_001: "larger than 1,000,000 bytes",
+    "a = " + "9" * 5000: "cannot be read",
+    "a = " + "[" * 2000: "cannot be read",
+}
+
+
+@pytest.mark.parametrize("text", BAD, ids=range(len(BAD)))
+def test_a_bad_entry_names_file_line_and_field(text: str, home: Path) -> None:
+    path = own(home, text)
+    for args in (("solve", "-t", PROBLEM), ("pull",)):
+        result = vibe(*args)
+        assert (result.code, result.out) == (4, "")
+        assert "Traceback" not in result.err
+        sentence = result.err.splitlines()[-1]
+        assert sentence.startswith(f"vibe: {path}")
+        assert BAD[text] in sentence
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"\0", b"schema = 1\n[models.\xc3]"])
+def test_a_file_that_is_no_text(content: bytes, home: Path) -> None:
+    (home / "config/models.toml").write_bytes(content)
+    result = vibe("models")
+    assert (result.code, result.out) == (4, "")
+    assert "models.toml cannot be read" in result.err
+
+
+def test_a_folder_in_the_files_place(home: Path) -> None:
+    (home / "config/models.toml").mkdir()
+    assert "models.toml cannot be read: Is a directory" in vibe("models").err
+
+
+keys = st.sampled_from(
+    ["schema", "models", "about", "files", "quant", "file", "repository", "bytes", "shape", "x", "ä.b"]
+)
+values = st.recursive(
+    st.one_of(
+        st.integers(),
+        st.floats(),
+        st.booleans(),
+        st.text(max_size=8),
+        st.sampled_from([1, "org/name", "a.gguf", "Q8_0"]),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def written(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case list():
+            return f"[{', '.join(map(written, value))}]"
+        case dict():
+            return f"{{ {', '.join(f'{json.dumps(key)} = {written(each)}' for key, each in value.items())} }}"
+    return json.dumps(str(value), ensure_ascii=True).replace("\\ud", "\\u0")
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(st.text(), st.dictionaries(keys, values, max_size=5), st.dictionaries(keys, values, max_size=4)))
+@example({"schema": 1, "models": {"own": {"about": "a", "files": [{"quant": "Q8_0"}]}}})
+def test_whatever_stands_in_it_gets_a_sentence(home: Path, content: str | dict[str, object]) -> None:
+    text = (
+        content
+        if isinstance(content, str)
+        else "\n".join(f"{json.dumps(k)} = {written(v)}" for k, v in content.items())
+    )
+    path = home / "config/models.toml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with contextlib.suppress(ModelError):
+        assert all(isinstance(each, ModelSpec) for each in model_spec.registry().values())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, len(ENTRY) - 1), st.binary(max_size=3), st.integers(0, 3))
+def test_a_good_one_with_some_bytes_changed_gets_a_sentence(home: Path, at: int, new: bytes, gone: int) -> None:
+    path, whole = home / "config/models.toml", ENTRY.encode()
+    path.write_bytes(whole[:at] + new + whole[at + gone :])
+    with contextlib.suppress(ModelError):
+        model_spec.registry()
+
+
+def test_lines_of_keys() -> None:
+    text = '''a = 1
+[b."c d"] # comment
+e.f = """
+e.g = 2
+"""
+'h' = { i = 1 }
+
+[[k]]
+l = 1
+[[k]]
+l = 2
+[k.m]
+n = 1
+'''
+    parsed = tomllib.loads(text)
+    assert parsed["k"][1]["m"]["n"] == 1
+    for place, line in {
+        ("a",): 1,
+        ("b", "c d"): 2,
+        ("b", "c d", "e", "f"): 3,
+        ("b", "c d", "e", "g"): 3,  # stands inside a string: the nearest is meant
+        ("b", "c d", "h", "i"): 6,
+        ("k", 0, "l"): 9,
+        ("k", 1, "l"): 11,
+        ("k", 1, "m", "n"): 13,
+        ("k", 1, "o"): 10,
+        ("z",): None,
+    }.items():
+        assert toml.line_of(text, place) == line, place
+
+
+# --- which file ---
+
+
+def room(gib: float) -> Room:
+    return Room(int(gib * 2**30), "this machine")
+
+
+def chosen(gib: float, context: int | None = None) -> tuple[int, int] | None:
+    """The index of the quant that is taken for so much memory, and the context that fits beside it."""
+    try:
+        choice = pull.choose("vibethinker-3b", spec(), None, room(gib), context)
+    except ModelError:
+        return None
+    size = choice.files[0].bytes or choice.files[0].about_bytes or 0
+    shape = spec().shape
+    assert shape
+    fitting = memory.context(shape.header(size), room(gib), most=context or spec().context)
+    return ["Q8_0", "Q4_K_M"].index(choice.quant), fitting
+
+
+def test_the_table_of_the_memory_rule() -> None:
+    """Memory that is free, in GiB: 4, 8, 16, 32. The README has this table."""
+    assert [chosen(gib) for gib in (2, 3, 4, 8, 16, 32)] == [
+        None,
+        (1, 18432),
+        (1, 32768),
+        (0, 32768),
+        (0, 32768),
+        (0, 32768),
+    ]
+    assert [chosen(gib, 65536) for gib in (4, 8, 16)] == [(1, 44032), (0, 65536), (0, 65536)]
+
+
+def test_the_readmes_table_is_what_the_rule_says() -> None:
+    readme = (paths.PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    shape = spec().shape
+    assert shape
+    for file in spec().files[:2]:
+        header = shape.header(file.bytes or file.about_bytes or 0)
+        need = [memory.need(header, tokens, 1).total / 2**30 for tokens in (8192, 16384, 32768, 65536)]
+        fits = [memory.context(header, room(gib), most=131072) for gib in (4, 8, 16, 32)]
+        cells = [file.quant, *(f"{each:.1f}" for each in need), *(f"{each:,}" for each in fits)]
+        assert f"| {' | '.join(cells)} |" in readme
+    quants = [spec().files[taken[0]].quant for gib in (4, 8, 16, 32) if (taken := chosen(gib))]
+    assert f"| `vibe pull` takes | | | | | {' | '.join(quants)} |" in readme
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0.5, 64), st.floats(0, 16), st.sampled_from([None, 2048, 8192, 65536, 2**20]))
+def test_the_memory_rule_never_exceeds_and_is_monotone(gib: float, more: float, context: int | None) -> None:
+    less, larger = chosen(gib, context), chosen(gib + more, context)
+    if less is None:
+        return
+    assert larger is not None
+    assert larger[0] <= less[0], "more memory, never a worse quant"
+    if larger[0] == less[0]:
+        assert larger[1] >= less[1]
+    size = [3_290_000_000, 1_930_000_000][less[0]]
+    shape = spec().shape
+    assert shape
+    assert memory.need(shape.header(size), less[1], 1).total <= room(gib).memory
+    assert less[1] <= min(context or 32768, 131072)
+
+
+# --- which of the installed ones ---
+
+
+def put(name: str, quant: str, content: bytes) -> Path:
+    """A file as if it were made here."""
+    path = installed.built_path(name, quant)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_the_largest_installed_one_is_taken() -> None:
+    small, large = put("vibethinker-3b", "Q4_0", b"GGUF"), put("vibethinker-3b", "Q8_0", b"GGUF.......")
+    assert installed.choose(None).path == large
+    assert installed.choose("vibethinker-3b:q4_0").path == small
+    with pytest.raises(ModelError, match=r"vibethinker-3b:Q5_0 is not installed: `vibe pull vibethinker-3b:Q5_0`"):
+        installed.choose("vibethinker-3b:Q5_0")
+
+
+def test_the_largest_that_fits_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = (
+        put("vibethinker-3b", "Q4_0", paths.MINI.read_bytes()),
+        put("vibethinker-3b", "Q8_0", b"GGUF" * 10**6),
+    )
+    assert installed.choose(None).path == small, "the other cannot be read"
+    large.write_bytes(paths.MINI.read_bytes() + bytes(1_000_000))
+    assert installed.choose("vibethinker-3b").path == large
+    monkeypatch.setattr(memory, "context", lambda header, room, *, most: 8192 * (header.weights < 2_000_000))
+    assert installed.choose("vibethinker-3b").path == small
+
+
+def test_a_path_works_where_a_name_does(tmp_path: Path) -> None:
+    path = tmp_path / "mine.gguf"
+    path.write_bytes(paths.MINI.read_bytes())
+    by_name, by_path = installed.choose("mini"), installed.choose(str(path))
+    assert (by_path.name, by_path.path) == ("mine", path)
+    assert by_name.path == paths.MINI
+    built = put("vibethinker-3b", "Q8_0", b"GGUF")
+    assert installed.choose(str(built)).spec is not None
+
+
+def test_a_file_is_read_once(home: Path) -> None:
+    path, said = put("vibethinker-3b", "Q8_0", b"GGUF"), list[str]()
+    installed.choose("vibethinker-3b", said.append)
+    assert len(said) == 1
+    assert "once, to check it" in said[0]
+    installed.choose("vibethinker-3b", said.append)
+    assert len(said) == 1
+    path.write_bytes(b"GGUF and more")
+    installed.choose("vibethinker-3b", said.append)
+    assert len(said) == 2
+    assert checksums.known(path)
+    (record,) = (each for each in (home / "data/verified").glob("*.json"))
+    for broken in (b"", b"{}", b"[1]", b'{"size": 3}', b"\xff"):
+        record.write_bytes(broken)
+        assert checksums.known(path) is None
+
+
+def test_no_record_can_be_kept(home: Path) -> None:
+    (home / "data").parent.mkdir(exist_ok=True)
+    put("vibethinker-3b", "Q8_0", b"GGUF")
+    (home / "data/verified").write_text("in the way")
+    assert installed.choose("vibethinker-3b").name == "vibethinker-3b"
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    path = put("vibethinker-3b", "Q8_0", b"GGUF")
+    path.unlink()
+    with pytest.raises(VibeError, match="cannot be read"):
+        checksums.sha256(path)

@@ -1,0 +1,187 @@
+"""Chat templates: rendered as others render them, and harmless whatever they try."""
+
+import gc
+import time
+import unicodedata
+from collections.abc import Iterator
+
+import pytest
+from gguf import GGUFReader
+
+from vibethinker_local.errors import ModelError
+from vibethinker_local.runtime import prompts, template
+from vibethinker_local.system import paths
+
+USER = [{"role": "user", "content": "2+2?"}]
+QWEN = (
+    "{%- if messages[0]['role'] == 'system' %}\n"
+    "    {{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}\n"
+    "{%- else %}\n    {{- '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}\n{%- endif %}\n"
+    "{%- for message in messages %}\n    {%- if message.role == 'user' or not loop.first %}\n"
+    "        {{- '<|im_start|>' + message.role + '\\n' ~ message.content ~ '<|im_end|>' + '\\n' }}\n    {%- endif %}\n"
+    "{%- endfor %}\n{%- if add_generation_prompt %}\n    {{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n"
+)
+
+
+def fake_tokenize(text: str, *, special: bool) -> list[int]:
+    """Each call is told apart by its first id."""
+    return [int(special), *map(ord, text)]
+
+
+def test_a_chat_template_renders() -> None:
+    assert template.render(QWEN, USER, name="f") == (
+        "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+        "<|im_start|>user\n2+2?<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_the_bundled_models_template_renders() -> None:
+    field = GGUFReader(paths.MINI).fields["tokenizer.chat_template"]
+    rendered = template.render(field.contents(), USER, name="mini")
+    assert "2+2?" in rendered
+    assert rendered.endswith("assistant\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "rendered"),
+    [
+        ("{{ messages[0].content ~ 1 ~ 'x' }}", "2+2?1x"),
+        ("{{ messages | map(attribute='role') | join(', ') }}", "user"),
+        (
+            "{% set ns = namespace(n=1) %}{% for i in range(5) %}{% set ns.n = ns.n * 2 + 1 %}{% endfor %}{{ ns.n }}",
+            "63",
+        ),
+        ("{{ {'a': '<é>'} | tojson }}", '{"a": "<é>"}'),
+        ("{% for i in range(9) %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}", "01"),
+        ("{{ 'a-b'.split('-')[-1].upper() | trim }}", "B"),
+        ("{{ 'a-b'.replace('-', '+') ~ 'x' | replace('x', 'y') }}", "a+by"),
+        ("{{ 7 % 2 }}{{ [1] + [2] }}", "1[1, 2]"),
+        ("{{ bos_token }}{{ messages[0].tools }}", ""),
+    ],
+)
+def test_what_templates_use_works(source: str, rendered: str) -> None:
+    assert template.render(source, USER, name="f") == rendered
+
+
+DOUBLE = "{% set ns = namespace(s='abcdefgh') %}{% for i in range(60) %}{% set ns.s = STEP %}{% endfor %}{{ ns.s }}"
+HOSTILE = {
+    "class": "{{ ''.__class__.__mro__ }}",
+    "subclasses": "{{ ''.__class__.__base__.__subclasses__() }}",
+    "globals": "{{ raise_exception.__globals__['os'] }}",
+    "init": "{{ namespace.__init__.__globals__ }}",
+    "attr filter": "{{ '' | attr('__class__') }}",
+    "mutation": "{{ messages.append(1) }}",
+    "import": "{% import 'os' as os %}",
+    "include": "{% include '/etc/passwd' %}",
+    "endless loop": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "endless filter": "{% for a in range(99999) %}{% set x = range(99999) | sort | list %}{% endfor %}",
+    "endless condition": "{% for a in range(99999) if range(99999) | sort | length == 0 %}{% endfor %}",
+    "endless tests": "{% set x = range(99999) | list %}{{ x | reject('in', x) | list }}",
+    "endless map": "{{ range(99999) | map('string') | map('replace', '', 'x' ~ range(9999) | join) | list }}",
+    "too long a range": "{{ range(10 ** 9) | list }}",
+    "wide range": "{% for a in range(1000000000) %}{% endfor %}",
+    "macro recursion": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "string times": "{{ 'x' * 1000000000 }}",
+    "list times": "{{ [1] * 1000000000 }}",
+    "power": "{{ 9 ** 9 ** 9 }}",
+    "squares": "{% set ns = namespace(n=99) %}{% for i in range(60) %}{% set ns.n = ns.n * ns.n %}{% endfor %}",
+    "doubling by ~": DOUBLE.replace("STEP", "ns.s ~ ns.s"),
+    "doubling by +": DOUBLE.replace("STEP", "ns.s + ns.s"),
+    "doubling by join": DOUBLE.replace("STEP", "[ns.s, ns.s] | join"),
+    "doubling by replace": DOUBLE.replace("STEP", "ns.s | replace('a', ns.s)"),
+    "doubling by method": DOUBLE.replace("STEP", "ns.s.replace('a', ns.s)"),
+    "doubling lists": DOUBLE.replace("'abcdefgh'", "[1]").replace("STEP", "ns.s + ns.s"),
+    "doubling of what is in a list": DOUBLE.replace("'abcdefgh'", "[1]").replace("STEP", "[ns.s, ns.s]"),
+    "doubling of what is in a tuple": DOUBLE.replace("'abcdefgh'", "[1]").replace("STEP", "(ns.s, ns.s)"),
+    "doubling of what is in a dict": DOUBLE.replace("STEP", "{'a': ns.s, 'b': ns.s}"),
+    "doubling by dict": DOUBLE.replace("STEP", "dict(a=ns.s, b=ns.s)"),
+    "doubling by map": DOUBLE.replace("'abcdefgh'", "[1]").replace(
+        "STEP", "['', ''] | map('default', ns.s, true) | list"
+    ),
+    "much output": "{% set x = 'x' ~ range(9999) | join %}{% for i in range(99999) %}{{ x }}{% endfor %}",
+    "padding": "{{ 'x'.ljust(1000000000) }}",
+    "centering": "{{ 'x' | center(1000000000) }}",
+    "formatting": "{{ '%1000000000d' | format(1) }}",
+    "formatting method": "{{ '{:1000000000}'.format(1) }}",
+    "percent": "{{ '%1000000000d' % 1 }}",
+    "indent": "{{ [[1]] | tojson(indent=1000000000) }}",
+    "lipsum": "{{ lipsum(1000000) }}",
+    "own refusal": "{{ raise_exception('no such role') }}",
+    "syntax": "{% for %}",
+    "unclosed": "{{ 1",
+    "deep blocks": "{% for a in [1] %}" * 30 + "{% endfor %}" * 30,
+    "deep brackets": "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
+    "long sum": "{{ " + "1+" * 20000 + "1 }}",
+    "division": "{{ 1 // 0 }}",
+    "type": "{{ 1 + 'a' }}",
+    "undefined": "{{ nothing.at.all }}",
+    "too large a source": "x" * 300_000,
+}
+
+
+@pytest.fixture
+def busy_collector() -> Iterator[None]:
+    """Python code that runs amid any other, as finalizers and callbacks do: none of it may eat the time limit."""
+
+    def waste(*_: object) -> None:
+        for _i in range(20_000):
+            pass
+
+    thresholds = gc.get_threshold()
+    gc.callbacks.append(waste)
+    gc.set_threshold(10)
+    yield
+    gc.set_threshold(*thresholds)
+    gc.callbacks.remove(waste)
+
+
+@pytest.mark.usefixtures("busy_collector")
+def test_an_endless_template_ends_whatever_else_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template, "SECONDS", 0.2)
+    body = "{% set x = [[], [], [], []] %}"
+    source = "{% for a in range(99999) %}{% for b in range(99999) %}" + body + "{% endfor %}{% endfor %}"
+    with pytest.raises(ModelError, match="does not end"):
+        template.render(source, USER, name="evil.gguf")
+
+
+def test_namespaces_in_namespaces_stay_small() -> None:
+    source = (
+        "{% set ns = namespace(a=1) %}{% for i in range(60) %}{% set ns = namespace(a=ns, b=ns) %}{% endfor %}{{ ns }}"
+    )
+    nested = (
+        "{% macro f(x, n) %}{% if n %}{{ f(namespace(a=x, b=x), n - 1) }}{% else %}{{ x }}{% endif %}{% endmacro %}"
+    )
+    assert template.render(source, USER, name="f") == "<namespace>"
+    assert template.render(nested + "{{ f(1, 60) }}", USER, name="f") == "<namespace>"
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_template_is_refused(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template, "SECONDS", 0.5)
+    began = time.process_time()
+    with pytest.raises(ModelError, match=r"chat template of evil\.gguf.*another file") as caught:
+        template.render(HOSTILE[case], USER, name="evil.gguf")
+    assert time.process_time() - began < 20  # half a second where the clock stops it; the rest takes next to nothing
+    assert len(str(caught.value)) < 400
+    if case.startswith("doubling"):
+        assert "more text than any model reads" in str(caught.value)
+
+
+def test_control_tokens_in_a_message_are_plain_text() -> None:
+    evil = [{"role": "user", "content": "<|im_end|>"}]
+    ids = template.encode("<s>{{ messages[0].content }}</s>", evil, fake_tokenize, name="f")
+    assert ids == [1, *b"<s>", 0, *b"<|im_end|>", 1, *b"</s>"]
+
+
+def test_a_template_that_leaves_the_problem_out_is_refused() -> None:
+    for source in ("Hello", "{{ messages[0].content[:1] }}", "{{ messages[0].content | length }}"):
+        with pytest.raises(ModelError, match=r"leaves the problem out.*another file"):
+            template.encode(source, USER, fake_tokenize, name="f")
+
+
+def test_problems_are_normalised_as_the_checkpoints_tokenizer_does() -> None:
+    decomposed = unicodedata.normalize("NFD", "Zoë schätzt √½ Ångström")
+    content = prompts.solve(decomposed)[0]["content"]
+    assert "Zoë schätzt √½ Ångström" in content
+    assert unicodedata.is_normalized("NFC", content)
+    assert "½" in content  # NFC, not NFKC

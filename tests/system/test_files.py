@@ -1,0 +1,60 @@
+"""Good problems, from wherever they come; bad ones are in test_bad_inputs."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from vibethinker_local.errors import UsageError
+from vibethinker_local.system import files
+
+
+def stdin(monkeypatch: pytest.MonkeyPatch, data: bytes, *, terminal: bool = False) -> None:
+    source = io.TextIOWrapper(io.BytesIO(data), encoding="ascii")
+    source.isatty = lambda: terminal  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdin", source)
+
+
+def test_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "Äpfel.txt"
+    path.write_bytes(b"\xef\xbb\xbfWas ist \xc2\xbd + \xc2\xbd?\r\n")
+    assert files.read(str(path), None) == "Was ist ½ + ½?\r\n"
+
+
+def test_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("-", None):
+        stdin(monkeypatch, "½?".encode())
+        assert files.read(name, None) == "½?"
+    stdin(monkeypatch, b"typed", terminal=True)
+    assert files.read("-", None) == "typed"
+    stdin(monkeypatch, b"", terminal=True)
+    with pytest.raises(UsageError, match="no problem"):
+        files.read(None, None)
+
+
+def test_from_the_command_line() -> None:
+    assert files.read(None, "½?") == "½?"
+    assert files.read(None, "{braces} stay") == "{braces} stay"
+
+
+def test_from_a_pipe_that_has_a_name(tmp_path: Path) -> None:
+    """As a shell's <(…) gives it."""
+    import os
+    import threading
+
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=("2+2?",))
+    writer.start()
+    assert files.read(str(path), None) == "2+2?"
+    writer.join()
+
+
+def test_a_megabyte_is_still_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    path.write_bytes(b"x" * files.MAX_BYTES)
+    assert len(files.read(str(path), None)) == files.MAX_BYTES
+    path.write_bytes(b"x" * (files.MAX_BYTES + 1))
+    with pytest.raises(UsageError, match="too long"):
+        files.read(str(path), None)

@@ -1,0 +1,186 @@
+"""config.toml, VIBE_ variables and flags: which is stronger, and what a wrong one gets to hear."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+
+from tests.command import vibe
+from vibethinker_local.errors import UsageError
+from vibethinker_local.system import settings
+from vibethinker_local.system.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+PROBLEM = "Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in list(os.environ):
+        if name.startswith("VIBE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    return tmp_path / "home"
+
+
+def write(text: str) -> Path:
+    path = settings.config_toml()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def shown() -> dict[str, tuple[object, str]]:
+    told = json.loads(vibe("config", "--json").out)
+    return {each["name"]: (each["value"], each["source"]) for each in told["settings"]}
+
+
+def test_without_anything() -> None:
+    assert settings.load() == Settings()
+    assert {source for _, source in shown().values()} == {"default"}
+    assert shown()["budget"] == ("standard", "default")
+    assert shown()["keys.reliability"] == ("ctrl+r", "default")
+
+
+def test_each_is_stronger_than_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write('threads = 2\ncontext = 1024\nmodel = "mini"\n[keys]\nstop = "ctrl+x"')
+    assert shown()["threads"] == (2, str(path))
+    assert shown()["keys.stop"] == ("ctrl+x", str(path))
+    assert shown()["keys.quit"] == ("ctrl+q", "default")
+    monkeypatch.setenv("VIBE_THREADS", "1")
+    assert shown()["threads"] == (1, "VIBE_THREADS")
+    assert shown()["context"] == (1024, str(path))
+    assert "up to 968 more" in vibe("solve", "-t", PROBLEM).err, "the file's context, less the prompt"
+    monkeypatch.setenv("VIBE_CONTEXT", "512")
+    assert "up to 456 more" in vibe("solve", "-t", PROBLEM).err
+    assert "up to 200 more" in vibe("solve", "-t", PROBLEM, "--ctx", "256").err
+    monkeypatch.setenv("VIBE_MAX_TOKENS", "100")
+    assert "up to 100 more" in vibe("solve", "-t", PROBLEM).err
+    assert "up to 64 more" in vibe("solve", "-t", PROBLEM, "--max-tokens", "64").err
+    monkeypatch.setenv("VIBE_CONTEXT", "")
+    assert shown()["context"] == (1024, str(path)), "an empty variable is none"
+
+
+def test_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    write('model = "mini"')
+    assert "No larger model" not in vibe("solve", "-t", PROBLEM).err
+    monkeypatch.setenv("VIBE_MODEL", "gone.gguf")
+    result = vibe("solve", "-t", PROBLEM)
+    assert result.code == 4
+    assert "no model file gone.gguf" in result.err
+    assert vibe("solve", "-t", PROBLEM, "-m", "mini").code in (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("threads = 0", "line 1: threads: Input should be greater than or equal to 1"),
+        ("\n\nthreads = 'two'", "line 3: threads: Input should be a valid integer"),
+        ("threads = true", "line 1: threads: Input should be a valid integer"),
+        ("threads = '2'", "line 1: threads: Input should be a valid integer"),
+        ("\ufeffthreads = 0", "line 1: threads: Input should be greater than or equal to 1"),
+        ("thread = 2", "line 1: thread: there is no such key here"),
+        ("schema = 0", "line 1: schema: this version of vibe reads schema 1, not 0"),
+        ("threads = ", "cannot be read: Invalid value (at the end, line 1)"),
+        ("budget = 'huge'", "line 1: budget: Input should be 'quick', 'standard' or 'deep'"),
+        ("context = 10", "line 1: context"),
+        ("theme = '../x'", "line 1: theme"),
+        ("[keys]\nstop = 'Not a key!'", "line 2: keys.stop"),
+        ("threads = 2\nthreads = 3", "cannot be read: Cannot overwrite a value (at the end, line 2)"),
+        ("keys = 3", "line 1: keys"),
+    ],
+)
+def test_a_wrong_file_names_file_line_and_key(text: str, says: str) -> None:
+    path = write(text)
+    for args in (("config",), ("solve", "-t", PROBLEM), ("pull",)):
+        result = vibe(*args)
+        assert (result.code, result.out) == (2, ""), args
+        assert "Traceback" not in result.err
+        assert result.err.splitlines()[-1].startswith(f"vibe: {path}")
+        assert says in result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[keys]\nstopp = 'a'", "line 2: keys.stopp: there is no such key; there are reliability,"),
+        ("[keys]\nstop = 'ctrl+q'", "line 2: keys.stop: ctrl+q is the key of quit too"),
+        ("keys = { new = 'ctrl+y', stop = 'ctrl+y' }", "line 1: keys.new: ctrl+y is the key of stop too"),
+    ],
+)
+def test_keys_that_the_chat_does_not_know(text: str, says: str) -> None:
+    path = write(text)
+    result = vibe("config")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"vibe: {path}, {says}")
+
+
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIBE_THREADS", "many")
+    result = vibe("solve", "-t", PROBLEM)
+    assert (result.code, result.out) == (2, "")
+    assert "VIBE_THREADS='many': Input should be a valid integer" in result.err
+    monkeypatch.delenv("VIBE_THREADS")
+    monkeypatch.setenv("VIBE_TREADS", "2")
+    assert "VIBE_TREADS is not a setting: is it misspelt?" in vibe("config").err
+
+
+def test_config_as_text(home: Path) -> None:
+    told = vibe("config").out
+    lines = [line.split() for line in told.splitlines()]
+    assert ["config", str(home / "config")] in lines
+    assert ["threads", "-", "default"] in lines
+
+
+def test_the_readmes_example() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    example = readme.split("```toml\n")[1].split("```")[0]
+    write(example)
+    settings.load({})
+    assert vibe("config").code == 0
+    assert all(name in example for name in Settings.model_fields)
+    variables = [settings.variable(name) for name in Settings.model_fields if name != "keys"]
+    assert all(name in example for name in variables)
+
+
+@hypothesis(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.one_of(
+        st.text(), st.lists(st.sampled_from(["threads", "keys", "[", "]", "=", "1", "'a'", "\n", "."])).map("".join)
+    )
+)
+def test_whatever_stands_in_it_gets_a_sentence(home: Path, text: str) -> None:
+    path = settings.config_toml()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with contextlib.suppress(UsageError):
+        settings.load({})
+
+
+def test_the_shell_completes_models(home: Path) -> None:
+    environment = {"_VIBE_COMPLETE": "complete_bash", "COMP_WORDS": "vibe pull vibethinker-3b:Q", "COMP_CWORD": "2"}
+    program = "from vibethinker_local.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["vibethinker-3b:Q4_K_M", "vibethinker-3b:Q8_0"]
+
+
+@pytest.mark.parametrize("command", ["solve", "pull", "models", "rm", "config"])
+def test_help_has_examples(command: str) -> None:
+    result = vibe(command, "--help")
+    assert result.code == 0
+    assert f"vibe {command} " in result.out.replace("Usage: vibe", "")

@@ -1,0 +1,111 @@
+"""`vibe doctor`: what this installation has, and what is wrong with it. Changes nothing."""
+
+import importlib.util
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from vibethinker_local import __version__
+from vibethinker_local.errors import ModelError, VibeError
+from vibethinker_local.gguf import header as gguf_header
+from vibethinker_local.models import installed, memory
+from vibethinker_local.system import machine, paths
+
+MANY_SEQUENCES = 8  # as a run of the reliability pass may want
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report; `advice` says what to do where something is wrong."""
+
+    name: str
+    value: str
+    state: Literal["ok", "warning", "error"] = "ok"
+    advice: str | None = None
+
+
+def examine() -> Iterator[Check]:
+    """All checks, one after another."""
+    yield Check("vibethinker-local", __version__)
+    yield Check("python", f"{platform.python_version()} ({platform.machine()}, {platform.system()})")
+    if machine.is_translated():
+        advice = "Install a native arm64 Python: it is several times faster and can use Metal."
+        yield Check("translation", "x86 Python on an Apple chip", "warning", advice)
+    for package in ("llama-cpp-python", "gguf", "numpy"):
+        yield _package(package)
+    yield Check("processor", f"{machine.processor()}, {machine.threads()} threads used")
+    yield from _llama()
+    yield Check("memory", str(machine.room()))
+    yield from _model_files()
+    yield _quantize_owner()
+    yield Check("hub cache", str(paths.hub_cache()))
+    yield Check("logs", str(paths.logs()))
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, version(name))
+    except PackageNotFoundError:
+        return Check(name, "missing", "error", "Install vibethinker-local again.")
+
+
+def _llama() -> Iterator[Check]:
+    try:
+        from vibethinker_local.llama import backend
+
+        yield Check("cpu features", backend.system_info())
+        yield Check("gpu offload", "yes" if backend.supports_gpu() else "no")
+    except VibeError as error:
+        yield Check("llama.cpp", "does not load", "error", str(error))
+
+
+def _model_files() -> Iterator[Check]:
+    try:
+        known = installed.registry()
+    except VibeError as error:
+        yield Check("models.toml", "unusable", "error", str(error))
+        return
+    for name, spec in known.items():
+        files = installed.installed(name, spec)
+        if not files:
+            missing: Literal["ok", "error"] = "error" if name == installed.BUNDLED else "ok"
+            advice = "Install vibethinker-local again." if name == installed.BUNDLED else None
+            yield Check(f"model {name}", "not installed", missing, advice)
+        for file in files:
+            value = f"{file.quant}, {file.bytes / 1e6:,.1f} MB, {file.path}"
+            if file.state == "damaged":
+                advice = f"`vibe rm {name}:{file.quant}` removes it, `vibe pull {name}:{file.quant}` fetches it again."
+                yield Check(f"model {name}", f"{value}, damaged", "error", advice)
+            else:
+                yield Check(f"model {name}", value)
+                yield _fit(f"{name} {file.quant}", file.path, spec)
+
+
+def _fit(name: str, path: Path, spec: installed.ModelSpec) -> Check:
+    """The contexts with which a model would run in the memory that is free now."""
+    try:
+        header, room, cores = gguf_header.read(path), machine.room(), machine.threads()
+        plans = [
+            memory.plan(header, room, sequences=count, most=spec.context, threads=cores)
+            for count in (1, MANY_SEQUENCES)
+        ]
+    except ModelError as error:
+        return Check(f"fit {name}", "no", "warning", str(error))
+    each = " or ".join(f"{plan.sequences} × {plan.context:,} tokens" for plan in dict.fromkeys(plans))
+    return Check(f"fit {name}", f"{each} of context; alone it needs {plans[0].need}")
+
+
+def _quantize_owner() -> Check:
+    """Another distribution may have installed a package of the same name over ours."""
+    spec = importlib.util.find_spec("quantize")
+    found = Path(spec.origin).parent if spec and spec.origin else None
+    ours = paths.PACKAGE.parent / "quantize"
+    if found is None:
+        return Check("quantize", "missing", "error", "Install vibethinker-local again.")
+    if found.resolve() != ours.resolve():
+        advice = f"Another package owns the name: `vibe quantize` needs {ours}. Use an environment of its own."
+        return Check("quantize", str(found), "error", advice)
+    return Check("quantize", str(found))

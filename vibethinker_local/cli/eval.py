@@ -1,0 +1,252 @@
+"""The commands of `vibe eval`: run, report, fit. What a command needs is imported inside it."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from vibethinker_local.errors import EngineError, UsageError
+
+if TYPE_CHECKING:
+    from vibethinker_local.cli.render import Progress
+    from vibethinker_local.eval.bank import Bank, Header, Writer
+    from vibethinker_local.eval.run import Job
+    from vibethinker_local.eval.table import Table
+    from vibethinker_local.events import Options
+    from vibethinker_local.reliability import vote
+    from vibethinker_local.runtime.model import Model
+
+app = typer.Typer(
+    help="Measure on problems with known answers what votes and claims are worth.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+BankFile = Annotated[Path, typer.Argument(metavar="BANK", help="A bank made by `vibe eval run`.")]
+Samples = Annotated[int | None, typer.Option("-k", "--samples", min=1, max=1024, help="Default: all there are.")]
+Verdicts = Literal["score", "think"]
+AT_ONCE = 8  # trajectories, where nothing was measured
+EVERY = 30.0  # seconds between lines of progress where stderr is no terminal
+
+
+@app.command()
+def run(
+    problems: Annotated[Path, typer.Argument(metavar="PROBLEMS", help="JSON lines, or .parquet.")],
+    bank: Annotated[Path | None, typer.Option(help="The file to fill. Default: PROBLEMS-MODEL.bank.jsonl.")] = None,
+    samples: Annotated[int, typer.Option("-k", "--samples", min=1, max=1024, help="Trajectories of each.")] = 16,
+    model: Annotated[str | None, typer.Option("-m", "--model", help="A name in models.toml, or a .gguf file.")] = None,
+    first: Annotated[int | None, typer.Option(min=1, help="Only so many problems.")] = None,
+    claims: Annotated[int, typer.Option(min=0, max=20, help="Claims of each trajectory; 0: none.")] = 5,
+    verdicts: Annotated[Verdicts, typer.Option(help="think: verdicts are reasoned, too.")] = "score",
+    seed: Annotated[int, typer.Option(min=0, max=2**53, help="The same seed, the same bank.")] = 0,
+    temperature: Annotated[float | None, typer.Option(min=0.0, max=5.0, help="Default: the model's own.")] = None,
+    top_p: Annotated[float | None, typer.Option(min=0.01, max=1.0, help="Nucleus to sample from.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=32, help="Tokens that a solution may have.")] = None,
+    ctx: Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens of context for each trajectory.")] = None,
+    kv: Annotated[Literal["f16", "q8_0"], typer.Option("--kv", help="q8_0 takes half the memory.")] = "f16",
+    threads: Annotated[int | None, typer.Option(min=1, max=512, help="Default: the performance cores.")] = None,
+    at_once: Annotated[int | None, typer.Option(min=1, max=64, help="In one batch. Default: what is fastest.")] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
+) -> None:
+    """Bank trajectories, claims and verdicts. Ctrl-C stops; the same command goes on, also with a larger -k.
+
+    vibe eval run aime.jsonl -k 32          vibe eval run gpqa.parquet -k 8 -m vibethinker-3b:Q4_K_M --bank q4.jsonl
+    """
+    from vibethinker_local.cli import render
+    from vibethinker_local.eval import bank as banks
+    from vibethinker_local.eval import problems as reading
+    from vibethinker_local.eval import run as running
+    from vibethinker_local.events import Options
+    from vibethinker_local.models import checksums, installed, results
+    from vibethinker_local.runtime.model import load
+    from vibethinker_local.system import awake, machine, settings
+
+    wanted = reading.read(problems)[:first]
+    progress = render.Progress(quiet=quiet, show_thinking=False)
+    for notice in reading.notices(wanted):
+        progress.say(notice)
+    own = settings.load()
+    chosen = installed.choose(model or own.model, progress.say)
+    path = bank or Path(f"{problems.stem}-{chosen.name}.bank.jsonl")
+    known = banks.read(path) if path.exists() else None
+    if known:
+        _name_damage(known, progress)
+        banks.same_problems(known, wanted)
+    context = ctx or (known.header.context if known else own.context)
+    options = Options(seed, temperature, top_p, max_tokens or own.max_tokens, context, threads or own.threads, cache=kv)
+    sha256 = checksums.sha256(chosen.path)
+    with awake.kept():
+        measured = results.of(chosen.path)
+        places = at_once or (measured.best_sequences if measured else AT_ONCE)
+        loaded = load(chosen, options, threads=machine.threads(), places=places)
+        with closing(loaded.engine):
+            for notice in loaded.notices:
+                progress.say(notice)
+            header = _header(loaded, options, sha256, claims, thinking=verdicts == "think")
+            if known:
+                banks.fitting(known, header)
+            with closing(banks.Writer(path, header, known)) as writer:
+                for problem in wanted:
+                    if known is None or problem.id not in known.problems:
+                        writer.add(problem)
+                jobs = running.jobs(wanted, samples, known)
+                progress.say(f"{path}: {len(wanted) * samples - len(jobs):,} of {len(wanted) * samples:,} are there")
+                try:
+                    _fill(loaded, jobs, options, header, writer, known, progress)
+                except (KeyboardInterrupt, EngineError):
+                    progress.say(f"{path} keeps what was finished: the same command goes on.")
+                    raise
+    render.print_line(str(path))
+
+
+@app.command()
+def report(
+    bank: Annotated[Path | None, typer.Argument(metavar="BANK", help="A bank made by `vibe eval run`.")] = None,
+    compared: Annotated[
+        tuple[Path, Path] | None, typer.Option("--models", metavar="A B", help="Compare two banks instead.")
+    ] = None,
+    samples: Samples = None,
+    only: Annotated[str, typer.Option(metavar="PATTERN", help="Problems with such an id alone, as *-ops5.")] = "*",
+    verdicts: Annotated[Verdicts, typer.Option(help="think: those that were reasoned.")] = "score",
+    plot: Annotated[Path | None, typer.Option(help="Draw accuracy against tokens into an .svg file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Replay policies on a bank: accuracy, cost, rescues, harms, and whether CLR holds. The same bank, the same report.
+
+    vibe eval report BANK.jsonl --plot accuracy.svg          vibe eval report --models q8.jsonl q4.jsonl
+    """
+    import json
+
+    from vibethinker_local.cli import render
+    from vibethinker_local.eval import bank as banks
+    from vibethinker_local.eval import plot as plotting
+    from vibethinker_local.eval import report as reports
+    from vibethinker_local.eval import show, table
+    from vibethinker_local.system.files import write_atomic
+
+    if (bank is None) == (compared is None):
+        raise UsageError("Give one bank, or two with --models A B.")
+    if plot and (compared or plot.suffix.lower() != ".svg"):
+        raise UsageError("--plot draws the report on one bank, into a file whose name ends in .svg.")
+    progress = render.Progress(quiet=False, show_thinking=False)
+    found = [banks.read(path).only(only) for path in compared or (bank,) if path]
+    for each in found:
+        _name_damage(each, progress)
+    thinking = verdicts == "think"
+    if compared:
+        samples = samples or min(table.build(each).samples for each in found)
+        one, other = (table.build(each, samples, thinking=thinking) for each in found)
+        pair = table.together(one, other)
+        contrasts, headers = reports.compare(pair), [each.header for each in found]
+        told = (
+            json.dumps(show.contrasts_as_data(contrasts, headers, len(pair[0].ids)))
+            if as_json
+            else show.contrasts(contrasts, headers, len(pair[0].ids))
+        )
+        render.print_line(told)
+        return
+    whole = table.build(found[0], samples, thinking=thinking)
+    fitted, notes = _calibration(found[0].header, whole)
+    if whole.left_out:
+        notes.append(f"{whole.left_out} problems have fewer than {whole.samples} trajectories and are left out.")
+    made = reports.make(whole, fitted)
+    if plot:
+        write_atomic(plot, plotting.draw(made, f"{show.model(found[0].header)}, {made.problems:,} problems"))
+    render.print_line(
+        json.dumps(show.as_data(made, found[0].header, notes)) if as_json else show.tables(made, found[0].header, notes)
+    )
+
+
+@app.command()
+def fit(bank: BankFile, samples: Samples = None) -> None:
+    """Fit the weight of `vibe solve -r --mode fitted` to a bank, and keep it for its model file, prompts, K and M.
+
+    Problems that it was fitted to say nothing of how good it is: `vibe eval report` leaves it out on their bank.
+    """
+    from vibethinker_local.cli import render
+    from vibethinker_local.eval import bank as banks
+    from vibethinker_local.eval import fit as fitting
+    from vibethinker_local.eval import table
+    from vibethinker_local.runtime import prompts
+    from vibethinker_local.solve import calibration
+
+    found = banks.read(bank)
+    _name_damage(found, render.Progress(quiet=False, show_thinking=False))
+    if found.header.prompts != prompts.VERSION:
+        raise UsageError(f"{bank} was made with other prompts than this version has: bank the problems again.")
+    kept = fitting.fit(found, table.build(found, samples))
+    path = calibration.keep(kept)
+    render.print_line(
+        f"K = {kept.samples}, M = {kept.claims}: weight = 1 / (1 + exp(-({kept.intercept:.3f} + {kept.slope:.3f} s))) "
+        f"for a share s of claims that stand; from {kept.trajectories:,} trajectories, {len(kept.problems):,} problems"
+    )
+    render.print_line(str(path))
+
+
+def _header(model: "Model", options: "Options", sha256: str, claims: int, *, thinking: bool) -> "Header":
+    from vibethinker_local.eval.bank import Header
+    from vibethinker_local.runtime import prompts
+
+    identity, spec = model.identity, model.spec
+    return Header(
+        name=identity.name,
+        file=identity.file or "",
+        quant=identity.quant or "",
+        sha256=sha256,
+        prompts=prompts.VERSION,
+        seed=options.seed,
+        claims=claims,
+        thinking=thinking,
+        temperature=spec.temperature if options.temperature is None else options.temperature,
+        top_p=options.top_p or spec.top_p,
+        top_k=spec.top_k,
+        max_tokens=options.max_tokens or spec.max_tokens,
+        context=model.context,
+        cache=options.cache,
+    )
+
+
+def _fill(
+    model: "Model",
+    jobs: Sequence["Job"],
+    options: "Options",
+    header: "Header",
+    writer: "Writer",
+    known: "Bank | None",
+    progress: "Progress",
+) -> None:
+    """Make what is wanted, and show how far it has come."""
+    from vibethinker_local.eval import run as running
+    from vibethinker_local.eval.bank import Entry
+    from vibethinker_local.eval.pace import Pace
+
+    there = list(known.entries.values()) if known else []
+    pace = Pace(len(jobs) + len(there), model.spec.typical_tokens, there)
+    with (
+        progress.shown(),
+        closing(running.fill(model, jobs, options, header.claims, thinking=header.thinking)) as filling,
+    ):
+        for event in filling:
+            if isinstance(event, Entry):
+                writer.add(event)
+                pace.count(event)
+            else:
+                progress.status(pace.line(event.tokens), "Ctrl-C: stop; what is banked stays", every=EVERY)
+
+
+def _name_damage(bank: "Bank", progress: "Progress") -> None:
+    for line in bank.damaged:
+        progress.say(f"{bank.path}, line {line}: damaged, and left out")
+
+
+def _calibration(header: "Header", table: "Table") -> "tuple[vote.Calibration | None, list[str]]":
+    """The calibration that may be judged by a bank, and what there is to say of it."""
+    from vibethinker_local.solve import calibration
+
+    kept = calibration.find(header.sha256, table.samples, table.claims)
+    if kept is None or kept.prompts != header.prompts:
+        return None, []
+    if seen := len(set(kept.problems) & set(table.digests)):
+        return None, [f"fitted is left out: its weight was fitted to {seen} of these problems."]
+    return kept.weight, [f"fitted was fitted to {len(kept.problems):,} other problems."]

@@ -1,0 +1,171 @@
+"""The commands on models and settings: pull, models, rm, config. What a command needs is imported inside it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from vibethinker_local.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from vibethinker_local.cli.render import Progress
+    from vibethinker_local.models.spec import ModelSpec
+
+
+def names(incomplete: str) -> list[str]:
+    """What the shell may complete to: NAME and NAME:QUANT."""
+    from vibethinker_local.models import spec as model_spec
+
+    try:
+        known = model_spec.registry()
+    except ModelError:
+        return []  # the command itself will say what is wrong
+    quants = {f"{name}:{file.quant}" for name, spec in known.items() for file in spec.files}
+    return sorted(each for each in {*known, *quants} if each.startswith(incomplete))
+
+
+def pull(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL[:QUANT]]", help="Else the default, as it fits.", autocompletion=names),
+    ] = None,
+    source: Annotated[
+        Literal["file", "checkpoint"],
+        typer.Option("--from", help="A ready-made file, or one made here of safetensors."),
+    ] = "file",
+    ctx: Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens of context to leave room for.")] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
+) -> None:
+    """Fetch a model and check it. Goes on where an earlier pull was cut off; the file's path is printed.
+
+    vibe pull          vibe pull vibethinker-3b:Q4_K_M          vibe pull vibethinker-3b:Q6_K --from checkpoint
+    """
+    from vibethinker_local.cli import render
+    from vibethinker_local.models import pull as pulling
+    from vibethinker_local.models import spec as model_spec
+    from vibethinker_local.system import awake, machine, settings
+
+    known = model_spec.registry()
+    preferred = settings.load().model
+    if preferred is None or model_spec.find(preferred, known) is None:  # it may be a path
+        preferred = next(iter(known))
+    wanted = model or preferred
+    named = model_spec.find(wanted, known)
+    if named is None:
+        raise UsageError(f"There is no model called {wanted!r} to fetch: give one of {', '.join(known)}.")
+    name, quant = named
+    progress = render.Progress(quiet=quiet, show_thinking=False)
+    context, room = ctx or settings.load().context, machine.room()
+    with awake.kept():
+        if source == "checkpoint":
+            path = _from_checkpoint(name, quant, context or known[name].context, known[name], progress)
+        else:
+            choice = pulling.choose(name, known[name], quant, room, context)
+            progress.say(f"{name}:{choice.quant}: {choice.why}.")
+            path = progress.carry(pulling.files(name, known[name], choice, progress.say))
+    render.print_line(str(path))
+
+
+def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpec", progress: "Progress") -> Path:
+    """Fetch a checkpoint, and make a GGUF file of it that is listed as installed."""
+    from quantize import estimate
+    from quantize.build import build
+    from quantize.config import read_config
+    from quantize.errors import QuantizeError
+    from quantize.job import Request, prepare
+    from quantize.plan import parse_file_type
+    from vibethinker_local.models import checksums, installed, pull
+    from vibethinker_local.system import machine
+
+    try:
+        if quant is not None:
+            parse_file_type(quant)  # before gigabytes are fetched
+        folder = progress.carry(pull.checkpoint(name, spec))
+        if quant is None:
+            room = machine.room()
+            options = estimate.options(read_config(folder), room.memory, context)
+            fitting = (type for type, option in zip(estimate.BY_QUALITY, options, strict=True) if option.fits)
+            quant = next(fitting, estimate.BY_QUALITY[-1])
+            progress.say(f"{name}:{quant}: the best type that leaves room for {context:,} tokens in the {room}.")
+        job = prepare(Request(str(folder), quant, name=name))
+        out = installed.built_path(name, job.plan.file_type)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        progress.carry(pull.named(out.name, build(job, out, machine.threads())))
+    except QuantizeError as error:
+        raise UsageError(str(error)) if error.exit_code == 2 else ModelError(str(error)) from error
+    except OSError as error:
+        raise ModelError(f"{error.filename} cannot be written: {error.strerror}.") from error
+    checksums.sha256(out)
+    return out
+
+
+def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False) -> None:
+    """Known and installed models: size, quant, the context that fits into memory, measured speed.
+
+    vibe models          vibe models --json
+    """
+    from vibethinker_local.cli import tables
+    from vibethinker_local.models import listing
+    from vibethinker_local.models import spec as model_spec
+    from vibethinker_local.system import machine
+
+    room = machine.room()
+    tables.print_models(list(listing.rows(model_spec.registry(), room)), room, as_json=as_json)
+
+
+def rm(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL[:QUANT]", help="Without a quant, all files of the model.", autocompletion=names),
+    ],
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove installed files of a model.
+
+    vibe rm vibethinker-3b:Q8_0          vibe rm vibethinker-3b --yes
+    """
+    from vibethinker_local.cli import render
+    from vibethinker_local.models import installed
+    from vibethinker_local.models import spec as model_spec
+    from vibethinker_local.system.units import size
+
+    known = model_spec.registry()
+    named = model_spec.find(model, known)
+    if named is None:
+        raise UsageError(f"There is no model called {model!r}: give a name of `vibe models`. Files of yours are yours.")
+    name, quant = named
+    files = list(installed.matching(installed.installed(name, known[name]), quant))
+    listed = [file for file in known[name].files if quant is None or file.quant.upper() == quant.upper()]
+    partials = [path for file in listed if (path := installed.partial(file))]
+    if not files and not partials:
+        raise ModelError(f"{model} is not installed: there is nothing to remove.")
+    progress = render.Progress(quiet=False, show_thinking=False)
+    for file in files:
+        progress.say(f"{name}:{file.quant}  {size(file.bytes)}  {file.path}")
+    for path in partials:
+        progress.say(f"{name}, a part  {size(path.stat().st_size)}  {path}")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("Nothing was removed: give --yes where nobody can be asked.")
+        if not typer.confirm(f"Remove {'it' if len(files) + len(partials) == 1 else 'them'}?", err=True):
+            raise typer.Exit(1)
+    for file in files:
+        installed.remove(file)
+    for path in partials:
+        path.unlink(missing_ok=True)
+
+
+def config(as_json: Annotated[bool, typer.Option("--json", help="Print the settings as JSON.")] = False) -> None:
+    """Settings in force, and where each came from: config.toml, a variable such as VIBE_THREADS, or the default.
+
+    vibe config          VIBE_THREADS=4 vibe config --json
+    """
+    from vibethinker_local.cli import render, tables
+    from vibethinker_local.system import settings
+    from vibethinker_local.tui.actions import ACTIONS
+
+    keys = {action.id: action.key for action in ACTIONS}
+    tables.print_settings(settings.explain(keys), as_json=as_json)
+    for name in settings.unknown_variables():
+        render.complain(f"{name} is not a setting: is it misspelt?")

@@ -1,0 +1,68 @@
+"""A Solution as data: the JSON object of `vibe solve --json`, schema 1."""
+
+from dataclasses import asdict
+from importlib.metadata import version
+
+from vibethinker_local import __version__
+from vibethinker_local.events import Claim, Solution, Trajectory
+
+
+def receipt(solution: Solution) -> dict[str, object]:
+    usage, report = solution.usage, solution.report
+    if report:
+        majority = report.majority
+        clusters = [{"answer": c.answer, "votes": c.votes, "weight": round(c.weight, 6)} for c in report.clusters]
+    else:
+        majority = solution.answer
+        clusters = [{"answer": majority, "votes": 1, "weight": 1.0}] if majority is not None else []
+    told: dict[str, object] = {
+        "schema": 1,
+        "problem": solution.problem,
+        "answer": solution.answer,
+        "text": solution.text,
+        "status": solution.status,
+        "error": solution.error,
+        "model": asdict(solution.model),
+        "mode": solution.mode,
+        "majority": majority,
+        "clusters": clusters,
+        "trajectories": [_trajectory(trajectory) for trajectory in solution.trajectories],
+        "usage": {
+            "prompt_tokens": usage.prompt_tokens,
+            "solve_tokens": usage.solve_tokens,
+            "verify_tokens": usage.verify_tokens,
+            "seconds": round(usage.seconds, 3),
+            "tokens_per_second": round(usage.tokens_per_second, 1),
+        },
+        "seeds": list(solution.seeds),
+        "versions": {"vibethinker_local": __version__, "llama_cpp_python": version("llama-cpp-python")},
+    }
+    if report:
+        told["decision"] = report.decision
+        told["note"] = report.note
+    return told
+
+
+def _trajectory(trajectory: Trajectory) -> dict[str, object]:
+    return {
+        "seed": trajectory.seed,
+        "tokens": trajectory.tokens,
+        "finish": trajectory.finish,
+        "answer": trajectory.answer,
+        "text": trajectory.text,
+        "reasoning": trajectory.reasoning,
+        "mean_logprob": trajectory.mean_logprob,
+        "reliability": trajectory.reliability,
+        "claims": [_claim(claim) for claim in trajectory.claims],
+    }
+
+
+def _claim(claim: Claim) -> dict[str, object]:
+    verdict = claim.verdict
+    return {
+        "text": claim.text,
+        "verdict": verdict.ruling if verdict else "undecided",
+        "method": verdict.method if verdict else "model",
+        "p": verdict.p if verdict else None,
+        "evidence": verdict.evidence if verdict else None,
+    }

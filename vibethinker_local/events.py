@@ -1,0 +1,228 @@
+"""The domain's words as frozen data. Nothing here computes, reads or prints.
+
+A Trajectory is a finished sampled solution; a Solution is what `solve` ends in; between them go SolveEvents.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Finish = Literal["stop", "length", "forced", "loop", "aborted"]
+Status = Literal["answered", "no_answer", "stopped", "failed"]
+Mode = Literal["single", "majority", "clr", "fitted", "published"]
+Ruling = Literal["supported", "refuted", "undecided"]
+Reason = Literal["length", "loop", "stop", "answer now"]  # why an end is forced
+CacheType = Literal["f16", "q8_0"]  # of the numbers in the KV cache
+Decision = Literal["settled", "likely", "all", "time", "answer now", "incomparable", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user may set; None takes the model's own value."""
+
+    seed: int
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    context: int | None = None
+    threads: int | None = None
+    cache: CacheType = "f16"  # of the KV cache
+
+
+@dataclass
+class Control:
+    """How a front end, from any thread or a signal handler, speaks to a run."""
+
+    answer_now: bool = False
+    stop: bool = False
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """The model file that was used."""
+
+    name: str  # as in models.toml, or the file's stem
+    file: str | None = None  # file name, without its folder; None if none was found
+    quant: str | None = None  # as the file says: Q8_0, Q4_K_M …
+    sha256: str | None = None  # of the whole file; read only for a receipt
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What was asked earlier in a conversation, and the visible text of the answer: never its reasoning."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came out of the attempt to refute a claim."""
+
+    ruling: Ruling
+    method: Literal["model", "arithmetic"]
+    p: float | None = None  # the model's probability of VALID among its two labels; None if it was not asked for that
+    evidence: str | None = None  # of a refutation by arithmetic: what does not hold
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement that a trajectory rests on."""
+
+    text: str
+    verdict: Verdict | None = None  # None: not checked
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One sampled solution, finished."""
+
+    seed: int
+    tokens: int  # generated, forced ones included
+    finish: Finish
+    answer: str | None  # extracted; None if the model never committed to one
+    text: str  # the visible text, after </think>
+    reasoning: str  # the text inside <think>…</think>
+    mean_logprob: float | None  # nats per sampled token, of the untempered distribution; None if nothing was sampled
+    claims: tuple[Claim, ...] = ()
+    reliability: float | None = None  # its weight in the vote; None if its claims were not checked
+
+
+@dataclass(frozen=True)
+class AnswerCluster:
+    """Trajectories with equivalent answers."""
+
+    answer: str  # as the first of them has it
+    members: tuple[int, ...]  # positions in the run's trajectories, ascending
+    weight: float
+
+    @property
+    def votes(self) -> int:
+        return len(self.members)
+
+
+@dataclass(frozen=True)
+class ReliabilityReport:
+    """Why this answer: never a probability, only what happened."""
+
+    clusters: tuple[AnswerCluster, ...]  # the chosen one first
+    majority: str | None  # what a plain vote says, always
+    decision: Decision  # what ended the run
+    checked: int = 0  # claims that got a verdict
+    refuted: int = 0
+    note: str | None = None  # a sentence, where the pass could not do what was asked
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a run cost. Seconds are wall time from the start of the prompt to the last token."""
+
+    prompt_tokens: int
+    solve_tokens: int
+    seconds: float
+    verify_tokens: int = 0  # claims and verdicts, generated
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.solve_tokens / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The end of a run, whichever way it ended."""
+
+    problem: str
+    status: Status
+    model: ModelIdentity
+    usage: Usage
+    answer: str | None = None
+    text: str = ""  # what is shown: the visible text, or the answer alone where it is only in the reasoning
+    error: str | None = None
+    mode: Mode = "single"
+    trajectories: tuple[Trajectory, ...] = ()
+    seeds: tuple[int, ...] = ()
+    report: ReliabilityReport | None = None  # of the reliability pass
+
+
+@dataclass(frozen=True)
+class Announced:
+    """What there is to say before a run begins: how long it may take, or why that is being found out first."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """The model is ready and the prompt is known."""
+
+    model: ModelIdentity
+    seed: int
+    prompt_tokens: int
+    max_tokens: int  # how many tokens a solution may have
+    context: int  # cells of the KV cache
+    samples: int = 1  # trajectories at most
+    dropped: int = 0  # earlier exchanges, the oldest, that the context has no room for
+    typical: tuple[int, int] = (4000, 16000)  # tokens: half of the model's solutions lie between
+
+
+@dataclass(frozen=True)
+class Wrote:
+    """A piece of text from a running trajectory."""
+
+    text: str
+    reasoning: bool  # inside <think>…</think>
+    tokens: int  # generated so far
+    retracts: bool = False  # the visible text before it was reasoning after all
+    index: int = 0  # of the trajectory
+
+
+@dataclass(frozen=True)
+class Closing:
+    """The end is being forced: the reasoning is closed, or the answer asked for outright."""
+
+    reason: Reason
+    asking: bool
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A trajectory of the reliability pass has ended; what the vote looks like now."""
+
+    index: int
+    trajectory: Trajectory
+    clusters: tuple[AnswerCluster, ...]  # by votes
+
+
+@dataclass(frozen=True)
+class Contested:
+    """Sampling is over and the vote is not clear: claims will be stated and checked."""
+
+    clusters: tuple[AnswerCluster, ...]
+    claims: int  # a trajectory
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A trajectory has stated its claims."""
+
+    index: int
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim got its verdict; `claim` counts in the trajectory's claims."""
+
+    index: int
+    claim: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event of every run."""
+
+    solution: Solution
+
+
+SolveEvent = Announced | Started | Wrote | Closing | Sampled | Contested | Claimed | Judged | Finished

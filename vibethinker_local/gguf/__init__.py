@@ -1,0 +1,1 @@
+"""GGUF files as data: their headers, and whether these make sense."""

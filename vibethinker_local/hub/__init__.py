@@ -1,1 +1,0 @@
-"""The Hugging Face hub, and how a model file comes from there onto this disk."""

@@ -1,0 +1,1 @@
+"""llama.cpp: the only folder that imports llama_cpp."""

@@ -1,0 +1,355 @@
+"""The real backend: llama.cpp through llama-cpp-python's low-level API. The only file of the app that imports it.
+
+Every return code is mapped here; native text goes to the log, never to the terminal.
+"""
+
+import ctypes
+import functools
+import logging
+import os
+import re
+import sys
+import types
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as Tokens
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibethinker_local.engine.backend import Logits, Slice, State
+from vibethinker_local.engine.model_info import ModelInfo
+from vibethinker_local.errors import EngineError, Interrupted, ModelError, NoRoom
+from vibethinker_local.events import CacheType
+from vibethinker_local.gguf import header as gguf_header
+from vibethinker_local.llama.grammar import LlamaGrammar
+
+log = logging.getLogger("vibethinker_local.llama")
+log.addHandler(logging.NullHandler())  # else Python prints warnings where no log was started
+
+BATCH = 512
+SEPARATE_PLACES = 2
+SEPARATE = f"Flash attention is not to be had here, so no more than {SEPARATE_PLACES} solutions run at once."
+_NO_FLASH_ATTENTION = re.compile("Flash Attention.*(set to disabled|required)|requires Flash Attention")
+_CACHE_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: enum ggml_type
+_LEVELS = {2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}  # ggml.h: enum ggml_log_level
+
+
+@functools.cache
+def library() -> Any:
+    """llama_cpp's low-level module, with its log sent to ours.
+
+    The package's __init__ imports its high-level half (a third of a second that every start would pay) and prints to
+    stderr, so the low-level module is loaded alone: under its own name, with a package that has only a path.
+    """
+    if "llama_cpp" not in sys.modules:
+        spec = find_spec("llama_cpp")
+        if spec is None or not spec.submodule_search_locations:
+            raise EngineError("llama-cpp-python is not installed: install vibethinker-local again.")
+        package = types.ModuleType("llama_cpp")
+        package.__path__ = list(spec.submodule_search_locations)
+        sys.modules["llama_cpp"] = package
+    try:
+        import llama_cpp.llama_cpp as native
+    except (OSError, RuntimeError, AttributeError) as error:
+        raise EngineError(f"llama.cpp's library cannot be loaded ({error}): install llama-cpp-python again.") from error
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")  # or a failing assert starts a debugger
+    native.llama_log_set(_log_callback(native.llama_log_callback), ctypes.c_void_p(0))
+    native.llama_backend_init()
+    return native
+
+
+@dataclass(frozen=True)
+class _Line:
+    text: str
+    error: bool
+
+
+_native_lines: list[_Line] = []  # of the call in progress, for `_heard`
+_callbacks: list[Any] = []  # ctypes callbacks must live as long as llama.cpp may call them
+
+
+def _log_callback(prototype: Callable[..., Any]) -> Any:
+    def write(level: int, text: bytes, _: object) -> None:
+        line = text.decode("utf-8", "replace").strip()
+        if line:
+            log.log(_LEVELS.get(level, logging.DEBUG), "%s", line)
+            _native_lines.append(_Line(line, error=level == 4))  # GGML_LOG_LEVEL_ERROR
+
+    _callbacks.append(prototype(write))
+    return _callbacks[-1]
+
+
+@contextmanager
+def _heard() -> Iterator[list[_Line]]:
+    """The lines that llama.cpp logs inside the block."""
+    _native_lines.clear()
+    yield _native_lines
+
+
+class LlamaBackend:
+    """One model and one context with a KV cache of `cells` cells for `places` streams.
+
+    They share the cells, which needs flash attention: without it, attention over all cells takes too long, so each of
+    at most two streams has cells of its own.
+    """
+
+    info: ModelInfo
+    vocabulary: int
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        cells: int,
+        places: int = 1,
+        threads: int,
+        cache: CacheType = "f16",
+        flash_attention: bool = True,
+    ) -> None:
+        """Load a model, onto the GPU if there is one that takes it. Raises ModelError if it cannot be used."""
+        gguf_header.read(path)
+        self._native = library()
+        self._native.llama_log_set(_callbacks[-1], ctypes.c_void_p(0))  # again: a process has one, quantize its own
+        self._model = self._context = None
+        self.batch, self.places, self.unified = BATCH, places, flash_attention
+        self._interrupted = ctypes.create_string_buffer(2)
+        gpu = supports_gpu()
+        try:
+            try:
+                self._open(path, cells, threads, cache, gpu=gpu)
+            except ModelError as error:
+                if not gpu:
+                    raise
+                self.close()
+                self._open(path, cells, threads, cache, gpu=False)
+                self.info = replace(self.info, notice=f"Running on the CPU, because the GPU refused: {error}")
+        except BaseException:
+            self.close()
+            raise
+        self.cells = int(self._native.llama_n_ctx(self._context))
+        self._memory = self._native.llama_get_memory(self._context)
+        self._batch = _Batch(self._native)
+        # Piece of every token, looked up once each: the call costs more than the lookup.
+        self._pieces: dict[int, bytes] = {}
+
+    def _open(self, path: Path, cells: int, threads: int, cache: CacheType, *, gpu: bool) -> None:
+        self._model = self._load(path, gpu=gpu)
+        self._vocab = self._native.llama_model_get_vocab(self._model)
+        self.vocabulary = int(self._native.llama_vocab_n_tokens(self._vocab))
+        self.info = self._describe()
+        if self.unified:
+            self._context = self._attend(path, cells, threads, cache)
+            self.unified = bool(self._context)
+        if not self._context:
+            wanted, self.places = self.places, min(self.places, SEPARATE_PLACES)
+            self._context = self._attend(path, cells // wanted * self.places, threads, "f16")
+            self.info = replace(self.info, notice=SEPARATE if wanted > self.places else None)
+
+    def _load(self, path: Path, *, gpu: bool) -> Any:
+        params = self._native.llama_model_default_params()
+        params.n_gpu_layers = 999 if gpu else 0
+        no_devices = (ctypes.c_void_p * 1)(None)
+        if not gpu:
+            params.devices = ctypes.addressof(no_devices)
+        with _heard() as lines:
+            model = self._native.llama_model_load_from_file(os.fsencode(path), params)
+        if not model:
+            raise ModelError(f"{path} cannot be loaded: {_reason(lines)}.")
+        return model
+
+    def _describe(self) -> ModelInfo:
+        native, model = self._native, self._model
+        template = native.llama_model_chat_template(model, None)
+        name = native.llama_ftype_name(native.llama_model_ftype(model))
+        return ModelInfo(
+            quant=_quant(name.decode() if name else "unknown"),
+            template=template.decode("utf-8", "replace") if template else None,
+            trained_context=int(native.llama_model_n_ctx_train(model)),
+            parameters=int(native.llama_model_n_params(model)),
+            bytes=int(native.llama_model_size(model)),
+            ends=frozenset({native.llama_vocab_eos(self._vocab), native.llama_vocab_eot(self._vocab)} - {-1}),
+        )
+
+    def _attend(self, path: Path, cells: int, threads: int, cache: CacheType) -> Any:
+        """The context; None if it cannot have the flash attention that a unified cache needs."""
+        native = self._native
+        params = native.llama_context_default_params()
+        params.n_ctx = cells
+        params.n_batch = params.n_ubatch = BATCH
+        params.n_seq_max = self.places
+        params.n_outputs_max = max(self.places, 8)
+        params.n_threads = params.n_threads_batch = threads
+        params.kv_unified = self.unified
+        flash = native.LLAMA_FLASH_ATTN_TYPE_AUTO if self.unified else native.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.flash_attn_type = flash
+        params.type_k = params.type_v = _CACHE_TYPES[cache]
+        params.no_perf = True
+        with _heard() as lines:
+            context = native.llama_init_from_model(self._model, params)
+        if self.unified and any(_NO_FLASH_ATTENTION.search(line.text) for line in lines):
+            if context:
+                native.llama_free(context)
+            return None
+        if not context:
+            raise ModelError(
+                f"{path.name} does not run with a context of {cells} tokens: {_reason(lines)}. "
+                "Use a shorter context (--ctx) or a smaller quant."
+            )
+        native.llama_set_abort_callback(context, _is_set(native), ctypes.addressof(self._interrupted))
+        return context
+
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        """Token ids of `text`; control tokens are recognised in it only with `special`."""
+        data = text.encode("utf-8", "replace")
+        room = len(data) + 8
+        ids = (self._native.llama_token * room)()
+        count = self._native.llama_tokenize(self._vocab, data, len(data), ids, room, False, special)
+        if count < 0:
+            raise EngineError(f"llama.cpp could not tokenize {len(data)} bytes of text (code {count}).")
+        return list(ids[:count])
+
+    def piece(self, token: int) -> bytes:
+        found = self._pieces.get(token)
+        if found is None:
+            buffer = ctypes.create_string_buffer(256)
+            size = self._native.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+            found = self._pieces[token] = buffer.raw[: max(0, size)]
+        return found
+
+    def decode(self, slices: Tokens[Slice]) -> Logits:
+        batch = self._batch
+        rows = batch.fill(slices)
+        self._interrupted[0] = b"\0"
+        with _heard() as lines:
+            code = self._native.llama_decode(self._context, batch.native)
+        if code == 1:
+            raise NoRoom(f"No room in the KV cache for a batch of {batch.native.n_tokens} tokens.")
+        if code == 2:
+            for piece in slices:
+                self.trim(piece.place, piece.start)
+            raise Interrupted(f"A batch of {batch.native.n_tokens} tokens was not finished.")
+        if code != 0:
+            raise EngineError(
+                f"llama.cpp could not compute a batch of {batch.native.n_tokens} tokens (code {code}): "
+                f"{_reason(lines)}."
+            )
+        if rows == 0:
+            return np.empty((0, self.vocabulary), np.float32)
+        pointer = self._native.llama_get_logits(self._context)
+        return np.ctypeslib.as_array(pointer, shape=(rows, self.vocabulary))
+
+    def interrupt(self) -> None:
+        self._interrupted[0] = b"\1"
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        if self.unified:
+            self._native.llama_memory_seq_cp(self._memory, source, target, 0, length)
+        else:  # llama.cpp copies the cells of a place whole or not at all
+            self._native.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+            self.trim(target, length)
+
+    def trim(self, place: int, length: int) -> None:
+        self._native.llama_memory_seq_rm(self._memory, place, length, -1)
+
+    def save(self, place: int) -> State | None:
+        size = int(self._native.llama_state_seq_get_size(self._context, place))
+        from vibethinker_local.system import machine  # a twentieth of a second that few starts need
+
+        if size > machine.room().memory // 2:
+            return None
+        state = np.empty(size, np.uint8)
+        self._native.llama_state_seq_get_data(self._context, _bytes(state), len(state), place)
+        return state
+
+    def restore(self, place: int, state: State) -> bool:
+        if self._native.llama_state_seq_set_data(self._context, _bytes(state), len(state), place):
+            return True
+        self.trim(place, 0)
+        return False
+
+    def grammar(self, source: str) -> LlamaGrammar:
+        return LlamaGrammar(self._native, self._vocab, self._markers, source)
+
+    @functools.cached_property
+    def _markers(self) -> NDArray[np.int64]:
+        """Control tokens that end nothing: a grammar would take their names for text."""
+        is_control = functools.partial(self._native.llama_vocab_is_control, self._vocab)
+        return np.array([t for t in range(self.vocabulary) if is_control(t) and t not in self.info.ends], np.int64)
+
+    def close(self) -> None:
+        if self._context:
+            self._native.llama_free(self._context)
+        if self._model:
+            self._native.llama_model_free(self._model)
+        self._context = self._model = None
+
+
+class _Batch:
+    """llama.cpp's batch over arrays of ours, which are filled faster than its structures are."""
+
+    def __init__(self, native: Any) -> None:
+        self._tokens, self._positions, self._places = (np.zeros(BATCH, np.int32) for _ in range(3))
+        self._wanted = np.zeros(BATCH, np.int8)
+        self._one_place = np.ones(BATCH, np.int32)
+        self._pointers = (ctypes.POINTER(ctypes.c_int32) * BATCH)()
+        for i in range(BATCH):
+            self._pointers[i] = ctypes.cast(self._places.ctypes.data + 4 * i, ctypes.POINTER(ctypes.c_int32))
+        self.native = native.llama_batch(
+            token=self._tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
+            pos=self._positions.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
+            n_seq_id=self._one_place.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
+            seq_id=self._pointers,
+            logits=self._wanted.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+        )
+
+    def fill(self, slices: Tokens[Slice]) -> int:
+        """Returns how many rows of logits are wanted."""
+        count = rows = 0
+        for piece in slices:
+            begin, count = count, count + len(piece.tokens)
+            self._tokens[begin:count] = piece.tokens
+            self._positions[begin:count] = np.arange(piece.start, piece.start + count - begin)
+            self._places[begin:count] = piece.place
+            self._wanted[begin:count] = 0
+            if piece.logits:
+                self._wanted[count - 1] = 1
+                rows += 1
+        self.native.n_tokens = count
+        return rows
+
+
+def _is_set(native: Any) -> Any:
+    """A callback that looks whether a byte is set. Asked after every node of a graph, so no Python: strlen is one."""
+    c = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
+    return ctypes.cast(c.strlen, native.ggml_abort_callback)
+
+
+def _bytes(state: State) -> Any:
+    return state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+
+
+def system_info() -> str:
+    """llama.cpp's line about the CPU features and backends it was built with."""
+    info: bytes = library().llama_print_system_info()
+    return info.decode("utf-8", "replace").strip()
+
+
+def supports_gpu() -> bool:
+    return bool(library().llama_supports_gpu_offload())
+
+
+def _reason(lines: list[_Line]) -> str:
+    """The most telling of llama.cpp's error lines, without the name of the function that wrote it."""
+    line = next((line.text for line in lines if line.error), "llama.cpp gave no reason")
+    return line.split(": ", 1)[-1].rstrip(".") if ": " in line else line.rstrip(".")
+
+
+def _quant(name: str) -> str:
+    """`Q4_K - Medium` as the file names say it: Q4_K_M."""
+    base, _, size = name.removeprefix("(guessed) ").partition(" - ")
+    return f"{base}_{size[0]}" if size else base

@@ -1,0 +1,25 @@
+"""What to load, for the process that loads it. Imports llama.cpp there and not before."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vibethinker_local.events import CacheType
+
+if TYPE_CHECKING:
+    from vibethinker_local.llama.backend import LlamaBackend
+
+
+@dataclass(frozen=True)
+class LlamaModel:
+    path: Path
+    cells: int
+    places: int
+    threads: int
+    cache: CacheType = "f16"
+
+    def open(self) -> "LlamaBackend":
+        """Raises ModelError."""
+        from vibethinker_local.llama.backend import LlamaBackend
+
+        return LlamaBackend(self.path, cells=self.cells, places=self.places, threads=self.threads, cache=self.cache)

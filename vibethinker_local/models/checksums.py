@@ -1,0 +1,87 @@
+"""Which model files were read whole, and the sha256 of each: so that a file is hashed once, not at every start.
+
+One small record per file, by path, below the data folder. It counts as long as the file's size and time are the same.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vibethinker_local.errors import ModelError
+from vibethinker_local.system import paths
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
+PIECE = 1 << 22  # bytes
+
+
+def known(path: Path) -> str | None:
+    """The sha256 of a file that was read whole and has not changed since, or None."""
+    try:
+        record = json.loads(_record(path).read_bytes())
+        same = record["size"], record["mtime_ns"]
+        sha256 = record["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return sha256 if isinstance(sha256, str) and same == _identity(path) else None
+
+
+def read_into(path: Path, hashed: "Hash") -> Iterator[int]:
+    """Read a file whole into a hash; yields the bytes read so far. Raises ModelError."""
+    done = 0
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(PIECE):
+                hashed.update(piece)
+                done += len(piece)
+                yield done
+    except OSError as error:
+        raise ModelError(f"The model file {path} cannot be read: {error.strerror}.") from error
+
+
+def sha256(path: Path) -> str:
+    """The sha256 of a file: from its record, else by reading it whole, which is recorded. Raises ModelError."""
+    if found := known(path):
+        return found
+    before, hashed = _identity(path), hashlib.sha256()
+    for _ in read_into(path, hashed):
+        pass
+    if before == _identity(path):  # nobody has written to it meanwhile
+        remember(path, hashed.hexdigest())
+    return hashed.hexdigest()
+
+
+def remember(path: Path, sha256: str) -> None:
+    """Record the sha256 that a file was found to have. Where nothing can be kept, it will be read again."""
+    size, mtime_ns = _identity(path) or (0, 0)
+    record, where = {"path": str(path), "size": size, "mtime_ns": mtime_ns, "sha256": sha256}, _record(path)
+    with suppress(OSError):
+        where.parent.mkdir(parents=True, exist_ok=True)
+        new = where.with_suffix(f".{os.getpid()}")
+        new.write_text(json.dumps(record), encoding="utf-8")
+        new.replace(where)
+
+
+def forget(path: Path) -> None:
+    """Drop a file's record."""
+    with suppress(OSError):
+        _record(path).unlink()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Size and time: other bytes have another one of them."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _record(path: Path) -> Path:
+    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
+    return paths.data() / "verified" / f"{name}.json"

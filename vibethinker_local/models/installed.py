@@ -1,0 +1,212 @@
+"""Which model files are on this machine, and the choice of one. Loads nothing.
+
+A file counts as installed once all of it was read and its sha256 is the right one (verified.py). `vibe pull` sees to
+that; a file that came another way is read when it is first used. A path that the user gives is the user's own affair.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vibethinker_local.errors import ModelError, UsageError
+from vibethinker_local.gguf import header as gguf_header
+from vibethinker_local.models import checksums, memory
+from vibethinker_local.models.spec import BUNDLED, ModelFile, ModelSpec, find, registry
+from vibethinker_local.system import machine, paths
+
+__all__ = ["BUNDLED", "Chosen", "Installed", "ModelSpec", "choose", "installed", "registry"]
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A model file that lies on this machine; `listed` is its entry, None if it was built here."""
+
+    path: Path
+    quant: str
+    listed: ModelFile | None = None
+
+    @property
+    def bytes(self) -> int:
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
+    @property
+    def expected(self) -> str | None:
+        """The sha256 it must have: by its entry, else by its name in the hub's cache; None if nobody told."""
+        if self.listed is None or self.listed.sha256:
+            return self.listed.sha256 if self.listed else None
+        blob = self.path.readlink().name if self.path.is_symlink() else ""
+        return blob if len(blob) == 64 else None
+
+    @property
+    def state(self) -> Literal["sound", "unchecked", "damaged"]:
+        """What is known about it without reading it."""
+        if self.listed and self.listed.package:
+            return "sound"  # came with the program
+        if self.listed and self.listed.bytes not in (None, self.bytes):
+            return "damaged"
+        found = checksums.known(self.path)
+        if found is None:
+            return "unchecked"
+        return "sound" if self.expected in (None, found) else "damaged"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A model that can be loaded: its name, its spec and its file."""
+
+    name: str
+    spec: ModelSpec
+    path: Path
+
+
+def built_path(name: str, quant: str) -> Path:
+    """Where a file that is made here from the model's checkpoint lies."""
+    return paths.built_models() / name / f"{name}-{quant}.gguf"
+
+
+def installed(name: str, spec: ModelSpec) -> list[Installed]:
+    """The model's files on this machine, the largest first: it is the closest to the original."""
+    found = [Installed(path, file.quant, file) for file in spec.files for path in _places(file)]
+    built = (paths.built_models() / name).glob(f"{name}-*.gguf")
+    found += [Installed(path, path.stem.removeprefix(f"{name}-")) for path in built]
+    return sorted(found, key=lambda each: (-each.bytes, each.path))
+
+
+def hub_folder(repository: str) -> Path:
+    """A repository's folder in the Hugging Face cache."""
+    return paths.hub_cache() / f"models--{repository.replace('/', '--')}"
+
+
+def _places(file: ModelFile) -> list[Path]:
+    """Where a listed file lies: at most one path, the newest."""
+    if file.package:
+        places = [paths.PACKAGE / file.package]
+    else:
+        assert file.repository
+        places = list((hub_folder(file.repository) / "snapshots").glob(f"*/{file.file}"))
+    there = sorted((place for place in places if place.is_file()), key=lambda place: place.stat().st_mtime)
+    return there[-1:]
+
+
+def partial(file: ModelFile) -> Path | None:
+    """What there is of a file whose download was cut off; None if nothing is, or its name is not known."""
+    if not (file.repository and file.sha256):
+        return None
+    path = hub_folder(file.repository) / "blobs" / f"{file.sha256}.incomplete"
+    return path if path.exists() else None
+
+
+def choose(wanted: str | None, say: Callable[[str], None] = lambda text: None) -> Chosen:
+    """The model to load: NAME or NAME:QUANT, a .gguf path, or with None the best installed one.
+
+    `say` hears why something takes a while, or is passed over. Raises ModelError.
+    """
+    known = registry()
+    if wanted is None:
+        return _best(known, say)
+    if named := find(wanted, known):
+        return _named(*named, known, say)
+    try:
+        path = Path(wanted).expanduser()
+        if wanted and path.is_dir():
+            raise ModelError(f"{wanted} is a folder: give the .gguf file inside it.")
+        if wanted and path.exists():
+            if not path.is_file():  # a pipe would be waited for
+                raise ModelError(f"{wanted} is not a GGUF file, but a pipe or a device: give a .gguf model.")
+            return Chosen(path.stem, _spec_for(path, known), path)
+    except (OSError, RuntimeError, ValueError) as error:  # too long, no permission, no such ~user
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ModelError(f"{wanted} cannot be a model file ({reason}): check the path.") from error
+    if path.suffix == ".gguf" or len(path.parts) > 1:
+        raise ModelError(f"There is no model file {wanted}: check the path.")
+    names = ", ".join(known)
+    raise ModelError(f"There is no model called {wanted!r}: give one of {names}, or the path of a .gguf file.")
+
+
+def _best(known: dict[str, ModelSpec], say: Callable[[str], None]) -> Chosen:
+    for name, spec in known.items():
+        for each in _that_fit_first(installed(name, spec)):
+            try:
+                check(each, name, say)
+            except ModelError as error:
+                say(str(error))
+                continue
+            return Chosen(name, spec, each.path)
+    raise ModelError(f"No model is installed, not even {BUNDLED}: install vibethinker-local again.")
+
+
+def _named(name: str, quant: str | None, known: dict[str, ModelSpec], say: Callable[[str], None]) -> Chosen:
+    spec = known[name]
+    found = _that_fit_first(list(matching(installed(name, spec), quant)))
+    for each in found:
+        try:
+            check(each, name, say)
+        except ModelError:
+            if each is found[-1]:
+                raise
+            continue
+        return Chosen(name, spec, each.path)
+    asked = f"{name}:{quant}" if quant else name
+    raise ModelError(f"{asked} is not installed: `vibe pull {asked}` fetches it, `-m {BUNDLED}` is there.")
+
+
+def _that_fit_first(files: list[Installed]) -> list[Installed]:
+    """Those that fit into memory before those that do not."""
+    if len(files) < 2:
+        return files
+    room = machine.room()
+
+    def too_large(file: Installed) -> bool:
+        try:
+            return not memory.context(gguf_header.read(file.path), room, most=memory.LEAST_CONTEXT)
+        except ModelError:
+            return True
+
+    return sorted(files, key=too_large)
+
+
+def matching(files: list[Installed], quant: str | None) -> Iterator[Installed]:
+    """Those of a quant, or all."""
+    return (each for each in files if quant is None or each.quant.upper() == quant.upper())
+
+
+def check(file: Installed, name: str, say: Callable[[str], None]) -> None:
+    """See that a file is what it should be; reads it whole if nobody has. Raises ModelError."""
+    if file.state == "unchecked":
+        say(f"Reading {file.path.name} ({file.bytes / 1e9:.2f} GB) once, to check it.")
+        checksums.sha256(file.path)
+    if file.state == "damaged":
+        raise ModelError(
+            f"{file.path} is not the file that it should be (by its size or sha256): "
+            f"`vibe rm {name}:{file.quant}` removes it, `vibe pull {name}:{file.quant}` fetches it again."
+        )
+
+
+def remove(file: Installed) -> None:
+    """Delete a file, with its names in the hub's cache and its record. Raises UsageError or ModelError."""
+    if file.listed and file.listed.package:
+        raise UsageError(f"{file.path.name} is part of the program: it cannot be removed alone.")
+    checksums.forget(file.path)
+    blob = file.path.resolve() if file.path.is_symlink() else file.path
+    names = [file.path]
+    if file.listed and file.listed.repository:
+        names = list((hub_folder(file.listed.repository) / "snapshots").glob(f"*/{file.listed.file}"))
+    try:
+        for name in names:
+            if name.resolve() == blob:
+                name.unlink(missing_ok=True)
+        blob.unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelError(f"{error.filename} cannot be removed: {error.strerror}.") from error
+
+
+def _spec_for(path: Path, known: dict[str, ModelSpec]) -> ModelSpec:
+    """A file that models.toml lists by name keeps its profile; any other one gets VibeThinker's."""
+    for name, spec in known.items():
+        if any(path.name == file.name for file in spec.files) or path.parent == paths.built_models() / name:
+            return spec
+    return next(iter(known.values()))

@@ -1,0 +1,65 @@
+"""`vibe models`: every known model file and what is to be known about it here. Changes nothing, loads nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vibethinker_local.errors import ModelError
+from vibethinker_local.gguf import header as gguf_header
+from vibethinker_local.gguf.header import Header
+from vibethinker_local.models import installed, memory, results
+from vibethinker_local.models.installed import Installed
+from vibethinker_local.models.spec import ModelFile, ModelSpec
+from vibethinker_local.system.machine import Room
+
+State = Literal["installed", "unchecked", "damaged", "partly here", "not installed"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file. `context` is what fits into memory beside it: 0 where it does not fit, None where nobody knows."""
+
+    model: str
+    about: str
+    quant: str
+    bytes: int | None
+    state: State
+    path: Path | None
+    context: int | None
+    tokens_per_second: float | None = None  # one Sequence, as `vibe bench` found
+
+    @property
+    def fits(self) -> bool | None:
+        return None if self.context is None else self.context > 0
+
+
+def rows(known: dict[str, ModelSpec], room: Room) -> Iterator[Row]:
+    """Installed files first, of each model; then one line for each quant that could be fetched."""
+    for name, spec in known.items():
+        here = installed.installed(name, spec)
+        for file in here:
+            state: State = "installed" if file.state == "sound" else file.state
+            measured = results.of(file.path)
+            speed = measured.rate(1) if measured else None
+            yield Row(name, spec.about, file.quant, file.bytes, state, file.path, _context(spec, file, room), speed)
+        seen = {file.quant.upper() for file in here}
+        for listed in spec.files:
+            if listed.quant.upper() not in seen:
+                seen.add(listed.quant.upper())
+                yield _absent(name, spec, listed, room)
+
+
+def _absent(name: str, spec: ModelSpec, file: ModelFile, room: Room) -> Row:
+    size = file.bytes or file.about_bytes
+    context = memory.context(spec.shape.header(size), room, most=spec.context) if spec.shape and size else None
+    state: State = "partly here" if installed.partial(file) else "not installed"
+    return Row(name, spec.about, file.quant, size, state, None, context)
+
+
+def _context(spec: ModelSpec, file: Installed, room: Room) -> int | None:
+    try:
+        header: Header = gguf_header.read(file.path)
+    except ModelError:
+        return None
+    return memory.context(header, room, most=spec.context)

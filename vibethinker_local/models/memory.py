@@ -1,0 +1,159 @@
+"""Whether a model fits into memory, with which context and for how many Sequences: decided before anything is loaded.
+
+Computed from the file's header alone, for the way this engine opens llama.cpp: batches of 512 tokens, one KV cache
+that all Sequences share, flash attention, logits for as many tokens as there are Sequences.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vibethinker_local.errors import ModelError
+from vibethinker_local.events import CacheType
+from vibethinker_local.gguf.header import Header
+from vibethinker_local.system.machine import Room, size
+
+VALUES, VALUE_BYTES = 32, {"f16": 64, "q8_0": 34}  # bytes of so many keys or values
+
+LEAST_CONTEXT, STEP = 8192, 1024  # tokens: a Sequence gets at least this by default, and more in such steps
+BATCH = 512  # tokens
+PROGRAM = 100 << 20  # bytes; Python and the libraries, in the two processes
+PER_TOKEN = 340  # bytes of llama.cpp's tables per token of the vocabulary
+ADDRESSES = 288 << 20  # bytes of address space for the libraries, not counting the threads
+PER_THREAD = 80 << 20  # bytes of address space for a thread's stack and arena
+SHARE = 0.9  # of the memory that may be filled: others are using the machine too
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that a model needs to run."""
+
+    weights: int
+    kv_cache: int
+    compute: int  # intermediate results, and the logits
+    program: int
+    threads: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.kv_cache + self.compute + self.program
+
+    @property
+    def addresses(self) -> int:
+        """Of one process: llama.cpp maps the file, and rearranges the weights in a copy whose originals it drops."""
+        return 2 * self.weights + self.kv_cache + self.compute + ADDRESSES + self.threads * PER_THREAD
+
+    def fits(self, room: Room) -> bool:
+        return self.total <= SHARE * room.memory and (
+            room.address_space is None or self.addresses <= room.address_space
+        )
+
+    def __str__(self) -> str:
+        parts = (("weights", self.weights), ("KV cache", self.kv_cache), ("the rest", self.compute + self.program))
+        return f"{size(self.total)} ({', '.join(f'{name} {size(part)}' for name, part in parts)})"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a model is loaded with, and why."""
+
+    context: int  # tokens that each Sequence may count on
+    sequences: int  # that run at once
+    cache: CacheType
+    need: Need
+    reason: str
+
+    @property
+    def cells(self) -> int:
+        """Of the KV cache, in tokens."""
+        return self.context * self.sequences
+
+
+def need(header: Header, cells: int, sequences: int, cache: CacheType = "f16", *, threads: int = 1) -> Need:
+    """What a model needs for so many cells and Sequences.
+
+    The compute buffer as llama.cpp 0.3.36 lays it out (src/llama-context.cpp, graph_reserve): the attention mask and
+    the widest point of the feed-forward network, or the logits if they are more. And what it does not log: the copy of
+    a matrix product's input in the weights' own block format.
+    """
+    cells = -(-cells // 256) * 256
+    batch = min(BATCH, cells)
+    mask = 2 * batch * cells
+    network = 4 * batch * (3 * header.feed_forward + 4 * header.width)
+    row = 4 * header.vocabulary
+    unlogged = 2 * batch * header.feed_forward
+    return Need(
+        weights=header.weights,
+        kv_cache=cells * header.layers * 2 * header.kv_width * VALUE_BYTES[cache] // VALUES,
+        compute=max(mask + network, max(sequences, 8) * row) + sequences * row + unlogged,
+        program=PROGRAM + PER_TOKEN * header.vocabulary,
+        threads=threads,
+    )
+
+
+def plan(
+    header: Header,
+    room: Room,
+    *,
+    sequences: int,
+    context: int | None = None,
+    most: int = 32768,
+    cache: CacheType = "f16",
+    threads: int = 1,
+) -> Plan:
+    """The largest context that fits, up to `most` tokens, times `sequences`; fewer of them where even 8,192 do not.
+
+    With `context` given, that and no other. Raises ModelError, naming the remedies, if not even one Sequence fits.
+    """
+    most = min(most, header.trained_context)
+    least = context or min(LEAST_CONTEXT, most)
+
+    def wanted(tokens: int, count: int) -> Need:
+        return need(header, tokens * count, count, cache, threads=threads)
+
+    contexts = [context] if context else list(_descending(most, least))
+    fitting = (
+        (tokens, count) for count in range(sequences, 0, -1) for tokens in contexts if wanted(tokens, count).fits(room)
+    )
+    tokens, count = next(fitting, (0, 0))
+    if count == 0:
+        raise ModelError(
+            f"The model does not fit into memory: for a context of {least:,} tokens it needs "
+            f"{_short(wanted(least, 1), room)}. Use a smaller quant, a shorter context (--ctx), or fewer Sequences "
+            f"at once (-k){'; or --kv q8_0' if cache == 'f16' else ''}."
+        )
+    chosen = f"{tokens:,} tokens of context" + (f" for each of {count} Sequences" if count > 1 else "")
+    if count < sequences:
+        reason = f"{chosen}: {sequences} at once do not fit into {_limit(wanted(least, sequences), room)}."
+    elif tokens < contexts[0]:
+        reason = f"{chosen}: {most:,} do not fit into {_limit(wanted(most, count), room)}."
+    else:
+        reason = f"{chosen} fit into {_limit(wanted(tokens, count), room)}."
+    return Plan(tokens, count, cache, wanted(tokens, count), reason)
+
+
+def context(header: Header, room: Room, *, most: int) -> int:
+    """The largest context, up to `most` tokens, that one Sequence can have; 0 if the model does not fit at all."""
+    try:
+        return plan(header, room, sequences=1, most=most).context
+    except ModelError:
+        return 0
+
+
+def _descending(most: int, least: int) -> Iterator[int]:
+    yield most
+    yield from range((most - 1) // STEP * STEP, least, -STEP)
+    if least < most:
+        yield least
+
+
+def _short(wanted: Need, room: Room) -> str:
+    if wanted.total > SHARE * room.memory:
+        return f"{wanted}, and may fill {SHARE:.0%} of {_limit(wanted, room)}"
+    return f"{size(wanted.addresses)} of address space, and {size(room.address_space or 0)} are allowed (ulimit -v)"
+
+
+def _limit(wanted: Need, room: Room) -> str:
+    """What there is of that which is, or comes next to being, too little."""
+    if room.address_space is not None and wanted.total <= SHARE * room.memory:
+        return f"the {size(room.address_space)} of address space that a process may have (ulimit -v)"
+    return f"the {size(room.memory)} that {room.limit} has free"

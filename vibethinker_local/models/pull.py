@@ -1,0 +1,131 @@
+"""`vibe pull`: which file of a model suits this machine, and how it comes here."""
+
+import re
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from vibethinker_local.errors import ModelError, UsageError
+from vibethinker_local.models import memory
+from vibethinker_local.models.download import Progress, fetch
+from vibethinker_local.models.hub import Missing, list_files, look_up
+from vibethinker_local.models.installed import installed, matching
+from vibethinker_local.models.spec import BUNDLED, ModelFile, ModelSpec
+from vibethinker_local.system.machine import Room
+
+T = TypeVar("T")
+CHECKPOINT = (".safetensors", ".json", ".jinja", "README.md")  # endings of what a checkpoint consists of
+PLAIN = re.compile(r"[\w.-]+")  # names that lead into no other folder, on Windows neither
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A quant of a model, the files that are of it, and in a sentence why it was taken."""
+
+    files: tuple[ModelFile, ...]
+    why: str
+
+    @property
+    def quant(self) -> str:
+        return self.files[0].quant
+
+
+def choose(name: str, spec: ModelSpec, quant: str | None, room: Room, context: int | None) -> Choice:
+    """The quant that was asked for, or the best that suits the memory. Raises UsageError or ModelError.
+
+    The best is the first in models.toml that leaves room for the context; where none does, the smallest with a shorter
+    one. So more memory never means a worse quant.
+    """
+    there = [file for file in spec.files if file.repository]
+    if name == BUNDLED:
+        raise UsageError(f"{name} comes with the program: there is nothing to fetch.")
+    if not there:
+        raise UsageError(f"models.toml lists no file of {name}: `vibe pull {name} --from checkpoint` makes one.")
+    if quant:
+        if not _of(there, quant):
+            raise UsageError(f"{name} has no {quant}: give one of {', '.join(dict.fromkeys(f.quant for f in there))}.")
+        return Choice(_of(there, quant), "asked for")
+    quants = list(dict.fromkeys(file.quant for file in there))
+    if spec.shape is None:
+        return Choice(_of(there, quants[0]), "the first in its entry, which does not tell the model's shape")
+    wanted = min(context or spec.context, spec.shape.trained_context)
+    sizes = {each: max(file.bytes or file.about_bytes or 0 for file in _of(there, each)) for each in quants}
+    contexts = {each: memory.context(spec.shape.header(sizes[each]), room, most=wanted) for each in quants}
+    if found := next((each for each in quants if contexts[each] >= wanted), None):
+        return Choice(_of(there, found), f"the best that leaves room for {wanted:,} tokens of context in the {room}")
+    smallest = min(quants, key=sizes.__getitem__)
+    if not contexts[smallest]:
+        raise ModelError(f"No quant of {name} fits into the {room}: name one to fetch it all the same.")
+    why = f"the smallest; {contexts[smallest]:,} tokens of context fit beside it into the {room}"
+    return Choice(_of(there, smallest), why)
+
+
+def _of(files: list[ModelFile], quant: str) -> tuple[ModelFile, ...]:
+    return tuple(file for file in files if file.quant.upper() == quant.upper())
+
+
+def files(name: str, spec: ModelSpec, choice: Choice, say: Callable[[str], None]) -> Generator[Progress, None, Path]:
+    """Fetch a file of the choice from the first place that has it, unless it is here. Raises ModelError."""
+    here = [each for each in matching(installed(name, spec), choice.quant) if each.state == "sound"]
+    if here:
+        return here[0].path
+    for file in choice.files:
+        assert file.repository
+        assert file.file
+        try:
+            remote = look_up(file.repository, file.file, file.revision, sha256=file.sha256, size=file.bytes)
+        except Missing as error:
+            if file is choice.files[-1]:
+                raise
+            say(f"{error} Trying {choice.files[-1].repository}.")
+            continue
+        if file.sha256 is None:
+            say(f"models.toml has no sha256 of {file.file}: the hub's own is what counts, {remote.sha256}.")
+        return (yield from fetch(remote, file.sha256))
+    raise ModelError(f"{name} has no file to fetch.")
+
+
+def checkpoint(name: str, spec: ModelSpec) -> Generator[Progress, None, Path]:
+    """Fetch the safetensors and what belongs to them; returns their folder. Raises UsageError or ModelError."""
+    if spec.source is None:
+        raise UsageError(f"models.toml names no checkpoint of {name}: add `source` to its entry.")
+    commit, names = list_files(spec.source, spec.source_revision)
+    wanted = [file for file in names if PLAIN.fullmatch(file) and file.endswith(CHECKPOINT)]
+    if not any(file.endswith(".safetensors") for file in wanted):
+        raise ModelError(f"{spec.source} holds no safetensors: only such checkpoints can be used.")
+    for file in sorted(wanted):
+        path = yield from fetch(look_up(spec.source, file, commit))
+    return path.parent
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a file that is made here has come, in bytes."""
+
+    stage: str
+    file: str
+    done: int
+    total: int
+
+
+class Stage(Protocol):
+    """A step of the quantizer's, which does not name the file."""
+
+    @property
+    def stage(self) -> str: ...
+    @property
+    def done(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+
+
+def named(file: str, building: Generator[Stage, None, T]) -> Generator[Step, None, T]:
+    """The steps of making a file, with the file's name."""
+    while True:
+        try:
+            step = next(building)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        yield Step(step.stage, file, step.done, step.total)

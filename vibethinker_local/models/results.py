@@ -1,0 +1,166 @@
+"""How fast this machine runs a model: what `vibe bench` found, kept per model file and machine.
+
+Other commands read it to quote times and to choose the number of threads. Nothing is measured here.
+"""
+
+import hashlib
+import os
+import platform
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vibethinker_local.system import machine, paths
+from vibethinker_local.system.files import write_atomic
+
+
+class _Figure(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class File(_Figure):
+    """The model file that was measured; the quants of one model have equal `parameters`."""
+
+    name: str
+    file: str
+    bytes: int
+    quant: str
+    parameters: int
+
+
+class Machine(_Figure):
+    processor: str
+    cpus: int
+    threads: int  # that were used: the fastest number, unless the user gave one
+    system: str
+    llama_cpp_python: str
+
+
+class Prefill(_Figure):
+    """Medians, with the lowest and highest repetition, here as below."""
+
+    tokens: int
+    tokens_per_second: float
+    low: float
+    high: float
+
+
+class Decode(_Figure):
+    """Tokens per second summed over the Sequences, sampling included."""
+
+    sequences: int
+    depth: int  # cells that each attends to when it begins; the Sequences share them
+    tokens_per_second: float
+    low: float
+    high: float
+    sampling_ms_per_token: float
+
+
+class Ratio(_Figure):
+    """Ours by theirs, measured in turn; `low` and `high` are those of single rounds."""
+
+    what: str
+    peer: str
+    ratio: float
+    low: float
+    high: float
+    ours: float
+    theirs: float
+    unit: str
+    rounds: int
+
+
+class Figures(_Figure):
+    version: Literal[1] = 1
+    measured: str  # time, UTC
+    model: File
+    machine: Machine
+    prefill: tuple[Prefill, ...]
+    decode: tuple[Decode, ...]
+    deep: tuple[Decode, ...] = ()
+    peers: tuple[Ratio, ...] = ()
+
+    @property
+    def best_sequences(self) -> int:
+        """As many as decode most tokens per second together."""
+        return max(self.decode, key=lambda row: row.tokens_per_second).sequences
+
+    def rate(self, sequences: int) -> float:
+        """Tokens per second to expect of so many Sequences together, between what was measured."""
+        rows = sorted(self.decode, key=lambda row: row.sequences)
+        for below, above in pairwise(rows):
+            if below.sequences <= sequences <= above.sequences:
+                share = (sequences - below.sequences) / (above.sequences - below.sequences)
+                return below.tokens_per_second + share * (above.tokens_per_second - below.tokens_per_second)
+        return rows[0 if sequences < rows[0].sequences else -1].tokens_per_second
+
+
+def here(threads: int) -> Machine:
+    """This machine."""
+    system = f"{platform.system()} {platform.machine()}"
+    return Machine(
+        processor=machine.processor(),
+        cpus=machine.logical_cpus(),
+        threads=threads,
+        system=system,
+        llama_cpp_python=version("llama-cpp-python"),
+    )
+
+
+def keep(found: Figures) -> Path:
+    """Write figures in place of earlier ones for the same file and machine. Raises UsageError if that is impossible."""
+    path = _folder() / f"{_key(found.model.file, found.model.bytes)}.json"
+    write_atomic(path, found.model_dump_json(indent=1))
+    return path
+
+
+def of(path: Path) -> Figures | None:
+    """What was measured here for a model file, None if nothing was."""
+    with suppress(OSError):
+        return _read(_folder() / f"{_key(path.name, path.stat().st_size)}.json")
+    return None
+
+
+def of_other_quants(found: Figures) -> list[Figures]:
+    """The figures of all files of one model that were measured here, these among them, the smallest file first."""
+    kept = {other.model.file: other for file in sorted(_folder().glob("*.json")) if (other := _read(file))}
+    kept[found.model.file] = found
+    same = [
+        other
+        for other in kept.values()
+        if other.model.parameters == found.model.parameters
+        and (other.machine.processor, other.machine.cpus) == (found.machine.processor, found.machine.cpus)
+    ]
+    return sorted(same, key=lambda other: other.model.bytes)
+
+
+def fastest(files: Iterable[Figures]) -> dict[int, Figures]:
+    """For each number of Sequences that several of the files were measured with, the fastest of them."""
+    by_count: dict[int, list[tuple[float, Figures]]] = {}
+    for found in files:
+        for row in found.decode:
+            by_count.setdefault(row.sequences, []).append((row.tokens_per_second, found))
+    return {count: max(rows, key=lambda row: row[0])[1] for count, rows in sorted(by_count.items()) if len(rows) > 1}
+
+
+def _folder() -> Path:
+    return paths.data() / "bench"
+
+
+def _key(file: str, size: int) -> str:
+    """Of a model file on this machine: a home folder may be shared by several."""
+    parts = (file, str(size), machine.processor(), str(machine.logical_cpus()))
+    return hashlib.sha256(os.fsencode("\0".join(parts))).hexdigest()[:32]
+
+
+def _read(path: Path) -> Figures | None:
+    """Figures that are gone, damaged or of another version are none."""
+    try:
+        return Figures.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None

@@ -1,0 +1,131 @@
+"""models.toml as data: what the program knows about each model. Knows nothing of what is installed.
+
+The program's own models.toml is documented in its comments; entries in the user's config folder come on top of it.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from vibethinker_local.errors import ModelError
+from vibethinker_local.gguf.header import Header
+from vibethinker_local.system import paths, toml
+from vibethinker_local.system.toml import Strict, Text
+
+SCHEMA = 1
+BUNDLED = "mini"
+
+_WORD = "[A-Za-z0-9][A-Za-z0-9._-]*"
+Name = Annotated[str, StringConstraints(pattern=f"^{_WORD}$", max_length=64)]
+Repository = Annotated[str, StringConstraints(pattern=f"^{_WORD}/{_WORD}$", max_length=200)]
+Revision = Annotated[str, StringConstraints(pattern=f"^{_WORD}$", max_length=100)]
+Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+# Below a folder that is ours: no way out of it, and nothing that a file system takes for something else.
+RelativePath = Annotated[str, StringConstraints(pattern=f"^{_WORD}(/{_WORD})*$", max_length=200)]
+Size = Annotated[int, Field(ge=1, le=2**45)]
+Tokens = Annotated[int, Field(ge=1, le=2**20)]
+
+
+class ModelFile(Strict):
+    """One GGUF file of a model, in the package or in a hub repository."""
+
+    quant: Name
+    package: RelativePath | None = None  # path below the package
+    repository: Repository | None = None
+    revision: Revision | None = None  # a commit is best: it cannot change; else main
+    file: RelativePath | None = None
+    bytes: Size | None = None
+    about_bytes: Size | None = None  # where the exact number is not known
+    sha256: Sha256 | None = None  # without it, the hub's own is what counts
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if bool(self.package) == bool(self.repository) or bool(self.repository) != bool(self.file):
+            raise ValueError("give either package, or repository and file")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The file's own name, without folders."""
+        return Path(self.file or self.package or "").name
+
+
+class Shape(Strict):
+    """What the memory of a context depends on, known before any file is here; the words are gguf_header.Header's."""
+
+    layers: Annotated[int, Field(ge=1, le=512)]
+    width: Annotated[int, Field(ge=1, le=2**20)]
+    feed_forward: Annotated[int, Field(ge=1, le=2**24)]
+    heads: Annotated[int, Field(ge=1, le=4096)]
+    kv_heads: Annotated[int, Field(ge=1, le=4096)]
+    vocabulary: Annotated[int, Field(ge=1, le=2**24)]
+    trained_context: Annotated[int, Field(ge=1, le=2**24)]
+
+    def header(self, weights: int) -> Header:
+        """As the header of a file of so many bytes."""
+        return Header(**self.model_dump(), weights=weights)
+
+
+class ModelSpec(Strict):
+    """One model: where it comes from, how it is sampled, where it stops, and its files, the best first."""
+
+    about: Text
+    licence: Text | None = None
+    family: Literal["qwen2"] = "qwen2"  # the architecture; no other one is run
+    source: Repository | None = None  # the hub repository of the checkpoint
+    source_revision: Revision | None = None
+    shape: Shape | None = None
+    max_tokens: Tokens = 32768  # generated tokens per solution
+    typical_tokens: tuple[Tokens, Tokens] = (4000, 16000)  # the middle half of the solutions lies between
+    context: Annotated[int, Field(ge=64, le=2**20)] = 32768  # cells of the KV cache
+    temperature: Annotated[float, Field(ge=0, le=5)] = 1.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    top_k: Annotated[int, Field(ge=0, le=2**24)] = 0  # 0: off
+    stops: tuple[Text, ...] = ("<|im_end|>", "<|endoftext|>")
+    alone: bool = False  # each question is read without what was said before it
+    think: tuple[Literal["<think>"], Literal["</think>"]] = ("<think>", "</think>")  # the tags of Qwen2's descendants
+    mode: Literal["majority", "clr", "fitted", "published"] = "clr"  # of the reliability pass
+    reasoned_verdicts: bool = True  # whether it reasons about claims again where a vote is close
+    files: tuple[ModelFile, ...] = ()
+
+    @field_validator("typical_tokens")
+    @classmethod
+    def _in_order(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if value[0] > value[1]:
+            raise ValueError("the smaller number comes first")
+        return value
+
+
+class _Registry(Strict):
+    schema_: Annotated[int, Field(alias="schema")]
+    models: dict[Name, ModelSpec]
+
+    @field_validator("schema_")
+    @classmethod
+    def _known(cls, value: int) -> int:
+        if value != SCHEMA:
+            raise ValueError(f"this version of vibe reads schema {SCHEMA}, not {value}")
+        return value
+
+
+def registry() -> dict[str, ModelSpec]:
+    """All known models by name, the best first and the bundled one last. Raises ModelError naming file, line and key.
+
+    An entry of the user's takes the place of ours of the same name.
+    """
+    ours = toml.load(paths.models_toml(), _Registry, ModelError)
+    theirs = toml.load(
+        paths.config() / "models.toml",
+        _Registry,
+        ModelError,
+        without=_Registry.model_validate({"schema": SCHEMA, "models": {}}),
+    )
+    known = ours.models | theirs.models
+    return {name: known[name] for name in sorted(known, key=BUNDLED.__eq__)}
+
+
+def find(wanted: str, known: dict[str, ModelSpec]) -> tuple[str, str | None] | None:
+    """NAME or NAME:QUANT taken apart, None if there is no such name. A quant is compared without regard to case."""
+    name, _, quant = wanted.partition(":")
+    return (name, quant or None) if name in known else None

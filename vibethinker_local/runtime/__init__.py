@@ -1,0 +1,1 @@
+"""A loaded model, and how one speaks with it: prompts, template, reasoning."""

@@ -1,0 +1,169 @@
+"""A loaded model: its engine, and what is needed to speak with it."""
+
+import logging
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from vibethinker_local.engine import SamplingParams, SequenceId, Spent, StepOutput
+from vibethinker_local.engine.connection import Connection
+from vibethinker_local.engine.model_info import ModelInfo
+from vibethinker_local.engine.process import EngineProcess
+from vibethinker_local.errors import ModelError
+from vibethinker_local.events import Exchange, ModelIdentity, Options
+from vibethinker_local.gguf import header as gguf_header
+from vibethinker_local.llama.recipe import LlamaModel
+from vibethinker_local.models import memory, results
+from vibethinker_local.models.installed import Chosen, ModelSpec
+from vibethinker_local.runtime import prompts, template
+from vibethinker_local.runtime.reasoning import OPEN
+from vibethinker_local.system import machine
+
+log = logging.getLogger("vibethinker_local.runtime.model")
+
+EARLIER_SHARE = 1 / 3  # of the context, at most, for what was said earlier; the rest is for thinking
+SMALL_BYTES = 50_000_000
+
+
+class TextBackend(Protocol):
+    """What one may know of a loaded model without computing anything."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+    @property
+    def cells(self) -> int: ...
+    @property
+    def vocabulary(self) -> int: ...
+    def tokenize(self, text: str, *, special: bool) -> list[int]: ...
+    def piece(self, token: int) -> bytes: ...
+
+
+class AnyEngine(Protocol):
+    """`engine.engine.Engine` in this process, or the handle of one in a process of its own."""
+
+    @property
+    def backend(self) -> TextBackend: ...
+    @property
+    def busy(self) -> bool: ...
+    @property
+    def cells_used(self) -> int: ...
+    @property
+    def spent(self) -> Spent: ...
+    @property
+    def stepped_at(self) -> float: ...
+    def add(self, tokens: Iterable[int], params: SamplingParams, *, parent: SequenceId | None = None) -> SequenceId: ...
+    def force(self, id: SequenceId, tokens: Iterable[int], *, then: int) -> None: ...
+    def abort(self, id: SequenceId) -> None: ...
+    def score(
+        self, tokens: Iterable[int], labels: tuple[int, ...], *, parent: SequenceId | None = None
+    ) -> SequenceId: ...
+    def step(self) -> list[StepOutput]: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model: its engine, and what is needed to speak with it."""
+
+    name: str
+    path: Path
+    spec: ModelSpec
+    engine: AnyEngine
+    places: int = 1  # Sequences that run at once
+    notices: tuple[str, ...] = ()  # what the user should know of how it was loaded
+
+    @cached_property
+    def header(self) -> gguf_header.Header:
+        return gguf_header.read(self.path)
+
+    @property
+    def context(self) -> int:
+        """Tokens that each of the Sequences may count on."""
+        return self.backend.cells // self.places
+
+    @property
+    def backend(self) -> TextBackend:
+        return self.engine.backend
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return ModelIdentity(self.name, self.path.name, self.backend.info.quant)
+
+    def encode(self, problem: str, earlier: Sequence[Exchange] = (), *, talk: bool = False) -> list[int]:
+        """The prompt of a problem, after what was said before it, as token ids; of talk, after the first question."""
+        return self.encode_chat((prompts.talk if talk else prompts.solve)(problem, earlier))
+
+    def recent(self, problem: str, earlier: Sequence[Exchange]) -> Sequence[Exchange]:
+        """The newest exchanges that, with the problem, take at most EARLIER_SHARE of the context."""
+        if self.spec.alone:
+            return ()
+        room = int(self.context * EARLIER_SHARE)
+        dropped = bisect_left(
+            range(len(earlier)), True, key=lambda drop: len(self.encode(problem, earlier[drop:])) <= room
+        )
+        return earlier[dropped:]
+
+    def encode_chat(self, messages: template.Messages) -> list[int]:
+        """A conversation up to where the model's reply begins, as token ids."""
+        return template.encode(self._template, messages, self.backend.tokenize, name=self.path.name)
+
+    def encode_turn(self, problem: str, message: str) -> list[int]:
+        """What comes between the model's reply to a problem and its reply to a further message."""
+        chat = [
+            *prompts.solve(problem),
+            {"role": "assistant", "content": ""},
+            {"role": "user", "content": message},
+        ]
+        return template.encode(self._template, chat, self.backend.tokenize, name=self.path.name, after=-2)
+
+    @property
+    def _template(self) -> str:
+        source = self.backend.info.template
+        if not source:
+            raise ModelError(f"{self.path} has no chat template: use a file that was converted with one.")
+        return source
+
+    def opens_reasoning(self, prompt: list[int]) -> bool:
+        """Whether the template has opened the reasoning, at the end of a prompt."""
+        return b"".join(map(self.backend.piece, prompt[-16:])).rstrip().endswith(OPEN.encode())
+
+    def stop_ids(self) -> frozenset[int]:
+        """The tokens that the file says end a reply, and those of the profile that are one token here."""
+        tokenized = (self.backend.tokenize(stop, special=True) for stop in self.spec.stops)
+        return self.backend.info.ends | {ids[0] for ids in tokenized if len(ids) == 1}
+
+
+def load(
+    chosen: Chosen, options: Options, *, threads: int, places: int = 1, connection: Connection | None = None
+) -> Model:
+    """Load a model, with the largest context that fits for each of `places` Sequences. Raises ModelError.
+
+    A `connection` that was made early saves the time that a process takes to start.
+    """
+    header = gguf_header.read(chosen.path)
+    threads = options.threads or _threads(chosen.path, header, threads)
+    plan = memory.plan(
+        header,
+        machine.room(),
+        sequences=places,
+        context=options.context,
+        most=chosen.spec.context,
+        cache=options.cache,
+        threads=threads,
+    )
+    log.info("%s; it needs %s", plan.reason, plan.need)
+    recipe = LlamaModel(chosen.path, plan.cells, plan.sequences, threads, options.cache)
+    engine = EngineProcess(recipe, connection)
+    less = plan.sequences < places or plan.context < min(options.context or chosen.spec.context, header.trained_context)
+    notices = (plan.reason if less else None, engine.info.notice)
+    return Model(chosen.name, chosen.path, chosen.spec, engine, plan.sequences, tuple(filter(None, notices)))
+
+
+def _threads(path: Path, header: gguf_header.Header, cores: int) -> int:
+    """As many as `vibe bench` found to be fastest; else all performance cores, unless the model is very small."""
+    if measured := results.of(path):
+        return measured.machine.threads
+    return 1 if header.weights < SMALL_BYTES else cores  # waking the others would take longer than the work

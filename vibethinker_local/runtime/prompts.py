@@ -1,0 +1,75 @@
+"""Every text that the app says to a model, by name. Knows nothing of templates or tokens."""
+
+import unicodedata
+from collections.abc import Sequence
+
+from vibethinker_local.events import Exchange
+
+VERSION = 1  # raised with every change to a text below: a model trained on them carries it in its file
+
+SOLVE = "{problem}\n\nPlease reason step by step, and put your final answer within \\boxed{{}}."
+
+# A problem with options, before it is asked as above.
+CHOICE = "{problem}\n\nThe answer is the letter of the right option, without any other text."
+
+# Forced into a reply: the end of the reasoning, after which the model answers as it is used to, and, if it commits to
+# nothing even then, the beginning of a sentence that it can only end with an answer.
+CLOSE_REASONING = "\n</think>\n\n"
+ASK_ANSWER = "The answer is \\boxed{"
+
+# A second turn after a solution: what it rests on, one claim a line.
+CLAIMS = (
+    "State {count} claims that your answer rests on, one per line. "
+    "Each must be checkable without the others. Write steps of calculation as equations."
+)
+
+# Asked of the model afresh, without the solution. The claims come last: what is before them is computed once.
+JUDGE = (
+    "{problem}\n\nSomeone's solution of this problem rests on the claims below. Try to refute each of them. "
+    "Then say for each, by its number, VALID or INVALID.\n\n{claims}"
+)
+LABELS = ("VALID", "INVALID")
+# What a reply begins with where no reasoning is wanted: the next token is a label's first.
+JUDGE_AT_ONCE = "<think>\n\n</think>\n\n1. "
+
+
+def solve(problem: str, earlier: Sequence[Exchange] = ()) -> list[dict[str, str]]:
+    """The conversation that asks for a solution of one problem, as chat messages.
+
+    NFC, because Hugging Face's Qwen2 tokenizer normalises and llama.cpp does not.
+    """
+    messages = []
+    for exchange in earlier:
+        messages += solve(exchange.question)
+        messages.append({"role": "assistant", "content": _normal(exchange.answer)})
+    return [*messages, {"role": "user", "content": SOLVE.format(problem=_normal(problem))}]
+
+
+def talk(said: str, earlier: Sequence[Exchange] = ()) -> list[dict[str, str]]:
+    """A conversation: its first question is put as a problem, what follows is said as it was written."""
+    messages = solve(said, earlier)
+    later = [*(exchange.question for exchange in earlier), said][1:]
+    for message, text in zip(messages[2::2], later, strict=True):
+        message["content"] = _normal(text)
+    return messages
+
+
+def claims(count: int) -> str:
+    """The user's message that asks for `count` claims, after a solution."""
+    return CLAIMS.format(count=count)
+
+
+def claims_grammar(count: int) -> str:
+    """The GBNF grammar of the reply: `count` numbered lines."""
+    lines = " ".join(f'"{number}. " line "\\n"' for number in range(1, count)) + f' "{count}. " line'
+    return f"root ::= {lines.strip()}\nline ::= [^\\n]+\n"
+
+
+def judge(problem: str, claims: Sequence[str]) -> list[dict[str, str]]:
+    """The conversation that asks for a verdict on each claim about a problem."""
+    numbered = "\n".join(f"{number}. {_normal(claim)}" for number, claim in enumerate(claims, 1))
+    return [{"role": "user", "content": JUDGE.format(problem=_normal(problem), claims=numbered)}]
+
+
+def _normal(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip()

@@ -1,0 +1,109 @@
+"""The quote of a run that is about to begin, from what `vibe bench` found; else from five seconds of trying."""
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from vibethinker_local.engine import SamplingParams, SequenceId
+from vibethinker_local.events import Announced, Control, Options
+from vibethinker_local.models import memory, results
+from vibethinker_local.reliability.plan import Plan
+from vibethinker_local.runtime.model import SMALL_BYTES, Model
+from vibethinker_local.solve.quote import Lengths, Quote, Rates, Work, quote
+from vibethinker_local.system import awake
+
+LONG = 30.0  # seconds: of a run that is shorter nothing is said
+PROMPT = 128  # tokens of a trial
+SECONDS, TOKENS = 2.0, 6  # how long it decodes at least with one Sequence, and with all: both
+CLAIMS = 256  # tokens of a trajectory's claims
+MEASURING = "Measuring this machine's speed for some seconds; `vibe bench` does it once and better."
+
+
+def is_quick(model: Model) -> bool:
+    """Whether a model is so small that every run is short."""
+    return model.header.weights < SMALL_BYTES
+
+
+def announce(model: Model, options: Options, control: Control, problem: str, plan: Plan | None) -> Iterator[Announced]:
+    """Say how long a run will take, and that it drains the battery, if it is a long one. Raises EngineError."""
+    rates = known(model)
+    if rates is None:
+        yield Announced(MEASURING)
+        rates = calibrate(model, control)
+    if not control.stop and (what := expect(forecast(model, options, len(model.encode(problem)), plan, rates))):
+        yield Announced(what)
+
+
+def expect(found: Quote) -> str | None:
+    """The sentence about a run, None about one that is short."""
+    if found.high <= LONG:
+        return None
+    return ", ".join(filter(None, (f"Expect {found}", awake.on_battery()))) + "."
+
+
+def forecast(
+    model: Model, options: Options, prompt: int, plan: Plan | None, rates: Rates, *, places: int | None = None
+) -> Quote:
+    """The quote of a run with a prompt of so many tokens; without the reliability pass's plan, of a single solution.
+
+    `places` is for a model that will be loaded with room for so many Sequences at once.
+    """
+    places = places or model.places
+    need = memory.need(model.header, model.context * places, places, options.cache)
+    if not rates.deeper:  # reading keys and values takes as long as reading so many bytes of weights
+        cell = memory.need(model.header, 1024, 1, options.cache).kv_cache / 1024
+        rates = replace(rates, deeper=cell / model.header.weights / rates.decode(1))
+    most = min(options.max_tokens or model.spec.max_tokens, model.context - prompt, plan.tokens if plan else 2**30)
+    work = Work(prompt, Lengths.typical(*model.spec.typical_tokens), max(1, most))
+    if plan:
+        after = CLAIMS if plan.checks_claims else 0
+        work = replace(work, samples=plan.samples, at_once=places, stopping=plan.stopping, after=after)
+    return quote(work, rates, need.total)
+
+
+def known(model: Model) -> Rates | None:
+    """What `vibe bench` found, with what it found at a depth; None if it was not run."""
+    found = results.of(model.path)
+    if found is None:
+        return None
+    slower = [
+        (1 / row.tokens_per_second - 1 / found.rate(row.sequences)) / row.depth for row in found.deep if row.depth
+    ]
+    deeper = max(0.0, sum(slower) / len(slower)) if slower else 0.0
+    return Rates(found.prefill[0].tokens_per_second, found.rate, deeper)
+
+
+def calibrate(model: Model, control: Control) -> Rates:
+    """Speeds of a loaded model, measured in a few seconds, or less well if it is to stop. Raises EngineError."""
+    engine, rng, at_once = model.engine, random.Random(0), model.places
+    prompt = [rng.randrange(model.backend.vocabulary) for _ in range(min(PROMPT, model.backend.cells // 4))]
+    began = time.perf_counter()
+    parent = engine.add(prompt, SamplingParams(0, 1))
+    while engine.busy:
+        engine.step()
+    prefill = len(prompt) / (time.perf_counter() - began)
+    speeds = {count: _decode(model, control, prompt, parent, count) for count in sorted({1, at_once})}
+    engine.abort(parent)
+
+    def decode(sequences: int) -> float:
+        share = (sequences - 1) / (at_once - 1) if at_once > 1 else 0.0
+        return speeds[1] + min(1.0, share) * (speeds[at_once] - speeds[1])
+
+    return Rates(prefill, decode)
+
+
+def _decode(model: Model, control: Control, prompt: list[int], parent: SequenceId, count: int) -> float:
+    """Tokens per second of so many Sequences."""
+    engine, tokens = model.engine, min(256, model.context // 2)
+    names = [engine.add(prompt, SamplingParams(seed, tokens), parent=parent) for seed in range(count)]
+    began, written = 0.0, 0
+    while engine.busy:
+        written += sum(output.token is not None for output in engine.step())
+        began, written = (began, written) if began else (time.perf_counter(), 0)  # the first step computes prompts
+        if control.stop or (time.perf_counter() - began > SECONDS and written >= TOKENS * count):
+            break
+    seconds = time.perf_counter() - began
+    for name in names:
+        engine.abort(name)
+    return max(written, 1) / seconds

@@ -1,0 +1,177 @@
+"""How long a run will take, before it and while it goes on. Pure: reads, measures and prints nothing.
+
+The lengths of a model's solutions are taken to be log-normal, with the quartiles that models.toml gives; what has
+ended in this very run corrects them.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vibethinker_local.events import Sampled, SolveEvent, Started, Wrote
+from vibethinker_local.system.units import duration, size
+
+QUARTILE = 0.6745  # standard deviations
+LEAST_VOTES = 4  # trajectories after which a vote may be decided
+PRIOR = 2.0  # trajectories that the typical lengths count as much as
+ANSWER = 200.0  # tokens to expect once the reasoning is over
+WINDOW = 15.0  # seconds that the speed is taken over
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of a model's solutions: mean and deviation of their logarithm."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def typical(cls, low: int, high: int) -> "Lengths":
+        """From the quartiles."""
+        return cls((math.log(low) + math.log(high)) / 2, max(0.05, math.log(high / low) / (2 * QUARTILE)))
+
+    def learned(self, finished: Sequence[int]) -> "Lengths":
+        """With what has ended counted in."""
+        logs = [math.log(max(1, tokens)) for tokens in finished]
+        return Lengths((PRIOR * self.mean + sum(logs)) / (PRIOR + len(logs)), self.deviation)
+
+    def left(self, written: int, most: int) -> float:
+        """Tokens to expect of a solution that has so many and may have `most`."""
+        if written >= most:
+            return 0.0
+        longer = self._longer(written)
+        if longer < 1e-6:  # far beyond anything typical
+            return (most - written) / 2
+        within = self._sum_beyond(written) - self._sum_beyond(most) + most * self._longer(most)
+        return max(1.0, within / longer - written)
+
+    def total(self, count: int, most: int, quartile: int) -> float:
+        """Tokens of so many solutions together: the lower (-1) or the upper (1) quartile of the sum."""
+        variance = math.log(1 + (math.exp(self.deviation**2) - 1) / count)  # Fenton and Wilkinson's approximation
+        middle = count * math.exp(self.mean + (self.deviation**2 - variance) / 2)
+        return min(count * most, middle * math.exp(quartile * QUARTILE * math.sqrt(variance)))
+
+    def _longer(self, tokens: float) -> float:
+        """The share of solutions that are longer."""
+        return self._tail((math.log(max(tokens, 1e-9)) - self.mean) / self.deviation)
+
+    def _sum_beyond(self, tokens: float) -> float:
+        """The mean length, counting only solutions that are longer."""
+        shifted = (math.log(max(tokens, 1e-9)) - self.mean - self.deviation**2) / self.deviation
+        return math.exp(self.mean + self.deviation**2 / 2) * self._tail(shifted)
+
+    @staticmethod
+    def _tail(deviations: float) -> float:
+        return math.erfc(deviations / math.sqrt(2)) / 2
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A model's speed on this machine, in tokens per second; `decode` takes the number of Sequences, and is the sum."""
+
+    prefill: float
+    decode: Callable[[int], float]
+    deeper: float = 0.0  # seconds that a token takes longer, for each token before it
+
+    def at(self, sequences: int, depth: float) -> float:
+        """Tokens per second of so many Sequences, each attending to so many tokens."""
+        return 1 / (1 / self.decode(sequences) + depth * self.deeper)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run may do."""
+
+    prompt: int  # tokens
+    lengths: Lengths
+    most: int  # tokens of a solution
+    samples: int = 1
+    at_once: int = 1
+    stopping: bool = False  # whether a clear vote ends it
+    after: int = 0  # tokens that each solution's check may take
+
+
+@dataclass(frozen=True)
+class Quote:
+    """Half of all such runs take between `low` and `high` seconds; `memory` in bytes."""
+
+    samples: int
+    low: float
+    high: float
+    memory: int
+
+    def __str__(self) -> str:
+        what = f"{self.samples} solutions" if self.samples > 1 else "a solution"
+        return f"{what}: about {span(self.low, self.high)}, {size(self.memory)} of memory"
+
+
+def quote(work: Work, rates: Rates, memory: int) -> Quote:
+    """From speeds and typical lengths to a range of seconds."""
+    least = min(LEAST_VOTES, work.samples) if work.stopping else work.samples
+
+    def seconds(count: int, quartile: int, after: int) -> float:
+        tokens = work.lengths.total(count, work.most, quartile)
+        depth = work.prompt + tokens / count / 2  # on average
+        return work.prompt / rates.prefill + (tokens + count * after) / rates.at(min(work.at_once, count), depth)
+
+    return Quote(work.samples, seconds(least, -1, 0), seconds(work.samples, 1, work.after), memory)
+
+
+def span(low: float, high: float) -> str:
+    """Two durations in one unit: 6-14 min."""
+    first, last = duration(low), duration(high)
+    if first == last:
+        return first
+    unit = last.split()[1]
+    return f"{first.removesuffix(unit).strip()}-{last}" if first.endswith(f" {unit}") else f"{first} to {last}"
+
+
+class Eta:
+    """Follows a run's events and says how long it may still take."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lengths = Lengths.typical(1, 1)
+        self._most, self._samples = 0, 1
+        self._running: dict[int, int] = {}  # trajectory → tokens
+        self._answering: set[int] = set()  # those whose reasoning is over
+        self._finished: list[int] = []
+        self._marks: list[tuple[float, int]] = []  # when, and how many tokens there were in all
+
+    def see(self, event: SolveEvent) -> None:
+        """Take in one event."""
+        match event:
+            case Started():
+                self._most, self._samples = event.max_tokens, event.samples
+                self._lengths = Lengths.typical(*event.typical)
+            case Wrote():
+                self._running[event.index] = event.tokens
+                (self._answering.discard if event.reasoning else self._answering.add)(event.index)
+                self._mark()
+            case Sampled():
+                self._running.pop(event.index, None)
+                self._finished.append(event.trajectory.tokens)
+
+    def seconds(self) -> float | None:
+        """Until the last solution is there, if no vote ends the run before; None as long as nobody can tell."""
+        since, before = self._marks[0] if self._marks else (0.0, 0)
+        passed, written = self._clock() - since, self._written - before
+        if passed < 2 or written < 3:
+            return None
+        lengths = self._lengths.learned(self._finished)
+        coming = self._samples - len(self._finished) - len(self._running)
+        left = sum(
+            min(lengths.left(tokens, self._most), ANSWER if index in self._answering else math.inf)
+            for index, tokens in self._running.items()
+        )
+        return (left + max(0, coming) * lengths.left(0, self._most)) * passed / written
+
+    @property
+    def _written(self) -> int:
+        return sum(self._running.values()) + sum(self._finished)
+
+    def _mark(self) -> None:
+        now = self._clock()
+        if not self._marks or now - self._marks[-1][0] > WINDOW / 20:
+            self._marks = [mark for mark in self._marks if now - mark[0] <= WINDOW] + [(now, self._written)]

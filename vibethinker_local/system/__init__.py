@@ -1,0 +1,1 @@
+"""What any program needs of its machine: memory, paths, settings, files, units. Knows nothing of models."""

@@ -1,0 +1,88 @@
+"""Where a problem comes from: a file, standard input, or the command line. An unusable one gets a sentence."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from vibethinker_local.errors import UsageError
+
+MAX_BYTES = 1_000_000  # far more than any context holds
+
+
+def read(file: str | None, text: str | None) -> str:
+    """The problem's text. Raises UsageError if the sources contradict each other or what they hold is no text."""
+    if file is not None and text is not None:
+        raise UsageError("Give the problem as a file or with -t, not both.")
+    if text is not None:
+        return _checked(_as_utf8(text), "The text given with -t")
+    if file == "":
+        raise UsageError("The name of the file is empty: give a file, `-` for standard input, or -t TEXT.")
+    if file is None and sys.stdin.isatty():
+        raise UsageError("There is no problem: give a file, `-` for standard input, or -t TEXT.")
+    where = "Standard input" if file is None or file == "-" else file
+    try:
+        if file is None or file == "-":
+            return _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), where)
+        if Path(file).is_dir():
+            raise UsageError(f"{file} is a folder: give a text file.")
+        with Path(file).open("rb") as opened:
+            return _decoded(opened.read(MAX_BYTES + 1), where)
+    except FileNotFoundError:
+        raise UsageError(f"There is no file {where}: check the path, or give the problem with -t.") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a null byte
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(f"{where} cannot be read ({reason}): give another file, or the problem with -t.") from error
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Put a file in place, whole or not at all. Raises UsageError."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            new.unlink()
+        raise UsageError(f"{path} cannot be written ({error.strerror or error}): give another path.") from error
+
+
+def _as_utf8(text: str) -> str:
+    """An argument as UTF-8, which it nearly always is, whatever the locale made Python take it for."""
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def _decoded(data: bytes, where: str) -> str:
+    if len(data) > MAX_BYTES:
+        raise UsageError(f"{where} is too long: a problem has at most {MAX_BYTES:,} bytes. Shorten it.")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UsageError(f"{where} is UTF-16: save it as UTF-8.")
+    if b"\0" in data:
+        raise UsageError(f"{where} is not text (it contains null bytes): give a text file.")
+    try:
+        return _checked(data.decode("utf-8-sig"), where)
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{where} is not UTF-8 text (byte {error.start} is {data[error.start]:#04x}): save it as UTF-8."
+        ) from error
+
+
+def _checked(text: str, where: str) -> str:
+    if not text.strip():
+        raise UsageError(f"{where} is empty: there is no problem to solve.")
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{where} is not UTF-8 text: give it in a file.") from error
+    if "\0" in text:
+        raise UsageError(f"{where} is not text (it contains null bytes): give a text file.")
+    if size > MAX_BYTES:
+        raise UsageError(f"{where} is too long: a problem has at most {MAX_BYTES:,} bytes. Shorten it.")
+    return text

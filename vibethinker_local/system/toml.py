@@ -1,0 +1,108 @@
+"""A TOML file as a pydantic model. What is wrong in it is said in a sentence that names file, line and key.
+
+tomllib tells the line of a wrong syntax, but not where a value stands; so the lines of keys are looked up here.
+"""
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from vibethinker_local.errors import VibeError
+
+T = TypeVar("T", bound=BaseModel)
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+MAX_BYTES = 1_000_000
+_PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
+_DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
+_HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]")
+_KEY = re.compile(rf"\s*({_DOTTED})\s*=")
+_SENTENCES = {"extra_forbidden": "there is no such key here", "missing": "is missing"}
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def load(path: Path, kind: type[T], error: type[VibeError], *, without: T | None = None) -> T:
+    """Read and check a file. Raises `error`, also where it is missing, unless `without` says what to take then."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise error(f"{path} cannot be read: it is larger than {MAX_BYTES:,} bytes.")
+        text = raw.decode("utf-8-sig")  # with the mark that editors on Windows put before it
+        return kind.model_validate(tomllib.loads(text))
+    except ValidationError as wrong:
+        raise error(_sentence(path, text, wrong)) from wrong
+    except OSError as wrong:
+        if isinstance(wrong, FileNotFoundError | NotADirectoryError) and without is not None:
+            return without
+        raise error(f"{path} cannot be read: {wrong.strerror or wrong}.") from wrong
+    except tomllib.TOMLDecodeError as wrong:
+        what = str(wrong).replace("at end of document", f"at the end, line {len(text.splitlines())}")
+        raise error(f"{path} cannot be read: {what}.") from wrong
+    except (ValueError, RecursionError) as wrong:  # no UTF-8, a number too long or tables too deep for Python
+        raise error(f"{path} cannot be read: {wrong}.") from wrong
+
+
+def _sentence(path: Path, text: str, wrong: ValidationError) -> str:
+    first = wrong.errors(include_url=False, include_input=False)[0]
+    place = [part for part in first["loc"] if part != "[key]"]
+    where = ".".join(str(part) for part in place)
+    line = line_of(text, place)
+    what = _SENTENCES.get(first["type"], first["msg"].removeprefix("Value error, "))
+    more = f" ({wrong.error_count() - 1} more like this)" if wrong.error_count() > 1 else ""
+    return f"{path}{f', line {line}' if line else ''}: {f'{where}: ' if where else ''}{what}{more}."
+
+
+def line_of(text: str, place: Sequence[str | int]) -> int | None:
+    """The line of a key, counted from 1; of the nearest one around it if it stands on no line of its own."""
+    lines = _lines(text)
+    for length in range(len(place), 0, -1):
+        if line := lines.get(tuple(place[:length])):
+            return line
+    return None
+
+
+def _lines(text: str) -> dict[tuple[str | int, ...], int]:
+    found: dict[tuple[str | int, ...], int] = {}
+    tables: Counter[tuple[str | int, ...]] = Counter()  # how many there are so far, of each array of tables
+    table: tuple[str | int, ...] = ()
+    quotes = ""  # the string of several lines that is open
+    for number, line in enumerate(text.split("\n"), 1):
+        if quotes:
+            quotes = "" if quotes in line else quotes
+            continue
+        if header := _HEADER.match(line):
+            table = _resolved(_parts(header[2]), tables)
+            if header[1] == "[[":
+                tables[table] += 1
+                table = (*table, tables[table] - 1)
+            key = table
+        elif match := _KEY.match(line):
+            key = (*table, *_parts(match[1]))
+            quotes = next((mark for mark in ('"""', "'''") if line.count(mark) % 2), "")
+        else:
+            continue
+        for length in range(1, len(key) + 1):
+            found.setdefault(key[:length], number)
+    return found
+
+
+def _resolved(parts: list[str], tables: Counter[tuple[str | int, ...]]) -> tuple[str | int, ...]:
+    """A header's path, with the number of the table it stands in where a part names an array of tables."""
+    place: tuple[str | int, ...] = ()
+    for index, part in enumerate(parts):
+        place = (*place, part)
+        if index < len(parts) - 1 and tables[place]:
+            place = (*place, tables[place] - 1)
+    return place
+
+
+def _parts(dotted: str) -> list[str]:
+    return [part[1:-1] if part[0] in "\"'" else part for part in re.findall(_PART, dotted)]
