@@ -14,13 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PROBLEM = "Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?"
 VIBE = [sys.executable, "-m", "vibethinker_local"]
 # The same program with a model that takes its time, so that there is something to interrupt.
 SLOW = """
 from tests.faults import Fault
-from vibethinker_local import model
+from vibethinker_local.runtime import model
 model.LlamaModel = Fault
 from vibethinker_local.__main__ import main
 main()
@@ -167,7 +167,7 @@ def test_ctrl_c_too_late_costs_no_answer(environment: dict[str, str]) -> None:
     """The answer is there, and being printed."""
     late = """
 import os, signal
-from vibethinker_local import render
+from vibethinker_local.cli import render
 show = render.print_json
 def interrupted(solution):
     os.kill(os.getpid(), signal.SIGINT)

@@ -32,7 +32,7 @@ from vibethinker_local.runtime.model import AnyEngine
 from vibethinker_local.system import logs
 from vibethinker_local.system.paths import MINI
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -308,7 +308,7 @@ FRONT_END = """
 from tests.faults import Fault
 from vibethinker_local.engine import SamplingParams
 from vibethinker_local.engine.process import EngineProcess
-from vibethinker_local.paths import MINI
+from vibethinker_local.system.paths import MINI
 engine = EngineProcess(Fault(MINI, cells=1024, places=4, threads=1))
 engine.add([5, 6, 7], SamplingParams(seed=1, max_tokens=900))
 print(engine._connection.process.pid, flush=True)

@@ -11,7 +11,7 @@ from quantize.job import Request, prepare
 from quantize.source import locate
 from tests.models.hub.stand_in import COMMIT, Hub, serving
 
-CHECKPOINT = Path(__file__).parent.parent.parent / "vibethinker_local/mini/checkpoint"
+CHECKPOINT = Path(__file__).parents[2] / "vibethinker_local/mini/checkpoint"
 FILES = {path.name: path.read_bytes() for path in CHECKPOINT.iterdir()}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from vibethinker_local.system import awake
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_it_runs_as_long_as_the_block(inhibitor: Path) -> None:
 
 
 def test_it_ends_when_the_program_is_killed(inhibitor: Path) -> None:
-    source = "import time\nfrom vibethinker_local import awake\nwith awake.kept(): time.sleep(60)"
+    source = "import time\nfrom vibethinker_local.system import awake\nwith awake.kept(): time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", source], env=os.environ | {"PYTHONPATH": str(ROOT)}) as running:
         assert appears(inhibitor / "started")
         running.kill()

@@ -17,7 +17,7 @@ from vibethinker_local.errors import UsageError
 from vibethinker_local.system import settings
 from vibethinker_local.system.settings import Settings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PROBLEM = "Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?"
 
 

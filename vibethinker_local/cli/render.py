@@ -28,7 +28,7 @@ from vibethinker_local.events import (
     Started,
     Wrote,
 )
-from vibethinker_local.solve import follow
+from vibethinker_local.solve.follow import DECISIONS, Tally, Votes, summary
 from vibethinker_local.solve.quote import Eta
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import Pace, Transfer, left
@@ -91,7 +91,7 @@ def verdict(solution: Solution) -> str:
     report = solution.report
     if report is None:
         return ""
-    parts = [follow.summary(report), follow.DECISIONS[report.decision]]
+    parts = [summary(report), DECISIONS[report.decision]]
     if report.note:
         parts.append(report.note)
     elif report.majority != solution.answer:
@@ -160,7 +160,7 @@ class Progress:
         self._began = self._said = time.monotonic()
         self._max_tokens = 0
         self._hint = "Ctrl-C: answer now"
-        self._tally = follow.Tally(time.monotonic)
+        self._tally = Tally(time.monotonic)
         self._eta = Eta()
         self._fresh = True  # whether stderr stands at the beginning of a line
 
@@ -207,7 +207,7 @@ class Progress:
                     self._think(printable(event.text))
                 self._status(event)
 
-    def _show_votes(self, event: SolveEvent, now: follow.Votes) -> None:
+    def _show_votes(self, event: SolveEvent, now: Votes) -> None:
         """The reliability pass: all of it on a terminal, its milestones elsewhere."""
         if self._live:
             self._live.update(votes_view.view(now, self._hint, self._style))

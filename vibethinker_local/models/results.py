@@ -136,7 +136,7 @@ def of_other_quants(found: Figures) -> list[Figures]:
         if other.model.parameters == found.model.parameters
         and (other.machine.processor, other.machine.cpus) == (found.machine.processor, found.machine.cpus)
     ]
-    return sorted(same, key=lambda other: other.model.bytes)
+    return sorted(same, key=lambda other: (other.model.bytes, other.model.file))
 
 
 def fastest(files: Iterable[Figures]) -> dict[int, Figures]:
