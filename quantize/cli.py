@@ -44,6 +44,8 @@ app = typer.Typer(
     help="Turn a published Qwen2 checkpoint (safetensors) into a GGUF file, in one pass.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 Source = Annotated[str, typer.Argument(metavar="SRC", help="The checkpoint's folder, or ORG/NAME on the hub.")]
@@ -53,7 +55,7 @@ FiguresOutPath = Annotated[
 FiguresPath = Annotated[Path | None, typer.Option(metavar="F", help="Of `recipes`; else recipes.json in SRC.")]
 PlotPath = Annotated[Path | None, typer.Option(metavar="F", help="Draw size against divergence into this SVG file.")]
 FileTypes = Annotated[list[str] | None, typer.Option("--type", metavar="TYPE", help="One of several; else all.")]
-AnySource = Annotated[str | None, typer.Argument(metavar="[SRC]", help="A checkpoint; else VibeThinker-3B's shape.")]
+AnySource = Annotated[str | None, typer.Argument(metavar="SRC", help="A checkpoint; else VibeThinker-3B's shape.")]
 Revision = Annotated[str | None, typer.Option(metavar="REV", help="Of ORG/NAME: a commit, tag or branch; else main.")]
 GgufPath = Annotated[Path, typer.Argument(metavar="FILE", help="A GGUF file.")]
 BasePath = Annotated[Path, typer.Argument(metavar="BASE", help="A GGUF file, best a BF16 one.")]
@@ -98,6 +100,7 @@ def plan(
 ) -> None:
     """Show the types, size, memory and time of a build. Writes nothing.
 
+    \b
     vibe quantize plan CHECKPOINT --type Q4_K_M --context 32k
     """
     from . import estimate, report
@@ -127,7 +130,10 @@ def build(
 ) -> None:
     """Write OUT. An earlier OUT stays until the new file is complete and checked.
 
-    vibe quantize build CHECKPOINT -o q4.gguf --type Q4_K_M --imatrix imatrix.gguf --tensor 'ffn_down=Q6_K'
+    \b
+    vibe quantize build CHECKPOINT -o q4.gguf --type Q4_K_M
+    vibe quantize build CHECKPOINT -o q4.gguf --imatrix imatrix.gguf
+    vibe quantize build CHECKPOINT -o q4.gguf --tensor 'ffn_down=Q6_K'
     """
     from . import build as building
     from . import report
@@ -155,6 +161,7 @@ def imatrix(
 ) -> None:
     """Compute an importance matrix from what flows through FILE, best a BF16 one, as it reads a text.
 
+    \b
     vibe quantize imatrix base.gguf -o imatrix.gguf
     """
     from . import report
@@ -183,6 +190,7 @@ def evaluate(
 ) -> None:
     """Measure how far QUANT's predictions are from BASE's: perplexity ratio and KL divergence.
 
+    \b
     vibe quantize eval base.gguf q4.gguf
     """
     from . import evaluate as evaluating
@@ -207,6 +215,7 @@ def verify(
 ) -> None:
     """Check FILE: its header, its weights, that llama.cpp computes with it; with --against, that it is SRC's.
 
+    \b
     vibe quantize verify q4.gguf --against CHECKPOINT --imatrix imatrix.gguf
     """
     from . import verify as verifying
@@ -224,6 +233,7 @@ def verify(
 def inspect(file: GgufPath, as_json: AsJson = False) -> None:
     """Show what FILE says about itself and what it holds.
 
+    \b
     vibe quantize inspect q4.gguf
     """
     from . import report
@@ -249,7 +259,8 @@ def recipes(
 ) -> None:
     """Build and measure every way to quantize SRC, one after the other. Takes hours; goes on where it was stopped.
 
-    vibe quantize recipes CHECKPOINT -o recipes.json --plot recipes.svg --imatrix imatrix.gguf
+    \b
+    vibe quantize recipes CHECKPOINT -o recipes.json --plot recipes.svg
     """
     from . import chart, report
     from . import recipes as making
@@ -281,6 +292,7 @@ def recommend(
 ) -> None:
     """Choose the best type that fits into memory: by measured figures where there are any, else by others' figures.
 
+    \b
     vibe quantize recommend CHECKPOINT --memory 8G --figures recipes.json
     """
     from . import estimate, report

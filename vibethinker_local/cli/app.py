@@ -111,7 +111,11 @@ def chat(
     ctx: Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens that the context holds.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, max=512, help="Default: the performance cores.")] = None,
 ) -> None:
-    """Talk with the model on the whole screen. `vibe` alone does the same; f1 lists the keys."""
+    """Talk with the model on the whole screen. `vibe` alone does the same; f1 lists the keys.
+
+    \b
+    vibe chat -m vibethinker-3b:Q4_K_M
+    """
     converse(model, ctx, threads)
 
 
@@ -149,7 +153,7 @@ def converse(model: str | None, ctx: int | None, threads: int | None) -> None:
 @app.command()
 def solve(
     context: typer.Context,
-    file: Annotated[str | None, typer.Argument(metavar="[FILE|-]", help="A text file, or - for stdin.")] = None,
+    file: Annotated[str | None, typer.Argument(metavar="FILE|-", help="A text file, or - for stdin.")] = None,
     text: Annotated[str | None, typer.Option("-t", "--text", help="The problem itself.")] = None,
     model: Annotated[str | None, typer.Option("-m", "--model", help="A name in models.toml, or a .gguf file.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="The same seed, the same solution.")] = None,
@@ -178,8 +182,12 @@ def solve(
 ) -> None:
     """Solve one problem. Ctrl-C once: answer now; twice: stop.
 
-    vibe solve problem.txt          vibe solve -t "What is 17 + 25?"          vibe solve --json - < problem.txt
-    vibe solve -r problem.txt       vibe solve -r --budget deep --time-limit 30m problem.txt
+    \b
+    vibe solve problem.txt
+    vibe solve -t "What is 17 + 25?"
+    vibe solve --json - < problem.txt
+    vibe solve -r problem.txt
+    vibe solve -r --budget deep --time-limit 30m problem.txt
     """
     if as_json and answer_only:
         raise UsageError("--json and --answer-only contradict each other: give one of them.")
@@ -276,7 +284,12 @@ def solve(
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Look at this installation: versions, processor, memory, model files. Exit 1 if something is wrong."""
+    """Look at this installation: versions, processor, memory, model files. Exit 1 if something is wrong.
+
+    \b
+    vibe doctor
+    vibe doctor --json
+    """
     from vibethinker_local.cli import doctor, render
 
     checks = list(doctor.examine())
@@ -309,7 +322,10 @@ def bench(
 ) -> None:
     """Measure how fast this machine runs a model, and keep the figures (unless --threads is given).
 
-    vibe bench          vibe bench -m mini --json          vibe bench --sequences 1,8 --depth 4096 --plot speed.svg
+    \b
+    vibe bench
+    vibe bench -m mini --json
+    vibe bench --sequences 1,8 --depth 4096 --plot speed.svg
     """
     from vibethinker_local.bench import bench as benching
     from vibethinker_local.bench import peers as others

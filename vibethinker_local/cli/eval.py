@@ -51,7 +51,9 @@ def run(
 ) -> None:
     """Bank trajectories, claims and verdicts. Ctrl-C stops; the same command goes on, also with a larger -k.
 
-    vibe eval run aime.jsonl -k 32          vibe eval run gpqa.parquet -k 8 -m vibethinker-3b:Q4_K_M --bank q4.jsonl
+    \b
+    vibe eval run aime.jsonl -k 32
+    vibe eval run gpqa.parquet -k 8 -m vibethinker-3b:Q4_K_M --bank q4.jsonl
     """
     from vibethinker_local.cli import render
     from vibethinker_local.eval import bank as banks
@@ -114,7 +116,9 @@ def report(
 ) -> None:
     """Replay policies on a bank: accuracy, cost, rescues, harms, and whether CLR holds. The same bank, the same report.
 
-    vibe eval report BANK.jsonl --plot accuracy.svg          vibe eval report --models q8.jsonl q4.jsonl
+    \b
+    vibe eval report BANK.jsonl --plot accuracy.svg
+    vibe eval report --models q8.jsonl q4.jsonl
     """
     import json
 
@@ -163,6 +167,9 @@ def fit(bank: BankFile, samples: Samples = None) -> None:
     """Fit the weight of `vibe solve -r --mode fitted` to a bank, and keep it for its model file, prompts, K and M.
 
     Problems that it was fitted to say nothing of how good it is: `vibe eval report` leaves it out on their bank.
+
+    \b
+    vibe eval fit calibration.bank.jsonl
     """
     from vibethinker_local.cli import render
     from vibethinker_local.eval import bank as banks

@@ -28,7 +28,7 @@ def names(incomplete: str) -> list[str]:
 def pull(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL[:QUANT]]", help="Else the default, as it fits.", autocompletion=names),
+        typer.Argument(metavar="MODEL[:QUANT]", help="Else the default, as it fits.", autocompletion=names),
     ] = None,
     source: Annotated[
         Literal["file", "checkpoint"],
@@ -39,7 +39,10 @@ def pull(
 ) -> None:
     """Fetch a model and check it. Goes on where an earlier pull was cut off; the file's path is printed.
 
-    vibe pull          vibe pull vibethinker-3b:Q4_K_M          vibe pull vibethinker-3b:Q6_K --from checkpoint
+    \b
+    vibe pull
+    vibe pull vibethinker-3b:Q4_K_M
+    vibe pull vibethinker-3b:Q6_K --from checkpoint
     """
     from vibethinker_local.cli import render
     from vibethinker_local.models import pull as pulling
@@ -103,7 +106,9 @@ def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpe
 def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False) -> None:
     """Known and installed models: size, quant, the context that fits into memory, measured speed.
 
-    vibe models          vibe models --json
+    \b
+    vibe models
+    vibe models --json
     """
     from vibethinker_local.cli import tables
     from vibethinker_local.models import listing
@@ -123,7 +128,9 @@ def rm(
 ) -> None:
     """Remove installed files of a model.
 
-    vibe rm vibethinker-3b:Q8_0          vibe rm vibethinker-3b --yes
+    \b
+    vibe rm vibethinker-3b:Q8_0
+    vibe rm vibethinker-3b --yes
     """
     from vibethinker_local.cli import render
     from vibethinker_local.models import installed
@@ -159,7 +166,9 @@ def rm(
 def config(as_json: Annotated[bool, typer.Option("--json", help="Print the settings as JSON.")] = False) -> None:
     """Settings in force, and where each came from: config.toml, a variable such as VIBE_THREADS, or the default.
 
-    vibe config          VIBE_THREADS=4 vibe config --json
+    \b
+    vibe config
+    VIBE_THREADS=4 vibe config --json
     """
     from vibethinker_local.cli import render, tables
     from vibethinker_local.system import settings
