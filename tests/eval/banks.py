@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vibethinker_local.eval.bank import SCHEMA, Checked, Entry, Header
+from vibethinker_local.eval.bank import SCHEMA, Entry, Header
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.eval.table import Floats, Ints, Table
+from vibethinker_local.reliability.claims import CheckedClaim
 
 HEADER = Header("scripted", "scripted.gguf", "F32", "ab" * 32, 1, 0, 3, False, 1.0, 0.95, 0, 400, 1000, "f16")
 
@@ -18,7 +19,7 @@ HEADER = Header("scripted", "scripted.gguf", "F32", "ab" * 32, 1, 0, 3, False, 1
 def entry(problem: str, index: int, answer: str | None, ps: Sequence[float | None] = (), **other: object) -> Entry:
     """A trajectory of 10 tokens whose claims have these probabilities; None: refuted by arithmetic."""
     claims = tuple(
-        Checked(f"claim {n}", 0.9 if p is None else p, False if p is None else None) for n, p in enumerate(ps)
+        CheckedClaim(f"claim {n}", 0.9 if p is None else p, False if p is None else None) for n, p in enumerate(ps)
     )
     made = Entry(problem, index, index, 10, "stop", answer, f"\\boxed{{{answer}}}", "so", -0.5, claims, 20, 0, 30)
     return replace(made, **other)  # type: ignore[arg-type]

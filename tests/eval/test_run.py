@@ -27,7 +27,7 @@ def thinker(**other: object) -> Thinker:
 def entries(
     model: Model, problems: list[Problem] = PROBLEMS, samples: int = 6, bank: Bank | None = None, **other: bool
 ) -> Iterator[Entry]:
-    events = fill(model, jobs(problems, samples, bank), Options(seed=5, max_tokens=300), 3, **other)
+    events = fill(model, jobs(problems, samples, bank, 5), Options(seed=5, max_tokens=300), 3, **other)
     return (event for event in events if isinstance(event, Entry))
 
 
@@ -80,8 +80,8 @@ def test_a_killed_run_goes_on_to_the_same_bank(tmp_path: Path, after: int) -> No
     assert len(half.entries) < len(whole)
     fill_file(path, thinker(), half)
     assert read(path).entries == whole
-    assert jobs(PROBLEMS, 6, read(path)) == []
-    assert len(jobs(PROBLEMS, 8, read(path))) == 6, "a larger k goes on, too"
+    assert jobs(PROBLEMS, 6, read(path), 5) == []
+    assert len(jobs(PROBLEMS, 8, read(path), 5)) == 6, "a larger k goes on, too"
 
 
 def test_reasoned_verdicts() -> None:
@@ -95,7 +95,7 @@ def test_reasoned_verdicts() -> None:
 
 def test_without_claims() -> None:
     model = loaded(thinker())
-    events = fill(model, jobs(PROBLEMS, 2, None), Options(seed=5, max_tokens=300), 0)
+    events = fill(model, jobs(PROBLEMS, 2, None, 5), Options(seed=5, max_tokens=300), 0)
     found = [event for event in events if isinstance(event, Entry)]
     assert len(found) == 6
     assert {(entry.claims, entry.claim_tokens, entry.read_tokens) for entry in found} == {((), 0, 0)}
@@ -110,7 +110,7 @@ def test_ends_are_forced_as_everywhere() -> None:
 
 def test_a_problem_that_does_not_fit_is_named_before_anything_runs() -> None:
     model = loaded(thinker())
-    events = fill(model, jobs([*PROBLEMS, Problem("long", "x" * 40_000, "1")], 1, None), Options(5), 3)
+    events = fill(model, jobs([*PROBLEMS, Problem("long", "x" * 40_000, "1")], 1, None, 5), Options(5), 3)
     with pytest.raises(UsageError, match="Problem long: The problem is too long"):
         next(events)
     assert not model.engine.busy
@@ -118,7 +118,7 @@ def test_a_problem_that_does_not_fit_is_named_before_anything_runs() -> None:
 
 def test_closing_gives_everything_back() -> None:
     model = loaded(thinker())
-    events = fill(model, jobs(PROBLEMS, 6, None), Options(5, max_tokens=300), 3)
+    events = fill(model, jobs(PROBLEMS, 6, None, 5), Options(5, max_tokens=300), 3)
     for event in events:
         if isinstance(event, Entry):
             break
@@ -142,4 +142,4 @@ def test_pace_says_how_far_and_how_long() -> None:
     for index in range(10):
         pace.count(Entry("p", index, 0, 200, "stop", "1", "", "", None))
     assert pace.line(2000) == "10 of 100 trajectories · 20 tok/s · about 15 min left"
-    assert isinstance(next(fill(loaded(thinker()), jobs(PROBLEMS, 1, None), Options(5, max_tokens=300), 3)), Stepped)
+    assert isinstance(next(fill(loaded(thinker()), jobs(PROBLEMS, 1, None, 5), Options(5, max_tokens=300), 3)), Stepped)

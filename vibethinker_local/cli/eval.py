@@ -92,7 +92,7 @@ def run(
                 for problem in wanted:
                     if known is None or problem.id not in known.problems:
                         writer.add(problem)
-                jobs = running.jobs(wanted, samples, known)
+                jobs = running.jobs(wanted, samples, known, seed)
                 progress.say(f"{path}: {len(wanted) * samples - len(jobs):,} of {len(wanted) * samples:,} are there")
                 try:
                     _fill(loaded, jobs, options, header, writer, known, progress)

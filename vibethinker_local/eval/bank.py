@@ -15,6 +15,7 @@ from typing import Any, cast
 from vibethinker_local.errors import UsageError
 from vibethinker_local.eval import problems
 from vibethinker_local.eval.problems import Problem
+from vibethinker_local.reliability.claims import CheckedClaim
 from vibethinker_local.system.files import write_atomic
 
 SCHEMA = 1
@@ -55,17 +56,6 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A claim, and what came out of each attempt to refute it."""
-
-    text: str
-    p: float | None = None  # the model's probability of VALID; None if it could not be asked
-    holds: bool | None = None  # by arithmetic; None: that cannot tell
-    evidence: str | None = None  # of arithmetic's refutation
-    thought: bool | None = None  # the model's verdict after reasoning; None if there is none that can be read
-
-
-@dataclass(frozen=True)
 class Entry:
     """A trajectory with its claims and verdicts. Tokens are generated ones unless they are called read."""
 
@@ -78,7 +68,7 @@ class Entry:
     text: str
     reasoning: str
     mean_logprob: float | None
-    claims: tuple[Checked, ...] = ()
+    claims: tuple[CheckedClaim, ...] = ()
     claim_tokens: int = 0
     think_tokens: int = 0
     read_tokens: int = 0  # of prompts for claims and verdicts, without the problem that they have in common
@@ -218,8 +208,8 @@ def _entry(told: dict[str, Any]) -> Entry:
     return replace(entry, claims=tuple(map(_checked, cast("list[dict[str, Any]]", entry.claims))))
 
 
-def _checked(told: dict[str, Any]) -> Checked:
-    claim = Checked(**told)
+def _checked(told: dict[str, Any]) -> CheckedClaim:
+    claim = CheckedClaim(**told)
     if not isinstance(claim.text, str) or not (claim.p is None or 0 <= claim.p <= 1):
         raise ValueError("no claim")
     return claim

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibethinker_local.errors import UsageError
-from vibethinker_local.eval.bank import Bank, Checked, Entry
+from vibethinker_local.eval.bank import Bank, Entry
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.reliability import equivalence
 from vibethinker_local.reliability.checker import Checker
+from vibethinker_local.reliability.claims import CheckedClaim
 from vibethinker_local.reliability.clusters import Clusters
 
 THRESHOLD = 0.5  # p(VALID) from which a claim stands
@@ -130,7 +131,7 @@ class _Rulings:
     """What became of a trajectory's claims, in numbers."""
 
     def __init__(self, entry: Entry, wanted: int, thinking: bool) -> None:
-        def valid(claim: Checked) -> bool | None:
+        def valid(claim: CheckedClaim) -> bool | None:
             if thinking:
                 return claim.thought
             return None if claim.p is None else claim.p >= THRESHOLD

@@ -1,11 +1,38 @@
 """Claims and verdicts as a model writes them, read back. Nothing it may write is an error."""
 
 import re
+from dataclasses import dataclass
+
+from vibethinker_local.events import Verdict
 
 MOST_CHARACTERS = 300  # of a claim
 
 _NUMBERED = re.compile(r"^\s*(\d{1,3})\s*[.):]\s*(.*?)\s*$")
 _VERDICT = re.compile(r"^\W*(\d{1,3})\W+(VALID|INVALID)\b", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class CheckedClaim:
+    """A claim, and what came out of each attempt to refute it. A bank keeps it as it stands here."""
+
+    text: str
+    p: float | None = None  # the model's probability of VALID between its two labels; None if it was not asked
+    holds: bool | None = None  # by arithmetic; None if arithmetic cannot tell
+    evidence: str | None = None  # of arithmetic's refutation
+    thought: bool | None = None  # the model's verdict after reasoning; None if there is none that can be read
+
+    def verdict(self, threshold: float, *, reasoned: bool = False) -> Verdict | None:
+        """What all attempts come to: arithmetic beats reasoning, reasoning beats the probability.
+
+        `reasoned` says that the claim was reasoned about: a verdict that could not be read then refutes nothing.
+        """
+        if self.holds is False:
+            return Verdict("refuted", "arithmetic", evidence=self.evidence)
+        if self.thought is not None:
+            return Verdict("supported" if self.thought else "refuted", "model")
+        if self.p is not None:
+            return Verdict("supported" if self.p >= threshold else "refuted", "model", self.p)
+        return Verdict("undecided", "model") if reasoned else None
 
 
 def parse(reply: str, wanted: int) -> list[str]:

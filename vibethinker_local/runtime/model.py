@@ -130,6 +130,22 @@ class Model:
         """Whether the template has opened the reasoning, at the end of a prompt."""
         return b"".join(map(self.backend.piece, prompt[-16:])).rstrip().endswith(OPEN.encode())
 
+    def params(
+        self, options: Options, seed: int, max_tokens: int, *, reserve: int = 0, grammar: str | None = None
+    ) -> SamplingParams:
+        """How this model samples: as its entry in models.toml says, where the user does not say otherwise."""
+        spec = self.spec
+        return SamplingParams(
+            seed=seed,
+            max_tokens=max_tokens,
+            reserve=reserve,
+            temperature=spec.temperature if options.temperature is None else options.temperature,
+            top_p=options.top_p or spec.top_p,
+            top_k=spec.top_k,
+            stop_ids=self.stop_ids(),
+            grammar=grammar,
+        )
+
     def stop_ids(self) -> frozenset[int]:
         """The tokens that the file says end a reply, and those of the profile that are one token here."""
         tokenized = (self.backend.tokenize(stop, special=True) for stop in self.spec.stops)

@@ -38,8 +38,8 @@ from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.solve import calibration, journal
+from vibethinker_local.solve.claims import CLAIM_TOKENS, Checks, Claims
 from vibethinker_local.solve.sampling import Budget, Ended, Sampling, shown
-from vibethinker_local.solve.verifying import Verifying
 from vibethinker_local.system import paths
 
 HURRY = 0.85  # of the time: from here on an answer is asked for, if there is none yet
@@ -134,11 +134,12 @@ class _Run:
         recent = model.recent(problem, earlier)
         self._dropped = len(earlier) - len(recent)
         self._prompt = model.encode(problem, recent)
-        self._verifying = Verifying(problem, model, options, plan, interrupted=lambda: self._over or control.answer_now)
+        checks = Checks(plan.mode != "published", plan.verdicts == "score", threshold=plan.threshold)
+        self._claims = Claims(problem, model, options, plan.claims, checks)
         wanted = min(options.max_tokens or model.spec.max_tokens, plan.tokens)
         if plan.mode == "published":
             wanted = plan.tokens  # no cap below the context
-        self._budget = Budget.of(wanted, model, len(self._prompt), self._verifying.room)
+        self._budget = Budget.of(wanted, model, len(self._prompt), self._claims.context if plan.checks_claims else 0)
         self._sampling = Sampling(model, options, self._prompt, self._budget)
         self._answered: dict[int, Ended] = {}
         self._error: str | None = None
@@ -164,8 +165,7 @@ class _Run:
             yield from self._sample(done={entry.index for entry in resumed})
             if self._contested:
                 yield Contested(tuple(self._ranked()), plan.claims)
-                yield from self._verifying.state(self._answered[index] for index in sorted(self._answered))
-                yield from self._verifying.check(self._in_question)
+                yield from self._check_claims()
         except EngineError as failure:
             self._error = str(failure)
         yield Finished(self._solution())
@@ -175,7 +175,7 @@ class _Run:
         self._checker.close()
         with suppress(EngineError):
             self._sampling.close()
-            self._verifying.close()
+            self._claims.close()
         if self._journal:
             self._journal.close(finished=not (self._control.stop or self._error))
 
@@ -262,18 +262,47 @@ class _Run:
             return False
         return len(list(self._clusters)) > 1 or self._plan.mode == "published"
 
+    # Claims
+
+    def _check_claims(self) -> Iterator[SolveEvent]:
+        """Verdicts on the claims of all that answered; reasoned ones too, while two answers are close."""
+        claims, plan = self._claims, self._plan
+        for index in sorted(self._answered):
+            claims.state(self._answered[index])
+        yield from self._until_checked()
+        if plan.verdicts == "think":
+            tokens = plan.think_tokens or CLAIM_TOKENS * plan.claims * plan.samples
+            for each in claims.indices:
+                claims.reason(each, tokens // len(claims.indices))
+            yield from self._until_checked()
+            return
+        left = plan.think_tokens
+        while left > 0 and not self._interrupted and (contested := self._in_question()) is not None:
+            before = claims.tokens
+            claims.reason(contested, left)
+            yield from self._until_checked()
+            left -= max(1, claims.tokens - before)
+
+    def _until_checked(self) -> Iterator[SolveEvent]:
+        while self._claims.running and not self._interrupted:
+            yield from self._claims.take(self._model.engine.step())
+
+    @property
+    def _interrupted(self) -> bool:
+        return self._over or self._control.answer_now
+
     def _in_question(self) -> int | None:
         """The next trajectory to reason about: in the two best answers, while they are close."""
-        best, stated = self._ranked()[:2], self._verifying.stated
+        best, claims = self._ranked()[:2], self._claims
         if len(best) < 2 or best[1].weight < best[0].weight / 2:
             return None
         members = sorted(best[0].members + best[1].members)
-        return next((index for index in members if index in stated and not stated[index].reasoned), None)
+        return next((index for index in members if index in claims.indices and not claims.of(index).reasoned), None)
 
     # The vote
 
     def _weights(self) -> dict[int, float]:
-        return vote.weights(self._verifying.standings(), self._answered, self._plan.claims, self._weight)
+        return vote.weights(self._claims.standings(), self._answered, self._plan.claims, self._weight)
 
     def _ranked(self) -> list[AnswerCluster]:
         return vote.ranked(self._clusters, self._weights(), sorted(self._answered))
@@ -299,9 +328,7 @@ class _Run:
             problem=self._problem,
             status=status,
             model=self._model.identity,
-            usage=Usage(
-                len(self._prompt), self._sampling.tokens, time.monotonic() - self._began, self._verifying.tokens
-            ),
+            usage=Usage(len(self._prompt), self._sampling.tokens, time.monotonic() - self._began, self._claims.tokens),
             answer=ranked[0].answer if ranked else chosen.answer if chosen else None,
             text=shown(chosen) if chosen else "",
             error=self._error,
@@ -333,8 +360,8 @@ class _Run:
         return self._answered[max(members, key=lambda index: (weights[index], -index))].trajectory
 
     def _finished(self, ended: Ended, weights: dict[int, float]) -> Trajectory:
-        stated = self._verifying.stated.get(ended.index)
-        if stated is None:
+        claims = self._claims.judged(ended.index)
+        if self._claims.of(ended.index).claims is None:
             return ended.trajectory
-        weight = weights[ended.index] if stated.checked else None
-        return replace(ended.trajectory, claims=tuple(stated.claims), reliability=weight)
+        weight = weights[ended.index] if all(claim.verdict for claim in claims) else None
+        return replace(ended.trajectory, claims=claims, reliability=weight)

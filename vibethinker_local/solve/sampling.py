@@ -8,7 +8,7 @@ on from "The answer is \\boxed{". For both, tokens are kept in reserve.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from vibethinker_local.engine import SamplingParams, SequenceId, StepOutput
+from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import Options, Reason, SolveEvent, Trajectory
 from vibethinker_local.reliability import answers
@@ -101,16 +101,8 @@ class Sampling:
 
     def start(self, index: int, seed: int) -> None:
         """Begin a trajectory. All of them share one computed prompt."""
-        spec, options, budget = self._model.spec, self._options, self._budget
-        params = SamplingParams(
-            seed=seed,
-            max_tokens=budget.tokens - budget.reserve,
-            reserve=budget.reserve,
-            temperature=spec.temperature if options.temperature is None else options.temperature,
-            top_p=options.top_p or spec.top_p,
-            top_k=spec.top_k,
-            stop_ids=self._model.stop_ids(),
-        )
+        budget = self._budget
+        params = self._model.params(self._options, seed, budget.tokens - budget.reserve, reserve=budget.reserve)
         sequence = self._model.engine.add(self._prompt, params, parent=self._first)
         self._first = sequence if self._first is None else self._first
         self._running[sequence] = Running(Draft(seed, opened=self._opened, index=index, talk=self._talk))
