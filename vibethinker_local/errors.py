@@ -2,6 +2,7 @@
 
     VibeError                     exit
     ├── UsageError                 2    the problem or the options cannot be used
+    ├── SandboxError               2    programs cannot be run: the extra is missing, or it was not set up
     ├── ModelError                 4    the model is missing, broken, foreign, or too large
     └── EngineError                5    the engine failed while it ran
         ├── EngineDied                  its process ended: killed, out of memory, an assertion of llama.cpp
@@ -18,6 +19,10 @@ class VibeError(Exception):
 
 class UsageError(VibeError):
     """The problem, an option or a file given by the user cannot be used."""
+
+
+class SandboxError(VibeError):
+    """Programs cannot be run here: the extra `code` is not installed, was not set up, or does not start."""
 
 
 class ModelError(VibeError):

@@ -19,8 +19,8 @@ from typer.exceptions import TyperException
 
 from vibethinker_local import __version__
 from vibethinker_local.cli import eval as eval_commands
-from vibethinker_local.cli import models
-from vibethinker_local.errors import ModelError, UsageError, VibeError
+from vibethinker_local.cli import models, sandbox
+from vibethinker_local.errors import ModelError, SandboxError, UsageError, VibeError
 
 if TYPE_CHECKING:
     from vibethinker_local.events import Control, SolveEvent, Status
@@ -65,7 +65,7 @@ app = typer.Typer(
 def exit_code(error: VibeError) -> int:
     """The contract's exit code of an error."""
     match error:
-        case UsageError():
+        case UsageError() | SandboxError():
             return 2
         case ModelError():
             return 4
@@ -302,6 +302,7 @@ app.command("models")(models.list_models)
 app.command()(models.rm)
 app.command()(models.config)
 app.add_typer(eval_commands.app, name="eval")
+app.add_typer(sandbox.app, name="sandbox")
 
 
 @app.command()

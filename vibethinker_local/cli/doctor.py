@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from vibethinker_local import __version__
+from vibethinker_local import __version__, sandbox
 from vibethinker_local.errors import ModelError, VibeError
 from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.models import installed, memory
@@ -41,8 +41,18 @@ def examine() -> Iterator[Check]:
     yield Check("memory", str(machine.room()))
     yield from _model_files()
     yield _quantize_owner()
+    yield _sandbox()
     yield Check("hub cache", str(paths.hub_cache()))
     yield Check("logs", str(paths.logs()))
+
+
+def _sandbox() -> Check:
+    """Where programs of the model run. Without the extra they are not run, which is a choice."""
+    found = sandbox.state(thorough=True)
+    value = f"{found.kind}, {found.detail}" if found.detail else "not installed: programs are not run"
+    if found.kind in ("ready", "missing"):
+        return Check("sandbox", value)
+    return Check("sandbox", value, "warning", found.advice)
 
 
 def _package(name: str) -> Check:

@@ -1,0 +1,227 @@
+"""The part that runs inside the sandbox, run here natively on programs of the tests' own."""
+
+import sys
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from vibethinker_local.sandbox import guest
+
+
+class Node:
+    """A node as LeetCode has them."""
+
+    def __init__(self, val: Any, **links: "Node | None") -> None:
+        self.val = val
+        vars(self).update(links)
+
+
+def linked(*values: int) -> Node | None:
+    node = None
+    for value in reversed(values):
+        node = Node(value, next=node)
+    return node
+
+
+def circular() -> Node:
+    node = Node(7, next=None)
+    vars(node)["next"] = node
+    return node
+
+
+class Plain:
+    def __init__(self, **fields: Any) -> None:
+        vars(self).update(fields)
+
+
+@pytest.fixture(autouse=True)
+def _streams() -> Iterator[None]:
+    before = sys.stdout
+    yield
+    sys.stdout = before
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "None"),
+        (True, "True"),
+        (-3, "-3"),
+        (0.1 + 0.2, "0.30000000000000004"),
+        (float("inf"), "inf"),
+        ("a'b", '"a\'b"'),
+        ("\ud800", "'\\ud800'"),
+        (b"\x00", "b'\\x00'"),
+        ([1, [2.0, "x"]], "[1, [2.0, 'x']]"),
+        ((1,), "(1,)"),
+        ((), "()"),
+        ({3, 1, 2}, "{1, 2, 3}"),
+        (set(), "set()"),
+        (frozenset("ba"), "{'a', 'b'}"),
+        ({"b": 1, "a": [2]}, "{'a': [2], 'b': 1}"),
+        (OrderedDict(b=1, a=2), "{'a': 2, 'b': 1}"),
+        (Counter("aab"), "{'a': 2, 'b': 1}"),
+        (defaultdict(list, {1: [2]}), "{1: [2]}"),
+        (deque([1, 2]), "deque([1, 2])"),
+        (range(3), "range(0, 3)"),
+        (Fraction(1, 3), "Fraction(1, 3)"),
+        (iter([1, 2]), "list_iterator([1, 2])"),
+        (map(str, [1]), "map(['1'])"),
+        (linked(1, 2, 3), "[1, 2, 3]"),
+        (Node(1, left=None, right=Node(2, left=Node(3, left=None, right=None), right=None)), "[1, None, 2, 3]"),
+        (Plain(x=1, y=[Plain(z=2)]), "Plain{'x': 1, 'y': [Plain{'z': 2}]}"),
+        (10**5000, hex(10**5000)),
+    ],
+    ids=lambda value: str(value)[:20] if isinstance(value, str) else "",
+)
+def test_a_value_is_described_as_source_text(value: Any, text: str) -> None:
+    assert guest.describe(value) == text
+
+
+def test_equal_values_have_equal_texts_however_they_were_made() -> None:
+    assert guest.describe({1: "a", 2: "b"}) == guest.describe({2: "b", 1: "a"})
+    assert guest.describe({"x", "y", "z"}) == guest.describe({"z", "y", "x"})
+    assert guest.describe(lambda: 1) == guest.describe(lambda: 2)  # no address in it
+
+
+def test_a_long_value_ends_in_its_hash() -> None:
+    long, other = [0] * 10**5, [0] * (10**5 - 1) + [1]
+    assert len(guest.describe(long)) < 400
+    assert guest.describe(long) == guest.describe(list(long))
+    assert guest.describe(long) != guest.describe(other)
+
+
+def test_a_value_without_end_is_cut() -> None:
+    nested: list[Any] = []
+    nested.append(nested)
+    assert "…" in guest.describe(nested)
+    assert len(guest.describe(circular())) < 400 + guest.LONGEST
+    assert guest.describe(iter(int, 1)).startswith("callable_iterator([0, 0")
+
+
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        ("1 + 1", 2),
+        ("f(2, 3)", 5),
+        ("f(2, b=4)", 6),
+        ("f(*[1, 2])", 3),
+        ("x = 4\nf(x)", 5),
+        ("Box().get(3)", 3),
+        ("x = 4", None),
+        ("assert f(1) == 2", None),
+        ("sort([3, 1])", [1, 3]),
+        ("sort(values=[3, 1])", [1, 3]),
+        ("sort([1, 3])", None),
+        ("swap([1], [2])", ([2], [1])),
+        ("", None),
+    ],
+)
+def test_a_call_has_the_value_of_its_last_expression(code: str, value: Any) -> None:
+    names: dict[str, Any] = {}
+    exec(
+        "def f(a, b=1): return a + b\n"
+        "def sort(values): values.sort()\n"
+        "def swap(a, b): a[:], b[:] = list(b), list(a)\n"
+        "class Box:\n    def get(self, x): return x\n",
+        names,
+    )
+    assert guest.evaluate(code, names) == value
+
+
+def run(source: str, *codes: str, alone: bool = False, prelude: str = "") -> list[dict[str, Any]]:
+    """What the host hears of a program, without the beginnings."""
+    heard: list[dict[str, Any]] = []
+    work = {"source": source, "prelude": prelude, "calls": list(codes), "alone": alone, "output_bytes": 100}
+
+    def report(message: dict[str, Any]) -> Any:
+        heard.append(message)
+        return work if "ask" in message else None
+
+    guest.serve(report)
+    return [message for message in heard if not {"ask", "begin", "loaded"} & message.keys()]
+
+
+def test_each_call_is_reported_with_its_output() -> None:
+    source = "def f(n):\n    print('n is', n)\n    return 1 // n"
+    assert run(source, "f(1)", "f(0)", "g(0)") == [
+        {"end": {"value": "1", "stdout": "n is 1\n"}},
+        {
+            "end": {
+                "exception": "ZeroDivisionError",
+                "message": "integer division or modulo by zero",
+                "stdout": "n is 0\n",
+            }
+        },
+        {"end": {"exception": "NameError", "message": "name 'g' is not defined", "stdout": ""}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "exception"),
+    [
+        ("def f(:", "SyntaxError"),
+        ("import nothing_of_that_name", "ModuleNotFoundError"),
+        ("raise KeyError(1)", "KeyError"),
+    ],
+)
+def test_a_program_that_does_not_start_fails_for_all_calls(source: str, exception: str) -> None:
+    [message] = run(source, "f(1)", "f(2)")
+    assert message["failed"]["exception"] == exception
+
+
+def test_the_prelude_is_there_before_the_program() -> None:
+    assert run("value = sqrt(half)", "value", prelude="from math import sqrt\nhalf = 0.25")[0]["end"]["value"] == "0.5"
+
+
+def test_a_function_is_not_main_and_a_program_is() -> None:
+    source = "if __name__ == '__main__':\n    print('main')"
+    assert run(source, "1")[0]["end"]["stdout"] == ""
+    assert run(source, "", alone=True)[0]["end"]["stdout"] == "main\n"
+
+
+def test_sys_exit_ends_a_program_as_its_code_says() -> None:
+    assert run("import sys\nprint(1)\nsys.exit()", "", alone=True) == [{"end": {"stdout": "1\n"}}]
+    assert run("import sys\nsys.exit(2)", "", alone=True)[0]["end"]["exception"] == "SystemExit"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f():\n    while True: print('x' * 9)",
+        "def f():\n    try:\n        while True: print('x' * 9)\n    except Exception: pass",
+        "import sys\ndef f():\n    while True: sys.stdout.buffer.write(b'x' * 9)",
+    ],
+)
+def test_output_without_end_is_a_limit(source: str) -> None:
+    [message] = run(source, "f()")
+    assert message["end"]["limit"] == "output"
+    assert len(message["end"]["stdout"]) == 100
+
+
+@pytest.mark.parametrize(
+    ("source", "exception"),
+    [
+        ("class E(Exception):\n    def __str__(self): raise self\ndef f(): raise E", "E"),
+        ("class V:\n    def __repr__(self): raise ValueError('no')\ndef f(): return V()", "ValueError"),
+        ("def f(): return f()", "RecursionError"),
+        ("def f(): raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("import sys\ndef f(): sys.stdout.close(); print('still there')", None),
+        ("import sys\ndef f(): sys.stdout = None", None),
+    ],
+)
+def test_whatever_a_program_does_it_has_an_outcome(source: str, exception: str | None) -> None:
+    [message] = run(source, "f()")
+    assert message["end"].get("exception") == exception
+
+
+@pytest.mark.parametrize("header", ["@cache", "@lru_cache", "@lru_cache(None)", "@lru_cache(maxsize=64)"])
+def test_a_cached_function_may_recurse_deeply(header: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import functools
+
+    monkeypatch.setattr(functools, "_lru_cache_wrapper", guest.cache)
+    source = f"from functools import cache, lru_cache\n{header}\ndef f(n): return n and f(n - 1) + 1"
+    assert run(source, "f(400)", "f(400)", "f.cache_clear()")[0]["end"]["value"] == "400"

@@ -1,0 +1,40 @@
+"""The commands on the sandbox in which programs of the model run."""
+
+import contextlib
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Where programs that the model writes are run: WebAssembly, without files or network.")
+
+
+@app.callback(invoke_without_command=True)
+def main(ctx: typer.Context) -> None:
+    """Without a command: whether there is one."""
+    if ctx.invoked_subcommand is None:
+        from vibethinker_local import sandbox
+        from vibethinker_local.cli import render
+
+        state = sandbox.state(thorough=True)
+        render.print_line(state.kind + (f": {state.detail}" if state.detail else ""))
+        if state.advice:
+            render.Progress(quiet=False, show_thinking=False).say(state.advice)
+            raise typer.Exit(1)
+
+
+@app.command()
+def setup(
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
+) -> None:
+    """Compile the sandbox's Python for this machine: once, some minutes. Needs the extra: vibethinker-local[code]."""
+    from vibethinker_local import sandbox
+    from vibethinker_local.cli import render
+    from vibethinker_local.system import awake
+
+    progress = render.Progress(quiet=quiet, show_thinking=False)
+    if sandbox.state(thorough=True).kind != "ready":
+        with awake.kept(), progress.shown(), contextlib.closing(sandbox.prepare()) as steps:
+            progress.say(f"The sandbox is compiled for this machine, once: {sandbox.SECONDS}, and 300 MB of disk.")
+            for seconds in steps:
+                progress.status(f"Compiling · {seconds:.0f} s", "Ctrl-C: stop; nothing is kept")
+    progress.say("The sandbox is ready: programs that the model writes are run in it.")

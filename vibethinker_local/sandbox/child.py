@@ -1,0 +1,37 @@
+"""Starts the sandbox's child process: without the caller's environment, folder, terminal or Ctrl-C."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from vibethinker_local.errors import SandboxError
+
+# What a Python of any system needs to start and to find its temporary folder. Nothing else of the user's environment
+# is handed on; the program in the sandbox would not see it anyway.
+KEPT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "USERPROFILE")
+_OWN_GROUP: dict[str, Any]
+if sys.platform == "win32":
+    _OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+else:
+    _OWN_GROUP = {"process_group": 0}
+
+
+def start(cache: Path) -> "subprocess.Popen[bytes]":
+    """The worker, which compiles into `cache` what it does not find there. Raises SandboxError."""
+    folders = os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path)
+    environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "vibethinker_local.sandbox.worker", str(cache)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=tempfile.gettempdir(),
+            env=environment | {"PYTHONPATH": folders},
+            **_OWN_GROUP,
+        )
+    except OSError as error:
+        raise SandboxError(f"The sandbox's process cannot be started: {error.strerror or error}.") from error

@@ -1,0 +1,284 @@
+"""The part that runs inside the sandbox, in CPython for WebAssembly: run one program, make its calls, report each.
+
+The host sends this file as source text. It imports nothing of ours: only the standard library is there, and `_host`,
+whose `call` carries bytes to the host and brings its answer.
+"""
+
+import ast
+import builtins
+import functools
+import hashlib
+import io
+import itertools
+import json
+import os
+import re
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+LONGEST = 20_000  # characters of a value that are kept; of a longer one, a hash tells what it is
+DEEPEST = 60  # levels of a nested value
+MOST_ITEMS = 10_000  # of an iterator or a linked list, which may be endless
+RECURSION = 20_000  # Python calls inside each other: programs that search recursively need more than the usual 1,000
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+Report = Callable[[dict[str, Any]], Any]
+
+
+class OutputFull(BaseException):
+    """The program has written as much as it may. Not an Exception, so that `except Exception` does not swallow it."""
+
+
+class Output(io.BytesIO):
+    """Keeps what a program writes, up to a limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def write(self, data: Any) -> int:
+        room = self.limit - self.tell()
+        if len(data) > room:
+            super().write(bytes(data)[:room])
+            raise OutputFull
+        return super().write(data)
+
+    def close(self) -> None:
+        """What was written is still wanted."""
+
+
+class Nowhere(io.TextIOBase):
+    """Takes what a program writes to stderr."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def describe(value: Any) -> str:
+    """A value as text, the same for equal values; a long one is cut and ends in its hash."""
+    kept: list[str] = []
+    size, hashed = 0, hashlib.sha256()
+    for piece in pieces(value, 0):
+        if size <= LONGEST:
+            kept.append(piece)
+        size += len(piece)
+        hashed.update(piece.encode("utf-8", "surrogatepass"))
+    text = "".join(kept)
+    return text if size <= LONGEST else f"{text[:200]}… {size} characters, sha256 {hashed.hexdigest()}"
+
+
+def pieces(value: Any, depth: int) -> Iterator[str]:
+    """The text of a value, piece by piece."""
+    if depth > DEEPEST:
+        yield "…"
+    elif value is None or isinstance(value, (bool, float, complex, bytes)):
+        yield repr(value)
+    elif isinstance(value, int):
+        try:
+            yield int.__repr__(value)
+        except ValueError:  # more digits than Python turns into decimals
+            yield hex(value)
+    elif isinstance(value, str):
+        yield str.__repr__(value)
+    elif isinstance(value, list):
+        yield from row(value, "[", "]", depth)
+    elif isinstance(value, tuple):
+        yield from row(value, "(", ",)" if len(value) == 1 else ")", depth)
+    elif isinstance(value, deque):
+        yield from row(value, "deque([", "])", depth)
+    elif isinstance(value, (set, frozenset)):
+        texts = sorted("".join(pieces(item, depth + 1)) for item in value)
+        yield "{" + ", ".join(texts) + "}" if texts else "set()"
+    elif isinstance(value, dict):
+        pairs = sorted(
+            ("".join(pieces(key, depth + 1)), "".join(pieces(item, depth + 1))) for key, item in value.items()
+        )
+        yield "{" + ", ".join(f"{key}: {item}" for key, item in pairs) + "}"
+    elif is_linked(value, "next"):
+        yield from row(linked(value), "[", "]", depth)
+    elif is_linked(value, "left", "right"):
+        yield from row(level_by_level(value), "[", "]", depth)
+    elif type(value).__module__.split(".")[0] == "numpy" and hasattr(value, "tolist"):
+        yield from pieces(value.tolist(), depth)
+    elif hasattr(value, "__next__"):
+        yield from row(itertools.islice(value, MOST_ITEMS), f"{type(value).__name__}([", "])", depth)
+    elif ADDRESS.search(shown := repr(value)) and hasattr(value, "__dict__") and not callable(value):
+        yield type(value).__name__
+        yield from pieces(vars(value), depth + 1)
+    else:
+        yield ADDRESS.sub("", shown)
+
+
+def row(items: Any, left: str, right: str, depth: int) -> Iterator[str]:
+    yield left
+    for index, item in enumerate(items):
+        if index:
+            yield ", "
+        yield from pieces(item, depth + 1)
+    yield right
+
+
+def is_linked(value: Any, *links: str) -> bool:
+    """Whether a value is a node as LeetCode has them: `val`, and other nodes or None in its links."""
+    return hasattr(value, "val") and all(hasattr(value, link) for link in links)
+
+
+def linked(node: Any) -> Iterator[Any]:
+    """The values of a linked list; those of a circular one without end."""
+    for _ in range(MOST_ITEMS):
+        if node is None:
+            return
+        yield node.val
+        node = node.next
+    yield "…"
+
+
+def level_by_level(root: Any) -> list[Any]:
+    """The values of a tree, row by row, with None for a missing child; none at the end."""
+    values: list[Any] = []
+    nodes = deque([root])
+    while nodes and len(values) < MOST_ITEMS:
+        node = nodes.popleft()
+        values.append(None if node is None else node.val)
+        if node is not None:
+            nodes += [node.left, node.right]
+    while values and values[-1] is None:
+        values.pop()
+    return values
+
+
+def cache(function: Any, maxsize: Any = None, typed: bool = False, info: Any = None) -> Any:
+    """functools.lru_cache in Python, as far as programs use it.
+
+    The one in C takes C stack at every level of a recursion, of which WebAssembly has little: 200 levels.
+    """
+    memory: dict[Any, Any] = {}
+
+    def cached(*args: Any, **options: Any) -> Any:
+        key = (args, tuple(options.items())) if options else args
+        try:
+            return memory[key]
+        except KeyError:
+            pass
+        value = memory[key] = function(*args, **options)
+        return value
+
+    cached.cache_clear = memory.clear  # type: ignore[attr-defined]
+    cached.cache_info = lambda: (0, 0, maxsize, len(memory))  # type: ignore[attr-defined]
+    return cached
+
+
+def evaluate(code: str, names: dict[str, Any]) -> Any:
+    """Run statements; the value of the last one where it is an expression, else None."""
+    body = ast.parse(code, "<call>").body
+    last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
+    if body:
+        exec(compile(ast.Module(body, []), "<call>", "exec"), names)
+    if last is None:
+        return None
+    assert isinstance(last, ast.Expr)
+    if isinstance(last.value, ast.Call):
+        return called(last.value, names)
+    return eval(compile(ast.Expression(last.value), "<call>", "eval"), names)
+
+
+def called(call: ast.Call, names: dict[str, Any]) -> Any:
+    """The value of a call; where that is None, its arguments if it changed them."""
+    function = eval(compile(ast.Expression(call.func), "<call>", "eval"), names)
+    call.func = ast.copy_location(ast.Name("$arguments", ast.Load()), call.func)
+    both = {"$arguments": lambda *args, **options: (args, options)}
+    args, options = eval(compile(ast.Expression(call), "<call>", "eval"), names | both)
+    given = [
+        value for value in (*args, *options.values()) if isinstance(value, (list, dict, set)) or hasattr(value, "val")
+    ]
+    before = [describe(value) for value in given]
+    value = function(*args, **options)
+    if value is None:
+        changed = [now for now, then in zip(given, before, strict=True) if describe(now) != then]
+        if changed:
+            return changed[0] if len(changed) == 1 else tuple(changed)
+    return value
+
+
+def attempt(action: Callable[[], Any], output_limit: int) -> dict[str, Any]:
+    """Do something with stdout kept, and say how it ended."""
+    output = Output(output_limit)
+    sys.stdout = io.TextIOWrapper(output, encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True)
+    outcome: dict[str, Any] = {}
+    try:
+        value = action()
+        outcome["value"] = None if value is None else describe(value)
+    except OutputFull:
+        outcome["limit"] = "output"
+    except MemoryError as error:
+        error.__traceback__ = None  # it holds the frames, and they hold the memory
+        outcome["limit"] = "memory"
+    except SystemExit as error:
+        if error.code not in (None, 0):
+            outcome["exception"], outcome["message"] = "SystemExit", str(error.code)[:300]
+    except BaseException as error:
+        outcome["exception"] = type(error).__name__
+        outcome["message"] = message(error)
+    outcome["stdout"] = output.getvalue().decode("utf-8", "replace")
+    return outcome
+
+
+def message(error: BaseException) -> str:
+    """What an exception says; nothing where saying it fails."""
+    try:
+        return ADDRESS.sub("", str(error)[:300]).encode("utf-8", "backslashreplace").decode()
+    except BaseException:
+        return ""
+
+
+def serve(report: Report) -> None:
+    """Ask for the work, do it call by call. A host that has heard of a call's beginning, but not of its end, knows
+    which one it was that reached a limit."""
+    work = report({"ask": "work"})
+    calls, limit = work["calls"], work["output_bytes"]
+    names: dict[str, Any] = {"__name__": "__main__" if work["alone"] else "solution", "__builtins__": builtins}
+
+    def load() -> None:
+        if "random" in work["source"]:
+            import random
+
+            random.seed(0)
+        for source, name in ((work["prelude"], "<prelude>"), (work["source"], "<program>")):
+            exec(compile(source, name, "exec", dont_inherit=True), names)
+
+    report({"begin": 0})
+    outcome = attempt(load, limit)
+    if work["alone"]:
+        code = calls[0]
+        if code and not {"exception", "limit"} & outcome.keys():
+            more = attempt(lambda: evaluate(code, names), limit)
+            outcome = more | {"stdout": outcome["stdout"] + more["stdout"]}
+        report({"end": outcome})
+        return
+    if {"exception", "limit"} & outcome.keys():
+        report({"failed": outcome})
+        return
+    report({"loaded": True})
+    for index, code in enumerate(calls):
+        report({"begin": index})
+        outcome = attempt(functools.partial(evaluate, code, names), limit)
+        report({"end": outcome})
+        if outcome.get("limit") == "memory":
+            return  # what is left of the memory may be too little for the next one
+
+
+def main() -> NoReturn:
+    import _host  # type: ignore[import-not-found]
+
+    sys.setrecursionlimit(RECURSION)
+    vars(functools)["_lru_cache_wrapper"] = cache
+    vars(builtins).update(exit=sys.exit, quit=sys.exit)  # there is no `site` here
+    vars(sys)["stderr"] = Nowhere()
+    serve(lambda message: json.loads(_host.call(json.dumps(message).encode("ascii"))))
+    os._exit(0)  # nothing of the program is to be heard of again: no atexit handler, no finalizer
+
+
+if __name__ == "__main__":
+    main()
