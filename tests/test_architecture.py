@@ -3,13 +3,11 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-APP, QUANTIZE = ROOT / "vibethinker_local", ROOT / "quantize"
+from tests.imports import APP, MODULES, QUANTIZE, ROOT, files, imports, layer, name_of
 
 # The layers, lowest first; a folder imports only what stands before it.
 LAYERS = [
@@ -38,39 +36,6 @@ DOORS = {  # what each foreign package may be imported by
     "typer": ("vibethinker_local/cli/", "quantize/cli.py"),
     "torch": tuple(f"vibethinker_local/mini/{name}.py" for name in ("batches", "muon", "network", "train")),
 }
-
-
-def files(*folders: Path) -> list[Path]:
-    return sorted(path for folder in folders for path in folder.rglob("*.py"))
-
-
-def name_of(path: Path) -> str:
-    """A file's dotted module name."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {name_of(path): path for path in files(APP, QUANTIZE)}
-
-
-def imports(path: Path) -> Iterator[str]:
-    """Absolute names of the modules a file imports; of a package, the module inside it that is meant."""
-    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
-            module = ".".join(part for part in (base, node.module or "") if part)
-            for alias in node.names:
-                inner = f"{module}.{alias.name}"
-                yield inner if inner in MODULES else module
-
-
-def layer(module: str) -> str | None:
-    """The layer of a module of the app; None for others, and for the entry."""
-    parts = module.split(".")
-    return parts[1] if parts[0] == APP.name and len(parts) > 1 and parts[1] != "__main__" else None
 
 
 def test_every_top_level_name_is_a_layer() -> None:
