@@ -247,8 +247,9 @@ def test_the_table_of_the_memory_rule() -> None:
     assert [chosen(gib, 65536) for gib in (4, 8, 16)] == [(1, 44032), (0, 65536), (0, 65536)]
 
 
-def test_the_readmes_table_is_what_the_rule_says() -> None:
-    readme = (paths.PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["README.md", "docs/models.md"])
+def test_the_table_of_memory_is_what_the_rule_says(page: str) -> None:
+    text = (paths.PACKAGE.parent / page).read_text(encoding="utf-8")
     shape = spec().shape
     assert shape
     for file in spec().files[:2]:
@@ -256,9 +257,9 @@ def test_the_readmes_table_is_what_the_rule_says() -> None:
         need = [memory.need(header, tokens, 1).total / 2**30 for tokens in (8192, 16384, 32768, 65536)]
         fits = [memory.context(header, room(gib), most=131072) for gib in (4, 8, 16, 32)]
         cells = [file.quant, *(f"{each:.1f}" for each in need), *(f"{each:,}" for each in fits)]
-        assert f"| {' | '.join(cells)} |" in readme
+        assert f"| {' | '.join(cells)} |" in text
     quants = [spec().files[taken[0]].quant for gib in (4, 8, 16, 32) if (taken := chosen(gib))]
-    assert f"| `vibe pull` takes | | | | | {' | '.join(quants)} |" in readme
+    assert f"| `vibe pull` takes | | | | | {' | '.join(quants)} |" in text
 
 
 @settings(max_examples=60, deadline=None)

@@ -140,9 +140,9 @@ def test_config_as_text(home: Path) -> None:
     assert ["threads", "-", "default"] in lines
 
 
-def test_the_readmes_example() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    example = readme.split("```toml\n")[1].split("```")[0]
+def test_the_documented_example() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    example = page.split("```toml\n")[1].split("```")[0]
     write(example)
     settings.load({})
     assert vibe("config").code == 0

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Where programs that the model writes are run: WebAssembly, without files or network.")
+app = typer.Typer(
+    help="Where programs that the model writes are run: WebAssembly, without files or network.", rich_markup_mode=None
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -26,7 +28,11 @@ def main(ctx: typer.Context) -> None:
 def setup(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
-    """Compile the sandbox's Python for this machine: once, some minutes. Needs the extra: vibethinker-local[code]."""
+    """Compile the sandbox's Python for this machine: once, some minutes. Needs the extra: vibethinker-local[code].
+
+    \b
+    vibe sandbox setup
+    """
     from vibethinker_local import sandbox
     from vibethinker_local.cli import render
     from vibethinker_local.system import awake
