@@ -45,7 +45,10 @@ class Weight:
 
 
 def read_config(folder: Path) -> Qwen2Config:
-    """Raises CheckpointError for another architecture, or for anything that llama.cpp's qwen2 would not compute."""
+    """What a key means when it is left out or null is what transformers takes for it then (configuration_qwen2.py).
+
+    Raises CheckpointError for another architecture, or for anything that llama.cpp's qwen2 would not compute.
+    """
     path = folder / "config.json"
     config = read_json(path)
     architectures = config.get("architectures")
@@ -53,10 +56,8 @@ def read_config(folder: Path) -> Qwen2Config:
         raise CheckpointError(f"{path} describes {architectures or 'nothing'}; only {ARCHITECTURE} is supported")
     if config.get("quantization_config"):
         raise CheckpointError(f"{folder} is already quantized; give the original bf16 checkpoint")
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    if not isinstance(rope, dict) or rope.get("rope_type", rope.get("type", "default")) != "default":
-        raise CheckpointError(f"{path} asks for rope_scaling, which is not supported; remove it if not needed")
-    if config.get("hidden_act", "silu") != "silu" or config.get("use_sliding_window"):
+    rope = _rope(config, path)
+    if (config.get("hidden_act") or "silu") not in ("silu", "swish") or _slides(config):
         raise CheckpointError(
             f"{path} asks for a sliding window or an activation other than silu, which cannot be kept"
         )
@@ -86,14 +87,37 @@ def read_config(folder: Path) -> Qwen2Config:
         head_size_given=config.get("head_dim") is not None,
         vocabulary=count("vocab_size"),
         context=count("max_position_embeddings"),
-        rope_theta=_positive({**config, **rope}, "rope_theta", path),
-        rms_epsilon=_positive(config, "rms_norm_eps", path),
+        rope_theta=_positive({**config, **rope}, "rope_theta", 10000.0, path),
+        rms_epsilon=_positive(config, "rms_norm_eps", 1e-6, path),
         tied=config.get("tie_word_embeddings", False) is True,
     )
 
 
-def _positive(config: dict[str, Any], key: str, path: Path) -> float:
-    value = config.get(key)
+def _rope(config: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The settings of positions. transformers 5 calls them rope_parameters and puts rope_theta among them."""
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if isinstance(rope, dict):
+        rope = rope.get("full_attention", rope)  # 5 writes them by type of layer, where there are several
+    kind = (rope.get("rope_type") or rope.get("type") or "default") if isinstance(rope, dict) else None
+    unscaled = kind == "default" or (kind in ("linear", "dynamic") and rope.get("factor") == 1)
+    if not unscaled or rope.get("partial_rotary_factor", 1) not in (None, 1):
+        raise CheckpointError(f"{path} asks for rope_scaling, which is not supported; remove it if not needed")
+    return {key: value for key, value in rope.items() if value is not None}
+
+
+def _slides(config: dict[str, Any]) -> bool:
+    """Whether some layer may see less than the whole context. A window can be given, and be used by no layer."""
+    if not config.get("use_sliding_window") or config.get("sliding_window", 0) is None:
+        return False
+    kinds = config.get("layer_types")
+    if isinstance(kinds, list):
+        return "sliding_attention" in kinds
+    layers, full = config.get("num_hidden_layers"), config.get("max_window_layers")  # the first so many see everything
+    return not (isinstance(layers, int) and isinstance(full, int) and full >= layers)
+
+
+def _positive(config: dict[str, Any], key: str, default: float, path: Path) -> float:
+    value = default if config.get(key) is None else config[key]
     # A GGUF file holds it as float32: neither 0 there nor infinite.
     if not isinstance(value, int | float) or isinstance(value, bool) or not 1e-37 < value < 1e38:
         raise CheckpointError(f"{path} gives {key} as {value!r}; a positive number is expected")
@@ -123,16 +147,19 @@ def _expected(config: Qwen2Config) -> Iterator[tuple[str, str, tuple[int, ...]]]
 
 def match_weights(config: Qwen2Config, checkpoint: Checkpoint) -> tuple[Weight, ...]:
     """Every tensor the model needs. Raises CheckpointError if one is missing, misshapen, or of no known use."""
+    tensors = _by_published_name(checkpoint)
+    if any(".lora_" in name for name in tensors):
+        raise CheckpointError(f"{checkpoint.folder} holds an adapter beside the model's weights; merge it into them")
     weights = []
     for name, source_name, shape in _expected(config):
-        source = checkpoint.tensors.get(source_name)
+        source = tensors.get(source_name)
         if source is None:
             raise CheckpointError(f"{source_name} is missing from {checkpoint.folder}, though config.json asks for it")
         if source.shape != shape:
             raise CheckpointError(f"{source_name} in {source.file} has the shape {source.shape}, not {shape}")
         weights.append(Weight(name, source))
-    used = {weight.source.name for weight in weights} | {OUTPUT}
-    unknown = [n for n in checkpoint.tensors if n not in used and not n.endswith("rotary_emb.inv_freq")]
+    used = {source_name for _, source_name, _ in _expected(config)} | {OUTPUT}
+    unknown = [n for n in tensors if n not in used and not n.endswith("rotary_emb.inv_freq")]
     if unknown:
         raise CheckpointError(f"{checkpoint.folder} holds {unknown[0]}, which is not part of this Qwen2 model")
     return tuple(weights)
@@ -140,8 +167,19 @@ def match_weights(config: Qwen2Config, checkpoint: Checkpoint) -> tuple[Weight, 
 
 def redundant_output(config: Qwen2Config, checkpoint: Checkpoint) -> tuple[SourceTensor, SourceTensor] | None:
     """(lm_head, embedding) where the checkpoint holds an lm_head although config.json ties it to the embedding."""
-    output = checkpoint.tensors.get(OUTPUT)
-    return (output, checkpoint.tensors[EMBEDDING]) if config.tied and output else None
+    tensors = _by_published_name(checkpoint)
+    output = tensors.get(OUTPUT)
+    return (output, tensors[EMBEDDING]) if config.tied and output else None
+
+
+def _by_published_name(checkpoint: Checkpoint) -> dict[str, SourceTensor]:
+    """The tensors as Qwen2ForCausalLM names them.
+
+    What was saved inside a wrapper has its prefix: `_orig_mod.` (torch.compile), `module.` (DDP), `base_model.` (peft).
+    """
+    names = [name for name in checkpoint.tensors if name.endswith(EMBEDDING)]
+    wrapper = names[0].removesuffix(EMBEDDING) if len(names) == 1 else ""
+    return {name.removeprefix(wrapper): tensor for name, tensor in checkpoint.tensors.items()}
 
 
 def imagined(config: Qwen2Config) -> tuple[Weight, ...]:

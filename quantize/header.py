@@ -3,14 +3,12 @@
 Knows the keys and their order (llama.cpp's conversion/base.py and conversion/qwen.py). Knows nothing of tensor data.
 """
 
-import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 from gguf import (
     GGML_QUANT_VERSION,
     GGMLQuantizationType,
@@ -18,7 +16,6 @@ from gguf import (
     GGUFWriter,
     LlamaFileType,
     Metadata,
-    size_label,
 )
 
 from .config import Qwen2Config
@@ -53,8 +50,7 @@ class Provenance:
 class Keys:
     """What the key-values are made of."""
 
-    folder: Path  # with README.md and generation_config.json, where there are any
-    name: str | None  # general.name; None for the model card's or the folder's
+    metadata: Metadata  # name, licence, base model, sampling …
     config: Qwen2Config
     vocabulary: Vocabulary
     file_type: LlamaFileType
@@ -81,25 +77,6 @@ def shape_keys(writer: GGUFWriter, config: Qwen2Config) -> None:
         writer.add_value_length(config.head_size)
 
 
-def model_keys(writer: GGUFWriter, keys: Keys, weights: int) -> None:
-    """Name, licence, base model, sampling: from README.md and generation_config.json, as the converter does."""
-    try:
-        metadata = Metadata.load(None, keys.folder, keys.name, weights)
-        if metadata.sampling_penalty_repeat is None:  # gguf 0.19.0 does not know transformers' name for it yet
-            metadata.sampling_penalty_repeat = Metadata.load_generation_config(keys.folder).get("repetition_penalty")
-        metadata.name = metadata.name or keys.folder.resolve().name
-        metadata.size_label = metadata.size_label or size_label(weights, weights, 0, 0)
-        writer.add_type(GGUFType.MODEL)
-        metadata.set_gguf_meta_model(writer)
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
-        what = f"README.md or generation_config.json in {keys.folder} cannot be understood"
-        raise CheckpointError(f"{what}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
 def vocabulary_keys(writer: GGUFWriter, vocabulary: Vocabulary) -> None:
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
@@ -118,10 +95,11 @@ def vocabulary_keys(writer: GGUFWriter, vocabulary: Vocabulary) -> None:
 def write_header(path: Path, keys: Keys, tensors: Sequence[TensorInfo]) -> int:
     """Write everything up to the first tensor. Returns where the data begin: bytes from the start of the file.
 
-    Raises CheckpointError for a model card or generation_config.json that cannot be understood.
+    Raises CheckpointError for a tokenizer or a name that a GGUF file cannot hold.
     """
     writer = GGUFWriter(None, "qwen2")
-    model_keys(writer, keys, sum(math.prod(tensor.shape) for tensor in tensors))
+    writer.add_type(GGUFType.MODEL)
+    keys.metadata.set_gguf_meta_model(writer)
     shape_keys(writer, keys.config)
     writer.add_file_type(keys.file_type)
     writer.add_quantization_version(GGML_QUANT_VERSION)
@@ -134,8 +112,10 @@ def write_header(path: Path, keys: Keys, tensors: Sequence[TensorInfo]) -> int:
     try:
         return save(writer, path, tensors)
     except (TypeError, AttributeError, ValueError, OverflowError, struct.error) as error:
-        what = f"README.md, generation_config.json, the tokenizer or the name of {keys.folder}"
-        raise CheckpointError(f"{what} has what a GGUF file cannot hold: {_reason(error)}") from error
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            f"the tokenizer or the name of {keys.metadata.name!a} has what a GGUF file cannot hold: {reason}"
+        ) from error
 
 
 def write_plan_header(path: Path, config: Qwen2Config, tensors: Sequence[TensorInfo]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .errors import MachineError, RequestError
 
-PARTS = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "README.md")
+PARTS = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "merges.txt", "README.md")
 
 
 def download(repository: str, revision: str | None, parts: tuple[str, ...] = PARTS) -> Path:

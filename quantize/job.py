@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from . import vocab
+from .card import Card, read_card
 from .config import Qwen2Config, match_weights, read_config, redundant_output
 from .errors import RequestError
 from .ggml import Floats
@@ -37,7 +38,7 @@ class Job:
     vocabulary: vocab.Vocabulary
     plan: Plan
     imatrix: Imatrix | None
-    name: str | None
+    card: Card
     warnings: tuple[str, ...]
 
     @property
@@ -49,7 +50,7 @@ class Job:
             Provenance(SOURCE_SHA256, UNKNOWN_SHA256),
         )
         file_type = FILE_TYPES[self.plan.file_type]
-        return Keys(self.checkpoint.folder, self.name, self.config, self.vocabulary, file_type, provenance)
+        return Keys(self.card.metadata, self.config, self.vocabulary, file_type, provenance)
 
     @property
     def importance(self) -> dict[str, Floats]:
@@ -73,7 +74,9 @@ def prepare(request: Request) -> Job:
         check_belongs(imatrix, plan)
     template = _read_template(request.chat_template) if request.chat_template else None
     vocabulary = vocab.read_vocabulary(folder, config.vocabulary, template)
-    return Job(checkpoint, config, vocabulary, plan, imatrix, request.name, _warnings(config, checkpoint))
+    card = read_card(folder, request.name, plan.weights)
+    warnings = (*_output_warnings(config, checkpoint), *card.warnings)
+    return Job(checkpoint, config, vocabulary, plan, imatrix, card, warnings)
 
 
 def _read_template(path: Path) -> str:
@@ -86,7 +89,7 @@ def _read_template(path: Path) -> str:
     return text
 
 
-def _warnings(config: Qwen2Config, checkpoint: Checkpoint) -> tuple[str, ...]:
+def _output_warnings(config: Qwen2Config, checkpoint: Checkpoint) -> tuple[str, ...]:
     pair = redundant_output(config, checkpoint)
     if pair is None or same_bytes(*pair):
         return ()

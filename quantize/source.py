@@ -5,6 +5,7 @@ tensors mean (config.py) and reads no tensor data.
 """
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from .errors import CheckpointError, RequestError
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
+SHARD = re.compile(r"(model.*)-\d+-of-(\d+)\.safetensors", re.ASCII)
+ADAPTER = "adapter_model.safetensors"  # of LoRA, as peft saves it
 # Read beside the shards, where they exist; with them they make up the source's fingerprint.
 COMPANIONS = (
     "README.md",
@@ -26,6 +29,7 @@ COMPANIONS = (
     "tokenizer.json",
     "tokenizer_config.json",
 )
+SLOW_TOKENIZER = ("merges.txt", "vocab.json")  # read where there is no tokenizer.json
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors library
 PIECE = 1 << 20  # bytes read at a time
@@ -97,18 +101,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def read_json_if_there(path: Path) -> dict[str, Any]:
+    """As read_json, and an empty object for a file that is not there."""
+    return read_json(path) if path.is_file() else {}
+
+
 def open_checkpoint(folder: Path) -> Checkpoint:
     """Read the headers of all shards. Raises CheckpointError if a shard or a tensor is missing, or a header unsound."""
-    if (folder / INDEX).exists():
-        weight_map = read_json(folder / INDEX).get("weight_map")
-        if not isinstance(weight_map, dict) or not weight_map:
-            raise CheckpointError(f"{folder / INDEX} has no weight_map; download it again")
-        names = sorted({_shard_name(file, folder) for file in weight_map.values()})
-    elif (folder / SINGLE).exists():
-        weight_map = None
-        names = [SINGLE]
-    else:
-        raise CheckpointError(f"{folder} holds neither {SINGLE} nor {INDEX}; only safetensors checkpoints can be read")
+    weight_map = _weight_map(folder) if (folder / INDEX).exists() else {}
+    names = sorted(set(weight_map.values())) or _shards_without_index(folder)
     tensors: dict[str, SourceTensor] = {}
     for name in names:
         if not (folder / name).is_file():
@@ -117,12 +118,46 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             if tensor.name in tensors:
                 raise CheckpointError(f"{tensor.name} is in both {tensors[tensor.name].file.name} and {name}")
             tensors[tensor.name] = tensor
-    for tensor_name, file in (weight_map or {}).items():
+    for tensor_name, file in weight_map.items():
         if tensor_name not in tensors or tensors[tensor_name].file.name != file:
             raise CheckpointError(f"{INDEX} says that {tensor_name} is in {file}, but it is not; download both again")
-    companions = [folder / name for name in COMPANIONS if (folder / name).is_file()]
+    beside = COMPANIONS if (folder / "tokenizer.json").is_file() else (*COMPANIONS, *SLOW_TOKENIZER)
+    companions = [path for name in beside if (path := folder / name).is_file() and os.access(path, os.R_OK)]
     files = sorted([*companions, *(folder / name for name in names)], key=lambda path: path.name)
     return Checkpoint(folder, tuple(files), tensors)
+
+
+def _weight_map(folder: Path) -> dict[str, str]:
+    """The shard of each tensor.
+
+    Empty where a checkpoint in one file was saved over a sharded one: transformers leaves the old index there.
+    """
+    weight_map = read_json(folder / INDEX).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{folder / INDEX} has no weight_map; download it again")
+    shards = {name: _shard_name(file, folder) for name, file in weight_map.items()}
+    stale = (folder / SINGLE).is_file() and not any((folder / shard).is_file() for shard in shards.values())
+    return {} if stale else shards
+
+
+def _shards_without_index(folder: Path) -> list[str]:
+    """The file that holds everything, else all that llama.cpp takes for a part (conversion/base.py).
+
+    Raises CheckpointError if there is none, or if their names say that more belong to them.
+    """
+    if (folder / SINGLE).exists():
+        return [SINGLE]
+    names = sorted(path.name for path in folder.glob("model*.safetensors"))
+    for prefix, count in {(match[1], match[2]) for name in names if (match := SHARD.fullmatch(name))}:
+        for number in range(1, int(count) + 1):
+            name = f"{prefix}-{number:0{len(count)}}-of-{count}.safetensors"
+            if name not in names:
+                raise CheckpointError(f"the shard {name} is missing from {folder}; download it again")
+    if not names and (folder / ADAPTER).exists():
+        raise CheckpointError(f"{folder} holds an adapter and no model; merge it into its base model, and build that")
+    if not names:
+        raise CheckpointError(f"{folder} holds neither {SINGLE} nor {INDEX}; only safetensors checkpoints can be read")
+    return names
 
 
 def _shard_name(value: object, folder: Path) -> str:

@@ -188,7 +188,8 @@ def _plan_of(file: GgufFile, plan: Plan) -> Plan:
 def _compare_keys(file: GgufFile, job: Job, plan: Plan) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "header.gguf"
-        keys = replace(job.keys, name=str(file.keys.get("general.name")))
+        metadata = replace(job.card.metadata, name=str(file.keys.get("general.name")))  # another may have been given
+        keys = replace(job.keys, metadata=metadata)
         data = write_header(path, keys, [tensor.info for tensor in plan.tensors])
         with path.open("r+b") as header:
             header.truncate(data + plan.data_size)  # sparse, but complete to the reader

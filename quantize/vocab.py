@@ -1,8 +1,10 @@
-"""tokenizer.json and tokenizer_config.json of a Qwen2 checkpoint: tokens, merges, special ids and chat template.
+"""The vocabulary of a Qwen2 checkpoint: tokens, merges, special ids and chat template, from the files that hold them.
 
-Knows when llama.cpp's `qwen2` pre-tokenizer is the right one. Does not tokenize and does not write anything.
+transformers 4 and 5 put them into different files and forms; both are read. Does not tokenize or write anything.
 """
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,25 +12,12 @@ from typing import Any, NamedTuple
 from gguf import TokenType
 
 from .errors import CheckpointError
-from .source import read_json
+from .pretokenizer import refuse_foreign
+from .source import read_json, read_json_if_there
 
-# llama.cpp's `qwen2` (src/llama-vocab.cpp, LLAMA_VOCAB_PRE_TYPE_QWEN2) does exactly this.
-SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|"
-    r"\s+(?!\S)|\s+"
-)
-PRE_TOKENIZERS = [
-    {"type": "Split", "pattern": {"Regex": SPLIT}, "behavior": "Isolated", "invert": False},
-    {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
-]
-PLAIN_BPE: dict[str, object] = {
-    "dropout": None,
-    "continuing_subword_prefix": None,
-    "end_of_word_suffix": None,
-    "byte_fallback": False,
-    "ignore_merges": False,
-}
 SPECIALS = ("eos", "unk", "sep", "pad", "cls", "mask", "bos")
+NUMBER = re.compile(r"[0-9]{1,9}")
+QWEN2_BOS = "<|endoftext|>"  # what config.json of the published models names as bos
 
 
 class Token(NamedTuple):
@@ -55,54 +44,54 @@ class Vocabulary:
 def read_vocabulary(folder: Path, size: int, chat_template: str | None = None) -> Vocabulary:
     """`size` is the number of rows of the embedding; `chat_template` replaces the checkpoint's own.
 
-    Raises CheckpointError for a tokenizer that llama.cpp would not reproduce, or without eos, bos or chat template.
+    Raises CheckpointError for a tokenizer that llama.cpp would not reproduce, or without eos or chat template.
     """
+    settings = read_json_if_there(folder / "tokenizer_config.json")
     path = folder / "tokenizer.json"
-    tokenizer = read_json(path)
-    settings = read_json(folder / "tokenizer_config.json")
-    _refuse_foreign(tokenizer, path)
-    added = {entry["content"]: entry for entry in _added(tokenizer, path)}
+    if not path.is_file() and settings.get("tokenizer_class") == "Qwen2Tokenizer":
+        path = folder / "vocab.json"
+        tokenizer = _slow_tokenizer(folder)
+    else:
+        tokenizer = read_json(path)
+        refuse_foreign(tokenizer, path)
+    added = {entry["content"]: entry for entry in _added(tokenizer, settings, path)}
+    ids = {**tokenizer["model"]["vocab"], **{text: entry["id"] for text, entry in added.items()}}
     return Vocabulary(
-        tokens=_tokens(tokenizer["model"], added, size, path),
+        tokens=_tokens(ids, added, size, path),
         merges=_merges(tokenizer["model"], path),
-        specials=_specials(settings, read_json(folder / "config.json"), added, size, folder),
+        specials=_specials(settings, ids, size, folder),
         chat_template=chat_template or _chat_template(settings, folder),
     )
 
 
-def _refuse_foreign(tokenizer: dict[str, Any], path: Path) -> None:
-    """Exact comparison of what decides how text is cut. `trim_offsets` moves character positions, never tokens."""
-    model, pre = tokenizer.get("model"), tokenizer.get("pre_tokenizer")
-    if not isinstance(model, dict) or model.get("type") != "BPE" or not isinstance(model.get("vocab"), dict):
-        raise CheckpointError(f"{path} holds no BPE vocabulary; only Qwen2's tokenizer is supported")
-    parts = pre.get("pretokenizers") if isinstance(pre, dict) and pre.get("type") == "Sequence" else None
-    if not all(isinstance(value, list | None) for value in (parts, model.get("merges"), tokenizer.get("added_tokens"))):
-        raise CheckpointError(f"{path} has no list of merges, added_tokens or pretokenizers; download it again")
-    known = [{k: v for k, v in p.items() if k != "trim_offsets"} for p in parts or [] if isinstance(p, dict)]
-    if known != PRE_TOKENIZERS or tokenizer.get("normalizer") != {"type": "NFC"}:
-        raise CheckpointError(f"{path} does not cut text as Qwen2 does (normalizer, pre_tokenizer); it cannot be used")
-    if any(model.get(key, value) != value for key, value in PLAIN_BPE.items()):
-        raise CheckpointError(f"{path} uses options of BPE that llama.cpp does not have; it cannot be used")
-    post = tokenizer.get("post_processor")
-    if post is not None and (not isinstance(post, dict) or post.get("type") != "ByteLevel"):
-        raise CheckpointError(f"{path} adds tokens around a text (post_processor), which Qwen2's does not")
+def _slow_tokenizer(folder: Path) -> dict[str, Any]:
+    """What transformers 4 saves of a tokenizer in Python: the class says how text is cut, two files hold the BPE."""
+    lines = _read_text(folder / "merges.txt").split("\n")
+    return {"model": {"vocab": read_json(folder / "vocab.json"), "merges": [line for line in lines if line.strip()]}}
 
 
-def _added(tokenizer: dict[str, Any], path: Path) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = []
+def _added(tokenizer: dict[str, Any], settings: dict[str, Any], path: Path) -> Iterator[dict[str, Any]]:
+    """Tokens beside the BPE's own. As transformers 4 does, those that only tokenizer_config.json has are added too."""
+    vocab = tokenizer["model"]["vocab"]
+    known: set[object] = {*vocab, *(token_id for token_id in vocab.values() if type(token_id) is int)}
     for entry in tokenizer.get("added_tokens") or []:
         match entry:
-            case {"id": int(), "content": str()}:
-                entries.append(entry)
+            case {"id": int(token_id), "content": str(text)}:
+                known |= {token_id, text}
+                yield entry
             case _:
                 raise CheckpointError(f"{path} lists an added token without id or content: {entry!r}")
-    return entries
+    more = settings.get("added_tokens_decoder")
+    for number, entry in (more if isinstance(more, dict) else {}).items():
+        match entry:
+            case {"content": str(text)} if NUMBER.fullmatch(number) and not known & {int(number), text}:
+                known |= {int(number), text}
+                yield {**entry, "id": int(number)}
 
 
-def _tokens(model: dict[str, Any], added: dict[str, dict[str, Any]], size: int, path: Path) -> tuple[Token, ...]:
+def _tokens(ids: dict[str, Any], added: dict[str, dict[str, Any]], size: int, path: Path) -> tuple[Token, ...]:
     """Ids without a token become `[PAD{id}]`, UNUSED (conversion/base.py, get_vocab_base)."""
     tokens = [Token(f"[PAD{i}]", TokenType.UNUSED) for i in range(size)]
-    ids = {**model["vocab"], **{text: entry["id"] for text, entry in added.items()}}
     seen: set[int] = set()
     for text, token_id in ids.items():
         if type(token_id) is not int or not 0 <= token_id < size:
@@ -110,24 +99,32 @@ def _tokens(model: dict[str, Any], added: dict[str, dict[str, Any]], size: int, 
         if token_id in seen:
             raise CheckpointError(f"{path} gives the id {token_id} to two tokens")
         seen.add(token_id)
-        tokens[token_id] = Token(text, _type(text, added.get(text)))
+        tokens[token_id] = Token(text, TokenType.NORMAL) if text not in added else _added_token(added[text])
     if len({token.text for token in tokens}) < size:  # llama.cpp would end the process
         raise CheckpointError(f"{path} has a token named like a placeholder ([PAD…]) for an id that has none")
     return tuple(tokens)
 
 
-def _type(text: str, added: dict[str, Any] | None) -> TokenType:
-    if added is None:
-        return TokenType.NORMAL
-    # Some checkpoints forget `special` on <|…|> tokens (conversion/base.py, does_token_look_special).
-    looks_special = text.startswith("<|") and text.endswith("|>")
-    return TokenType.CONTROL if added.get("special") or looks_special else TokenType.USER_DEFINED
+def _added_token(entry: dict[str, Any]) -> Token:
+    text: str = entry["content"]
+    if entry.get("special") or _looks_special(text):
+        return Token(text, TokenType.CONTROL)
+    return Token(text.replace("▁", " "), TokenType.USER_DEFINED)  # as the converter does: sentencepiece's space
+
+
+def _looks_special(text: str) -> bool:
+    """Some checkpoints forget `special` (conversion/base.py, does_token_look_special)."""
+    brackets = (("<|", "|>"), ("<｜", "｜>"), ("<unused", ">"))
+    named = text in ("<pad>", "<mask>", "<2mass>", "[@BOS@]")
+    return named or any(text.startswith(begin) and text.endswith(end) for begin, end in brackets)
 
 
 def _merges(model: dict[str, Any], path: Path) -> tuple[str, ...]:
     """Both forms are in use: "left right", and since transformers 4.45 ["left", "right"]."""
     merges = []
     for merge in model.get("merges") or []:
+        if isinstance(merge, str) and merge.startswith("#version"):  # the first line of a merges.txt
+            continue
         parts = merge.split(" ") if isinstance(merge, str) else merge
         match parts:
             case [str(left), str(right)] if " " not in left + right:
@@ -139,39 +136,58 @@ def _merges(model: dict[str, Any], path: Path) -> tuple[str, ...]:
     return tuple(merges)
 
 
-def _specials(
-    settings: dict[str, Any], config: dict[str, Any], added: dict[str, dict[str, Any]], size: int, folder: Path
-) -> tuple[Special, ...]:
-    """tokenizer_config.json wins over config.json, whose eos is often the base model's."""
-    ids: dict[str, int] = {}
+def _specials(settings: dict[str, Any], ids: dict[str, Any], size: int, folder: Path) -> tuple[Special, ...]:
+    """tokenizer_config.json wins over config.json, whose eos is often the base model's; then generation_config.json."""
+    found: dict[str, int] = {}
     for role in SPECIALS:
         named = settings.get(f"{role}_token")
         text = named.get("content") if isinstance(named, dict) else named
-        if isinstance(text, str) and text in added:
-            ids[role] = added[text]["id"]
-    for role in SPECIALS:
-        token_id = config.get(f"{role}_token_id")
-        if type(token_id) is int and 0 <= token_id < size:
-            ids.setdefault(role, token_id)
-    for role in ("eos", "bos"):
-        if role not in ids:
-            raise CheckpointError(
-                f"neither tokenizer_config.json nor config.json in {folder} names an {role} token, and llama.cpp would "
-                f"take a comma for it; add {role}_token_id to config.json"
-            )
-    return tuple(Special(role, token_id) for role, token_id in ids.items())
+        if isinstance(text, str) and text in ids:
+            found[role] = ids[text]
+    for source in (read_json(folder / "config.json"), _generation_config(folder)):
+        for role in SPECIALS:
+            given = source.get(f"{role}_token_id")
+            for token_id in given if isinstance(given, list) else [given]:  # of several ends, the first
+                if type(token_id) is int and 0 <= token_id < size:
+                    found.setdefault(role, token_id)
+    if "eos" not in found:
+        raise CheckpointError(
+            f"neither tokenizer_config.json nor config.json in {folder} names an eos token, and llama.cpp would "
+            f"take a comma for it; add eos_token_id to config.json"
+        )
+    # Trainers write null for bos, as Qwen2's tokenizer has none; llama.cpp would take a comma. It is never added.
+    found.setdefault("bos", ids.get(QWEN2_BOS, found["eos"]))
+    return tuple(Special(role, token_id) for role, token_id in found.items())
+
+
+def _generation_config(folder: Path) -> dict[str, Any]:
+    try:
+        return read_json_if_there(folder / "generation_config.json")
+    except CheckpointError:  # it is decoration; card.py warns of it
+        return {}
 
 
 def _chat_template(settings: dict[str, Any], folder: Path) -> str:
     """The template named `default` where there are several."""
     template = settings.get("chat_template")
     if template is None and (folder / "chat_template.jinja").is_file():
-        template = (folder / "chat_template.jinja").read_bytes().decode("utf-8", "replace")
-    if template is None and (folder / "chat_template.json").is_file():
-        template = read_json(folder / "chat_template.json").get("chat_template")
+        template = _read_text(folder / "chat_template.jinja")
+    if template is None:
+        template = read_json_if_there(folder / "chat_template.json").get("chat_template")
     if isinstance(template, list):
         named = [t for t in template if isinstance(t, dict) and t.get("name") == "default"]
         template = named[-1].get("template") if named else None
+    if isinstance(template, dict):
+        template = template.get("default")
     if not isinstance(template, str) or not template:
         raise CheckpointError(f"{folder} has no chat template; give one with --chat-template FILE")
     return template
+
+
+def _read_text(path: Path) -> str:
+    """As transformers reads a template: with the line ends of the system it was written on made plain."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            return file.read()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror})") from error

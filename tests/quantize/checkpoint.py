@@ -75,6 +75,10 @@ def random_weights(shape: Shape, seed: int = 0) -> dict[str, Bits]:
     return {name: to_bf16(rng.normal(0, 0.05, size)) for name, size in names_and_shapes(shape)}
 
 
+def random_bits(shape: tuple[int, ...], seed: int = 0) -> Bits:
+    return to_bf16(np.random.default_rng(seed).normal(0, 0.05, shape))
+
+
 def to_bf16(values: npt.ArrayLike) -> Bits:
     """By cutting off the lower half, which is good enough for random numbers."""
     return (np.asarray(values, np.float32).view(np.uint32) >> 16).astype(np.uint16)

@@ -1,7 +1,8 @@
 import json
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gguf import TokenType
@@ -11,10 +12,11 @@ from tokenizers import Tokenizer
 
 from quantize.errors import CheckpointError
 from quantize.vocab import Vocabulary, read_vocabulary
-from tests.quantize.checkpoint import SPECIALS, TEMPLATE, edit_json
+from tests.quantize.checkpoint import SPECIALS, SPLIT, TEMPLATE, edit_json, write_json
 from tests.quantize.reference import LlamaTokenizer
 
 SIZE = 400
+SAMPLE = "The 12 lazy dogs don't\r\n\n  JUMP over it's -fox, 你好 🙂 <|im_end|>\n"
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,125 @@ def test_merges_as_strings_and_as_pairs_are_the_same(tiny: Path) -> None:
     assert read(tiny) == before
 
 
+def steps(tokenizer: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tokenizer["pre_tokenizer"]["pretokenizers"]
+    return found
+
+
+def nest(tokenizer: dict[str, Any]) -> None:
+    tokenizer["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [tokenizer["pre_tokenizer"]]}
+    tokenizer["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "NFC"}]}
+    tokenizer["post_processor"] = {"type": "Sequence", "processors": [tokenizer["post_processor"], TEXT_ALONE]}
+
+
+def spell_out(tokenizer: dict[str, Any]) -> None:
+    pattern = steps(tokenizer)[0]["pattern"]
+    spelled = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
+    pattern["Regex"] = pattern["Regex"].replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)", spelled)
+    pattern["Regex"] = pattern["Regex"].replace(r"\r", "\r").replace(r"\n", "\n")
+
+
+TEXT = {"Sequence": {"id": "A", "type_id": 0}}
+TEXT_ALONE = {
+    "type": "TemplateProcessing",
+    "single": [TEXT],
+    "pair": [TEXT, {"Sequence": {"id": "B", "type_id": 1}}],
+    "special_tokens": {},
+}
+SPELLINGS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "affixes as transformers writes them": lambda t: t["model"].update(
+        continuing_subword_prefix="", end_of_word_suffix="", fuse_unk=False
+    ),
+    "affixes null": lambda t: t["model"].update(continuing_subword_prefix=None, end_of_word_suffix=None),
+    "options left out": lambda t: t.update(model={key: t["model"][key] for key in ("type", "vocab", "merges")}),
+    "options null": lambda t: t["model"].update(dropout=None, byte_fallback=None, ignore_merges=None, fuse_unk=None),
+    "dropout 0.0": lambda t: t["model"].update(dropout=0.0),
+    "dropout 0": lambda t: t["model"].update(dropout=0),
+    "an unk token that no text can need": lambda t: t["model"].update(unk_token="<|endoftext|>", fuse_unk=True),
+    "byte fallback with nothing to fall back from": lambda t: t["model"].update(byte_fallback=True),
+    "no type of model": lambda t: t["model"].pop("type"),
+    "merges with the first line of merges.txt": lambda t: t["model"].update(
+        merges=["#version: 0.2", *(" ".join(pair) for pair in t["model"]["merges"])]
+    ),
+    "sequences in sequences": nest,
+    "a pattern spelled out, with line ends as they are": spell_out,
+    "gaps removed where there are none": lambda t: steps(t)[0].update(behavior="Removed", invert=True),
+    "inverted isolation": lambda t: steps(t)[0].update(invert=True),
+    "offsets trimmed": lambda t: steps(t)[1].update(trim_offsets=True),
+    "a post-processor for offsets": lambda t: t.update(
+        post_processor={"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}
+    ),
+    "a template of the text alone, as transformers 5 writes it": lambda t: t.update(post_processor=TEXT_ALONE),
+    "no post-processor": lambda t: t.update(post_processor=None),
+    "no post-processor at all": lambda t: t.pop("post_processor"),
+    "no decoder": lambda t: t.update(decoder=None),
+    "truncation and padding": lambda t: t.update(
+        truncation={"direction": "Right", "max_length": 512, "strategy": "LongestFirst", "stride": 0}
+    ),
+}
+
+
+@pytest.mark.parametrize("change", SPELLINGS.values(), ids=SPELLINGS)
+def test_other_spellings_of_the_same_tokenizer(change: Callable[[dict[str, Any]], object], tiny: Path) -> None:
+    path = tiny / "tokenizer.json"
+    before, theirs = read(tiny), Tokenizer.from_file(str(path)).encode(SAMPLE).ids
+    tokenizer = json.loads(path.read_bytes())
+    change(tokenizer)
+    write_json(path, tokenizer)
+    assert Tokenizer.from_file(str(path)).encode(SAMPLE).ids == theirs  # it is the same one, to its own library
+    assert read(tiny) == before
+
+
+TEXT_AND_END = {**TEXT_ALONE, "single": [TEXT, {"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}]}
+OTHERS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "a suffix": lambda t: t["model"].update(end_of_word_suffix="</w>"),
+    "a prefix": lambda t: t["model"].update(continuing_subword_prefix="##"),
+    "dropout": lambda t: t["model"].update(dropout=0.1),
+    "no merges inside known words": lambda t: t["model"].update(ignore_merges=True),
+    "GPT-2's pattern beside Qwen2's": lambda t: steps(t)[1].pop("use_regex"),
+    "a space before the text": lambda t: steps(t)[1].update(add_prefix_space=True),
+    "matches removed": lambda t: steps(t)[0].update(behavior="Removed"),
+    "matches merged": lambda t: steps(t)[0].update(behavior="MergedWithNext"),
+    "one step more": lambda t: steps(t).append({"type": "Digits", "individual_digits": True}),
+    "the pattern as a plain text": lambda t: steps(t)[0].update(pattern={"String": SPLIT}),
+    "a template that adds a token": lambda t: t.update(post_processor=TEXT_AND_END),
+    "the same inside a sequence": lambda t: t.update(
+        post_processor={"type": "Sequence", "processors": [t["post_processor"], TEXT_AND_END]}
+    ),
+    "a template that repeats the text": lambda t: t.update(post_processor={**TEXT_ALONE, "single": [TEXT, TEXT]}),
+    "an empty sequence of normalizers": lambda t: t.update(normalizer={"type": "Sequence", "normalizers": []}),
+    "NFC and more": lambda t: t.update(
+        normalizer={"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}
+    ),
+}
+
+
+@pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
+def test_another_tokenizer_is_refused(change: Callable[[dict[str, Any]], object], tiny: Path) -> None:
+    tokenizer = json.loads((tiny / "tokenizer.json").read_bytes())
+    change(tokenizer)
+    write_json(tiny / "tokenizer.json", tokenizer)
+    with pytest.raises(CheckpointError, match=r"does not cut text|options of BPE|adds tokens around"):
+        read(tiny)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"content": "<think>", "special": False}, ("<think>", TokenType.USER_DEFINED)),
+        ({"content": "<tool>", "special": True}, ("<tool>", TokenType.CONTROL)),
+        ({"content": "<｜User｜>", "special": False}, ("<｜User｜>", TokenType.CONTROL)),
+        ({"content": "<pad>"}, ("<pad>", TokenType.CONTROL)),
+        ({"content": "two▁words"}, ("two words", TokenType.USER_DEFINED)),
+        ({"content": "<|im_end|>"}, ("[PAD390]", TokenType.UNUSED)),  # known already, with another id
+        ("no object", ("[PAD390]", TokenType.UNUSED)),
+    ],
+)
+def test_a_token_that_only_tokenizer_config_knows(entry: object, expected: tuple[str, TokenType], tiny: Path) -> None:
+    edit_json(tiny / "tokenizer_config.json", added_tokens_decoder={"390": entry, "x": entry, "9" * 5000: entry})
+    assert read(tiny).tokens[390] == expected
+
+
 def test_an_added_token_that_is_not_special(tiny: Path) -> None:
     added = tokenizer_of(tiny)["added_tokens"]
     assert isinstance(added, list)
@@ -126,13 +247,37 @@ def test_a_pre_tokenizer_that_differs_in_one_character(tiny: Path) -> None:
         read(tiny)
 
 
-@pytest.mark.parametrize("role", ["eos", "bos"])
-def test_no_eos_or_bos(role: str, tiny: Path) -> None:
-    edit_json(tiny / "tokenizer_config.json", **{f"{role}_token": None})
-    assert role in {special.role for special in read(tiny).specials}  # from config.json
-    edit_json(tiny / "config.json", **{f"{role}_token_id": None})
-    with pytest.raises(CheckpointError, match=f"names an {role} token"):
+def test_no_eos(tiny: Path) -> None:
+    edit_json(tiny / "tokenizer_config.json", eos_token=None)
+    assert "eos" in {special.role for special in read(tiny).specials}  # from config.json
+    edit_json(tiny / "config.json", eos_token_id=None)
+    with pytest.raises(CheckpointError, match="names an eos token"):
         read(tiny)
+
+
+def id_of(role: str, folder: Path) -> int:
+    return next(special.id for special in read(folder).specials if special.role == role)
+
+
+@pytest.mark.parametrize("ends", [7, [7, 3], [None, 7], [10**9, 7]])
+@pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
+def test_eos_from_a_number_or_a_list(file: str, ends: object, tiny: Path) -> None:
+    edit_json(tiny / "tokenizer_config.json", eos_token=None)
+    edit_json(tiny / "config.json", eos_token_id=None)
+    edit_json(tiny / file, eos_token_id=ends)
+    assert id_of("eos", tiny) == 7
+
+
+def test_no_bos_is_endoftext_as_in_the_published_models(tiny: Path) -> None:
+    """Trainers write null, as Qwen2's tokenizer has none; llama.cpp would take a comma for it."""
+    edit_json(tiny / "config.json", bos_token_id=None)
+    assert read(tiny).tokens[id_of("bos", tiny)].text == "<|endoftext|>"
+
+
+def test_no_tokenizer_config(tiny: Path) -> None:
+    (tiny / "tokenizer_config.json").unlink()
+    (tiny / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    assert read(tiny).tokens[id_of("eos", tiny)].text == "<|endoftext|>"  # config.json's
 
 
 def test_eos_as_an_object(tiny: Path) -> None:
@@ -140,7 +285,16 @@ def test_eos_as_an_object(tiny: Path) -> None:
     assert read(tiny).tokens[read(tiny).specials[0].id].text == "<|im_start|>"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_template_with_the_line_ends_of_windows(encoding: str, tiny: Path) -> None:
+    edit_json(tiny / "tokenizer_config.json", chat_template=None)
+    (tiny / "chat_template.jinja").write_bytes("one é\r\ntwo\r\n".encode(encoding))
+    assert read(tiny).chat_template == "one é\ntwo\n"
+
+
 def test_chat_template(tiny: Path) -> None:
+    edit_json(tiny / "tokenizer_config.json", chat_template={"default": "A", "tool_use": "B"})
+    assert read(tiny).chat_template == "A"
     edit_json(tiny / "tokenizer_config.json", chat_template=[{"name": "default", "template": "A"}, {"name": "b"}])
     assert read(tiny).chat_template == "A"
     edit_json(tiny / "tokenizer_config.json", chat_template=[{"name": ["default"], "template": "A"}])
