@@ -35,6 +35,9 @@ NUMBERS = {
     "mirostat_tau": "sampling_mirostat_tau",
     "mirostat_eta": "sampling_mirostat_eta",
 }
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # six times as fast, where PyYAML was built with it
+MAX_CARD = 1 << 20  # characters; some seconds
+MAX_DEPTH = 200
 FLOAT32_MAX = 3.4e38
 INT32_MAX = 2**31 - 1
 
@@ -114,18 +117,30 @@ def _front_matter(folder: Path, warnings: _Warnings) -> dict[str, Any]:
 
 def _compose(text: str, first: int, warnings: _Warnings) -> yaml.Node | None:
     """The root of a YAML text. None for an empty one, and, with a warning, for one that is no YAML."""
+    line = 0
     try:
-        root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+        if len(text) > MAX_CARD or _is_deep(text):
+            raise RecursionError
+        root: yaml.Node | None = yaml.compose(text, Loader=LOADER)
         return root
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, reason = (mark.line if mark else 0), error.problem
+        line, reason = (min(mark.line, text.count("\n")) if mark else 0), error.problem
     except yaml.reader.ReaderError as error:
         line, reason = text.count("\n", 0, error.position), error.reason
     except RecursionError:
-        line, reason = 0, "it is nested too deeply"
+        reason = "too long, or nested too deeply"
     warnings.add(CARD, first + line, f"not YAML ({reason}); the front matter is left out")
     return None
+
+
+def _is_deep(text: str) -> bool:
+    """Whether a parser might need more stack than there is: libyaml has no limit of its own."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[][{}]", text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest > MAX_DEPTH or re.search(rf"^[ ?:-]{{{MAX_DEPTH}}}", text, re.MULTILINE) is not None
 
 
 def _entries(root: yaml.MappingNode, first: int, warnings: _Warnings) -> dict[str, Any]:

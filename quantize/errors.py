@@ -8,10 +8,17 @@ QuantizeError
 """
 
 
+LONGEST = 1000  # characters of a message, which may quote names and values of a damaged file
+
+
 class QuantizeError(Exception):
     """Base of the tree; `exit_code` is what a command that ends with it returns."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        shown = message if len(message) <= LONGEST else f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
+        super().__init__(shown)
 
 
 class RequestError(QuantizeError):

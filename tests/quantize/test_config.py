@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from quantize.config import match_weights, read_config
 from quantize.errors import CheckpointError
 from quantize.job import Request, prepare
 from quantize.source import open_checkpoint
-from tests.quantize.checkpoint import Bits, Shape, edit_json, random_weights, to_bf16, write_checkpoint
+from tests.quantize.checkpoint import Bits, Shape, edit_json, random_weights, to_bf16, write_checkpoint, write_json
 
 
 def test_hyperparameters(tiny: Path) -> None:
@@ -24,6 +25,47 @@ def test_rope_theta_as_newer_transformers_write_it(tiny: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"rope_scaling": {}},
+        {"rope_scaling": {"type": "default"}},
+        {"rope_scaling": {"rope_type": "linear", "factor": 1.0}},
+        {"rope_scaling": {"rope_type": None, "factor": None}},
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 10000}},
+        {"rope_parameters": {"rope_type": "default"}},
+        {"rope_parameters": {"rope_type": "default", "rope_theta": None, "partial_rotary_factor": 1.0}},
+        {"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 10000.0}}},
+        {"rope_theta": None},
+        {"rms_norm_eps": None},
+        {"hidden_act": None},
+        {"hidden_act": "swish"},
+        {"num_key_value_heads": 2, "head_dim": None},
+        {"use_sliding_window": False, "sliding_window": 1024, "max_window_layers": 0},
+        {"use_sliding_window": True, "max_window_layers": 28},
+        {"use_sliding_window": True, "sliding_window": 1024, "layer_types": ["full_attention"]},
+        {"dtype": "bfloat16", "torch_dtype": None, "unsloth_fixed": True, "layer_types": ["full_attention"]},
+        {"quantization_config": {}},
+    ],
+)
+def test_other_spellings_of_the_same_config(changes: dict[str, object], tiny: Path) -> None:
+    before = read_config(tiny)
+    config = json.loads((tiny / "config.json").read_bytes())
+    write_json(tiny / "config.json", config | changes)  # null stays null
+    assert read_config(tiny) == before
+    edit_json(tiny / "config.json", **{key: None for key, value in changes.items() if value is None})
+    assert read_config(tiny) == before
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_config_as_editors_on_windows_save_it(encoding: str, tiny: Path) -> None:
+    before = read_config(tiny)
+    for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
+        (tiny / name).write_bytes((tiny / name).read_text(encoding="utf-8").encode(encoding))
+    assert read_config(tiny) == before
+    assert prepare(Request(str(tiny), "Q8_0")).warnings == ()
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"architectures": ["LlamaForCausalLM"]}, "LlamaForCausalLM.*only Qwen2ForCausalLM"),
@@ -33,6 +75,10 @@ def test_rope_theta_as_newer_transformers_write_it(tiny: Path) -> None:
         ({"rope_scaling": "linear"}, "rope_scaling"),
         ({"quantization_config": {"quant_method": "awq"}}, "already quantized"),
         ({"use_sliding_window": True}, "sliding window"),
+        ({"use_sliding_window": True, "max_window_layers": 0}, "sliding window"),
+        ({"use_sliding_window": True, "layer_types": ["sliding_attention"]}, "sliding window"),
+        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling"),
+        ({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}, "rope_scaling"),
         ({"hidden_act": "gelu"}, "activation"),
         ({"num_hidden_layers": 0}, "num_hidden_layers as 0"),
         ({"num_hidden_layers": "1"}, "num_hidden_layers as '1'"),
@@ -62,6 +108,15 @@ def test_config_that_is_no_json_object(content: bytes, tiny: Path) -> None:
         read_config(tiny)
 
 
+@pytest.mark.parametrize("wrapper", ["_orig_mod.", "module.", "base_model.model."])
+def test_weights_that_were_saved_inside_a_wrapper(wrapper: str, tmp_path: Path) -> None:
+    shape = Shape(num_hidden_layers=1, hidden_size=64, intermediate_size=64, tie_word_embeddings=False)
+    weights = {wrapper + name: bits for name, bits in random_weights(shape).items()}
+    folder = write_checkpoint(tmp_path / "wrapped", shape, weights)
+    matched = match_weights(read_config(folder), open_checkpoint(folder))
+    assert {weight.name: weight.source.name for weight in matched}["output.weight"] == f"{wrapper}lm_head.weight"
+
+
 def spoiled(folder: Path, **changes: Bits | None) -> Path:
     shape = Shape(num_hidden_layers=1, hidden_size=64, intermediate_size=64, num_attention_heads=2)
     weights = random_weights(shape) | changes
@@ -75,6 +130,7 @@ def spoiled(folder: Path, **changes: Bits | None) -> Path:
         ({"model.layers.0.self_attn.q_proj.bias": None}, r"q_proj\.bias is missing"),
         ({"model.norm.weight": to_bf16([1.0])}, r"shape \(1,\), not \(64,\)"),
         ({"model.layers.1.mlp.up_proj.weight": to_bf16([[1.0]])}, "not part of"),
+        ({"model.layers.0.mlp.up_proj.lora_A.default.weight": to_bf16([[1.0]])}, "adapter beside"),
     ],
 )
 def test_tensors_that_do_not_fit_the_config(changes: dict[str, Bits | None], message: str, tmp_path: Path) -> None:

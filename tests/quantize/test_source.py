@@ -149,6 +149,52 @@ def test_a_tensor_in_two_shards(tmp_path: Path) -> None:
         open_checkpoint(tmp_path)
 
 
+def write_shards(folder: Path, *names: str) -> None:
+    for i, name in enumerate(names):
+        write_safetensors(folder / name, {f"tensor{i}": to_bf16([1, 2])})
+
+
+SHARDS = [f"model-{i:05}-of-00003.safetensors" for i in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    "names", [SHARDS, ["model-1-of-2.safetensors", "model-2-of-2.safetensors"], ["model_a.safetensors"]]
+)
+def test_shards_without_an_index(names: list[str], tmp_path: Path) -> None:
+    write_shards(tmp_path, *names)
+    checkpoint = open_checkpoint(tmp_path)
+    assert len(checkpoint.tensors) == len(names)
+    assert [path.name for path in checkpoint.files] == sorted(names)
+
+
+@pytest.mark.parametrize("missing", SHARDS)
+def test_a_missing_shard_without_an_index(missing: str, tmp_path: Path) -> None:
+    write_shards(tmp_path, *(name for name in SHARDS if name != missing))
+    with pytest.raises(CheckpointError, match=f"the shard {missing} is missing"):
+        open_checkpoint(tmp_path)
+
+
+def test_shards_of_two_checkpoints(tmp_path: Path) -> None:
+    for count in (1, 2):
+        for i in range(1, count + 1):
+            write_shards(tmp_path, f"model-{i:05}-of-{count:05}.safetensors")
+    with pytest.raises(CheckpointError, match="is in both"):
+        open_checkpoint(tmp_path)
+
+
+def test_an_index_that_stayed_when_one_file_was_saved_over_the_shards(tmp_path: Path) -> None:
+    """transformers deletes the shards then, and not their index."""
+    write_shards(tmp_path, "model.safetensors")
+    write_json(tmp_path / INDEX, {"weight_map": {"tensor0": SHARDS[0]}})
+    assert list(open_checkpoint(tmp_path).tensors) == ["tensor0"]
+
+
+def test_an_adapter_alone(tmp_path: Path) -> None:
+    write_shards(tmp_path, "adapter_model.safetensors")
+    with pytest.raises(CheckpointError, match="an adapter and no model"):
+        open_checkpoint(tmp_path)
+
+
 def test_no_weights(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="holds neither"):
         open_checkpoint(tmp_path)

@@ -92,6 +92,8 @@ def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpe
             quant = next(fitting, estimate.BY_QUALITY[-1])
             progress.say(f"{name}:{quant}: the best type that leaves room for {context:,} tokens in the {room}.")
         job = prepare(Request(str(folder), quant, name=name))
+        for warning in job.warnings:
+            progress.say(f"warning: {warning}")
         out = installed.built_path(name, job.plan.file_type)
         out.parent.mkdir(parents=True, exist_ok=True)
         progress.carry(pull.named(out.name, build(job, out, machine.threads())))

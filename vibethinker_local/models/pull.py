@@ -15,7 +15,7 @@ from vibethinker_local.models.spec import BUNDLED, ModelFile, ModelSpec
 from vibethinker_local.system.machine import Room
 
 T = TypeVar("T")
-CHECKPOINT = (".safetensors", ".json", ".jinja", "README.md")  # endings of what a checkpoint consists of
+CHECKPOINT = (".safetensors", ".json", ".jinja", "merges.txt", "README.md")  # endings of what a checkpoint consists of
 PLAIN = re.compile(r"[\w.-]+")  # names that lead into no other folder, on Windows neither
 
 

@@ -9,6 +9,10 @@ from tests.command import vibe
 from tests.models.hub.pulling import CHECKPOINT, PROBLEM, refused
 from tests.models.hub.stand_in import COMMIT, Hub
 
+SAVED = (
+    Path(__file__).parent / "mini_saved_by_transformers_5"
+)  # mini's tokenizer and configs, loaded and saved by 5.24.0
+
 
 def test_from_the_checkpoint_to_an_answer(hub: Hub) -> None:
     hub.cuts = [500_000]
@@ -23,6 +27,18 @@ def test_from_the_checkpoint_to_an_answer(hub: Hub) -> None:
     assert (solved["answer"], solved["model"]["file"]) == ("17", "tiny-Q8_0.gguf")
     assert vibe("rm", "tiny", "--yes").code == 0
     assert not path.exists()
+
+
+def test_from_a_checkpoint_that_transformers_saved(hub: Hub) -> None:
+    saved = {path.name: path.read_bytes() for path in SAVED.iterdir()}
+    weights = {"model-00001-of-00001.safetensors": CHECKPOINT["model.safetensors"]}  # and no index
+    card = {"README.md": b"---\nlicense: mit\nlanguage: [no, en\n---\n"}
+    hub.files = {"org/checkpoint": {**saved, **weights, **card}}
+    done = vibe("pull", "tiny:Q8_0", "--from", "checkpoint")
+    assert done.code == 0, done.err
+    assert "README.md, line 3: not YAML" in done.err
+    solved = vibe("solve", "-m", "tiny:Q8_0", "-t", PROBLEM, "--seed", "1", "--json").receipt
+    assert solved["answer"] == "17"
 
 
 def test_from_the_checkpoint_the_type_is_chosen() -> None:
