@@ -7,7 +7,6 @@ QuantizeError
 └── MachineError      the disk or the native library refused                     exit 5
 """
 
-
 LONGEST = 1000  # characters of a message, which may quote names and values of a damaged file
 
 
