@@ -15,6 +15,7 @@ LAYERS = [
     "events",
     "system",
     "sandbox",
+    "code",
     "gguf",
     "engine",
     "llama",

@@ -1,0 +1,120 @@
+"""The program in an answer, wherever a model puts it."""
+
+import pytest
+
+from vibethinker_local.code import answer
+from vibethinker_local.code.task import Task, read
+
+FUNCTION = Task("function", "double", ("n",), ("",), starter="def double(n):\n    '''Twice n.'''\n    pass\n")
+METHOD = Task("method", "double", ("n",), ("",), starter="class Solution:\n    def double(self, n):\n        pass\n")
+PROGRAM = Task("program")
+UNNAMED = Task("function")
+CODE = "def double(n):\n    return 2 * n"
+
+
+def source(text: str, task: Task = FUNCTION) -> str | None:
+    found = answer.attempt(text, task)
+    return found.source if found and not found.fault else None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Here it is:\n\n```python\n{CODE}\n```\n\nIt doubles.",
+        f"```py\n{CODE}\n```",
+        f"```\n{CODE}\n```",
+        f"~~~python\n{CODE}\n~~~",
+        f"````python\n{CODE}\n````",
+        f"```Python3 title=x\n{CODE}\n```",
+        f"   ```python\n   {CODE.replace(chr(10), chr(10) + '   ')}\n   ```",
+        f"```python\n{CODE}",
+        f"```python\n{CODE}\n```\n\nExample:\n\n```python\nprint(double(2))\n```",
+        f"First try:\n```python\ndef double(n):\n    return n\n```\nBetter:\n```python\n{CODE}\n```",
+        f"```python\n{CODE}\n```\n\nOutput:\n```\n4\n```",
+        f"```python\n{CODE}\n```\n```bash\npython double.py\n```",
+        f"The function:\n\n{CODE}\n\nIt returns twice its argument, as was asked.",
+        CODE,
+        "```python\n>>> def double(n):\n...     return 2 * n\n```",
+    ],
+)
+def test_the_last_block_that_defines_the_function(text: str) -> None:
+    assert source(text) == CODE
+
+
+@pytest.mark.parametrize("body", ["    return 2 * n", "return 2 * n", "    m = n\n    return m + n"])
+def test_a_body_alone_goes_on_from_the_starter(body: str) -> None:
+    found = source(f"```python\n{body}\n```")
+    assert found is not None
+    assert run(found, "double(4)") == 8
+
+
+def run(code: str, call: str) -> object:
+    names: dict[str, object] = {}
+    exec(code, names)
+    return eval(call, names)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\nclass Solution:\n    def double(self, n):\n        return 2 * n\n```",
+        f"```python\n{CODE}\n```",
+    ],
+)
+def test_in_or_out_of_a_class(text: str) -> None:
+    method, function = source(text, METHOD), source(text, FUNCTION)
+    assert method is not None
+    assert function is not None
+    assert run(method, "Solution().double(3)") == 6
+    assert run(function, "double(3)") == 6
+
+
+def test_a_task_without_a_name_takes_the_programs_own() -> None:
+    found = answer.attempt(
+        "```python\ndef helper(n):\n    return n\n\ndef twice(n):\n    return helper(n) * 2\n```", UNNAMED
+    )
+    assert found is not None
+    assert found.entry == "twice"
+    assert found.calls(["3"])[0].code == "twice(3)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\nn = int(input())\nprint(2 * n)\n```",
+        "```python\ndef main():\n    print(2 * int(input()))\n\nmain()\n```\nRun it:\n```sh\npython x\n```",
+    ],
+)
+def test_a_program(text: str) -> None:
+    found = source(text, PROGRAM)
+    assert found is not None
+    assert "input()" in found
+
+
+def test_what_is_no_program_has_a_fault() -> None:
+    found = answer.attempt("```python\ndef double(n:\n    return\n```", FUNCTION)
+    assert found is not None
+    assert found.fault
+    assert "line 1" in found.fault
+    [outcome] = answer.crashed(found, ["1"])
+    assert outcome.exception == "SyntaxError"
+    other = answer.attempt("```python\ndef triple(n):\n    return 3 * n\n```", FUNCTION)
+    assert other is not None
+    assert other.fault == "it defines no double"
+
+
+@pytest.mark.parametrize("text", ["", "I do not know.", "The answer is \\boxed{4}.", "```\n```", "```python\n\n```"])
+def test_an_answer_without_a_program(text: str) -> None:
+    assert answer.attempt(text, FUNCTION) is None
+
+
+def test_warnings_of_the_parser_are_not_ours() -> None:
+    assert source('```python\ndef double(n):\n    return "\\d" * n is 3\n```') is not None
+
+
+def test_the_prelude_of_the_statement_is_there() -> None:
+    task = read("def helper(x):\n    return x\n\n\ndef double(n):\n    '''Twice helper(n).'''\n")
+    assert task is not None
+    found = answer.attempt(f"```python\n{CODE}\n```", task)
+    assert found is not None
+    assert "def helper" in found.program.prelude

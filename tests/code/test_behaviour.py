@@ -1,0 +1,144 @@
+"""Values that are equal, programs that behave alike, and where others differ."""
+
+import pytest
+
+from vibethinker_local.code import behaviour, values
+from vibethinker_local.code.examples import Example
+from vibethinker_local.code.task import Task
+from vibethinker_local.sandbox import Outcome
+
+TASK = Task("function", "f", ("n",), ("",), examples=(Example("1", "2"), Example("2", "4")))
+PROGRAM = Task("program")
+
+
+def value(text: str) -> Outcome:
+    return Outcome(value=text)
+
+
+FAILED = Outcome(exception="IndexError", message="list index out of range")
+LATE = Outcome(limit="time")
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "equal"),
+    [
+        ("2", "2.0", True),
+        ("True", "1", True),
+        ("0.30000000000000004", "0.3", True),
+        ("0.31", "0.3", False),
+        ("[1, 2]", "(1, 2)", False),
+        ("[1,2]", "[1, 2]", True),
+        ("{1, 2}", "{2, 1}", True),
+        ("{'a': 1.0}", "{'a': 1}", True),
+        ("'a'", '"a"', True),
+        ("'1'", "1", False),
+        ("nan", "nan", True),
+        ("inf", "-inf", False),
+        ("[nan, inf]", "[nan, inf]", True),
+        ("None", "null", True),
+        ("(1+2j)", "(1+2j)", True),
+        ("set()", "set()", True),
+        ("deque([1])", "deque([1])", True),
+        ("deque([1])", "[1]", False),
+        ("10000000000000000000000000000001", "10000000000000000000000000000000", False),
+        ("1" + "0" * 400, "1.5", False),
+        ("[" * 9999, "[" * 9999, True),
+        ("[" * 9999, "[" * 9998, False),
+        ("__import__('os')", "1", False),
+    ],
+)
+def test_equality_is_that_of_python(left: str, right: str, equal: bool) -> None:
+    assert values.same(left, right) is equal
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "passes"),
+    [
+        ("[0,1]", "(0, 1)", True),
+        ("true", "True", True),
+        ("1.16667", "1.1666666666666667", True),
+        ('"abc"', "'abc'", True),
+        ("abc", "'abc'", True),
+        ("[1,2]", "[2, 1]", False),
+        ("None", "None", True),
+    ],
+)
+def test_statements_are_read_kindly(expected: str, found: str, passes: bool) -> None:
+    assert behaviour.passes(TASK, expected, value(found)) is passes
+
+
+def test_an_outcome_that_is_no_value_passes_nothing() -> None:
+    assert not behaviour.passes(TASK, "None", FAILED)
+    assert not behaviour.passes(TASK, "2", LATE)
+    assert behaviour.passes(TASK, "None", Outcome())
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        ("1 2\n3\n", "1 2 \n3", True),
+        ("1  2", "1 2", True),
+        ("1\n2", "1 2", False),
+        ("0.5000001", "0.5", True),
+        ("15", "15.0", True),
+        ("YES", "yes", False),
+        ("", "\n", True),
+    ],
+)
+def test_outputs_are_compared_word_by_word(left: str, right: str, same: bool) -> None:
+    assert behaviour.alike(PROGRAM, Outcome(stdout=left), Outcome(stdout=right)) is same
+
+
+def test_alike_is_the_same_value_exception_or_limit() -> None:
+    other = Outcome(exception="KeyError")
+    assert behaviour.alike(TASK, value("4"), Outcome(value="4.0", stdout="debug"))
+    assert behaviour.alike(TASK, FAILED, Outcome(exception="IndexError", message="pop from empty list"))
+    assert not behaviour.alike(TASK, FAILED, other)
+    assert not behaviour.alike(TASK, FAILED, LATE)
+    assert not behaviour.alike(TASK, value("4"), Outcome())
+    assert not behaviour.alike(TASK, Outcome(stdout="a"), Outcome(stdout="b"))
+
+
+def test_those_that_pass_the_most_examples_stay() -> None:
+    right = [value("2"), value("4")]
+    outcomes = {0: [value("2"), value("3")], 1: right, 2: [FAILED, LATE], 3: right}
+    assert behaviour.best(TASK, outcomes) == [1, 3]
+    del outcomes[1], outcomes[3]
+    assert behaviour.best(TASK, outcomes) == [0]  # an example may be wrong
+    assert behaviour.best(TASK, {}) == []
+
+
+def test_the_largest_group_leads_and_the_earlier_of_two() -> None:
+    outcomes = {0: [value("3")], 1: [value("4")], 2: [value("4.0")], 3: [value("3")], 4: [LATE]}
+    assert [group.members for group in behaviour.groups(TASK, outcomes)] == [(0, 3), (1, 2), (4,)]
+
+
+def test_assertions_weigh_as_in_codet() -> None:
+    outcomes = {0: [value("3"), value("1")], 1: [value("3"), value("1")], 2: [value("4"), value("5")]}
+    ranked = behaviour.groups(TASK, outcomes, [(0, "4"), (1, "5")])
+    assert [(group.members, group.assertions, group.weight) for group in ranked] == [((2,), 2, 3), ((0, 1), 0, 2)]
+
+
+def test_programs_that_only_fail_are_not_agreed() -> None:
+    outcomes = {0: [FAILED, FAILED], 1: [FAILED, FAILED], 2: [value("1"), FAILED]}
+    assert [group.members for group in behaviour.groups(TASK, outcomes)] == [(0,), (1,), (2,)]
+
+
+def test_where_programs_differ_is_said_in_a_sentence() -> None:
+    outcomes = {
+        0: [value("3"), value("1"), value("7")],
+        1: [value("4"), value("1"), value("8")],
+        2: [value("3"), value("1"), value("7")],
+        3: [value("3"), value("1"), LATE],
+    }
+    ranked = behaviour.groups(TASK, outcomes)
+    found = behaviour.differences(TASK, ["[3, 1]", "[]", "[9]"], ranked)
+    assert [str(each) for each in found] == [
+        "on [9] #2 gives 8, #4 gives no end within its time, the others 7",
+        "on [3, 1] #2 gives 4, the others 3",
+    ]
+
+
+def test_programs_that_agree_differ_nowhere() -> None:
+    ranked = behaviour.groups(TASK, {0: [value("3")], 1: [value("3")]})
+    assert behaviour.differences(TASK, ["1"], ranked) == []

@@ -1,0 +1,222 @@
+"""What statements ask for, in the forms in which they are written."""
+
+import pytest
+
+from vibethinker_local.code import task
+from vibethinker_local.code.examples import Example
+
+DOCSTRING = '''
+from typing import List
+
+
+def longest_run(numbers: List[int], limit: int = 3) -> int:
+    """ The length of the longest run of equal numbers, at most `limit`.
+    >>> longest_run([1, 1, 2], 3)
+    2
+    >>> longest_run([], 3)
+    0
+    """
+'''
+LEETCODE = """Given the head of a linked list and an integer k, return the list without its k-th node.
+
+Example 1:
+
+Input: head = [1,2,3], k = 2
+Output: [1,3]
+Explanation: The second node is removed.
+
+Example 2:
+
+Input: head = [1], k = 1
+Output: []
+
+Constraints:
+
+1 <= k <= 100
+
+class Solution:
+    def withoutKth(self, head: Optional[ListNode], k: int) -> Optional[ListNode]:
+        """
+CONTEST = """Read n and then n integers, and print their sum.
+
+Input
+The first line contains n.
+
+Output
+Print one integer.
+
+Example
+Input
+3
+1 2 3
+Output
+6
+
+Note
+1 + 2 + 3 = 6.
+"""
+
+
+def examples(statement: str) -> list[tuple[str, str]]:
+    found = task.read(statement)
+    assert found is not None
+    return [(example.input, example.expected) for example in found.examples]
+
+
+def test_a_signature_with_doctests() -> None:
+    found = task.read(DOCSTRING)
+    assert found is not None
+    assert (found.form, found.entry, found.parameters) == ("function", "longest_run", ("numbers", "limit"))
+    assert found.examples == (Example("[1, 1, 2], 3", "2"), Example("[], 3", "0"))
+    assert "from typing import List" in found.prelude
+    assert found.call("[1], 2").code == "longest_run([1], 2)"
+
+
+def test_a_method_with_nodes_of_a_list() -> None:
+    found = task.read(LEETCODE)
+    assert found is not None
+    assert (found.form, found.entry) == ("method", "withoutKth")
+    assert examples(LEETCODE) == [("head = [1,2,3], k = 2", "[1,3]"), ("head = [1], k = 1", "[]")]
+    assert found.call("head = [1,2,3], k = 2").code == "Solution().withoutKth(head = list_node([1, 2, 3]), k = 2)"
+    assert found.call("[1,2], 1").code == "Solution().withoutKth(list_node([1, 2]), 1)"
+    compile(found.prelude, "prelude", "exec")
+
+
+def test_a_program_with_input_and_output() -> None:
+    found = task.read(CONTEST)
+    assert found is not None
+    assert found.form == "program"
+    assert examples(CONTEST) == [("3\n1 2 3\n", "6")]
+    assert found.call("4\n1 2 3 4").stdin == "4\n1 2 3 4\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "### Sample Input 1\n\n```\n2 3\n```\n\n### Sample Output 1\n\n```\n5\n```\n",
+        "Sample Input:\n2 3\nSample Output:\n5\n",
+        "**Sample Input**\n2 3\n\n**Sample Output**\n5\n\nExplanation\nThe sum.",
+        "Examples\nInputCopy\n2 3\nOutputCopy\n5\nNote\nNothing.",
+        "Example 1\n\nInput:\n\n2 3\n\nOutput:\n\n5\n",
+    ],
+)
+def test_headings_of_contests(text: str) -> None:
+    assert examples(f"Write a program that reads two integers and prints their sum.\n\n{text}") == [("2 3\n", "5")]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("f([1, 2], 3) == 4", "4"),
+        ("f([1, 2], 3) = 4", "4"),
+        ("f([1, 2], 3) -> 4", "4"),
+        ("f([1, 2], 3) ==> 4 ", "4"),
+        ("f([1, 2], 3) ==>4", "4"),
+        ("f([1, 2], 3) => '4'", "'4'"),
+        ("f([1, 2], 3) ➞ False", "False"),
+        ("f([1, 2], 3) returns 4", "4"),
+        ("f([1, 2], 3) should return 4.", "4"),
+        ("f([1, 2], 3) # => 4", "4"),
+        ("f([1, 2], 3)   # returns [4]", "[4]"),
+        ("* f([1, 2], 3) -> (4, 'a')", "(4, 'a')"),
+        ("`f([1, 2], 3)` returns `4`", "4"),
+        ("f([1, 2], 3) -> 2 + 2 = 4", "4"),
+        ("f([1,\n   2], 3) == [(4, 1),\n   (0, 2)]", "[(4, 1),    (0, 2)]"),
+        (">>> f([1, 2], 3)\n4\n>>> g(1)\n5", "4"),
+        (">>> f([1, 2], 3) == 4", "4"),
+        ("assert f([1, 2], 3) == 4, 'sum'", "4"),
+        ("assert f([1, 2], 3)", "True"),
+        ("assert not f([1, 2], 3)", "False"),
+        ("f([1, 2], 3) -> -4", "-4"),
+        ("f([1, 2], 3) gives 1e-3", "1e-3"),
+        ("Input: [1, 2], 3\nOutput: 4", "4"),
+        ("**Input:** [1, 2], 3\n**Output:** 4", "4"),
+        ("<pre><strong>Input:</strong> [1, 2], 3\n<strong>Output:</strong> 4</pre>", "4"),
+        ("For a = [1, 2] and b = 3 the output should be 4", "4"),
+        ("If a = [1, 2], b = 3, the result is 4.", "4"),
+    ],
+)
+def test_an_example_however_it_is_written(line: str, expected: str) -> None:
+    statement = f"Write a function.\n\ndef f(a, b):\n    '''Does something.\n\n    Examples:\n    {line}\n    '''\n"
+    [(given, found)] = examples(statement)
+    assert found == expected
+    assert "".join(given.split()).replace("a=", "").replace("b=", "") == "[1,2],3"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "f(n) = f(n - 1) + f(n - 2)",
+        "f(3) = f(2) + f(1)",
+        "f(x) returns a list",
+        "f(1) + f(2) == 3",
+        "f(1) == g(2)",
+        "Call f(3) to begin.",
+        "f([1, 2",
+        "return f(2)",
+    ],
+)
+def test_in_doubt_there_is_no_example(line: str) -> None:
+    found = task.read(f"def f(n):\n    '''\n    {line}\n    '''\n")
+    assert found is not None
+    assert found.examples == ()
+
+
+@pytest.mark.parametrize(
+    ("statement", "form", "entry"),
+    [
+        ("Write a Python function that reverses a string.", "function", None),
+        ("Write a function called `double` that returns twice its argument.", "function", "double"),
+        ("Implement a function merge(a, b) that merges two sorted lists.", "function", "merge"),
+        ("Write a function to remove duplicates.\nassert uniq([1, 1]) == [1]", "function", "uniq"),
+        ("Create a program that reads lines from standard input and prints them sorted.", "program", None),
+        ("Write a python script that prints the first 10 primes", "program", None),
+        ("Complete:\n```python\ndef area(r):\n    # your code here\n    pass\n```", "function", "area"),
+        ("Complete:\n```python\ndef area(r: float) -> float:\n```", "function", "area"),
+        ("def area(r: float) -> float:", "function", "area"),
+        (
+            "class Solution:\n    def twoSum(self, nums: List[int], target: int) -> List[int]:\n        ",
+            "method",
+            "twoSum",
+        ),
+    ],
+)
+def test_problems_that_ask_for_a_program(statement: str, form: str, entry: str | None) -> None:
+    found = task.read(statement)
+    assert found is not None
+    assert (found.form, found.entry) == (form, entry)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "What is 17 + 25?",
+        "Let f(x) = x^2. Find f(3).",
+        "Write the function f(x) = x^2 + 4x in vertex form.",
+        "Write a function that models the population after t years, if it doubles every 3 years.",
+        "A function returns to zero at x = 2. How many zeros has it?",
+        "If 3 workers implement a method in 5 hours, how long do 5 workers take?",
+        "What does this program print?\n\nfor i in range(3):\n    print(i * i)",
+        "Consider\n```python\ndef f(n):\n    return n * n\n```\nWhat is f(7)?",
+        "Write a function in C++ that reverses a string.",
+        "Write a Java program that prints a string.",
+        "The program of the evening lists 3 concerts; each costs 5 dollars. What do they cost together?",
+        "Find the output of the process for an input of 5 units.",
+    ],
+)
+def test_problems_that_ask_for_something_else(statement: str) -> None:
+    assert task.read(statement) is None
+
+
+def test_the_user_may_say_that_it_is_one() -> None:
+    found = task.read("Twice the number n.", surely=True)
+    assert found is not None
+    assert found.form == "function"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "def", "```", "```python\ndef f(", "f(" * 5000, "Input:" * 3000, "'" * 9999, "\0"]
+)
+def test_broken_statements_are_no_problem(text: str) -> None:
+    task.read(f"Write a python function f.\n{text}")
+    task.read(text)

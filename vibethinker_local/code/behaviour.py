@@ -1,0 +1,139 @@
+"""What programs do, side by side: which pass the examples, which behave alike, and where they differ.
+
+Programs that give the same on every input are one cluster. Chen et al., "CodeT: Code Generation with Generated Tests"
+(arXiv 2207.10397) weigh a cluster by the number of its programs and by how many of the model's own assertions they
+hold; a right program tends to agree with other right ones, and with right assertions.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vibethinker_local.code import values
+from vibethinker_local.code.examples import Example
+from vibethinker_local.code.task import Task
+from vibethinker_local.sandbox import Outcome
+
+SHOWN = 80  # characters of an input or an outcome in a sentence
+
+
+@dataclass(frozen=True)
+class Group:
+    """Programs, by their numbers, that give the same on every input."""
+
+    members: tuple[int, ...]  # ascending
+    outcomes: tuple[Outcome, ...]  # of the first of them
+    assertions: int = 0  # of the model's own that hold
+
+    @property
+    def weight(self) -> float:
+        """The number of programs; with assertions, CodeT's product. One without any that holds is not nothing."""
+        return len(self.members) * (1 + self.assertions)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An input on which programs differ, and what each group makes of it, the leading one first."""
+
+    input: str
+    outcomes: tuple[tuple[Outcome, tuple[int, ...]], ...]  # with the programs that do so
+
+    def __str__(self) -> str:
+        """For example: `on [3, 1] #2 gives 4, the others 3`."""
+        (leading, _), *others = self.outcomes
+        said = [f"{_named(members)} {_verb(members)} {_short(str(outcome))}" for outcome, members in others]
+        return f"on {_short(self.input.strip())} {', '.join(said)}, the others {_short(str(leading))}"
+
+
+def passes(task: Task, expected: str, outcome: Outcome) -> bool:
+    """Whether an outcome is the one that an example gives."""
+    if not outcome.finished:
+        return False
+    if task.form == "program":
+        return values.same_output(expected, outcome.stdout)
+    return values.as_expected(expected, "None" if outcome.value is None else outcome.value)
+
+
+def alike(task: Task, left: Outcome, right: Outcome) -> bool:
+    """Whether two programs did the same on one input: value or output, exception, limit."""
+    if (left.exception, left.limit) != (right.exception, right.limit):
+        return False
+    if not left.finished:
+        return True
+    if task.form == "program":
+        return values.same_output(left.stdout, right.stdout)
+    if left.value is None or right.value is None:
+        return left.value == right.value and values.same_output(left.stdout, right.stdout)
+    return values.same(left.value, right.value)
+
+
+def best(task: Task, outcomes: Mapping[int, Sequence[Outcome]]) -> list[int]:
+    """The programs that pass the most examples, ascending: all of them where a statement's example is wrong."""
+    passed = {index: _count(task, task.examples, found) for index, found in outcomes.items()}
+    most = max(passed.values(), default=0)
+    return sorted(index for index, count in passed.items() if count == most)
+
+
+def groups(
+    task: Task,
+    outcomes: Mapping[int, Sequence[Outcome]],
+    assertions: Sequence[tuple[int, str]] = (),
+) -> list[Group]:
+    """Programs that behave alike, the weightiest group first, the earlier of two that weigh the same.
+
+    `outcomes` are those of each program on all inputs, `assertions` what the model expects on some of them, by the
+    input's position. Two programs that end on every input at an exception or a limit have shown nothing: each stays by
+    itself.
+    """
+    found: list[list[int]] = []
+    for index in sorted(outcomes):
+        mine = outcomes[index]
+        shown = any(outcome.finished for outcome in mine)
+        home = next((group for group in found if shown and _same(task, outcomes[group[0]], mine)), None)
+        if home is None:
+            found.append([index])
+        else:
+            home.append(index)
+    made = []
+    for members in found:
+        first = tuple(outcomes[members[0]])
+        held = sum(passes(task, expected, first[at]) for at, expected in assertions)
+        made.append(Group(tuple(members), first, held))
+    return sorted(made, key=lambda group: (-group.weight, group.members[0]))
+
+
+def differences(task: Task, inputs: Sequence[str], ranked: Sequence[Group], most: int = 3) -> list[Difference]:
+    """Where the leading group and others differ: the inputs on which the most programs do otherwise."""
+    found = []
+    for at, text in enumerate(inputs):
+        said: list[tuple[Outcome, list[int]]] = []
+        for group in ranked:
+            outcome = group.outcomes[at]
+            home = next((members for known, members in said if alike(task, known, outcome)), None)
+            if home is None:
+                said.append((outcome, list(group.members)))
+            else:
+                home += group.members
+        if len(said) > 1:
+            found.append(Difference(text, tuple((outcome, tuple(sorted(members))) for outcome, members in said)))
+    return sorted(found, key=lambda each: -sum(len(members) for _, members in each.outcomes[1:]))[:most]
+
+
+def _same(task: Task, left: Sequence[Outcome], right: Sequence[Outcome]) -> bool:
+    return len(left) == len(right) and all(alike(task, a, b) for a, b in zip(left, right, strict=True))
+
+
+def _count(task: Task, examples: Sequence[Example], outcomes: Sequence[Outcome]) -> int:
+    return sum(passes(task, example.expected, outcome) for example, outcome in zip(examples, outcomes, strict=False))
+
+
+def _named(members: Sequence[int]) -> str:
+    return ", ".join(f"#{member + 1}" for member in members)
+
+
+def _verb(members: Sequence[int]) -> str:
+    return "gives" if len(members) == 1 else "give"
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

@@ -1,0 +1,282 @@
+"""The examples in a statement: an input, and what a right program makes of it. Reads, guesses nothing: in doubt, none.
+
+Each search is one pass over the text or over one line of it.
+"""
+
+import html
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vibethinker_local.code.values import NoLiteral, parse
+
+MOST = 20  # examples
+LONGEST = 4000  # characters of one value
+
+_EQUALS = (
+    r"(?:={1,3}>?|-+>|➞|→|➔|⇒|⟶|returns?\b|(?:should|must|will|would) (?:return|be|give|equal|output)\b"
+    r"|evaluates to\b|gives\b|yields\b|outputs?\b|results? in\b|is equal to\b|equals\b|is\b|:)"
+)
+_CONNECTOR = re.compile(rf"[ \t`]*(?:#[ \t]*)?{_EQUALS}(?:[ \t`]*{_EQUALS})?[ \t`]*")
+_SUM = re.compile(r"[ \t]*\d[\d \t.+*/()-]*=[ \t]*")  # `19 - 5 - 6 = ` before a value
+_COMMENT = re.compile(r"[ \t]*#[ \t]*")
+_WORD = re.compile(
+    r"[+-]?(?:\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?j?|\.\d+)|(?:True|False|None|true|false|null|inf|nan)\b"
+)
+_GOES_ON = re.compile(r"[ \t]*(?:[+*/%^<>=&|]|-[ \t]*[\w(])|[\w(\[]")  # the literal is only a part of an expression
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+_ASSERT = re.compile(
+    r"\bassert\s+(?:not\s+|abs\(|math\.isclose\(|isclose\(|set\(|sorted\(|list\(|tuple\()*([A-Za-z_]\w*)\s*\("
+)
+_BUILT_IN = {"abs", "set", "sorted", "list", "tuple", "len", "isinstance", "all", "any", "round", "str", "int", "float"}
+_FOR = re.compile(r"\b(?:for|if|when|given|with|let)\s+(?=[A-Za-z_]\w*\s*=(?!=))", re.IGNORECASE)
+_RESULT = re.compile(
+    r"[^\n.:]{0,40}?(?:\b(?:output|result|answer|returns?|value)\b[^\n:=\d\[\]\"'(){}-]{0,25}[:=]?|[=-]+>|➞|→)[ \t`]*",
+    re.IGNORECASE,
+)
+_LABELLED = re.compile(
+    r"^[ \t>*#-]*(?:sample[ \t]+|example[ \t]+)?inputs?[ \t*]*:[ \t*]*(?P<input>.{0,4000}?)\n?[ \t>*-]*"
+    r"\b(?:sample[ \t]+|expected[ \t]+)?outputs?[ \t*]*:[ \t*]*(?P<output>[^\n]*(?:\n(?!\s*\n|[ \t]*[`~]{3}"
+    r"|[ \t*]*(?:explanation|example|input|note|constraint|sample|output))[^\n]*)*)",
+    re.IGNORECASE | re.MULTILINE | re.DOTALL,
+)
+_HEADING = re.compile(
+    r"^[ \t#*_>-]*(?P<sample>sample|example)?s?[ \t]*(?P<kind>input|output|stdin|stdout)(?:[ \t]*copy)?[ \t]*"
+    r"(?:#?\d+|format)?[ \t]*[*_:#]*[ \t]*$",
+    re.IGNORECASE,
+)
+_EXAMPLES = re.compile(r"^[ \t#*_>-]*(?:examples?|samples?)[ \t]*#?\d*[ \t]*[*_:#]*[ \t]*$", re.IGNORECASE)
+_STOP = re.compile(r"^[ \t#*_>-]*(?:explanation|notes?|constraints?|hint|scoring|subtasks?|limits?)\b", re.IGNORECASE)
+_FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})")
+
+
+@dataclass(frozen=True)
+class Example:
+    """An input, and what belongs to it: the text of the value, or what is printed."""
+
+    input: str
+    expected: str
+
+
+def of_function(statement: str, entry: str | None, parameters: tuple[str, ...]) -> list[Example]:
+    """What a statement says about a function's values."""
+    text = _plain(statement)
+    found: list[Example] = []
+    if entry:
+        found += _calls(text, entry)
+    if not found:
+        found += labelled(text, program=False)
+    if not found and parameters:
+        found += _given(text, parameters)
+    if not found and len(parameters) == 1:
+        found += _arrows(text)
+    return list(dict.fromkeys(found))[:MOST]
+
+
+def asserted(statement: str) -> str | None:
+    """The function that the asserts in a statement call."""
+    for found in _ASSERT.finditer(statement):
+        if found[1] not in _BUILT_IN:
+            return found[1]
+    return None
+
+
+def labelled(statement: str, *, program: bool) -> list[Example]:
+    """`Input: … Output: …`, as LeetCode has it: arguments by name, or one by one."""
+    found = []
+    for match in _LABELLED.finditer(_plain(statement)):
+        given, expected = match["input"].strip().strip("`").strip(), match["output"].strip().strip("`").strip()
+        if not given or not expected or len(given) > LONGEST or len(expected) > LONGEST:
+            continue
+        if program:
+            found.append(Example(given + "\n", expected))
+            continue
+        given = " ".join(given.split("\n"))
+        value = literal(expected, 0) or (expected, len(expected))
+        if _are_arguments(given):
+            found.append(Example(given, value[0]))
+    return found
+
+
+def of_program(statement: str) -> list[Example]:
+    """What is given on standard input, and what is to be printed, below headings."""
+    sections: list[tuple[str, str]] = []
+    kind, inside, is_sample, was_example = "", list[str](), False, False
+    fenced = False
+
+    def close() -> None:
+        if kind and is_sample:
+            sections.append((kind, _content(inside)))
+
+    for line in html.unescape(statement).split("\n"):
+        if _FENCE.match(line):
+            fenced = not fenced
+        if not fenced and _EXAMPLES.match(line):
+            close()
+            kind, was_example = "", True
+        elif not fenced and (heading := _HEADING.match(line)):
+            close()
+            kind = "input" if heading["kind"].lower() in ("input", "stdin") else "output"
+            is_sample, inside = bool(heading["sample"]) or was_example, []
+        elif not fenced and _STOP.match(line):
+            close()
+            kind = ""
+        elif kind:
+            inside.append(line)
+    close()
+    pairs = itertools.pairwise(sections)
+    return [
+        Example(given.rstrip("\n") + "\n", expected)
+        for (first, given), (second, expected) in pairs
+        if (first, second) == ("input", "output") and given.strip() and expected.strip()
+    ][:MOST]
+
+
+def literal(text: str, begin: int) -> tuple[str, int] | None:
+    """The literal that begins at a place, and where it ends; None where there is none, or only a part of one."""
+    if begin >= len(text):
+        return None
+    if text[begin] in "([{\"'" or (text[begin] in "rbRB" and text[begin + 1 : begin + 2] in ("'", '"')):
+        end = balanced(text, begin)
+    else:
+        found = _WORD.match(text, begin)
+        end = found.end() if found else None
+    if end is None or end - begin > LONGEST:
+        return None
+    value = text[begin:end]
+    try:
+        parse(" ".join(value.split("\n")) if value[0] in "([{" else value)
+    except NoLiteral:
+        return None
+    if _GOES_ON.match(text, end) and not re.match(r"[ \t]+\(", text[end:]):
+        return None
+    return value, end
+
+
+def balanced(text: str, begin: int) -> int | None:
+    """Where the bracket or the string that begins at a place ends."""
+    expected: list[str] = []
+    at = begin
+    while at < len(text) and at - begin <= LONGEST:
+        letter = text[at]
+        if letter in "'\"":
+            quote = letter * 3 if text.startswith(letter * 3, at) else letter
+            at += len(quote)
+            while not text.startswith(quote, at):
+                if at >= len(text) or (len(quote) == 1 and text[at] == "\n"):
+                    return None
+                at += 2 if text[at] == "\\" else 1
+            at += len(quote) - 1
+        elif letter in _CLOSING:
+            expected.append(_CLOSING[letter])
+        elif letter in ")]}":
+            if not expected or letter != expected.pop():
+                return None
+        elif not expected and letter not in "rbRB":
+            return None
+        at += 1
+        if not expected and letter not in "rbRB":
+            return at
+    return None
+
+
+def _calls(text: str, entry: str) -> Iterator[Example]:
+    """Calls of the function, each with its value behind it, or below it in a doctest."""
+    for found in re.finditer(rf"(?<![\w.]){re.escape(entry)}\s*\(", text):
+        opening = found.end() - 1
+        end = balanced(text, opening)
+        if end is None:
+            continue
+        arguments = " ".join(text[opening + 1 : end - 1].split("\n")).strip()
+        if not _are_arguments(arguments):
+            continue
+        before = text[: found.start()].rpartition("\n")[2]
+        if _truth := re.search(r"assert\s+(not\s+)?$", before):
+            if re.match(r"\s*(?:$|[#,\n])", text[end:]):
+                yield Example(arguments, "False" if _truth[1] else "True")
+                continue
+        elif re.search(r"(?:def|lambda|\w\(|[+*/%-])\s*$", before) and not re.match(r"\s*[-*+]\s*$", before):
+            continue
+        value = None
+        if connector := _CONNECTOR.match(text, end):
+            value = literal(text, connector.end())
+            if value is None and (sum := _SUM.match(text, connector.end())):
+                value = literal(text, sum.end())
+        elif before.strip().startswith(">>>") and (line := re.match(r"[ \t]*\n[ \t]*", text[end:])):
+            value = literal(text, end + line.end())
+        elif comment := _COMMENT.match(text, end):
+            value = literal(text, comment.end())
+        if value:
+            yield Example(arguments, " ".join(value[0].split("\n")) if value[0][0] in "([{" else value[0])
+
+
+def _given(text: str, parameters: tuple[str, ...]) -> Iterator[Example]:
+    """`For lst = [1, 2] the output should be 3`."""
+    for found in _FOR.finditer(text):
+        at, arguments = found.end(), []
+        while name := re.match(r"([A-Za-z_]\w*)\s*=\s*", text[at:]):
+            value = literal(text, at + name.end())
+            if name[1] not in parameters or value is None:
+                break
+            arguments.append(f"{name[1]} = {value[0]}")
+            at = value[1]
+            if more := re.match(r"\s*(?:,|and|,\s*and)\s*(?=[A-Za-z_]\w*\s*=)", text[at:]):
+                at += more.end()
+        if len(arguments) == len(parameters) and (result := _RESULT.match(text, at)):
+            value = literal(text, result.end())
+            if value:
+                yield Example(", ".join(arguments), value[0])
+
+
+def _arrows(text: str) -> Iterator[Example]:
+    """`[1, 2] -> 3`, a line each, for a function of one argument."""
+    for line in text.split("\n"):
+        bare = line.strip().lstrip("*->•").strip()
+        if (given := literal(bare, 0)) and (arrow := re.match(r"[ \t]*(?:=+>|-+>|➞|→|⇒)[ \t]*", bare[given[1] :])):
+            expected = literal(bare, given[1] + arrow.end())
+            if expected:
+                yield Example(given[0], expected[0])
+
+
+def _are_arguments(text: str) -> bool:
+    """Whether a text is a list of literals, by name or not."""
+    at = 0
+    while at < len(text):
+        name = re.match(r"\s*(?:[A-Za-z_]\w*\s*=\s*)?", text[at:])
+        assert name
+        end = _argument(text, at + name.end())
+        if end is None:
+            return False
+        rest = re.match(r"\s*(?:,|$)", text[end:])
+        if not rest:
+            return False
+        at = end + rest.end()
+    return True
+
+
+def _argument(text: str, begin: int) -> int | None:
+    """Where one argument ends: a literal, or a small sum of numbers such as 1.0/3."""
+    if (sum := re.match(r"-?[\d.]+(?:\s*(?:\*\*|[-+*/])\s*-?[\d.]+)*", text[begin:])) and sum[0].count("**") < 2:
+        end = begin + sum.end()
+        if re.match(r"\s*(?:,|$)", text[end:]):
+            return end
+    found = literal(text, begin)
+    return found[1] if found else None
+
+
+def _content(lines: list[str]) -> str:
+    """What a section holds: the inside of its fence, or its lines up to an empty one."""
+    fences = [at for at, line in enumerate(lines) if _FENCE.match(line)]
+    if len(fences) >= 2:
+        return "\n".join(lines[fences[0] + 1 : fences[1]])
+    text = "\n".join(line.rstrip() for line in lines).strip("\n")
+    return text.partition("\n\n")[0]
+
+
+def _plain(text: str) -> str:
+    """Without the marks of Markdown and HTML that stand inside examples."""
+    text = re.sub(r"</?(?:pre|strong|b|code|em|p|div|span|br|example-block)[^>]*>", "", text)
+    return (
+        html.unescape(text).replace("**", "" if "**Input" in text or "**Output" in text else "**").replace("\xa0", " ")
+    )

@@ -1,0 +1,73 @@
+"""What LeetCode's judge has ready for every solution: imports, nodes of lists and trees, JSON's names."""
+
+import ast
+
+PRELUDE = """\
+import bisect, collections, functools, heapq, itertools, math, operator, random, re, string
+from typing import *
+from functools import *
+from collections import *
+from itertools import *
+from heapq import *
+from bisect import *
+from string import *
+from operator import *
+from math import *
+inf = float("inf")
+true, false, null = True, False, None
+
+class ListNode:
+    def __init__(self, val=0, next=None):
+        self.val, self.next = val, next
+
+class TreeNode:
+    def __init__(self, val=0, left=None, right=None):
+        self.val, self.left, self.right = val, left, right
+
+def list_node(values):
+    head = None
+    for value in reversed(values or []):
+        head = ListNode(value, head)
+    return head
+
+def tree_node(values):
+    if not values:
+        return None
+    root = TreeNode(values[0])
+    row, rest = deque([root]), iter(values[1:])
+    while row:
+        node = row.popleft()
+        for side in ("left", "right"):
+            value = next(rest, None)
+            if value is not None:
+                setattr(node, side, TreeNode(value))
+                row.append(getattr(node, side))
+    return root
+
+"""
+
+
+def wrapped(arguments: str, parameters: tuple[str, ...], annotations: tuple[str, ...]) -> str:
+    """Arguments as a call takes them: lists where a list's or a tree's node is wanted are made into one."""
+    makers = {
+        name: maker
+        for name, annotation in zip(parameters, annotations, strict=True)
+        for kind, maker in (("ListNode", "list_node"), ("TreeNode", "tree_node"))
+        if kind in annotation and "List[" not in annotation
+    }
+    if not makers:
+        return arguments
+    try:
+        call = ast.parse(f"f({arguments})", mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return arguments
+    if not isinstance(call, ast.Call):
+        return arguments
+    positional = [_made(value, makers.get(name)) for name, value in zip(parameters, call.args, strict=False)]
+    named = [f"{each.arg} = {_made(each.value, makers.get(each.arg or ''))}" for each in call.keywords]
+    return ", ".join([*positional, *named])
+
+
+def _made(value: ast.expr, maker: str | None) -> str:
+    text = ast.unparse(value)
+    return f"{maker}({text})" if maker and isinstance(value, (ast.List, ast.Constant)) else text

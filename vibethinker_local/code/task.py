@@ -1,0 +1,191 @@
+"""What a statement asks for: a function, a method or a whole program in Python, and the examples that it gives.
+
+Statements come in the forms of HumanEval (a signature and a docstring), MBPP (a sentence and asserts), LeetCode (prose,
+`Input: … Output: …` and starter code), contests (standard input and output), and as people write them.
+"""
+
+import ast
+import re
+import textwrap
+import warnings
+from dataclasses import dataclass
+from typing import Literal
+
+from vibethinker_local.code import examples
+from vibethinker_local.code.examples import Example
+from vibethinker_local.code.leetcode import PRELUDE, wrapped
+from vibethinker_local.sandbox import Call
+
+LONGEST = 100_000  # characters of a statement that is looked into
+Form = Literal["function", "method", "program"]
+
+_FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)\n?^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
+_CODE_LINE = re.compile(r"^(?:(?:async )?def \w+\s*\(|class \w+.*:\s*$|from [\w.]+ import |import \w)", re.MULTILINE)
+_ORDER = r"\b(?:write|implement|create|develop|code|complete|design|define|build|give|provide|fix|finish)\b"
+_WANTED = re.compile(
+    _ORDER + r"[^.\n]{0,80}?\b(?:function|method|program|script|class|routine|subroutine|code|solution in python)\b",
+    re.IGNORECASE,
+)
+_PROGRAMMING = re.compile(
+    r"\bpython\b|\breturns?\b|\bstrings?\b|\barrays?\b|\blists?\b|\btuples?\b|\bdictionar|\bassert\b|\bstdin\b"
+    r"|\bprints?\b|standard input|\bcommand line\b|\btest cases?\b|\bprogram\b|\bscript\b|\bcode\b|\bO\("
+    r"|\bfunction (?:called|named)\b",
+    re.IGNORECASE,
+)
+_TO_DO = re.compile(r"\bpython (?:function|program)\b|\bfunction (?:to|which|that) (?!model|represent|describe|give)")
+_MATHS = re.compile(
+    r"\$|\\\(|\\frac|\b[a-z]\(x\)\s*=|\bmodels?\b|\bequation\b|\bgraph of\b|\bvertex form\b", re.IGNORECASE
+)
+_OTHER_LANGUAGE = re.compile(
+    r"\bin (?:C\+\+|C#|C|Java|JavaScript|TypeScript|Rust|Go|Golang|Haskell|Ruby|PHP|Kotlin|Swift|SQL|Bash|R|Scala)\b"
+    r"|\b(?:C\+\+|C#|Java|JavaScript|TypeScript|Rust|Golang|Haskell|SQL|Bash|shell)"
+    r" (?:function|program|method|query|script|code)\b",
+)
+_PROGRAM = re.compile(
+    r"\bstdin\b|standard input|\breads? (?:from |the |an? )?input|\bprogram (?:that|which|to)\b|\bscript\b"
+    r"|\binput format\b|\boutput format\b",
+    re.IGNORECASE,
+)
+_CALLED = re.compile(r"(?:called|named)\s+[`\"']?([A-Za-z_]\w*)|\bfunction\s+`?([A-Za-z_]\w*)\(")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A problem whose answer is a program. An input is the text of a call's arguments, or of standard input."""
+
+    form: Form
+    entry: str | None = None  # the function's or method's name; None: whatever the program defines last
+    parameters: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()  # of the parameters, as source; empty where there is none
+    prelude: str = ""  # what a solution may count on
+    starter: str = ""  # the beginning that a solution has to go on from
+    examples: tuple[Example, ...] = ()
+
+    def call(self, input: str, entry: str | None = None) -> Call:
+        """The call of a program whose function is `entry`, if the statement does not name it."""
+        if self.form == "program":
+            return Call(stdin=input if input.endswith("\n") else input + "\n")
+        name = self.entry or entry or "solution"
+        owner = "Solution()." if self.form == "method" else ""
+        return Call(f"{owner}{name}({wrapped(input, self.parameters, self.annotations)})")
+
+
+def read(statement: str, *, surely: bool = False) -> Task | None:
+    """The task of a statement, or None if it asks for something else than a program in Python.
+
+    With `surely` the user has said that it is one.
+    """
+    if len(statement) > LONGEST:
+        return None
+    if _OTHER_LANGUAGE.search(statement) and not re.search(r"\bpython\b", statement, re.IGNORECASE):
+        return None
+    starter = _starter(statement)
+    if starter:
+        return _of_starter(statement, starter)
+    named = examples.asserted(statement)
+    called = _CALLED.search(statement)
+    entry = named or (next(filter(None, called.groups())) if called else None)
+    pairs = examples.of_program(statement)
+    if not (surely or named or pairs or _asks(statement)):
+        return None
+    if not entry and (pairs or _PROGRAM.search(statement)):
+        return Task("program", examples=tuple(pairs or examples.labelled(statement, program=True)))
+    return Task("function", entry, examples=tuple(examples.of_function(statement, entry, ())))
+
+
+def _asks(statement: str) -> bool:
+    """Whether a statement without code or tests asks for a program, and not for a function in the sense of maths."""
+    if not _WANTED.search(statement):
+        return False
+    strong = re.search(r"\bpython\b", statement, re.IGNORECASE)
+    if _MATHS.search(statement) and not strong:
+        return False
+    return bool(strong or _PROGRAMMING.search(statement) or _TO_DO.search(statement))
+
+
+def _of_starter(statement: str, starter: str) -> Task:
+    tree = parsed(starter)
+    assert tree is not None
+    holder = next((node for node in reversed(tree.body) if isinstance(node, (ast.FunctionDef, ast.ClassDef))), None)
+    if isinstance(holder, ast.ClassDef):
+        methods = [node for node in holder.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("__")]
+        if holder.name != "Solution" or not methods:
+            return Task("function", holder.name, prelude=PRELUDE, starter=starter)  # a class of its own: no examples
+        function, form = methods[0], "method"
+    else:
+        assert isinstance(holder, ast.FunctionDef)
+        function, form = holder, "function"
+    arguments = [a for a in function.args.posonlyargs + function.args.args if a.arg != "self"]
+    parameters = tuple(argument.arg for argument in arguments)
+    annotations = tuple(ast.unparse(a.annotation) if a.annotation else "" for a in arguments)
+    before = [node for node in tree.body if node is not holder]
+    prelude = "\n".join(ast.unparse(node) for node in before)
+    return Task(
+        "method" if form == "method" else "function",
+        function.name,
+        parameters,
+        annotations,
+        PRELUDE + prelude if form == "method" or "List" in "".join(annotations) else prelude,
+        starter,
+        tuple(examples.of_function(statement, function.name, parameters)),
+    )
+
+
+def _starter(statement: str) -> str | None:
+    """The code in a statement that a solution goes on from: its last function has no body but a docstring."""
+    for code in [*reversed([found[2] for found in _FENCED.finditer(statement)]), _code_at_end(statement)]:
+        tree = parsed(code) if code else None
+        if tree is not None and tree.body and _is_open(tree.body[-1]):
+            return _completed(code)
+    return None
+
+
+def _code_at_end(statement: str) -> str:
+    """From the first line of code to the end, or as far as it is code."""
+    found = _CODE_LINE.search(statement)
+    if not found:
+        return ""
+    lines = statement[found.start() :].split("\n")
+    for end in range(len(lines), 0, -1):
+        if parsed(code := "\n".join(lines[:end])) is not None:
+            return code
+        if len(lines) - end > 200:
+            break
+    return ""
+
+
+def parsed(code: str) -> ast.Module | None:
+    """The tree of a program, or None where it is none; of a function that breaks off behind its header, too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a "\d" in a string that is not raw
+        for text in (code, _completed(code)):
+            try:
+                return ast.parse(textwrap.dedent(text))
+            except (SyntaxError, ValueError, MemoryError, RecursionError):
+                continue
+    return None
+
+
+def _completed(code: str) -> str:
+    """Code that ends in a header, with `pass` for the missing body."""
+    bare = code.rstrip()
+    if not bare.endswith(":"):
+        return code
+    last = bare.rpartition("\n")[2]
+    indent = len(last) - len(last.lstrip()) + 4
+    return f"{bare}\n{' ' * indent}pass\n"
+
+
+def _is_open(node: ast.stmt) -> bool:
+    """Whether a function, or a class's last method, has nothing in it yet."""
+    if isinstance(node, ast.ClassDef):
+        methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+        return bool(methods) and all(_is_open(method) for method in methods)
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    return all(isinstance(each, (ast.Pass, ast.Raise, ast.Import)) or _is_constant(each) for each in node.body)
+
+
+def _is_constant(node: ast.stmt) -> bool:
+    """A docstring, or an ellipsis."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

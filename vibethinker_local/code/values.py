@@ -1,0 +1,106 @@
+"""Values as text: whether two of them are equal, as Python's `==` has it, floats within rounding.
+
+The texts come from statements and from programs. None of them is ever evaluated: literals are parsed.
+"""
+
+import ast
+import itertools
+import math
+from typing import Any
+
+LONGEST = 100_000  # characters that are parsed
+RELATIVE, ROUNDED, ABSOLUTE = 1e-6, 1e-5, 1e-9  # tolerance between floats; a statement's are rounded
+_NAMES = {"true": True, "false": False, "null": None, "inf": math.inf, "nan": math.nan, "Infinity": math.inf}
+
+
+class NoLiteral(ValueError):
+    """A text that is no literal of Python or JSON."""
+
+
+def parse(text: str) -> Any:
+    """The value of a literal. Raises NoLiteral."""
+    if len(text) > LONGEST:
+        raise NoLiteral("too long")
+    try:
+        return _value(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        raise NoLiteral(text[:100]) from None
+
+
+def same(left: str, right: str) -> bool:
+    """Whether two values are equal; a list is no tuple."""
+    return left == right or _compare(left, right, strict=True)
+
+
+def as_expected(expected: str, found: str) -> bool:
+    """Whether a value is the one that a statement gives. Statements write lists for tuples, and leave quotes out."""
+    return expected == found or _compare(expected, found, strict=False) or repr(expected) == found
+
+
+def same_output(left: str, right: str) -> bool:
+    """Whether two outputs are the same but for blanks at the ends of lines, and the last digits of floats."""
+    lines = [[line.split() for line in text.strip().splitlines()] for text in (left, right)]
+    if lines[0] == lines[1]:
+        return True
+    if [len(line) for line in lines[0]] != [len(line) for line in lines[1]]:
+        return False
+    words = zip(*(itertools.chain.from_iterable(text) for text in lines), strict=True)
+    return all(a == b or (_is_decimal(a, b) and _compare(a, b, strict=True)) for a, b in words)
+
+
+def _is_decimal(left: str, right: str) -> bool:
+    return "." in left or "." in right
+
+
+def _compare(left: str, right: str, *, strict: bool) -> bool:
+    try:
+        return _equal(parse(left), parse(right), strict)
+    except (NoLiteral, RecursionError):
+        return False
+
+
+def _equal(left: Any, right: Any, strict: bool) -> bool:
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        if strict and type(left) is not type(right):
+            return False
+        return len(left) == len(right) and all(_equal(a, b, strict) for a, b in zip(left, right, strict=True))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_equal(left[key], right[key], strict) for key in left)
+    if isinstance(left, float) or isinstance(right, float):
+        if not all(isinstance(each, (int, float)) for each in (left, right)):
+            return False
+        try:
+            if math.isnan(left) or math.isnan(right):
+                return math.isnan(left) and math.isnan(right)
+            return math.isclose(left, right, rel_tol=RELATIVE if strict else ROUNDED, abs_tol=ABSOLUTE)
+        except OverflowError:  # an integer that no float can hold
+            return False
+    return bool(left == right)
+
+
+def _value(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant(value):
+            return value
+        case ast.Name(id=name) if name in _NAMES:
+            return _NAMES[name]
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value(operand)
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return +_value(operand)
+        case ast.List(elts=items):
+            return [_value(item) for item in items]
+        case ast.Tuple(elts=items):
+            return tuple(_value(item) for item in items)
+        case ast.Set(elts=items):
+            return frozenset(_value(item) for item in items)
+        case ast.Dict(keys=keys, values=items):
+            if None in keys:
+                raise NoLiteral("unpacked")
+            return {_value(key): _value(item) for key, item in zip(keys, items, strict=True) if key is not None}
+        case ast.Call(func=ast.Name(id="set" | "frozenset"), args=[], keywords=[]):
+            return frozenset()
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as sign, right=ast.Constant(value=complex() as imaginary)):
+            real = _value(left)
+            return real + imaginary if isinstance(sign, ast.Add) else real - imaginary
+    raise NoLiteral(type(node).__name__)
