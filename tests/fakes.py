@@ -34,7 +34,8 @@ class ScriptedBackend:
     ) -> None:
         self.script, self.cells, self.places, self.batch, self.unified = script, cells, places, batch, unified
         self.held: dict[int, list[tuple[int, int]]] = {}  # place → (cell, token) by position
-        self.decoded: list[int] = []  # tokens in each batch
+        self.decoded: list[int] = []  # tokens in each batch, without its padding
+        self.padded: list[int] = []  # tokens of padding in each batch
         self.closed = False
         self.info = ModelInfo("F32", None, cells, 1, 1, frozenset({EOS}))
         self._next_cell = 0
@@ -45,16 +46,18 @@ class ScriptedBackend:
     def used(self) -> int:
         return len({cell for held in self.held.values() for cell, _ in held})
 
-    def decode(self, slices: Sequence[Slice]) -> Logits:
+    def decode(self, slices: Sequence[Slice], padding: int = 0) -> Logits:
         count = sum(len(piece.tokens) for piece in slices)
-        assert 0 < count <= self.batch
+        assert 0 < count <= count + padding <= self.batch
+        assert self.unified or not padding
         assert len({piece.place for piece in slices}) == len(slices)
         if self._interrupted:
             self._interrupted = False
             raise Interrupted("as asked for")
-        if self.used + count > self.cells:
+        if self.used + count + padding > self.cells:
             raise NoRoom("no room")
         self.decoded.append(count)
+        self.padded.append(padding)
         rows = []
         for piece in slices:
             assert 0 <= piece.place < self.places

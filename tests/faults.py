@@ -30,11 +30,11 @@ class Faulty(LlamaBackend):
     fault: "Fault"
     decoded = 0
 
-    def decode(self, slices: Sequence[Slice]) -> Logits:
+    def decode(self, slices: Sequence[Slice], padding: int = 0) -> Logits:
         self.decoded += 1
         if self.decoded > self.fault.after:
             self.fault.strike(self)
-        return super().decode(slices)
+        return super().decode(slices, padding)
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,8 @@ def test_the_rate_decides_how_much_prompt_a_step_takes() -> None:
     scheduler = engine._scheduler
     engine.add(bytes([65] * 400), params(1, max_tokens=1))
     scheduler.admit()
-    scheduler.advance(scheduler.plan(), seconds=10.0)  # 40 tokens a second
+    (batch,) = scheduler.plan()
+    scheduler.advance(batch, seconds=10.0)  # 40 tokens a second
     assert scheduler._prefill == 20
 
 

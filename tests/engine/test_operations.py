@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests import faults
 from tests.engine.test_engine import params
@@ -16,11 +16,13 @@ from tests.fakes import ScriptedBackend, mixes
 from vibethinker_local.engine import SequenceId
 from vibethinker_local.engine.backend import Logits, Slice
 from vibethinker_local.engine.engine import Engine
+from vibethinker_local.engine.planner import Planner
 from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.llama.backend import LlamaBackend
 from vibethinker_local.system.paths import MINI
 
 NUMBER = st.integers(0, 99)
+COSTS = st.dictionaries(st.integers(1, 8), st.floats(0.1, 9), max_size=8)  # any shape, rising or not
 
 
 class Operations(RuleBasedStateMachine):
@@ -29,14 +31,14 @@ class Operations(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.begin()
         self.alive: dict[SequenceId, list[int]] = {}  # running or waiting, with their prompts
         self.ended: dict[SequenceId, list[int]] = {}
         self.counts: dict[SequenceId, int] = {}
 
-    def begin(self) -> None:
-        self.backend = ScriptedBackend(mixes, cells=120, places=3, batch=8)
-        self.engine = Engine(self.backend)
+    @initialize(costs=COSTS, learns=st.booleans())
+    def begin(self, costs: dict[int, float], learns: bool) -> None:
+        self.backend = ScriptedBackend(mixes, cells=120, places=5, batch=8)
+        self.engine = Engine(self.backend, Planner(costs, learns=learns))
 
     def used(self) -> int:
         return int(self.backend.used)
@@ -116,11 +118,12 @@ class Operations(RuleBasedStateMachine):
 class Checked(LlamaBackend):
     """llama.cpp, asked before every batch what its places hold."""
 
-    def decode(self, slices: Sequence[Slice]) -> Logits:
+    def decode(self, slices: Sequence[Slice], padding: int = 0) -> Logits:
         assert len({piece.place for piece in slices}) == len(slices)
+        assert self.held(self.places) == 0, "padding was left behind"
         for piece in slices:
             assert piece.start == self.held(piece.place), "a position is left out or used again"
-        return super().decode(slices)
+        return super().decode(slices, padding)
 
     def held(self, place: int) -> int:
         return int(self._native.llama_memory_seq_pos_max(self._memory, place)) + 1
@@ -129,13 +132,14 @@ class Checked(LlamaBackend):
 class RealOperations(Operations):
     loaded: Checked | None = None
 
-    def begin(self) -> None:
+    @initialize(costs=COSTS, learns=st.booleans())
+    def begin(self, costs: dict[int, float], learns: bool) -> None:
         if not RealOperations.loaded:
             RealOperations.loaded = Checked(MINI, cells=256, places=8, threads=1)
         self.backend = RealOperations.loaded
         for place in range(self.backend.places):
             self.backend.trim(place, 0)
-        self.engine = Engine(self.backend)
+        self.engine = Engine(self.backend, Planner(costs, learns=learns))
 
     def used(self) -> int:
         """llama.cpp counts no cells, but it knows which places hold something."""
@@ -150,9 +154,11 @@ class ProcessOperations(Operations):
 
     handle: EngineProcess | None = None
 
+    @initialize()
     def begin(self) -> None:
         if not ProcessOperations.handle:
-            ProcessOperations.handle = EngineProcess(faults.Scripted(cells=120, places=3))
+            planner = Planner({1: 1.0, 2: 1.1, 4: 1.2}, learns=True)
+            ProcessOperations.handle = EngineProcess(faults.Scripted(cells=120, places=5), planner=planner)
         self.engine = ProcessOperations.handle
 
     @invariant()

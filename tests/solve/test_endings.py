@@ -236,10 +236,10 @@ def test_stop_at_once() -> None:
 
 def test_an_engine_that_fails_keeps_what_was_written() -> None:
     class Dying(Speaker):
-        def decode(self, slices: Sequence[Slice]) -> Logits:
+        def decode(self, slices: Sequence[Slice], padding: int = 0) -> Logits:
             if self.used > 150:
                 raise EngineError("the power is gone")
-            return super().decode(slices)
+            return super().decode(slices, padding)
 
     spec = ModelSpec(about="scripted", stops=("<stop>",))
     model = Model("scripted", Path("scripted.gguf"), spec, Engine(Dying(script(b"<think>so \\boxed{7} " + b"x" * 99))))

@@ -82,12 +82,12 @@ class Thinker(ScriptedBackend):
     def grammar(self, source: str) -> Lines:  # type: ignore[override]
         return Lines(source)
 
-    def decode(self, slices: Sequence[Slice]) -> Logits:
+    def decode(self, slices: Sequence[Slice], padding: int = 0) -> Logits:
         if self._left is not None:
             self._left -= 1
             if self._left < 0:
                 raise EngineError("the engine has died")
-        return super().decode(slices)
+        return super().decode(slices, padding)
 
     def _row(self, tokens: Sequence[int]) -> Logits:
         *before, written = bytes(tokens).decode("latin-1").split(END)

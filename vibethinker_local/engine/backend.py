@@ -46,11 +46,12 @@ class Backend(Protocol):
     batch: int  # tokens that one decode takes at most
     unified: bool  # whether the places share the cells; else each has cells // places of its own
 
-    def decode(self, slices: Tokens[Slice]) -> Logits:
+    def decode(self, slices: Tokens[Slice], padding: int = 0) -> Logits:
         """Compute all slices in one batch and return a row of logits for each slice that wants one, in order.
 
-        Shape (rows, vocabulary); valid until the next call. Raises NoRoom or Interrupted with nothing changed,
-        EngineError if the computation failed.
+        Shape (rows, vocabulary); valid until the next call. The batch is computed with `padding` further tokens, which
+        need as many free cells, belong to no place and leave nothing behind; only a unified cache takes any. Raises
+        NoRoom or Interrupted with nothing changed, EngineError if the computation failed.
         """
         ...
 

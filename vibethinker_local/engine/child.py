@@ -57,7 +57,7 @@ class Child:
         )
         threading.Thread(target=self._read, daemon=True).start()
         self._backend = begin.recipe.open()
-        self._engine = Engine(self._backend)
+        self._engine = Engine(self._backend, begin.planner)
         cells, most = self._backend.cells, capacity(self._backend)
         self._send(Ready(self._backend.info, cells, most, self._backend.vocabulary))
         while True:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vibethinker_local.engine.messages import Answer, Begin, Event, Failed, Message, Ready, Recipe, Step
+from vibethinker_local.engine.planner import Planner
 from vibethinker_local.errors import EngineDied, EngineError, ModelError
 from vibethinker_local.system import logs
 
@@ -55,10 +56,10 @@ class Connection:
         self._reader.start()
         self.end = weakref.finalize(self, _end, self.process, self._reader)  # when it is forgotten, too
 
-    def begin(self, recipe: Recipe) -> None:
+    def begin(self, recipe: Recipe, planner: Planner | None) -> None:
         """Load a model. Raises what the recipe raises, or EngineDied."""
         try:
-            self.write(Begin(recipe, logging.getLogger("vibethinker_local").getEffectiveLevel()))
+            self.write(Begin(recipe, planner, logging.getLogger("vibethinker_local").getEffectiveLevel()))
             ready = self.events.get()
             if not isinstance(ready, Ready):
                 raise self.failure(ready)

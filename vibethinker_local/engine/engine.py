@@ -18,7 +18,8 @@ from vibethinker_local.engine.detokenizer import TextStream
 from vibethinker_local.engine.kv import KV
 from vibethinker_local.engine.output import End, SequenceId, Spent, StepOutput
 from vibethinker_local.engine.params import SCORING, SamplingParams
-from vibethinker_local.engine.scheduler import Scheduler
+from vibethinker_local.engine.planner import Planner
+from vibethinker_local.engine.scheduler import Batch, Scheduler
 from vibethinker_local.engine.sequence import Sequence, State, checked, limit_after
 from vibethinker_local.errors import Interrupted, NoRoom
 
@@ -26,13 +27,16 @@ B = TypeVar("B", bound=Backend)
 
 
 class Engine(Generic[B]):
-    def __init__(self, backend: B) -> None:
+    def __init__(self, backend: B, planner: Planner | None = None) -> None:
+        """Without a planner, a step is one batch."""
         self.backend = backend
         self._kv = KV(backend)
-        self._scheduler = Scheduler(self._kv, backend.batch)
+        self._scheduler = Scheduler(self._kv, backend.batch, planner or Planner())
         self._sequences: dict[SequenceId, Sequence] = {}
         self._outputs: list[StepOutput] = []  # of calls between steps
-        self._decoding: frozenset[int] = frozenset()  # Sequences in the batch under way
+        self._stepping: frozenset[int] = frozenset()  # Sequences in the step under way
+        self._decoding: frozenset[int] = frozenset()  # those in its batch under way
+        self._cut_short = False  # the step under way need not be finished
         self._next = 0
         self.spent = Spent()
         self.stepped_at = 0.0  # seconds, by this process's clock: the end of the last step that decoded
@@ -147,7 +151,9 @@ class Engine(Generic[B]):
             sequence.grammar.close()
 
     def interrupt(self, id: SequenceId) -> None:
-        """From another thread that wants to abort a Sequence: do not finish a batch with it."""
+        """From another thread that wants to abort a Sequence: do not finish a step with it."""
+        if id in self._stepping:
+            self._cut_short = True
         if id in self._decoding:
             self.backend.interrupt()
 
@@ -157,34 +163,42 @@ class Engine(Generic[B]):
         return bool(self._outputs or self._scheduler.running or self._scheduler.waiting)
 
     def step(self) -> list[StepOutput]:
-        """Decode one batch and sample a token for each Sequence that is due; a batch of prompt may yield none yet."""
+        """Decode a token of each running Sequence, and some prompt; sample what is due. A prompt may yield none yet."""
         self._scheduler.admit()
-        work = self._scheduler.plan()
-        if work:
-            began = time.perf_counter()
-            self._decoding = frozenset(sequence.id for sequence, _ in work)
-            try:
-                logits = self.backend.decode([piece for _, piece in work])
-            except Interrupted:
-                work = []
-            except NoRoom:
-                self._scheduler.yield_room()
-                work = []
-            self._decoding = frozenset()
-        if work:
-            decoded = time.perf_counter()
-            self._scheduler.advance(work, decoded - began)
-            due = [sequence for sequence, piece in work if piece.logits]
-            for sequence, row in zip(due, logits, strict=True):
-                if sequence.labels is None:
-                    self._commit(sequence, self._draw(sequence, row))
-                else:
-                    self._scored(sequence, sampler.log_probabilities(row, sequence.labels))
-            spent, self.stepped_at = self.spent, time.perf_counter()
-            sampling = self.stepped_at - decoded
-            self.spent = Spent(spent.decoding + decoded - began, spent.sampling + sampling, spent.sampled + len(due))
+        batches = self._scheduler.plan()
+        self._stepping = frozenset(sequence.id for batch in batches for sequence, _ in batch.work)
+        for batch in batches:
+            if self._cut_short or not self._decode(batch):
+                break
+        self._stepping, self._cut_short = frozenset(), False
         outputs, self._outputs = self._outputs, []
         return outputs
+
+    def _decode(self, batch: Batch) -> bool:
+        """Compute a batch and sample from it. False, with nothing changed but the room, if that was not to be had."""
+        began = time.perf_counter()
+        self._decoding = frozenset(sequence.id for sequence, _ in batch.work)
+        try:
+            logits = self.backend.decode([piece for _, piece in batch.work], batch.padding)
+        except Interrupted:
+            return False
+        except NoRoom:
+            self._scheduler.yield_room()
+            return False
+        finally:
+            self._decoding = frozenset()
+        decoded = time.perf_counter()
+        self._scheduler.advance(batch, decoded - began)
+        due = [sequence for sequence, piece in batch.work if piece.logits]
+        for sequence, row in zip(due, logits, strict=True):
+            if sequence.labels is None:
+                self._commit(sequence, self._draw(sequence, row))
+            else:
+                self._scored(sequence, sampler.log_probabilities(row, sequence.labels))
+        spent, self.stepped_at = self.spent, time.perf_counter()
+        sampling = self.stepped_at - decoded
+        self.spent = Spent(spent.decoding + decoded - began, spent.sampling + sampling, spent.sampled + len(due))
+        return True
 
     def close(self) -> None:
         """Give everything back. May be repeated."""

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.engine.output import SequenceId, StepOutput
 from vibethinker_local.engine.params import SamplingParams
+from vibethinker_local.engine.planner import Planner
 
 
 class Recipe(Protocol):
@@ -21,6 +22,7 @@ class Recipe(Protocol):
 @dataclass(frozen=True)
 class Begin:
     recipe: Recipe
+    planner: Planner | None
     log_level: int
 
 

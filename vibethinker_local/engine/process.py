@@ -32,6 +32,7 @@ from vibethinker_local.engine.messages import (
 from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.engine.output import SequenceId, Spent, StepOutput
 from vibethinker_local.engine.params import SCORING, SamplingParams
+from vibethinker_local.engine.planner import Planner
 from vibethinker_local.engine.sequence import checked, limit_after
 from vibethinker_local.errors import EngineError, ModelError
 
@@ -53,12 +54,12 @@ class Heard:
 
 
 class EngineProcess:
-    def __init__(self, recipe: Recipe, connection: Connection | None = None) -> None:
+    def __init__(self, recipe: Recipe, connection: Connection | None = None, *, planner: Planner | None = None) -> None:
         """Load a model, in a process that was started for it or in a new one.
 
         Raises what the recipe raises, or EngineDied.
         """
-        self._recipe = recipe
+        self._recipe, self._planner = recipe, planner
         self._heard: dict[SequenceId, Heard] = {}
         self._next = 0
         self._asking = threading.Lock()
@@ -70,7 +71,7 @@ class EngineProcess:
         self.stepped_at = 0.0  # seconds, by the process's clock: the end of the step that was taken last
         self._taken = 0  # steps that were not acknowledged yet
         self._connection = connection or Connection()
-        self._connection.begin(recipe)
+        self._connection.begin(recipe, planner)
 
     @property
     def backend(self) -> "EngineProcess":
@@ -222,7 +223,7 @@ class EngineProcess:
         self._connection.end()
         self._heard.clear()
         connection = Connection()
-        connection.begin(self._recipe)
+        connection.begin(self._recipe, self._planner)
         self._connection, self._taken = connection, 0
 
     def _losing(self) -> bool:

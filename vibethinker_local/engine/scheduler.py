@@ -7,9 +7,11 @@ the youngest is put away: its KV is saved outside the cache and restored later, 
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from vibethinker_local.engine.backend import Slice
 from vibethinker_local.engine.kv import KV
+from vibethinker_local.engine.planner import Planner
 from vibethinker_local.engine.sequence import Sequence, State
 from vibethinker_local.errors import NoRoom
 
@@ -19,9 +21,26 @@ MEASURABLE = 16  # tokens in a batch whose time says something of the rate
 SAVED_SHARE = 0.5  # positions that may be saved outside the cache, in cells of it; what is beyond is computed again
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is decoded at once: Sequences with their tokens, and how many tokens pad it."""
+
+    work: list[tuple[Sequence, Slice]]
+    padding: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(piece.tokens) for _, piece in self.work) + self.padding
+
+    @property
+    def has_prompt(self) -> bool:
+        """Whether it holds more than one token of a Sequence."""
+        return any(len(piece.tokens) > 1 for _, piece in self.work)
+
+
 class Scheduler:
-    def __init__(self, kv: KV, batch: int) -> None:
-        self._kv, self._batch = kv, batch
+    def __init__(self, kv: KV, batch: int, planner: Planner) -> None:
+        self._kv, self._batch, self._planner = kv, batch, planner
         self._prefill = PREFILL_LEAST
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
@@ -137,15 +156,18 @@ class Scheduler:
             if left < 0 and other.state is State.ENDED and other.saved:
                 left += other.saved.length
                 other.drop()
-        if left >= 0:
+        if left >= 0 and sequence.computed:
             sequence.saved = self._kv.save(sequence.place)
         if not sequence.saved:
             sequence.drop()
         self._kv.close(sequence.place)
         sequence.place = None
 
-    def plan(self) -> list[tuple[Sequence, Slice]]:
-        """The next batch: the token of every Sequence that decodes, then prompts and forced texts, oldest first."""
+    def plan(self) -> list[Batch]:
+        """The batches of the next step: a token of every Sequence that decodes, as the planner groups them.
+
+        With prompts or forced texts besides, oldest first, it is one batch: large enough that its shape matters little.
+        """
         decoding = [sequence for sequence in self.running if sequence.pending == 1]
         while self.running and self._kv.free < max(1, len(decoding)):
             self.yield_room()
@@ -159,7 +181,17 @@ class Scheduler:
                 count = min(left, sequence.pending)
                 work.append((sequence, _slice(sequence, count)))
                 left -= count
-        return work
+        if len(work) > len(decoding):
+            return [Batch(work)]
+        return list(self._grouped(work))
+
+    def _grouped(self, work: list[tuple[Sequence, Slice]]) -> Iterator[Batch]:
+        """Sequences that decode, in the batches that take the least time together."""
+        padding = min(self._batch, self._kv.free) - len(work) if self._kv.unified else 0
+        begin = 0
+        for part in self._planner.parts(len(work), padding):
+            yield Batch(work[begin : begin + part.sequences], part.padding)
+            begin += part.sequences
 
     def yield_room(self) -> None:
         """Free cells for those who run: of one that has ended, else of the youngest, which waits. Raises NoRoom."""
@@ -175,15 +207,15 @@ class Scheduler:
         self.waiting.appendleft(youngest)
         self.preempted += 1
 
-    def advance(self, work: list[tuple[Sequence, Slice]], seconds: float) -> None:
+    def advance(self, batch: Batch, seconds: float) -> None:
         """Note that a batch was computed, and how long that took."""
-        count = 0
-        for sequence, piece in work:
+        for sequence, piece in batch.work:
             self._kv.extend(piece.place, len(piece.tokens))
             sequence.computed += len(piece.tokens)
-            count += len(piece.tokens)
-        if count >= MEASURABLE and count > len(work):
-            self._prefill = max(PREFILL_LEAST, int(PREFILL_SECONDS * count / seconds))
+        if not batch.has_prompt:
+            self._planner.learn(batch.tokens, seconds)
+        elif batch.tokens >= MEASURABLE:
+            self._prefill = max(PREFILL_LEAST, int(PREFILL_SECONDS * batch.tokens / seconds))
 
     def end(self, sequence: Sequence) -> None:
         """A running Sequence has ended; its KV stays until the room is needed."""

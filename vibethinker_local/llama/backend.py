@@ -181,7 +181,7 @@ class LlamaBackend:
         params = native.llama_context_default_params()
         params.n_ctx = cells
         params.n_batch = params.n_ubatch = BATCH
-        params.n_seq_max = self.places
+        params.n_seq_max = self.places + self.unified  # the last one is for padding
         params.n_outputs_max = max(self.places, 8)
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = self.unified
@@ -221,12 +221,14 @@ class LlamaBackend:
             found = self._pieces[token] = buffer.raw[: max(0, size)]
         return found
 
-    def decode(self, slices: Tokens[Slice]) -> Logits:
+    def decode(self, slices: Tokens[Slice], padding: int = 0) -> Logits:
         batch = self._batch
-        rows = batch.fill(slices)
+        rows = batch.fill([*slices, Slice(self.places, 0, [0] * padding, logits=False)] if padding else slices)
         self._interrupted[0] = b"\0"
         with _heard() as lines:
             code = self._native.llama_decode(self._context, batch.native)
+        if padding:
+            self.trim(self.places, 0)
         if code == 1:
             raise NoRoom(f"No room in the KV cache for a batch of {batch.native.n_tokens} tokens.")
         if code == 2:
