@@ -4,6 +4,7 @@ import ctypes
 import math
 import time
 from collections.abc import Callable
+from itertools import chain, repeat
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from vibethinker_local.engine import SamplingParams, sampler
 from vibethinker_local.engine.backend import Logits
+from vibethinker_local.engine.sampler import Sampled, Sampler
 from vibethinker_local.errors import EngineError
 
 QWEN = 151_936  # the vocabulary of VibeThinker-3B
@@ -51,15 +53,8 @@ def reference(row: Logits, p: SamplingParams) -> NDArray[np.float64]:
     return total
 
 
-class Uniforms(np.random.Generator):
-    """A source of the given number, then of zeros."""
-
-    def __init__(self, first: float) -> None:
-        super().__init__(np.random.PCG64(0))
-        self.numbers = [first]
-
-    def random(self, *_: object, **__: object) -> float:  # type: ignore[override]
-        return self.numbers.pop() if self.numbers else 0.0
+def sample(row: Logits, p: SamplingParams, n: int, attempt: int = 0) -> Sampled:
+    return Sampler(len(row)).sample(row, p, n, attempt)
 
 
 def takes(row: Logits, p: SamplingParams, token: int) -> bool:
@@ -73,7 +68,8 @@ def takes(row: Logits, p: SamplingParams, token: int) -> bool:
     begin = float(weights[block * sampler.BLOCK : token].sum(dtype=np.float64))
     middle = (running[block - 1] if block else 0.0) + begin + float(weights[token]) / 2
     assert sampler._pick(weights, running, middle / running[-1]) == token
-    return sampler._draw(row, best, weights, running, p, Uniforms(middle / running[-1])) == token
+    uniforms = chain([middle / running[-1]], repeat(0.0))
+    return Sampler(len(row))._draw(row, best, weights, running, p, uniforms) == token
 
 
 def disagreements(make: Make, rows: int, size: int, p: SamplingParams, seed: int) -> int:
@@ -148,7 +144,7 @@ def chi_square(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> tupl
 
 
 def draws(row: Logits, p: SamplingParams, count: int) -> NDArray[np.int64]:
-    tokens = [sampler.sample(row, p, n).token for n in range(count)]
+    tokens = [sample(row, p, n).token for n in range(count)]
     return np.bincount(tokens, minlength=len(row))
 
 
@@ -188,19 +184,19 @@ def test_draws_are_distributed_as_the_nucleus_at_full_size(make: Make) -> None:
 
 def test_a_draw_depends_on_seed_and_number_only() -> None:
     row = flat(np.random.default_rng(8), 5_000)
-    first = [sampler.sample(row, params(), n) for n in range(50)]
+    first = [sample(row, params(), n) for n in range(50)]
     np.random.seed(99)
-    again = [sampler.sample(row.copy(), params(), n) for n in reversed(range(50))][::-1]
+    again = [sample(row.copy(), params(), n) for n in reversed(range(50))][::-1]
     assert first == again
-    other = [sampler.sample(row, params(seed=8), n) for n in range(50)]
+    other = [sample(row, params(seed=8), n) for n in range(50)]
     assert sum(a.token == b.token for a, b in zip(first, other, strict=True)) < 10
 
 
 def test_neighbouring_draws_and_seeds_are_independent() -> None:
     row = np.zeros(4, np.float32)
     expected = np.full(16, 1 / 16)
-    by_number = [sampler.sample(row, params(top_p=1.0), n).token for n in range(4_001)]
-    by_seed = [sampler.sample(row, params(top_p=1.0, seed=s), 0).token for s in range(4_001)]
+    by_number = [sample(row, params(top_p=1.0), n).token for n in range(4_001)]
+    by_seed = [sample(row, params(top_p=1.0, seed=s), 0).token for s in range(4_001)]
     for tokens in (by_number, by_seed):
         pairs = np.bincount([4 * a + b for a, b in zip(tokens[::2], tokens[1::2], strict=False)], minlength=16)
         statistic, critical = chi_square(pairs, expected)
@@ -210,14 +206,14 @@ def test_neighbouring_draws_and_seeds_are_independent() -> None:
 @pytest.mark.parametrize("temperature", [0.0, 1e-9, 1e-40])
 def test_no_temperature_means_the_likeliest(temperature: float) -> None:
     row = flat(np.random.default_rng(9), 1_000)
-    assert sampler.sample(row, params(temperature=temperature), 3).token == row.argmax()
+    assert sample(row, params(temperature=temperature), 3).token == row.argmax()
 
 
 def test_reports_the_models_own_log_probability() -> None:
     row = flat(np.random.default_rng(10), 1_000)
     exact = row - np.log(np.exp(row.astype(np.float64)).sum())
     for n in range(20):
-        drawn = sampler.sample(row, params(temperature=2.0, top_k=5), n)
+        drawn = sample(row, params(temperature=2.0, top_k=5), n)
         assert drawn.logprob == pytest.approx(exact[drawn.token], abs=1e-5)
         assert drawn.confidence == pytest.approx(exact.max(), abs=1e-5)
 
@@ -233,9 +229,9 @@ def test_damaged_logits_are_an_error(bad: float) -> None:
     row = np.zeros(1_000, np.float32)
     row[500] = bad
     with pytest.raises(EngineError, match="not numbers"):
-        sampler.sample(row, params(), 0)
+        sample(row, params(), 0)
     with pytest.raises(EngineError, match="not numbers"):
-        sampler.sample(np.full(10, -np.inf, np.float32), params(), 0)
+        sample(np.full(10, -np.inf, np.float32), params(), 0)
 
 
 class LlamaTopP:
@@ -263,14 +259,14 @@ class LlamaTopP:
 @pytest.mark.slow
 def test_cost_of_a_draw(capsys: pytest.CaptureFixture[str]) -> None:
     """Prints milliseconds per draw over 151,936 logits: ours, and llama.cpp's top_p on the same rows in turn."""
-    rng, peer = np.random.default_rng(11), LlamaTopP()
+    rng, one, peer = np.random.default_rng(11), Sampler(QWEN), LlamaTopP()
     for make in (flat, peaked):
         rows = [make(rng, QWEN) for _ in range(20)]
         ours, theirs = [], []
         for n in range(200):
             row = rows[n % 20]
             began = time.perf_counter()
-            sampler.sample(row, params(), n)
+            one.sample(row, params(), n)
             ours.append(time.perf_counter() - began)
             if n < 60:
                 theirs.append(peer.seconds(row))

@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from vibethinker_local.engine import sampler
 from vibethinker_local.engine.backend import Backend, Logits, capacity
 from vibethinker_local.engine.detokenizer import TextStream
 from vibethinker_local.engine.kv import KV
 from vibethinker_local.engine.output import End, SequenceId, Spent, StepOutput
 from vibethinker_local.engine.params import SCORING, SamplingParams
 from vibethinker_local.engine.planner import Planner
+from vibethinker_local.engine.sampler import Sampled, Sampler, log_probabilities
 from vibethinker_local.engine.scheduler import Batch, Scheduler
 from vibethinker_local.engine.sequence import Sequence, State, checked, limit_after
 from vibethinker_local.errors import Interrupted, NoRoom
@@ -31,6 +31,7 @@ class Engine(Generic[B]):
         """Without a planner, a step is one batch."""
         self.backend = backend
         self._kv = KV(backend)
+        self._sampler = Sampler(backend.vocabulary)
         self._scheduler = Scheduler(self._kv, backend.batch, planner or Planner())
         self._sequences: dict[SequenceId, Sequence] = {}
         self._outputs: list[StepOutput] = []  # of calls between steps
@@ -194,7 +195,7 @@ class Engine(Generic[B]):
             if sequence.labels is None:
                 self._commit(sequence, self._draw(sequence, row))
             else:
-                self._scored(sequence, sampler.log_probabilities(row, sequence.labels))
+                self._scored(sequence, log_probabilities(row, sequence.labels))
         spent, self.stepped_at = self.spent, time.perf_counter()
         sampling = self.stepped_at - decoded
         self.spent = Spent(spent.decoding + decoded - began, spent.sampling + sampling, spent.sampled + len(due))
@@ -207,21 +208,21 @@ class Engine(Generic[B]):
                 sequence.grammar.close()
         self.backend.close()
 
-    def _draw(self, sequence: Sequence, row: Logits) -> sampler.Sampled:
+    def _draw(self, sequence: Sequence, row: Logits) -> Sampled:
         """The next token. What a grammar does not allow is drawn again, from what it does: masking all costs more."""
-        drawn = sampler.sample(row, sequence.params, sequence.drawn)
+        drawn = self._sampler.sample(row, sequence.params, sequence.drawn)
         grammar = sequence.grammar
         if grammar is None:
             return drawn
         if not grammar.allows(drawn.token):
-            again = sampler.sample(grammar.mask(row), sequence.params, sequence.drawn, attempt=1)
+            again = self._sampler.sample(grammar.mask(row), sequence.params, sequence.drawn, attempt=1)
             logprob = drawn.logprob + float(row[again.token]) - float(row[drawn.token])
             drawn = replace(drawn, token=again.token, logprob=logprob)
         if drawn.token not in sequence.params.stop_ids:
             grammar.accept(drawn.token)
         return drawn
 
-    def _commit(self, sequence: Sequence, drawn: sampler.Sampled) -> None:
+    def _commit(self, sequence: Sequence, drawn: Sampled) -> None:
         """Give a sampled token to its Sequence, and end it where it must end."""
         token, stream = drawn.token, sequence.text
         sequence.drawn += 1

@@ -10,6 +10,7 @@ wait actively on the cores that llama.cpp computes with, and their number would 
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,30 +32,76 @@ class Sampled:
     confidence: float  # nats, the log-probability of the most likely token
 
 
-def sample(logits: Logits, params: SamplingParams, n: int, attempt: int = 0) -> Sampled:
-    """Draw the `n`-th token of a Sequence from `logits`, shape (vocabulary,). Raises EngineError for a NaN.
+class Sampler:
+    """Draws from rows of logits, in arrays of its own: fresh ones would cost more than what is computed in them."""
 
-    Each further `attempt` at the same token has chances of its own.
-    """
-    best = int(logits.argmax())
-    highest = float(logits[best])
-    if not math.isfinite(highest):  # argmax finds a NaN if there is one
-        raise EngineError("The model produced logits that are not numbers: its file is likely damaged.")
-    weights = logits - logits[best]
-    np.exp(weights, out=weights)
-    running = _running(weights)
-    log_total = math.log(running[-1])
-    token = best
-    if params.temperature > GREEDY:
-        tempered = weights
-        if params.temperature != 1:
-            tempered = np.exp((logits - logits[best]) * np.float32(1 / params.temperature))
-        kept = _kept(logits, tempered, params)
-        if kept is not weights:
-            running = _running(kept)
-        random = np.random.Generator(np.random.Philox(key=params.seed % 2**64, counter=[0, n, attempt, 0]))
-        token = _draw(logits, best, kept, running, params, random)
-    return Sampled(token, float(logits[token]) - highest - log_total, -log_total)
+    def __init__(self, vocabulary: int) -> None:
+        self._weights = np.empty(vocabulary, np.float32)
+        self._above = np.empty(vocabulary, np.float32)  # the weights of tokens that are above one that was drawn
+        self._is_above = np.empty(vocabulary, np.bool_)
+
+    def sample(self, logits: Logits, params: SamplingParams, n: int, attempt: int = 0) -> Sampled:
+        """Draw the `n`-th token of a Sequence from `logits`, shape (vocabulary,). Raises EngineError for a NaN.
+
+        Each further `attempt` at the same token has chances of its own.
+        """
+        best = int(logits.argmax())
+        highest = float(logits[best])
+        if not math.isfinite(highest):  # argmax finds a NaN if there is one
+            raise EngineError("The model produced logits that are not numbers: its file is likely damaged.")
+        running = _running(self._weigh(logits, best, 1.0))
+        log_total = math.log(running[-1])
+        token = best
+        if params.temperature > GREEDY:
+            kept = self._weights
+            if params.temperature != 1:
+                kept = self._weigh(logits, best, params.temperature)
+            kept = _kept(logits, kept, params)
+            if kept is not self._weights or params.temperature != 1:
+                running = _running(kept)
+            token = self._draw(logits, best, kept, running, params, _uniforms(params.seed, n, attempt))
+        return Sampled(token, float(logits[token]) - highest - log_total, -log_total)
+
+    def _weigh(self, logits: Logits, best: int, temperature: float) -> NDArray[np.float32]:
+        """The softmax's numerators: 1 for the best token."""
+        weights = self._weights
+        np.subtract(logits, logits[best], out=weights)
+        if temperature != 1:
+            weights *= np.float32(1 / temperature)
+        np.exp(weights, out=weights)
+        return weights
+
+    def _draw(
+        self,
+        logits: Logits,
+        best: int,
+        kept: NDArray[np.float32],
+        running: NDArray[np.float64],
+        params: SamplingParams,
+        uniforms: Iterator[float],
+    ) -> int:
+        weights = kept
+        total = float(running[-1])
+        while True:
+            token = _pick(weights, running, next(uniforms))
+            if params.top_p >= 1 or logits[token] == logits[best]:
+                return token
+            np.greater(logits, logits[token], out=self._is_above)  # exact, unlike a comparison of rounded weights
+            weights = np.multiply(weights, self._is_above.view(np.int8), out=self._above)
+            running = _running(weights)
+            share = float(running[-1]) / total
+            if abs(share - params.top_p) < NEAR_TIE:
+                share = _share_above(logits, kept, token, params.temperature)
+            if share < params.top_p:
+                return token
+
+
+def _uniforms(seed: int, n: int, attempt: int) -> Iterator[float]:
+    """Numbers from 0 to 1, as NumPy's Generator makes them; making one would take longer than drawing from it."""
+    key, counter = np.array([seed % 2**64, 0], np.uint64), np.array([0, n, attempt, 0], np.uint64)
+    bits = np.random.Philox(key=key, counter=counter)  # from lists it would take twice as long
+    while True:
+        yield (bits.random_raw() >> 11) * 2.0**-53
 
 
 def log_probabilities(logits: Logits, tokens: tuple[int, ...]) -> tuple[float, ...]:
@@ -73,29 +120,6 @@ def _kept(logits: Logits, weights: NDArray[np.float32], params: SamplingParams) 
     if params.min_p > 0:
         weights = weights * (weights >= np.float32(params.min_p))
     return weights
-
-
-def _draw(
-    logits: Logits,
-    best: int,
-    kept: NDArray[np.float32],
-    running: NDArray[np.float64],
-    params: SamplingParams,
-    random: np.random.Generator,
-) -> int:
-    weights = kept
-    total = float(running[-1])
-    while True:
-        token = _pick(weights, running, random.random())
-        if params.top_p >= 1 or logits[token] == logits[best]:
-            return token
-        weights = weights * (logits > logits[token])  # exact, unlike a comparison of rounded weights
-        running = _running(weights)
-        share = float(running[-1]) / total
-        if abs(share - params.top_p) < NEAR_TIE:
-            share = _share_above(logits, kept, token, params.temperature)
-        if share < params.top_p:
-            return token
 
 
 def _share_above(logits: Logits, kept: NDArray[np.float32], token: int, temperature: float) -> float:

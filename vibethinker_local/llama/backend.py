@@ -182,7 +182,7 @@ class LlamaBackend:
         params.n_ctx = cells
         params.n_batch = params.n_ubatch = BATCH
         params.n_seq_max = self.places + self.unified  # the last one is for padding
-        params.n_outputs_max = max(self.places, 8)
+        params.n_outputs_max = max(params.n_seq_max, 8)
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = self.unified
         flash = native.LLAMA_FLASH_ATTN_TYPE_AUTO if self.unified else native.LLAMA_FLASH_ATTN_TYPE_DISABLED
