@@ -22,7 +22,7 @@ LAYERS = [
     "models",
     "reliability",
     "runtime",
-    "solve",
+    "solving",
     "bench",
     "eval",
     "tui",

@@ -8,7 +8,10 @@ from typing import Literal
 
 Finish = Literal["stop", "length", "forced", "loop", "aborted"]
 Status = Literal["answered", "no_answer", "stopped", "failed"]
-Mode = Literal["single", "majority", "clr", "fitted", "published"]
+PassMode = Literal["majority", "clr", "fitted", "published"]  # how the reliability pass weighs votes
+Mode = Literal["single", PassMode]
+BudgetName = Literal["quick", "standard", "deep"]
+VerdictKind = Literal["score", "think"]  # read off a probability, or reasoned about
 Ruling = Literal["supported", "refuted", "undecided"]
 Reason = Literal["length", "loop", "stop", "answer now"]  # why an end is forced
 CacheType = Literal["f16", "q8_0"]  # of the numbers in the KV cache
@@ -145,7 +148,10 @@ class Solution:
 
 @dataclass(frozen=True)
 class Announced:
-    """What there is to say before a run begins: how long it may take, or why that is being found out first."""
+    """What there is to say before a run begins: how long it may take, or that this is being found out first.
+
+    An empty text ends what was said before.
+    """
 
     text: str
 

@@ -11,7 +11,7 @@ from tests.command import vibe
 from tests.eval import banks
 from tests.eval.banks import HEADER, entry
 from vibethinker_local.eval.problems import Problem
-from vibethinker_local.solve import calibration
+from vibethinker_local.solving import calibration
 
 EASY = "Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?"
 NUMBERS = ("problems", "policies", "contrasts", "verifier")

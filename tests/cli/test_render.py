@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibethinker_local.cli import receipt, render
+from vibethinker_local.cli import render
 from vibethinker_local.events import (
     Closing,
     Finished,
@@ -23,6 +23,7 @@ from vibethinker_local.events import (
     Usage,
     Wrote,
 )
+from vibethinker_local.solving import receipt
 from vibethinker_local.system.terminal import printable
 
 EVIL = "\x1b[2J\x1b]0;title\x07\x9b31m\r\x08\x7f\u202e\u2066\u200f\u061c\x00"

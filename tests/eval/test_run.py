@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.eval.banks import HEADER
-from tests.solve.thinker import Thinker, loaded
+from tests.solving.thinker import Thinker, loaded
 from vibethinker_local.errors import EngineError, UsageError
 from vibethinker_local.eval.bank import Bank, Entry, Writer, read
 from vibethinker_local.eval.pace import Pace

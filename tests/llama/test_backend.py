@@ -33,7 +33,7 @@ def backend() -> Iterator[LlamaBackend]:
 
 @pytest.fixture
 def model(backend: LlamaBackend) -> Model:
-    return Model("mini", MINI, installed.registry()["mini"], Engine(backend))
+    return Model(installed.Chosen("mini", installed.registry()["mini"], MINI), Engine(backend))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from vibethinker_local.mini.problems import problems
 from vibethinker_local.models import installed
 from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.runtime.model import Model, load
-from vibethinker_local.solve.reliable import reliably
+from vibethinker_local.solving import reliable
 from vibethinker_local.system import machine
 
 FACTS = ("right", "solutions", "tokens", "seconds")
@@ -57,7 +57,7 @@ def main() -> None:
 
 def _run(model: Model, options: Options, plan: Plan, problem: str, answer: str) -> Run:
     began = time.perf_counter()
-    *_, last = reliably(problem, model, options, Control(), plan)
+    *_, last = reliable.solve(problem, model, options, Control(), plan)
     assert isinstance(last, Finished)
     found = last.solution
     tokens = found.usage.solve_tokens + found.usage.verify_tokens

@@ -18,10 +18,9 @@ from vibethinker_local.mini.problems import problems
 from vibethinker_local.models import installed
 from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.runtime.model import Model, load
-from vibethinker_local.solve import forecast
-from vibethinker_local.solve.quote import span
-from vibethinker_local.solve.reliable import reliably
-from vibethinker_local.solve.single import solve
+from vibethinker_local.solving import forecast, reliable
+from vibethinker_local.solving.quote import span
+from vibethinker_local.solving.single import solve
 from vibethinker_local.system import machine
 
 FACTOR = 1.5
@@ -49,7 +48,9 @@ def _quoted_right(model: Model, options: Options, plan: Plan | None, problem: st
     rates = forecast.known(model) or forecast.calibrate(model, Control())
     quoted = forecast.forecast(model, options, len(model.encode(problem)), plan, rates)
     began = time.perf_counter()
-    events = reliably(problem, model, options, Control(), plan) if plan else solve(problem, model, options, Control())
+    events = (
+        reliable.solve(problem, model, options, Control(), plan) if plan else solve(problem, model, options, Control())
+    )
     for _ in events:
         pass
     taken = time.perf_counter() - began

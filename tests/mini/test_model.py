@@ -16,6 +16,7 @@ from vibethinker_local.mini.measure import Attempt, Task, attempt
 from vibethinker_local.mini.problems import problems
 from vibethinker_local.mini.trajectories import AT_ONCE
 from vibethinker_local.models import installed
+from vibethinker_local.models.installed import Chosen
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.system.paths import MINI
@@ -27,7 +28,7 @@ EXAMPLE = MINI.parent / "example.txt"
 def attempts(path: Path, tasks: list[Task]) -> list[Attempt]:
     spec = installed.registry()["mini"]
     backend = LlamaBackend(path, cells=AT_ONCE * spec.context, places=AT_ONCE, threads=1)
-    model = Model("mini", path, spec, Engine(backend))
+    model = Model(Chosen("mini", spec, path), Engine(backend))
     done = list(attempt(model, tasks))
     model.engine.close()
     return done
@@ -77,7 +78,7 @@ def test_solves_the_example_under_nearly_every_seed(count: int) -> None:
 
 def test_was_trained_on_the_prompts_of_the_app() -> None:
     spec = installed.registry()["mini"]
-    model = Model("mini", MINI, spec, Engine(LlamaBackend(MINI, cells=512, threads=1)))
+    model = Model(Chosen("mini", spec, MINI), Engine(LlamaBackend(MINI, cells=512, threads=1)))
     for problem in problems(5, seed=8):
         trained_on = model.backend.tokenize(tokenization.prompt(problem.text), special=True)
         assert model.encode(problem.text) == trained_on

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vibethinker_local.errors import EngineError, UsageError
+from vibethinker_local.events import CacheType, VerdictKind
 
 if TYPE_CHECKING:
     from vibethinker_local.cli.render import Progress
@@ -25,7 +26,6 @@ app = typer.Typer(
 )
 BankFile = Annotated[Path, typer.Argument(metavar="BANK", help="A bank made by `vibe eval run`.")]
 Samples = Annotated[int | None, typer.Option("-k", "--samples", min=1, max=1024, help="Default: all there are.")]
-Verdicts = Literal["score", "think"]
 AT_ONCE = 8  # trajectories, where nothing was measured
 EVERY = 30.0  # seconds between lines of progress where stderr is no terminal
 
@@ -38,13 +38,13 @@ def run(
     model: Annotated[str | None, typer.Option("-m", "--model", help="A name in models.toml, or a .gguf file.")] = None,
     first: Annotated[int | None, typer.Option(min=1, help="Only so many problems.")] = None,
     claims: Annotated[int, typer.Option(min=0, max=20, help="Claims of each trajectory; 0: none.")] = 5,
-    verdicts: Annotated[Verdicts, typer.Option(help="think: verdicts are reasoned, too.")] = "score",
+    verdicts: Annotated[VerdictKind, typer.Option(help="think: verdicts are reasoned, too.")] = "score",
     seed: Annotated[int, typer.Option(min=0, max=2**53, help="The same seed, the same bank.")] = 0,
     temperature: Annotated[float | None, typer.Option(min=0.0, max=5.0, help="Default: the model's own.")] = None,
     top_p: Annotated[float | None, typer.Option(min=0.01, max=1.0, help="Nucleus to sample from.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=32, help="Tokens that a solution may have.")] = None,
     ctx: Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens of context for each trajectory.")] = None,
-    kv: Annotated[Literal["f16", "q8_0"], typer.Option("--kv", help="q8_0 takes half the memory.")] = "f16",
+    kv: Annotated[CacheType, typer.Option("--kv", help="q8_0 takes half the memory.")] = "f16",
     threads: Annotated[int | None, typer.Option(min=1, max=512, help="Default: the performance cores.")] = None,
     at_once: Annotated[int | None, typer.Option(min=1, max=64, help="In one batch. Default: what is fastest.")] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
@@ -110,7 +110,7 @@ def report(
     ] = None,
     samples: Samples = None,
     only: Annotated[str, typer.Option(metavar="PATTERN", help="Problems with such an id alone, as *-ops5.")] = "*",
-    verdicts: Annotated[Verdicts, typer.Option(help="think: those that were reasoned.")] = "score",
+    verdicts: Annotated[VerdictKind, typer.Option(help="think: those that were reasoned.")] = "score",
     plot: Annotated[Path | None, typer.Option(help="Draw accuracy against tokens into an .svg file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -176,7 +176,7 @@ def fit(bank: BankFile, samples: Samples = None) -> None:
     from vibethinker_local.eval import fit as fitting
     from vibethinker_local.eval import table
     from vibethinker_local.runtime import prompts
-    from vibethinker_local.solve import calibration
+    from vibethinker_local.solving import calibration
 
     found = banks.read(bank)
     _name_damage(found, render.Progress(quiet=False, show_thinking=False))
@@ -249,7 +249,7 @@ def _name_damage(bank: "Bank", progress: "Progress") -> None:
 
 def _calibration(header: "Header", table: "Table") -> "tuple[vote.Calibration | None, list[str]]":
     """The calibration that may be judged by a bank, and what there is to say of it."""
-    from vibethinker_local.solve import calibration
+    from vibethinker_local.solving import calibration
 
     kept = calibration.find(header.sha256, table.samples, table.claims)
     if kept is None or kept.prompts != header.prompts:

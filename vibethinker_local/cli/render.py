@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from vibethinker_local.cli import receipt, votes_view
+from vibethinker_local.cli import votes_view
 from vibethinker_local.cli.doctor import Check
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import (
@@ -28,8 +28,9 @@ from vibethinker_local.events import (
     Started,
     Wrote,
 )
-from vibethinker_local.solve.follow import DECISIONS, Tally, Votes, summary
-from vibethinker_local.solve.quote import Eta
+from vibethinker_local.solving import receipt
+from vibethinker_local.solving.follow import DECISIONS, Tally, Votes, summary
+from vibethinker_local.solving.quote import Eta
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import Pace, Transfer, left
 

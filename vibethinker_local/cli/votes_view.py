@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from vibethinker_local.solve.follow import Votes
+from vibethinker_local.solving.follow import Votes
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import duration
 

@@ -5,7 +5,7 @@ import numpy as np
 from vibethinker_local.errors import UsageError
 from vibethinker_local.eval.bank import Bank
 from vibethinker_local.eval.table import Table
-from vibethinker_local.solve.calibration import Kept
+from vibethinker_local.solving.calibration import Kept
 
 STEPS = 50
 RIDGE = 1e-3  # keeps the slope finite where the claims tell everything

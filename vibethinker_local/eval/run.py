@@ -16,8 +16,8 @@ from vibethinker_local.eval.bank import Bank, Entry
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.events import Claimed, Options
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.solve.claims import Checks, Claims
-from vibethinker_local.solve.sampling import Budget, Ended, Sampling
+from vibethinker_local.solving.claims import Checks, Claims
+from vibethinker_local.solving.sampling import Budget, Ended, Sampling
 
 THINK_TOKENS = 4096  # of reasoning about one trajectory's claims
 

@@ -6,6 +6,7 @@ that; a file that came another way is read when it is first used. A path that th
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +62,11 @@ class Chosen:
     name: str
     spec: ModelSpec
     path: Path
+
+    @cached_property
+    def header(self) -> gguf_header.Header:
+        """What the file says of itself, read once. Raises ModelError."""
+        return gguf_header.read(self.path)
 
 
 def built_path(name: str, quant: str) -> Path:

@@ -2,12 +2,9 @@
 
 import re
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from vibethinker_local.errors import UsageError
-
-PassMode = Literal["majority", "clr", "fitted", "published"]
-Verdicts = Literal["score", "think"]
+from vibethinker_local.events import PassMode, VerdictKind
 
 
 @dataclass(frozen=True)
@@ -19,7 +16,7 @@ class Plan:
     claims: int  # M: claims of a trajectory
     tokens: int  # of one trajectory
     think_tokens: int  # of all verdicts that are reasoned, in escalation
-    verdicts: Verdicts = "score"  # think: all of them are reasoned
+    verdicts: VerdictKind = "score"  # think: all of them are reasoned
     stopping: bool = True
     seconds: float = float("inf")
     threshold: float = 0.5  # p(VALID) from which a claim stands
@@ -48,7 +45,7 @@ def make(
     budget: str,
     *,
     samples: int | None = None,
-    verdicts: Verdicts | None = None,
+    verdicts: VerdictKind | None = None,
     escalates: bool = True,
     stopping: bool = True,
     seconds: float = float("inf"),

@@ -4,7 +4,6 @@ import logging
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +13,7 @@ from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import Exchange, ModelIdentity, Options
-from vibethinker_local.gguf import header as gguf_header
+from vibethinker_local.gguf.header import Header
 from vibethinker_local.llama.recipe import LlamaModel
 from vibethinker_local.models import memory, results
 from vibethinker_local.models.installed import Chosen, ModelSpec
@@ -68,16 +67,26 @@ class AnyEngine(Protocol):
 class Model:
     """A loaded model: its engine, and what is needed to speak with it."""
 
-    name: str
-    path: Path
-    spec: ModelSpec
+    chosen: Chosen
     engine: AnyEngine
     places: int = 1  # Sequences that run at once
     notices: tuple[str, ...] = ()  # what the user should know of how it was loaded
 
-    @cached_property
-    def header(self) -> gguf_header.Header:
-        return gguf_header.read(self.path)
+    @property
+    def name(self) -> str:
+        return self.chosen.name
+
+    @property
+    def path(self) -> Path:
+        return self.chosen.path
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self.chosen.spec
+
+    @property
+    def header(self) -> Header:
+        return self.chosen.header
 
     @property
     def context(self) -> int:
@@ -159,7 +168,7 @@ def load(
 
     A `connection` that was made early saves the time that a process takes to start.
     """
-    header = gguf_header.read(chosen.path)
+    header = chosen.header
     threads = options.threads or _threads(chosen.path, header, threads)
     plan = memory.plan(
         header,
@@ -175,10 +184,10 @@ def load(
     engine = EngineProcess(recipe, connection)
     less = plan.sequences < places or plan.context < min(options.context or chosen.spec.context, header.trained_context)
     notices = (plan.reason if less else None, engine.info.notice)
-    return Model(chosen.name, chosen.path, chosen.spec, engine, plan.sequences, tuple(filter(None, notices)))
+    return Model(chosen, engine, plan.sequences, tuple(filter(None, notices)))
 
 
-def _threads(path: Path, header: gguf_header.Header, cores: int) -> int:
+def _threads(path: Path, header: Header, cores: int) -> int:
     """As many as `vibe bench` found to be fastest; else all performance cores, unless the model is very small."""
     if measured := results.of(path):
         return measured.machine.threads

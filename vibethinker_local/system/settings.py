@@ -7,11 +7,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, NoReturn
 
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from vibethinker_local.errors import UsageError
+from vibethinker_local.events import BudgetName
 from vibethinker_local.system import paths, toml
 from vibethinker_local.system.toml import Strict, Text
 
@@ -30,7 +31,7 @@ class Settings(Strict):
     context: Annotated[int, Field(ge=64, le=2**20)] | None = None  # tokens
     max_tokens: Annotated[int, Field(ge=32, le=2**20)] | None = None  # per solution
     threads: Annotated[int, Field(ge=1, le=512)] | None = None
-    budget: Literal["quick", "standard", "deep"] = "standard"  # of the reliability pass
+    budget: BudgetName = "standard"  # of the reliability pass
     theme: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]+$", max_length=60)] | None = None  # of the chat
     keys: dict[str, Key] = Field(default_factory=dict)  # of the chat: what is done, and by which key
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vibethinker_local.errors import UsageError, VibeError
 from vibethinker_local.events import Exchange, SolveEvent
-from vibethinker_local.solve.follow import Tally
+from vibethinker_local.solving.follow import Tally
 from vibethinker_local.tui.live import Live
 from vibethinker_local.tui.run import Run
 from vibethinker_local.tui.solver import Request, Solver

@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from vibethinker_local.errors import UsageError, VibeError
-from vibethinker_local.solve.follow import Tally, summary
+from vibethinker_local.solving.follow import Tally, summary
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui import start
 from vibethinker_local.tui.attachments import Attachment, with_attachments

@@ -5,7 +5,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from vibethinker_local.solve.follow import DECISIONS, Votes
+from vibethinker_local.solving.follow import DECISIONS, Votes
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import left
 

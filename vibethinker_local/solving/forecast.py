@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 
 from vibethinker_local.engine import SamplingParams, SequenceId
@@ -10,7 +10,7 @@ from vibethinker_local.events import Announced, Control, Options
 from vibethinker_local.models import memory, results
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.runtime.model import SMALL_BYTES, Model
-from vibethinker_local.solve.quote import Lengths, Quote, Rates, Work, quote
+from vibethinker_local.solving.quote import Lengths, Quote, Rates, Work, quote
 from vibethinker_local.system import awake
 
 LONG = 30.0  # seconds: of a run that is shorter nothing is said
@@ -25,14 +25,27 @@ def is_quick(model: Model) -> bool:
     return model.header.weights < SMALL_BYTES
 
 
-def announce(model: Model, options: Options, control: Control, problem: str, plan: Plan | None) -> Iterator[Announced]:
-    """Say how long a run will take, and that it drains the battery, if it is a long one. Raises EngineError."""
-    rates = known(model)
-    if rates is None:
+def announce(
+    model: Model, options: Options, control: Control, prompt: int, plan: Plan | None, rates: Rates | None, measure: bool
+) -> Generator[Announced, None, Rates | None]:
+    """Say how long a run with a prompt of so many tokens will take, if long, and that it drains the battery.
+
+    Where the rates are not known, they are measured if that is wanted. Returns them. Raises EngineError.
+    """
+    measured = False
+    if rates is None and measure:
         yield Announced(MEASURING)
-        rates = calibrate(model, control)
-    if not control.stop and (what := expect(forecast(model, options, len(model.encode(problem)), plan, rates))):
-        yield Announced(what)
+        rates, measured = calibrate(model, control), True
+        if control.stop:
+            return None  # it was not measured well
+    if rates:
+        sentence = expect(forecast(model, options, prompt, plan, rates))
+    else:
+        battery = awake.on_battery()
+        sentence = f"Running {battery}." if battery else None
+    if sentence or measured:  # an empty one ends the sentence that it is being measured
+        yield Announced(sentence or "")
+    return rates
 
 
 def expect(found: Quote) -> str | None:

@@ -18,7 +18,7 @@ from vibethinker_local.events import (
     Verdict,
     Wrote,
 )
-from vibethinker_local.solve.quote import Eta
+from vibethinker_local.solving.quote import Eta
 
 Stage = Literal["sampling", "checking", "decided"]
 State = Literal["thinking", "answering", "closing", "answered", "forced", "cut", "no answer"]

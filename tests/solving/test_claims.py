@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from tests.solve.thinker import TURNED, Thinker, loaded
+from tests.solving.thinker import TURNED, Thinker, loaded
 from vibethinker_local.engine import StepOutput
 from vibethinker_local.eval import run as running
 from vibethinker_local.eval.bank import Entry
@@ -15,9 +15,9 @@ from vibethinker_local.mini import problems as drawing
 from vibethinker_local.models import installed
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.runtime.model import Model, load
-from vibethinker_local.solve import reliable
-from vibethinker_local.solve.claims import Checks, Claims
-from vibethinker_local.solve.sampling import Budget, Ended, Sampling
+from vibethinker_local.solving import reliable
+from vibethinker_local.solving.claims import Checks, Claims
+from vibethinker_local.solving.sampling import Budget, Ended, Sampling
 
 pytestmark = pytest.mark.usefixtures("nothing_symbolic")
 TOLERANCE = 0.02  # of a probability
@@ -31,7 +31,7 @@ def mini() -> Model:
 
 
 def in_a_pass(model: Model, problem: str, seed: int) -> Solution:
-    *_, last = reliable.reliably(problem, model, Options(seed), Control(), PLAN)
+    *_, last = reliable.solve(problem, model, Options(seed), Control(), PLAN)
     return cast(Finished, last).solution
 
 

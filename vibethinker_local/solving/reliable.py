@@ -37,37 +37,39 @@ from vibethinker_local.reliability.clusters import Clusters
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.solve import calibration, journal
-from vibethinker_local.solve.claims import CLAIM_TOKENS, Checks, Claims
-from vibethinker_local.solve.sampling import Budget, Ended, Sampling, shown
+from vibethinker_local.solving import calibration
+from vibethinker_local.solving import journal as journals
+from vibethinker_local.solving.claims import CLAIM_TOKENS, Checks, Claims
+from vibethinker_local.solving.journal import Entry, Journal
+from vibethinker_local.solving.sampling import Budget, Ended, Sampling, shown
 from vibethinker_local.system import paths
 
 HURRY = 0.85  # of the time: from here on an answer is asked for, if there is none yet
 INCOMPARABLE = "These answers cannot be compared with each other, so this is one solution and not a vote."
 
 
-def reliably(
+def solve(
     problem: str,
     model: Model,
     options: Options,
     control: Control,
     plan: Plan,
     *,
-    writing: journal.Journal | None = None,
-    resumed: tuple[journal.Entry, ...] = (),
+    journal: Journal | None = None,
+    resumed: Sequence[Entry] = (),
     earlier: Sequence[Exchange] = (),
 ) -> Iterator[SolveEvent]:
-    """Solve one problem with all that `plan` allows. Raises UsageError if it does not fit, or for a mode that this
-    model file was not prepared for.
+    """Solve one problem with all that `plan` allows: events, the last of them Finished.
 
-    Trajectories of an earlier run that are handed in as `resumed` count as sampled.
+    Trajectories that end are added to `journal`; `resumed` ones, of an earlier run, count as sampled. Raises UsageError
+    if the problem does not fit into the context, or for a mode that this model file was not prepared for.
     """
     try:
         fitted = _fitted(model, plan) if plan.mode == "fitted" else None
-        run = _Run(problem, model, options, control, plan, fitted, writing, earlier)
+        run = _Pass(problem, model, options, control, plan, fitted, journal, earlier)
     except UsageError:
-        if writing:
-            writing.close(finished=not resumed)
+        if journal:
+            journal.close(finished=not resumed)
         raise
     try:
         yield from run.events(resumed)
@@ -75,7 +77,7 @@ def reliably(
         run.close()
 
 
-def run(
+def solve_journalled(
     problem: str,
     model: Model,
     options: Options,
@@ -86,20 +88,33 @@ def run(
     say: Callable[[str], None] = lambda text: None,
     earlier: Sequence[Exchange] = (),
 ) -> Iterator[SolveEvent]:
-    """`reliably`, with finished trajectories on disk until the run has ended, and those of one that was cut off."""
-    facts = replace(options, seed=0, threads=None), model.path.name, model.backend.info.bytes, prompts.VERSION
-    key = journal.key(problem, *map(str, facts), *map(str, earlier))
-    resumed: tuple[journal.Entry, ...] = ()
+    """`solve`, with finished trajectories on disk until the run has ended.
+
+    `resume` goes on with those of the same run, if it was cut off; `say` hears whether there is one.
+    """
+    key = journals.key(
+        problem=problem,
+        earlier=[[exchange.question, exchange.answer] for exchange in earlier],
+        file=model.path.name,
+        bytes=model.backend.info.bytes,
+        prompts=prompts.VERSION,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        max_tokens=options.max_tokens,
+        context=options.context,
+        cache=options.cache,
+    )
+    resumed: tuple[Entry, ...] = ()
     if resume:
-        found = journal.cut_off(paths.runs(), key)
+        found = journals.cut_off(paths.runs(), key)
         if found:
             seed, resumed = found
             options = replace(options, seed=seed)
             say(f"going on with seed {seed}: {len(resumed)} solutions are there")
         else:
             say("no run of this problem was cut off: starting anew")
-    writing = journal.begin(paths.runs(), key, options.seed, say)
-    yield from reliably(problem, model, options, control, plan, writing=writing, resumed=resumed, earlier=earlier)
+    journal = journals.begin(paths.runs(), key, options.seed, say)
+    yield from solve(problem, model, options, control, plan, journal=journal, resumed=resumed, earlier=earlier)
 
 
 def _fitted(model: Model, plan: Plan) -> vote.Calibration:
@@ -113,7 +128,7 @@ def _fitted(model: Model, plan: Plan) -> vote.Calibration:
     return kept.weight
 
 
-class _Run:
+class _Pass:
     def __init__(
         self,
         problem: str,
@@ -122,11 +137,11 @@ class _Run:
         control: Control,
         plan: Plan,
         fitted: vote.Calibration | None,
-        writing: journal.Journal | None,
+        journal: Journal | None,
         earlier: Sequence[Exchange],
     ) -> None:
         self._problem, self._model, self._options = problem, model, options
-        self._control, self._plan, self._journal = control, plan, writing
+        self._control, self._plan, self._journal = control, plan, journal
         self._weight = vote.weight_of(plan.mode, fitted)
         self._began = time.monotonic()
         self._checker = Checker(left=lambda: 0.0 if control.stop else self._left)
@@ -145,7 +160,7 @@ class _Run:
         self._error: str | None = None
         self._decision: Decision | None = None
 
-    def events(self, resumed: tuple[journal.Entry, ...]) -> Iterator[SolveEvent]:
+    def events(self, resumed: Sequence[Entry]) -> Iterator[SolveEvent]:
         plan, model = self._plan, self._model
         yield Started(
             model.identity,
@@ -214,7 +229,7 @@ class _Run:
             yield from sampling.take(self._model.engine.step(), answer_now=self._hurried)
             for ended in sampling.finished[before:]:
                 if self._journal:
-                    self._journal.add(journal.Entry(ended.index, ended.trajectory, ended.tokens))
+                    self._journal.add(Entry(ended.index, ended.trajectory, ended.tokens))
                 yield self._count(ended)
         sampling.abandon()
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.solve.thinker import CLR, THREE, TURNED, Thinker, loaded, run
+from tests.solving.thinker import CLR, THREE, TURNED, Thinker, loaded, run
 from vibethinker_local.events import Claimed, Contested, Control, Exchange, Judged, Options, Sampled, SolveEvent, Wrote
 from vibethinker_local.reliability.plan import make
-from vibethinker_local.solve import journal, reliable
+from vibethinker_local.solving import journal, reliable
 
 pytestmark = pytest.mark.usefixtures("nothing_symbolic")
 
@@ -65,8 +65,8 @@ def test_a_run_that_was_cut_off_goes_on(tmp_path: Path) -> None:
             control.stop = len(sampled) >= 3
 
     plan = make("majority", "standard", samples=8, stopping=False)
-    writing = journal.begin(tmp_path, "key", 1)
-    first, _ = run(Thinker({"9": 0.6, "4": 0.4}), plan, control=control, watch=stop_after_three, writing=writing)
+    kept = journal.begin(tmp_path, "key", 1)
+    first, _ = run(Thinker({"9": 0.6, "4": 0.4}), plan, control=control, watch=stop_after_three, journal=kept)
     assert first.status == "stopped"
     assert first.report
     assert first.report.decision == "stopped"
@@ -88,9 +88,11 @@ def test_a_run_goes_on_only_after_what_was_said_before_it(tmp_path: Path, monkey
 
     def begin(earlier: Sequence[Exchange], *, resume: bool, stop: bool = False) -> None:
         control, model = Control(), loaded(Thinker({"9": 1}))
-        model = replace(model, spec=model.spec.model_copy(update={"alone": True}))
+        model = replace(model, chosen=replace(model.chosen, spec=model.spec.model_copy(update={"alone": True})))
         options, plan = Options(2, max_tokens=400), make("majority", "quick")
-        events = reliable.run("p", model, options, control, plan, resume=resume, say=found.append, earlier=earlier)
+        events = reliable.solve_journalled(
+            "p", model, options, control, plan, resume=resume, say=found.append, earlier=earlier
+        )
         for event in events:
             control.stop |= stop and isinstance(event, Sampled)
 
@@ -102,16 +104,16 @@ def test_a_run_goes_on_only_after_what_was_said_before_it(tmp_path: Path, monkey
 
 
 def test_a_run_that_was_stopped_at_once_leaves_nothing_to_go_on_with(tmp_path: Path) -> None:
-    run(Thinker({"9": 1}), CLR, control=Control(stop=True), writing=journal.begin(tmp_path, "key", 1))
+    run(Thinker({"9": 1}), CLR, control=Control(stop=True), journal=journal.begin(tmp_path, "key", 1))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_disk_that_is_full_is_said_once_and_costs_no_vote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    writing = journal.begin(tmp_path, "key", 1, said.append)
+    kept = journal.begin(tmp_path, "key", 1, said.append)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
-        solution, _ = run(Thinker({"9": 1}), make("majority", "standard", samples=4), writing=writing)
+        solution, _ = run(Thinker({"9": 1}), make("majority", "standard", samples=4), journal=kept)
     assert solution.answer == "9"
     (sentence,) = said
     assert "(No space left on device)" in sentence
@@ -137,8 +139,8 @@ def test_resumed_trajectories_state_claims_too() -> None:
 
 
 def test_a_journal_goes_when_the_run_has_ended_and_survives_damage(tmp_path: Path) -> None:
-    writing = journal.begin(tmp_path, "key", 1)
-    run(Thinker({"17": 1}), CLR, writing=writing)
+    kept = journal.begin(tmp_path, "key", 1)
+    run(Thinker({"17": 1}), CLR, journal=kept)
     assert not list(tmp_path.iterdir())
     damaged = tmp_path / "key-5.jsonl"
     damaged.write_bytes(b'{"schema": 1, "index": 0, "traj\n\xff\xfe\n[]\n{"schema": 2}\n')

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import EOS, ScriptedBackend, always
-from vibethinker_local.cli.app import EXITS
+from vibethinker_local.cli.solve import EXITS
 from vibethinker_local.engine.backend import Logits, Slice
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.errors import EngineError, UsageError
 from vibethinker_local.events import Closing, Control, Finished, Options, Solution, SolveEvent, Started, Wrote
-from vibethinker_local.models.installed import ModelSpec
+from vibethinker_local.models.installed import Chosen, ModelSpec
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.runtime.reasoning import split
-from vibethinker_local.solve.single import solve
+from vibethinker_local.solving.single import solve
 
 Script = Callable[[bytes], int]  # what was written so far, forced text included → the next byte or EOS
 CLOSED, ASKED = b"\n</think>\n\n", b"The answer is \\boxed{"
@@ -61,7 +61,7 @@ def events(
     script: Script, *, max_tokens: int = 400, control: Control | None = None, talk: bool = False, **other: object
 ) -> list[SolveEvent]:
     spec = ModelSpec(about="scripted", stops=("<stop>",))
-    model = Model("scripted", Path("scripted.gguf"), spec, Engine(Speaker(script, **other)))  # type: ignore[arg-type]
+    model = Model(Chosen("scripted", spec, Path("scripted.gguf")), Engine(Speaker(script, **other)))  # type: ignore[arg-type]
     options = Options(seed=1, max_tokens=max_tokens)
     found = list(solve("p", model, options, control or Control(), talk=talk))
     assert model.engine.cells_used == 0, "the KV was not given back"
@@ -180,7 +180,7 @@ def test_code_at_the_limit_may_be_finished_even_where_there_was_some_before() ->
 def test_the_files_own_end_token_ends_a_reply() -> None:
     speaker = Speaker(script(b"<think>hm</think>\\boxed{7}\x03and so on"))
     speaker.info = replace(speaker.info, ends=frozenset({3}))
-    model = Model("scripted", Path("scripted.gguf"), ModelSpec(about="scripted", stops=()), Engine(speaker))
+    model = Model(Chosen("scripted", ModelSpec(about="scripted", stops=()), Path("scripted.gguf")), Engine(speaker))
     found = solution(list(solve("p", model, Options(seed=1), Control())))
     assert (found.text, found.trajectories[0].finish) == ("\\boxed{7}", "stop")
 
@@ -242,7 +242,9 @@ def test_an_engine_that_fails_keeps_what_was_written() -> None:
             return super().decode(slices, padding)
 
     spec = ModelSpec(about="scripted", stops=("<stop>",))
-    model = Model("scripted", Path("scripted.gguf"), spec, Engine(Dying(script(b"<think>so \\boxed{7} " + b"x" * 99))))
+    model = Model(
+        Chosen("scripted", spec, Path("scripted.gguf")), Engine(Dying(script(b"<think>so \\boxed{7} " + b"x" * 99)))
+    )
     found = solution(list(solve("p", model, Options(seed=1), Control())))
     assert (found.status, found.error, found.answer) == ("failed", "the power is gone", "7")
     assert found.trajectories[0].finish == "aborted"

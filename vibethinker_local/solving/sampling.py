@@ -14,7 +14,7 @@ from vibethinker_local.events import Options, Reason, SolveEvent, Trajectory
 from vibethinker_local.reliability import answers
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.solve.draft import Draft
+from vibethinker_local.solving.draft import Draft
 
 ANSWER_TOKENS = 128  # for the answer, once it was asked for outright
 FINAL_TOKENS = 2048  # at most, for the visible text after reasoning that was closed by force

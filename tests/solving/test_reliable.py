@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.solve.thinker import CLR, FOREVER, THREE, TURNED, Thinker, run
+from tests.solving.thinker import CLR, FOREVER, THREE, TURNED, Thinker, run
 from vibethinker_local.events import Claimed, Contested, Control, Judged, Sampled, SolveEvent
 from vibethinker_local.reliability.plan import Plan, make
 

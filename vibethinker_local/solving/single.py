@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from vibethinker_local.errors import EngineError, ModelError
+from vibethinker_local.errors import EngineError
 from vibethinker_local.events import (
     Control,
     Exchange,
@@ -17,10 +16,8 @@ from vibethinker_local.events import (
     Status,
     Usage,
 )
-from vibethinker_local.models import checksums
-from vibethinker_local.models.installed import Chosen
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.solve.sampling import Budget, Sampling, shown
+from vibethinker_local.solving.sampling import Budget, Sampling, shown
 
 
 def solve(
@@ -77,12 +74,3 @@ def solve(
 def without_trajectory(problem: str, model: str, status: Status, error: str | None = None) -> Solution:
     """The Solution of a run that never began."""
     return Solution(problem, status, ModelIdentity(model), Usage(0, 0, 0.0), error=error)
-
-
-def with_sha256(solution: Solution, chosen: Chosen) -> Solution:
-    """The same with the hash of the model file, which takes a second per gigabyte or so the first time."""
-    try:
-        digest = checksums.sha256(chosen.path)
-    except ModelError:
-        return solution  # the file has gone since it was loaded
-    return replace(solution, model=replace(solution.model, sha256=digest))

@@ -15,8 +15,8 @@ from vibethinker_local.models import installed, results
 from vibethinker_local.models.pull import Step
 from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.runtime.model import Model, load
-from vibethinker_local.solve import forecast
-from vibethinker_local.solve.quote import Eta, Lengths, Quote, Rates, Work, quote, span
+from vibethinker_local.solving import forecast
+from vibethinker_local.solving.quote import Eta, Lengths, Quote, Rates, Work, quote, span
 from vibethinker_local.system import awake, machine
 from vibethinker_local.system.units import Pace, duration, left
 
@@ -159,13 +159,17 @@ def test_a_solution_far_beyond_the_typical_still_has_an_end() -> None:
 
 
 def announced(model: Model, plan: Plan | None, control: Control | None = None) -> list[str]:
-    events = forecast.announce(model, Options(1), control or Control(), "What is 3 + 4?", plan)
+    prompt = len(model.encode("What is 3 + 4?"))
+    events = forecast.announce(
+        model, Options(1), control or Control(), prompt, plan, forecast.known(model), measure=True
+    )
     return [event.text for event in events]
 
 
 def test_a_calibration_measures_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIBE_HOME", str(tmp_path))
     monkeypatch.setattr(forecast, "SECONDS", 0.2)
+    monkeypatch.setattr(forecast, "LONG", float("inf"))  # however busy the machine is
     model = load(installed.choose("mini"), Options(1), threads=1, places=4)
     try:
         before = model.engine.cells_used
@@ -178,7 +182,7 @@ def test_a_calibration_measures_and_leaves_nothing(tmp_path: Path, monkeypatch: 
             model.engine.step()
         assert model.engine.cells_used == before
         plan = make("majority", "quick")
-        assert announced(model, plan) == [forecast.MEASURING], "a run of seconds is not announced"
+        assert announced(model, plan) == [forecast.MEASURING, ""], "a run of seconds is not announced"
         began = time.perf_counter()
         monkeypatch.setattr(forecast, "SECONDS", 60.0)
         assert announced(model, plan, Control(stop=True)) == [forecast.MEASURING]

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from vibethinker_local.events import Trajectory
 
@@ -58,9 +57,9 @@ class Journal:
             self.path.unlink(missing_ok=True)
 
 
-def key(*facts: Any) -> str:
-    """A name for what has to be the same for one run to go on with another's trajectories."""
-    return hashlib.sha256(json.dumps(facts, ensure_ascii=True).encode()).hexdigest()[:16]
+def key(**facts: object) -> str:
+    """A name for the facts that have to be the same for one run to go on with another's trajectories."""
+    return hashlib.sha256(json.dumps(facts, ensure_ascii=True, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def begin(folder: Path, key: str, seed: int, say: Callable[[str], None] = lambda text: None) -> Journal | None:

@@ -21,7 +21,7 @@ from vibethinker_local.reliability.claims import CheckedClaim
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.runtime.reasoning import split
-from vibethinker_local.solve.sampling import Ended
+from vibethinker_local.solving.sampling import Ended
 
 CLAIM_TOKENS = 256  # for one trajectory's claims
 

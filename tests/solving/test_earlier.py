@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.solve.test_endings import Speaker, script
+from tests.solving.test_endings import Speaker, script
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.events import Control, Exchange, Options, Started
+from vibethinker_local.models.installed import Chosen
 from vibethinker_local.models.spec import ModelSpec
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.solve.single import solve
+from vibethinker_local.solving.single import solve
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}\x02"
 
@@ -22,7 +23,7 @@ def started(
     speaker = Speaker(script(b"\\boxed{7}"), cells=cells)
     speaker.info = replace(speaker.info, template=TEMPLATE)
     spec = ModelSpec(about="scripted", stops=("<stop>",), alone=alone)
-    model = Model("scripted", Path("scripted.gguf"), spec, Engine(speaker), places)
+    model = Model(Chosen("scripted", spec, Path("scripted.gguf")), Engine(speaker), places)
     first = next(iter(solve("now", model, Options(seed=1), Control(), earlier)))
     assert isinstance(first, Started)
     kept = model.recent("now", earlier)

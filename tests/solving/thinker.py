@@ -12,11 +12,12 @@ from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.errors import EngineError
 from vibethinker_local.events import Control, Finished, Options, Solution, SolveEvent, Started
+from vibethinker_local.models.installed import Chosen
 from vibethinker_local.models.spec import ModelSpec
 from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.solve import reliable
+from vibethinker_local.solving import reliable
 
 END = "\x02"  # of a message in the template
 FOREVER = b"<think>" + b"hm, " * 5000
@@ -124,7 +125,7 @@ class Thinker(ScriptedBackend):
 
 def loaded(backend: Thinker) -> Model:
     spec = ModelSpec(about="scripted", stops=())
-    return Model("scripted", Path("scripted.gguf"), spec, Engine(backend), backend.places)
+    return Model(Chosen("scripted", spec, Path("scripted.gguf")), Engine(backend), backend.places)
 
 
 def run(
@@ -140,7 +141,7 @@ def run(
     model = loaded(backend)
     events: list[SolveEvent] = []
     options = Options(seed=seed, max_tokens=max_tokens)
-    for event in reliable.reliably("p", model, options, control or Control(), plan, **other):  # type: ignore[arg-type]
+    for event in reliable.solve("p", model, options, control or Control(), plan, **other):  # type: ignore[arg-type]
         watch(event)
         events.append(event)
     assert isinstance(events[0], Started)

@@ -1,0 +1,58 @@
+"""`vibe bench`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vibethinker_local.cli.options import Model
+from vibethinker_local.errors import UsageError
+
+
+def bench(
+    model: Model = None,
+    sequences: Annotated[str, typer.Option(help="Numbers of Sequences at once.")] = "1,4,8,16",
+    prompt: Annotated[int, typer.Option(min=1, max=2**17, help="Tokens of the prompt.")] = 512,
+    tokens: Annotated[int, typer.Option(min=2, max=2**14, help="Tokens that each Sequence decodes.")] = 24,
+    depth: Annotated[int | None, typer.Option(min=1, max=2**17, help="Decode behind so many tokens, too.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="The figures are medians of so many rounds.")] = 3,
+    threads: Annotated[int | None, typer.Option(min=1, max=512, help="Default: find the fastest number.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the figures into an .svg file.")] = None,
+    peers: Annotated[Path | None, typer.Option(help="Where llama.cpp's tools are: take turns with them.")] = None,
+    compare: Annotated[
+        str | None, typer.Option(help="With --peers: some of decode,prefill,bare,server,turns,memory,start.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Measure how fast this machine runs a model, and keep the figures (unless --threads is given).
+
+    \b
+    vibe bench
+    vibe bench -m mini --json
+    vibe bench --sequences 1,8 --depth 4096 --plot speed.svg
+    """
+    from vibethinker_local.bench import bench as benching
+    from vibethinker_local.bench import peers as others
+    from vibethinker_local.bench import report as bench_report
+    from vibethinker_local.cli import render
+    from vibethinker_local.models import installed, results
+    from vibethinker_local.system import settings
+    from vibethinker_local.system.files import write_atomic
+
+    request = benching.Request(benching.counts(sequences), prompt, tokens, rounds, threads)
+    wanted = others.wanted(peers, compare)
+    if plot and plot.suffix.lower() != ".svg":
+        raise UsageError(f"{plot} cannot be drawn: give a name that ends in .svg.")
+    progress = render.Progress(quiet=False, show_thinking=False)
+    chosen = installed.choose(model or settings.load().model, progress.say)
+    found = benching.run(chosen, request, depth, wanted, progress.say)
+    measured = results.of_other_quants(found)
+    if threads is None:
+        results.keep(found)
+    if plot:
+        write_atomic(plot, bench_report.draw(measured))
+    if as_json:
+        render.print_line(found.model_dump_json())
+    else:
+        for line in bench_report.lines(found, measured):
+            render.print_line(line)

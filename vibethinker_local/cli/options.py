@@ -1,0 +1,9 @@
+"""Options that several commands have."""
+
+from typing import Annotated
+
+import typer
+
+Model = Annotated[str | None, typer.Option("-m", "--model", help="A name in models.toml, or a .gguf file.")]
+Context = Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens that the context holds.")]
+Threads = Annotated[int | None, typer.Option(min=1, max=512, help="Default: the performance cores.")]

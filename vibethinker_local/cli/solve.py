@@ -1,0 +1,161 @@
+"""`vibe solve`: one problem in, the answer on stdout, progress on stderr."""
+
+import secrets
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from vibethinker_local.cli.options import Context, Model, Threads
+from vibethinker_local.errors import UsageError
+from vibethinker_local.events import BudgetName, CacheType, Control, PassMode, Status, VerdictKind
+
+EXITS: dict[Status, int] = {"answered": 0, "no_answer": 3, "failed": 5, "stopped": 130}
+
+
+def solve(
+    context: typer.Context,
+    file: Annotated[str | None, typer.Argument(metavar="FILE|-", help="A text file, or - for stdin.")] = None,
+    text: Annotated[str | None, typer.Option("-t", "--text", help="The problem itself.")] = None,
+    model: Model = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="The same seed, the same solution.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0.0, max=5.0, help="0: always the likeliest token.")] = None,
+    top_p: Annotated[float | None, typer.Option(min=0.01, max=1.0, help="Nucleus to sample from.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=32, help="Tokens that a solution may have.")] = None,
+    ctx: Context = None,
+    kv: Annotated[CacheType, typer.Option("--kv", help="The KV cache: q8_0 takes half the memory.")] = "f16",
+    threads: Threads = None,
+    reliable: Annotated[
+        bool, typer.Option("-r", "--reliable", help="Several solutions, a vote, and claims that are checked.")
+    ] = False,
+    mode: Annotated[PassMode | None, typer.Option(help="With -r: how votes are weighted.")] = None,
+    budget: Annotated[BudgetName | None, typer.Option(help="With -r: how much it may cost.")] = None,
+    samples: Annotated[int | None, typer.Option("-k", "--samples", min=1, max=64, help="With -r: solutions.")] = None,
+    verdicts: Annotated[
+        VerdictKind | None, typer.Option(help="With -r: read off a probability, or reasoned about.")
+    ] = None,
+    stopping: Annotated[bool, typer.Option("--stopping/--no-stopping", help="With -r: end when decided.")] = True,
+    time_limit: Annotated[str | None, typer.Option(metavar="TIME", help="With -r: 90s, 10m, 1h30m.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="With -r: go on with a run that was cut off.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON, nothing else.")] = False,
+    answer_only: Annotated[bool, typer.Option("--answer-only", help="Print the extracted answer alone.")] = False,
+    show_thinking: Annotated[bool, typer.Option("--show-thinking", help="Stream the reasoning on stderr.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
+) -> None:
+    """Solve one problem. Ctrl-C once: answer now; twice: stop.
+
+    \b
+    vibe solve problem.txt
+    vibe solve -t "What is 17 + 25?"
+    vibe solve --json - < problem.txt
+    vibe solve -r problem.txt
+    vibe solve -r --budget deep --time-limit 30m problem.txt
+    """
+    if as_json and answer_only:
+        raise UsageError("--json and --answer-only contradict each other: give one of them.")
+    if not reliable and (mode or budget or samples or verdicts or time_limit is not None or resume or not stopping):
+        raise UsageError(
+            "--mode, --budget, --samples, --verdicts, --no-stopping, --time-limit and --resume are for the "
+            "reliability pass: add -r."
+        )
+    from vibethinker_local.system import files
+
+    problem = files.read(file, text)
+    from vibethinker_local.engine.connection import Connection
+
+    connection = Connection()  # early: it starts while we import the rest
+    from vibethinker_local.cli import render
+    from vibethinker_local.events import Options
+    from vibethinker_local.models.spec import BUNDLED
+    from vibethinker_local.reliability import plan as planning
+    from vibethinker_local.solving.single import without_trajectory
+    from vibethinker_local.solving.solver import Solver
+    from vibethinker_local.system import settings
+
+    own = settings.load()
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    options = Options(
+        seed, temperature, top_p, max_tokens or own.max_tokens, ctx or own.context, threads or own.threads, cache=kv
+    )
+    control = Control()
+    progress = render.Progress(quiet=quiet, show_thinking=show_thinking)
+    wanted = own.model if model is None else model
+    name = wanted or BUNDLED
+    try:
+        with Solver(wanted, options, say=progress.say, connection=connection) as solver:
+            name = solver.chosen.name
+            if wanted is None and name == BUNDLED:
+                progress.say(f"No larger model is installed: using {name}, for small arithmetic problems only.")
+            plan = None
+            if reliable:
+                seconds = float("inf") if time_limit is None else planning.seconds(time_limit)
+                plan = solver.plan(
+                    budget or own.budget,
+                    mode=mode,
+                    samples=samples,
+                    verdicts=verdicts,
+                    stopping=stopping,
+                    seconds=seconds,
+                )
+            context.with_resource(interrupts(control))  # to the end: an answer that is there gets printed
+            solver.load(plan.places if plan else 1)
+            for notice in solver.notices:
+                progress.say(notice)
+            solution = progress.follow(
+                solver.stream(
+                    problem,
+                    seed=seed,
+                    plan=plan,
+                    resume=resume,
+                    control=control,
+                    announce="never" if quiet else "always",
+                )
+            )
+        if as_json:
+            solution = solver.with_sha256(solution)
+    except UsageError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        if as_json:
+            status: Status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+            render.print_json(without_trajectory(problem, name, status, str(error) or None))
+        raise
+    finally:
+        connection.end()
+    if as_json:
+        render.print_json(solution)
+    else:
+        render.print_text(solution, answer_only=answer_only)
+    if solution.status == "failed":
+        render.complain(render.explain(solution))
+    elif solution.status != "answered":
+        progress.say(render.explain(solution))
+    elif solution.report:
+        progress.say(render.verdict(solution))
+    raise typer.Exit(EXITS[solution.status])
+
+
+@contextmanager
+def interrupts(control: Control) -> Iterator[None]:
+    """Inside the block, Ctrl-C once means "answer now", twice "stop", three times "whatever it takes".
+
+    SIGTERM, as `timeout` sends it, means "stop": what there is gets reported.
+    """
+
+    def interrupted(*_: object) -> None:
+        if control.stop:
+            raise KeyboardInterrupt
+        control.answer_now, control.stop = True, control.answer_now
+
+    def terminated(*_: object) -> None:
+        control.stop = True
+
+    handlers = {signal.SIGINT: interrupted, signal.SIGTERM: terminated}
+    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

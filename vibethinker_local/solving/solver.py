@@ -1,0 +1,246 @@
+"""The use case that the command line, the chat and the library share: choose a model, load it, quote, solve.
+
+Nothing is loaded before it is needed, and again only when a run wants more Sequences at once than there is room for.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Literal, Self
+
+from vibethinker_local.engine.connection import Connection
+from vibethinker_local.errors import ModelError
+from vibethinker_local.events import (
+    Announced,
+    BudgetName,
+    Control,
+    Exchange,
+    Finished,
+    ModelIdentity,
+    Options,
+    PassMode,
+    Solution,
+    SolveEvent,
+    VerdictKind,
+)
+from vibethinker_local.models import checksums, installed
+from vibethinker_local.models.spec import ModelSpec
+from vibethinker_local.reliability import plan as planning
+from vibethinker_local.reliability.plan import Plan
+from vibethinker_local.runtime.model import Model
+from vibethinker_local.runtime.model import load as load_model
+from vibethinker_local.solving import forecast, reliable, single
+from vibethinker_local.solving.quote import Rates
+from vibethinker_local.system import awake, machine
+
+Announce = Literal["always", "votes", "never"]  # for which runs the speed is measured if nothing is known of it
+TYPICAL_QUESTION = 200  # tokens, to quote a run whose question is not there yet
+
+
+class Solver:
+    """One model on this machine, and everything that it takes to solve problems with it. A context manager."""
+
+    def __init__(
+        self,
+        model: str | None = None,
+        options: Options | None = None,
+        *,
+        say: Callable[[str], None] = lambda text: None,
+        connection: Connection | None = None,
+    ) -> None:
+        """`model` is NAME, NAME:QUANT or a .gguf path; None takes the best installed one. Raises ModelError.
+
+        `say` hears what a user should know on the way; a `connection` that was made early saves a process's start.
+        """
+        self._say, self._connection = say, connection
+        self.options = options or Options(0)
+        self.chosen = installed.choose(model, say)
+        self._model: Model | None = None
+        self._places = 0  # that were asked for
+        self._rates: Rates | None = None
+
+    # The model
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self.chosen.spec
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self.load().identity
+
+    @property
+    def context(self) -> int:
+        """Tokens that a solution with its problem may have."""
+        return self.load().context
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know of how the model was loaded."""
+        return self.load().notices
+
+    def load(self, places: int = 1) -> Model:
+        """The model with room for so many Sequences at once, or for as many as fit. Raises ModelError."""
+        if self._model is None:
+            self._model = self._load(places)
+        elif places > self._places:
+            self._model.engine.close()
+            try:
+                self._model = self._load(places)
+            except ModelError:
+                self._model = self._load(self._places)
+                raise
+        else:
+            return self._model
+        self._places = places  # also if there was room for fewer: it is not tried again
+        return self._model
+
+    def _load(self, places: int) -> Model:
+        connection, self._connection = self._connection, None
+        return load_model(self.chosen, self.options, threads=machine.threads(), places=places, connection=connection)
+
+    def close(self) -> None:
+        """Give the memory back. May be repeated; the next request loads the model again."""
+        if self._connection:
+            self._connection.end()
+        if self._model:
+            self._model.engine.close()
+        self._model = self._connection = None
+        self._places = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # A run
+
+    def plan(
+        self,
+        budget: str = "standard",
+        *,
+        mode: PassMode | None = None,
+        samples: int | None = None,
+        verdicts: VerdictKind | None = None,
+        stopping: bool = True,
+        seconds: float = float("inf"),
+    ) -> Plan:
+        """What a run of the reliability pass may do; None takes what this model is best at.
+
+        Raises UsageError for what contradicts itself.
+        """
+        return planning.make(
+            mode or self.spec.mode,
+            budget,
+            samples=samples,
+            verdicts=verdicts,
+            escalates=self.spec.reasoned_verdicts,
+            stopping=stopping,
+            seconds=seconds,
+        )
+
+    def stream(
+        self,
+        problem: str,
+        *,
+        seed: int | None = None,
+        plan: Plan | None = None,
+        earlier: Sequence[Exchange] = (),
+        talk: bool = False,
+        resume: bool = False,
+        control: Control | None = None,
+        announce: Announce = "never",
+        say: Callable[[str], None] | None = None,
+    ) -> Iterator[SolveEvent]:
+        """Solve one problem: events as they come, the last of them Finished.
+
+        With a `plan`, by the reliability pass; `resume` goes on with the same run, if it was cut off. After `earlier`
+        exchanges, which the model reads unless it is one for single problems; in `talk`, an answer need not be boxed.
+        `announce` says first how long it may take; `say` hears of what is resumed, and of solutions that cannot be kept
+        for that. Raises VibeError if the problem cannot be solved at all.
+        """
+        control = control or Control()
+        options = replace(self.options, seed=secrets.randbelow(2**31) if seed is None else seed)
+        earlier = () if self.spec.alone else earlier
+        loaded_for = self._places
+        model = self.load(plan.places if plan else 1)
+        if self._places > loaded_for > 0:  # it was loaded again
+            yield from map(Announced, model.notices)
+        quick = forecast.is_quick(model)
+        with nullcontext() if quick else awake.kept():
+            if not quick and announce != "never":
+                prompt = len(model.encode(problem, model.recent(problem, earlier)))
+                rates, measure = self._rates or forecast.known(model), announce == "always" or plan is not None
+                self._rates = yield from forecast.announce(model, options, control, prompt, plan, rates, measure)
+            if plan:
+                yield from reliable.solve_journalled(
+                    problem, model, options, control, plan, resume=resume, say=say or self._say, earlier=earlier
+                )
+            else:
+                yield from single.solve(problem, model, options, control, earlier, talk=talk and not self.spec.alone)
+
+    def solve(
+        self,
+        problem: str,
+        *,
+        seed: int | None = None,
+        plan: Plan | None = None,
+        earlier: Sequence[Exchange] = (),
+        control: Control | None = None,
+    ) -> Solution:
+        """`stream`, to its end. Raises VibeError if the problem cannot be solved at all."""
+        *_, last = self.stream(problem, seed=seed, plan=plan, earlier=earlier, control=control)
+        assert isinstance(last, Finished)
+        return last.solution
+
+    def with_sha256(self, solution: Solution) -> Solution:
+        """The same with the hash of the model file: for a file seen for the first time, a second per gigabyte."""
+        try:
+            digest = checksums.sha256(self.chosen.path)
+        except ModelError:
+            return solution  # the file has gone since it was loaded
+        return replace(solution, model=replace(solution.model, sha256=digest))
+
+    # What it may take
+
+    def quote(self, plan: Plan) -> str | None:
+        """A sentence about how long a vote may take; None if that is short, or nothing is known.
+
+        At once, on any thread.
+        """
+        model = self.load()
+        rates = self._rates or forecast.known(model)
+        if forecast.is_quick(model) or rates is None:
+            return None
+        places = model.places if self._places >= plan.places else plan.places
+        return forecast.expect(forecast.forecast(model, self.options, TYPICAL_QUESTION, plan, rates, places=places))
+
+
+def load(model: str | None = None, options: Options | None = None, *, places: int = 1) -> Solver:
+    """A Solver whose model is loaded, with room for so many Sequences at once. Raises ModelError."""
+    solver = Solver(model, options)
+    try:
+        solver.load(places)
+    except BaseException:
+        solver.close()
+        raise
+    return solver
+
+
+def solve(
+    problem: str,
+    model: str | None = None,
+    *,
+    seed: int | None = None,
+    reliable: bool = False,
+    budget: BudgetName = "standard",
+    options: Options | None = None,
+) -> Solution:
+    """Load a model, solve one problem, and give the memory back; `reliable`, by the reliability pass.
+
+    Raises ModelError, and UsageError if the problem cannot be solved at all.
+    """
+    with Solver(model, options) as solver:
+        return solver.solve(problem, seed=seed, plan=solver.plan(budget) if reliable else None)
