@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from vibethinker_local.events import Control, Options, Solution
     from vibethinker_local.reliability.answers import extract
     from vibethinker_local.reliability.equivalence import same
-    from vibethinker_local.solving.follow import Tally
+    from vibethinker_local.solving.follow import RunState
     from vibethinker_local.solving.receipt import receipt
     from vibethinker_local.solving.solver import Solver, load, solve
 
 _HOMES = {
     "Control": "events",
     "Options": "events",
+    "RunState": "solving.follow",
     "Solution": "events",
     "Solver": "solving.solver",
-    "Tally": "solving.follow",
     "errors": "errors",
     "events": "events",
     "extract": "reliability.answers",
@@ -39,9 +39,9 @@ _HOMES = {
 __all__ = [
     "Control",
     "Options",
+    "RunState",
     "Solution",
     "Solver",
-    "Tally",
     "__version__",
     "errors",
     "events",

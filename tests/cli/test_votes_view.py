@@ -19,7 +19,7 @@ from vibethinker_local.events import (
     Verdict,
     Wrote,
 )
-from vibethinker_local.solving.follow import Tally, Votes
+from vibethinker_local.solving.follow import RunState, Votes
 
 STARTED = Started(ModelIdentity("mini"), 1, 50, 1024, 2048, samples=8)
 NINE, FOUR = AnswerCluster("9", (0, 1), 2.0), AnswerCluster("4\x1b[31m", (2,), 1.0)
@@ -37,7 +37,7 @@ CHECKED: list[SolveEvent] = [
 
 
 def after(events: list[SolveEvent]) -> Votes:
-    tally = Tally(lambda: 10.0)
+    tally = RunState(lambda: 10.0)
     for event in events:
         tally.apply(event)
     assert tally.votes

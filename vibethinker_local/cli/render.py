@@ -16,31 +16,13 @@ from rich.text import Text
 from vibethinker_local.cli import votes_view
 from vibethinker_local.cli.doctor import Check
 from vibethinker_local.errors import UsageError
-from vibethinker_local.events import (
-    Announced,
-    Closing,
-    Contested,
-    Finished,
-    Judged,
-    Sampled,
-    Solution,
-    SolveEvent,
-    Started,
-    Wrote,
-)
+from vibethinker_local.events import Solution, SolveEvent
 from vibethinker_local.solving import receipt
-from vibethinker_local.solving.follow import DECISIONS, Tally, Votes, summary
-from vibethinker_local.solving.quote import Eta
+from vibethinker_local.solving.follow import DECISIONS, Place, RunState, summary
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import Pace, Transfer, left
 
 T = TypeVar("T")
-REASONS = {
-    "length": "token budget reached",
-    "loop": "going round in circles",
-    "stop": "stopped without an answer",
-    "answer now": "answer now",
-}
 PLAIN_SECONDS = 5.0  # between progress lines where stderr is no terminal
 
 
@@ -158,24 +140,27 @@ class Progress:
         self._quiet, self._thinking = quiet, show_thinking and not quiet
         live = terminal and not quiet and not show_thinking
         self._live = Live(console=self._console, refresh_per_second=8, transient=True) if live else None
-        self._began = self._said = time.monotonic()
-        self._max_tokens = 0
-        self._hint = "Ctrl-C: answer now"
-        self._tally = Tally(time.monotonic)
-        self._eta = Eta()
+        self._said = time.monotonic()
         self._fresh = True  # whether stderr stands at the beginning of a line
 
     def follow(self, events: Iterable[SolveEvent]) -> Solution:
-        """Show all events and return the Solution in the last one."""
+        """Show a run while it goes on and return the Solution it ends in."""
+        run, told, thought = RunState(), 0, Place()
         if self._live:
             self._live.start()
         try:
             for event in events:
-                self._tally.apply(event)
-                self._eta.see(event)
-                if isinstance(event, Finished):
-                    return event.solution
-                self._show(event)
+                run.apply(event)
+                if run.solution:
+                    return run.solution
+                for milestone in run.milestones[told:]:
+                    if not (self._live and milestone.vote):  # the view has it
+                        self.say(milestone.text)
+                told = len(run.milestones)
+                if self._thinking:
+                    _, text, thought = run.reasoning.since(thought)
+                    self._think(printable(text))
+                self._show(run)
         finally:
             if self._live:
                 self._live.stop()
@@ -184,52 +169,19 @@ class Progress:
                 self._console.print()  # the answer follows, on the same terminal perhaps
         raise RuntimeError("the events ended without a Solution")
 
-    def _show(self, event: SolveEvent) -> None:
-        if self._tally.votes and not isinstance(event, Started):
-            self._show_votes(event, self._tally.votes)
-            return
-        match event:
-            case Announced():
-                self.say(event.text)
-            case Started():
-                self._max_tokens = event.max_tokens
-                self._began = self._said = time.monotonic()
-                self.say(
-                    f"{event.model.name} {event.model.quant} · seed {event.seed}"
-                    f" · prompt {event.prompt_tokens:,} tokens · up to {event.max_tokens:,} more"
-                    + (f" · up to {event.samples} solutions" if event.samples > 1 else "")
-                )
-            case Closing():
-                what = "asking for the answer" if event.asking else "closing the reasoning"
-                self._hint = "Ctrl-C: stop"
-                self.say(f"{REASONS[event.reason]}: {what}")
-            case Wrote():
-                if self._thinking and event.reasoning:
-                    self._think(printable(event.text))
-                self._status(event)
-
-    def _show_votes(self, event: SolveEvent, now: Votes) -> None:
-        """The reliability pass: all of it on a terminal, its milestones elsewhere."""
-        if self._live:
-            self._live.update(votes_view.view(now, self._hint, self._style))
-            return
-        match event:
-            case Wrote() if self._thinking and event.reasoning and event.index == 0:
-                self._think(printable(event.text))
-            case Wrote():
-                self.status(votes_view.headline(now))
-            case Closing():
-                self.say(f"#{event.index + 1} {REASONS[event.reason]}")
-            case Sampled():
-                answer = event.trajectory.answer or "no answer"
-                self.say(f"#{event.index + 1} {answer} · {event.trajectory.tokens:,} tokens · {votes_view.tally(now)}")
-            case Contested():
-                self.say("the vote is contested: asking for claims")
-            case Judged() if event.verdict.ruling == "refuted":
-                claim = [row.text for row in now.claims if row.trajectory == event.index][event.claim]
-                self.say(f"#{event.index + 1} refuted by {event.verdict.evidence or event.verdict.method}: {claim}")
-            case _:
-                pass
+    def _show(self, run: RunState) -> None:
+        """Where a run stands: all of a vote on a terminal, a line elsewhere."""
+        hint = "Ctrl-C: stop" if run.closing else "Ctrl-C: answer now"
+        if run.votes and self._live:
+            self._live.update(votes_view.view(run.votes, hint, self._style))
+        elif run.votes:
+            self.status(votes_view.headline(run.votes))
+        elif run.tokens and run.started:
+            doing = "reasoning" if run.phase == "thinking" else "answering"
+            speed = f"{run.rate:.0f} tok/s" if run.rate >= 10 else f"{run.rate:.1f} tok/s" if run.rate else ""
+            counted = f"{run.tokens} of {run.started.max_tokens} tokens"
+            remaining = left(run.seconds_left) if run.seconds_left else ""
+            self.status(" · ".join(filter(None, (doing, counted, speed, f"{run.seconds:.0f} s", remaining))), hint)
 
     def _think(self, text: str) -> None:
         text = text.lstrip("\n") if self._fresh else text  # no empty lines at the beginning
@@ -247,18 +199,6 @@ class Progress:
         if not self._quiet:
             self._end_line()
             self._console.print(Text(printable(text), style=self._style))
-
-    def _status(self, event: Wrote) -> None:
-        seconds = max(time.monotonic() - self._began, 1e-6)
-        what = "reasoning" if event.reasoning else "answering"
-        rate = event.tokens / seconds
-        speed = f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
-        text = f"{what} · {event.tokens} of {self._max_tokens} tokens · {speed} tok/s · {seconds:.0f} s"
-        self.status(" · ".join(filter(None, (text, self._left()))), self._hint)
-
-    def _left(self) -> str:
-        seconds = self._eta.seconds()
-        return left(seconds) if seconds else ""
 
     def status(self, text: str, hint: str = "", *, every: float = PLAIN_SECONDS) -> None:
         """How far it has come: on a terminal the line that is there already, elsewhere a new one now and then."""

@@ -4,13 +4,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from vibethinker_local.solving.follow import Votes
+from vibethinker_local.solving.follow import Votes, short
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import duration
 
 MOST_ROWS = 6  # of trajectories, and of answers
 MOST_REFUTED = 3
-WIDTH = 30  # of an answer
 
 
 def view(votes: Votes, hint: str, style: str) -> RenderableType:
@@ -25,7 +24,7 @@ def view(votes: Votes, hint: str, style: str) -> RenderableType:
     refuted = [claim for claim in votes.claims if claim.verdict and claim.verdict.ruling == "refuted"]
     for claim in refuted[-MOST_REFUTED:]:
         how = claim.verdict.method if claim.verdict else ""
-        text = f"refuted by {how}: #{claim.trajectory + 1} {_short(claim.text, 60)}"
+        text = f"refuted by {how}: #{claim.trajectory + 1} {short(printable(claim.text), 60)}"
         parts.append(Text(text, "red" if style else "", no_wrap=True, overflow="ellipsis"))
     parts.append(Text(hint, style, no_wrap=True, overflow="ellipsis"))
     return Group(*parts)
@@ -54,16 +53,13 @@ def outlook(votes: Votes) -> str | None:
     return f"another answer would need {needed} of the {coming} votes to come" if coming >= needed else None
 
 
-def tally(votes: Votes) -> str:
-    """The votes in one line."""
-    return " · ".join(f"{_short(cluster.answer)}: {cluster.votes}" for cluster in votes.clusters[:MOST_ROWS])
-
-
 def _answers(votes: Votes) -> Table:
     table = Table.grid(padding=(0, 2))
     for place, cluster in enumerate(votes.clusters[:MOST_ROWS]):
         bold = "bold" if place == 0 else ""
-        table.add_row(Text(_short(cluster.answer), bold), Text("▪" * min(cluster.votes, 32)), Text(str(cluster.votes)))
+        table.add_row(
+            Text(short(printable(cluster.answer)), bold), Text("▪" * min(cluster.votes, 32)), Text(str(cluster.votes))
+        )
     return table
 
 
@@ -77,8 +73,3 @@ def _running(votes: Votes, style: str) -> Table:
             Text(row.state, style),
         )
     return table
-
-
-def _short(text: str, width: int = WIDTH) -> str:
-    text = " ".join(printable(text).split())
-    return text if len(text) <= width else text[: width - 1] + "…"

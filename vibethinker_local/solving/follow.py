@@ -1,18 +1,26 @@
-"""What the reliability pass has done so far, as plain frozen data for whoever shows it. Knows no terminal."""
+"""A run as its events tell it: the one place where they are folded into a state. Whoever shows a run reads that.
 
+The command line, the chat, the receipt of a server: none of them looks at events. Knows no terminal.
+"""
+
+import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vibethinker_local.events import (
+    Announced,
     Claimed,
     Closing,
     Contested,
     Decision,
     Finished,
     Judged,
+    Reason,
     ReliabilityReport,
     Sampled,
+    Solution,
     SolveEvent,
     Started,
     Verdict,
@@ -20,8 +28,17 @@ from vibethinker_local.events import (
 )
 from vibethinker_local.solving.quote import Eta
 
+Phase = Literal["waiting", "reading", "thinking", "answering", "done"]
 Stage = Literal["sampling", "checking", "decided"]
 State = Literal["thinking", "answering", "closing", "answered", "forced", "cut", "no answer"]
+MOST_CLUSTERS = 6  # in a line
+RATE_SECONDS = 3.0  # over which the rate is taken
+CLOSINGS: dict[Reason, str] = {
+    "length": "token budget reached",
+    "loop": "going round in circles",
+    "stop": "stopped without an answer",
+    "answer now": "answer now",
+}
 DECISIONS: dict[Decision, str] = {
     "settled": "settled: the votes to come could not change it",
     "likely": "one answer leads clearly",
@@ -79,74 +96,225 @@ class Votes:
         return sum(not row.running for row in self.trajectories)
 
 
-@dataclass
-class Tally:
-    """Follows the events of a pass. `votes` is None in a run without one."""
+class Text:
+    """A text that grows at its end, and now and then begins anew. Each reader keeps its own place in it."""
 
-    clock: Callable[[], float]
-    votes: Votes | None = None
-    _eta: Eta = field(init=False)
-    _rows: dict[int, TrajectoryRow] = field(default_factory=dict)
-    _claims: dict[tuple[int, int], ClaimRow] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._edition = 0
 
-    def __post_init__(self) -> None:
-        self._eta = Eta(self.clock)
+    def __str__(self) -> str:
+        return "".join(self._pieces)
+
+    def __bool__(self) -> bool:
+        return bool(self._pieces)
+
+    def add(self, piece: str) -> None:
+        self._pieces.append(piece)
+
+    def begin_anew(self, text: str = "") -> None:
+        self._pieces, self._edition = [text] if text else [], self._edition + 1
+
+    def since(self, place: "Place") -> tuple[bool, str, "Place"]:
+        """Whether it began anew since a reader was there, what to add to what that reader has, and the place now."""
+        anew = place.edition != self._edition
+        fresh = "".join(self._pieces[0 if anew else place.pieces :])
+        return anew, fresh, Place(self._edition, len(self._pieces))
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far a reader of a Text has come."""
+
+    edition: int = 0
+    pieces: int = 0
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """Something that happened, in a line; `vote` where it is about one of several solutions."""
+
+    text: str
+    vote: bool = False
+
+
+class RunState:
+    """A run so far. `apply` alone changes it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.announced = ""  # how long it may take
+        self.started: Started | None = None
+        self.phase: Phase = "waiting"
+        self.shown = 0  # the trajectory whose texts are shown
+        self.reasoning, self.answer = Text(), Text()
+        self.tokens = 0  # of the trajectory that is shown
+        self.reasoning_tokens = 0
+        self.closing: Closing | None = None  # why its end was forced, if it was
+        self.provisional = False  # its answer may yet be another's: the vote is not decided
+        self.votes: Votes | None = None  # None in a run without a vote
+        self.milestones: list[Milestone] = []
+        self.solution: Solution | None = None
+        self.began = clock()
+        self._thought_until: float | None = None
+        self._eta = Eta(clock)
+        self._times: deque[tuple[float, int]] = deque()  # when, and how many tokens there were
+        self._rows: dict[int, TrajectoryRow] = {}
+        self._claims: dict[tuple[int, int], ClaimRow] = {}
+
+    @property
+    def seconds(self) -> float:
+        return self._clock() - self.began
+
+    @property
+    def thought_seconds(self) -> float:
+        return (self._thought_until or self._clock()) - self.began
+
+    @property
+    def rate(self) -> float:
+        """Tokens a second of the trajectory that is shown, lately; 0 while nobody can tell."""
+        if len(self._times) < 2:
+            return 0.0
+        (first, before), (last, now) = self._times[0], self._times[-1]
+        return (now - before) / (last - first) if last > first else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate; None while nothing can be said."""
+        return self.votes.seconds_left if self.votes else self._eta.seconds()
 
     def apply(self, event: SolveEvent) -> None:
+        """Take in one event."""
         self._eta.see(event)
-        if isinstance(event, Started):
-            self.votes = Votes(event.samples) if event.samples > 1 else None
-        if self.votes is None:
-            return
+        match event:
+            case Announced():
+                self.announced = event.text
+                if event.text:
+                    self._note(event.text)
+            case Started():
+                self._start(event)
+            case Wrote():
+                if event.index == self.shown:
+                    self._write(event)
+            case Closing():
+                if event.index == self.shown:
+                    self.closing = event
+                what = "asking for the answer" if event.asking else "closing the reasoning"
+                self._note(f"{CLOSINGS[event.reason]}: {what}", event.index)
+            case Finished():
+                self._finish(event.solution)
+            case Sampled():
+                self._show_leader(event)
+        if self.votes:
+            self.votes = self._voted(self.votes, event)
+
+    def _note(self, text: str, index: int | None = None) -> None:
+        """A milestone; of a trajectory, if it is one of several."""
+        vote = index is not None and self.votes is not None
+        self.milestones.append(Milestone(f"#{(index or 0) + 1} {text}" if vote else text, vote))
+
+    # The text that is shown
+
+    def _start(self, event: Started) -> None:
+        self.started, self.phase, self.began = event, "reading", self._clock()
+        self.provisional = event.samples > 1
+        self.votes = Votes(event.samples) if event.samples > 1 else None
+        self.milestones.append(
+            Milestone(
+                f"{event.model.name} {event.model.quant} · seed {event.seed}"
+                f" · prompt {event.prompt_tokens:,} tokens · up to {event.max_tokens:,} more"
+                + (f" · up to {event.samples} solutions" if event.samples > 1 else "")
+            )
+        )
+
+    def _write(self, event: Wrote) -> None:
+        if event.retracts:
+            self.reasoning.add(str(self.answer))
+            self.answer.begin_anew()
+        if event.reasoning:
+            self.phase, self.reasoning_tokens = "thinking", event.tokens
+            self.reasoning.add(event.text)
+        elif event.text.strip() or self.answer:
+            self._thought_until = self._thought_until or self._clock()
+            self.phase = "answering"
+            self.answer.add(event.text)
+        self.tokens = event.tokens
+        now = self._clock()
+        self._times.append((now, event.tokens))
+        while now - self._times[0][0] > RATE_SECONDS:
+            self._times.popleft()
+
+    def _show_leader(self, event: Sampled) -> None:
+        """Show an answer of the cluster that leads, as soon as there is one."""
+        leading = event.clusters[0].members if event.clusters else ()
+        fits = event.index in leading or not leading
+        if event.trajectory.text and fits and (self.shown not in leading or not self.answer):
+            self.shown = event.index
+            self.answer.begin_anew(event.trajectory.text)
+
+    def _finish(self, solution: Solution) -> None:
+        self.solution, self.phase, self.provisional = solution, "done", False
+        self._thought_until = self._thought_until or self._clock()
+        if solution.text.strip() != str(self.answer).strip() and solution.text:
+            self.answer.begin_anew(solution.text)
+
+    # The vote
+
+    def _voted(self, votes: Votes, event: SolveEvent) -> Votes:
+        """The votes after an event."""
         match event:
             case Wrote():
                 row = self._row(event.index)
-                seconds = self.clock() - row.began
+                seconds = self._clock() - row.began
                 rate = event.tokens / seconds if seconds > 0 else 0.0
                 state: State = "thinking" if event.reasoning else "answering"
                 self._rows[event.index] = replace(row, tokens=event.tokens, rate=rate, state=state)
             case Closing():
                 self._rows[event.index] = replace(self._row(event.index), state="closing")
             case Sampled():
-                self._sampled(event)
+                votes = replace(votes, clusters=tuple(ClusterRow(c.answer, c.votes, c.weight) for c in event.clusters))
+                self._sampled(event, votes)
             case Contested():
-                self.votes = replace(self.votes, stage="checking")
+                votes = replace(votes, stage="checking")
+                self.milestones.append(Milestone("the vote is contested: asking for claims", vote=True))
             case Claimed():
-                for at, claim in enumerate(event.claims):
-                    self._claims[event.index, at] = ClaimRow(event.index, claim.text, claim.verdict)
-            case Finished():
-                report = event.solution.report
-                self.votes = replace(self.votes, stage="decided", report=report)
-                if report:
-                    rows = (ClusterRow(c.answer, c.votes, c.weight) for c in report.clusters)
-                    self.votes = replace(self.votes, clusters=tuple(rows))
+                for number, claim in enumerate(event.claims):
+                    self._claims[event.index, number] = ClaimRow(event.index, claim.text, claim.verdict)
             case Judged() if (judged := self._claims.get((event.index, event.claim))) is not None:
                 self._claims[event.index, event.claim] = replace(judged, verdict=event.verdict)
-        self.votes = replace(
-            self.votes,
+                if event.verdict.ruling == "refuted":
+                    by = event.verdict.evidence or event.verdict.method
+                    self._note(f"refuted by {by}: {judged.text}", event.index)
+            case Finished():
+                votes = replace(votes, stage="decided", report=event.solution.report)
+                if report := event.solution.report:
+                    rows = (ClusterRow(c.answer, c.votes, c.weight) for c in report.clusters)
+                    votes = replace(votes, clusters=tuple(rows))
+        return replace(
+            votes,
             trajectories=tuple(self._rows[index] for index in sorted(self._rows)),
             claims=tuple(self._claims.values()),
-            seconds_left=self._eta.seconds() if self.votes.stage == "sampling" else None,
+            seconds_left=self._eta.seconds() if votes.stage == "sampling" else None,
         )
 
-    @property
-    def seconds_left(self) -> float | None:
-        """An estimate, also of a run without a vote; None while nothing can be said."""
-        return self.votes.seconds_left if self.votes else self._eta.seconds()
-
     def _row(self, index: int) -> TrajectoryRow:
-        return self._rows.get(index) or TrajectoryRow(index, began=self.clock())
+        return self._rows.get(index) or TrajectoryRow(index, began=self._clock())
 
-    def _sampled(self, event: Sampled) -> None:
-        assert self.votes
+    def _sampled(self, event: Sampled, votes: Votes) -> None:
         trajectory = event.trajectory
         ends: dict[str, State] = {"stop": "answered", "forced": "forced"}
         state = ends.get(trajectory.finish, "cut") if trajectory.answer is not None else "no answer"
         row = replace(self._row(event.index), tokens=trajectory.tokens, answer=trajectory.answer, state=state)
         self._rows[event.index] = row
-        self.votes = replace(
-            self.votes, clusters=tuple(ClusterRow(c.answer, c.votes, c.weight) for c in event.clusters)
-        )
+        counted = " · ".join(f"{short(cluster.answer)}: {cluster.votes}" for cluster in votes.clusters[:MOST_CLUSTERS])
+        answer = trajectory.answer or "no answer"
+        self._note(f"{answer} · {trajectory.tokens:,} tokens · {counted}", event.index)
+
+
+def short(text: str, width: int = 30) -> str:
+    """A text on one line, cut to so many characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def summary(report: ReliabilityReport) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vibethinker_local.errors import UsageError, VibeError
 from vibethinker_local.events import Exchange, SolveEvent
-from vibethinker_local.solving.follow import Tally
+from vibethinker_local.solving.follow import RunState
 from vibethinker_local.tui.live import Live
 from vibethinker_local.tui.run import Run
 from vibethinker_local.tui.solver import Request, Solver
@@ -31,7 +31,7 @@ class Session:
         self.turns: list[Turn] = []
         self.live: Live | None = None
         self.last: Live | None = None  # the turn before, while its conversation is open
-        self.tally: Tally | None = None
+        self.tally: RunState | None = None
         self.solver: Solver | None = None
         self.unkept: str | None = None  # why what was written last is not on the disk
         self.reliable, self.budget = False, "standard"
@@ -72,7 +72,7 @@ class Session:
         name = self.solver.identity.name if self.solver else ""
         self.conversation, turn = self.store.begin(Turn(question, name, seed), self.conversation)
         self.live = Live(Turn(question, name, seed, turn), self.clock)
-        self.tally = Tally(self.clock)
+        self.tally = RunState(self.clock)
         self._run = Run(begin, arrived)
         self._run.start()
         return self.live

@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from vibethinker_local.errors import UsageError, VibeError
-from vibethinker_local.solving.follow import Tally, summary
+from vibethinker_local.solving.follow import RunState, summary
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui import start
 from vibethinker_local.tui.attachments import Attachment, with_attachments
@@ -52,7 +52,7 @@ class Talk(Screen[None]):
         self.memory = 0
         self.unloaded = ""  # why there is no model
         self._unkept: str | None = None
-        self._counted: Tally | None = None  # whose votes the panel has been opened for
+        self._counted: RunState | None = None  # whose votes the panel has been opened for
         self._next_paint = 0.0
         self._painting = self._more = False  # a paint is due or under way; something has come since
 
