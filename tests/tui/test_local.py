@@ -173,6 +173,6 @@ def test_what_there_is_less_of_for_a_vote_is_said(monkeypatch: pytest.MonkeyPatc
     with mini() as local:
         load = local._solver._load
         notice = "1,024 tokens of context for each of 4 Sequences: 2,048 do not fit."
-        monkeypatch.setattr(local, "_load", lambda places: replace(load(places), notices=(notice,)))
+        monkeypatch.setattr(local._solver, "_load", lambda places: replace(load(places), notices=(notice,)))
         (text,) = said(list(local.solve(VOTE, Control())))
         assert text.startswith(f"{notice} Expect 8 solutions: about ")

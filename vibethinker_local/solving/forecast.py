@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from vibethinker_local.engine import SamplingParams, SequenceId
@@ -26,11 +26,20 @@ def is_quick(model: Model) -> bool:
 
 
 def announce(
-    model: Model, options: Options, control: Control, prompt: int, plan: Plan | None, rates: Rates | None, measure: bool
+    model: Model,
+    options: Options,
+    control: Control,
+    prompt: int,
+    plan: Plan | None,
+    rates: Rates | None,
+    measure: bool,
+    notices: Sequence[str] = (),
 ) -> Generator[Announced, None, Rates | None]:
     """Say how long a run with a prompt of so many tokens will take, if long, and that it drains the battery.
 
-    Where the rates are not known, they are measured if that is wanted. Returns them. Raises EngineError.
+    Rates that are not known are measured if that is wanted; `notices` are said first. Returns the rates.
+
+    Raises EngineError.
     """
     measured = False
     if rates is None and measure:
@@ -43,8 +52,9 @@ def announce(
     else:
         battery = awake.on_battery()
         sentence = f"Running {battery}." if battery else None
-    if sentence or measured:  # an empty one ends the sentence that it is being measured
-        yield Announced(sentence or "")
+    text = " ".join(filter(None, (*notices, sentence)))
+    if text or measured:  # an empty one ends the sentence that it is being measured
+        yield Announced(text)
     return rates
 
 

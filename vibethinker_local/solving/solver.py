@@ -12,7 +12,6 @@ from typing import Literal, Self
 from vibethinker_local.engine.connection import Connection
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import (
-    Announced,
     BudgetName,
     Control,
     Exchange,
@@ -166,14 +165,14 @@ class Solver:
         earlier = () if self.spec.alone else earlier
         loaded_for = self._places
         model = self.load(plan.places if plan else 1)
-        if self._places > loaded_for > 0:  # it was loaded again
-            yield from map(Announced, model.notices)
+        notices = model.notices if self._places > loaded_for > 0 else ()  # it was loaded again
         quick = forecast.is_quick(model)
         with nullcontext() if quick else awake.kept():
             if not quick and announce != "never":
                 prompt = len(model.encode(problem, model.recent(problem, earlier)))
                 rates, measure = self._rates or forecast.known(model), announce == "always" or plan is not None
-                self._rates = yield from forecast.announce(model, options, control, prompt, plan, rates, measure)
+                found = forecast.announce(model, options, control, prompt, plan, rates, measure, notices)
+                self._rates = yield from found
             if plan:
                 yield from reliable.solve_journalled(
                     problem, model, options, control, plan, resume=resume, say=say or self._say, earlier=earlier
