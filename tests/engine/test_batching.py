@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tests.engine.test_engine import params, run, text, tokens
+from tests.engine.helpers import params, run, text, tokens
 from tests.fakes import EOS, ScriptedBackend, always, mixes, writes
 from vibethinker_local.engine import SamplingParams, SequenceId
 from vibethinker_local.engine.backend import Logits

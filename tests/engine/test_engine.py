@@ -1,35 +1,10 @@
 """The engine over a scripted backend, which checks every position, place and cell it is given."""
 
-from collections import defaultdict
-
 import pytest
 
+from tests.engine.helpers import params, run, text, tokens
 from tests.fakes import EOS, ScriptedBackend, mixes, writes
-from vibethinker_local.engine import SamplingParams, SequenceId, StepOutput
 from vibethinker_local.engine.engine import Engine
-from vibethinker_local.runtime.model import AnyEngine
-
-STOP = frozenset({EOS})
-
-
-def params(seed: int = 1, **other: object) -> SamplingParams:
-    return SamplingParams(**({"seed": seed, "max_tokens": 20, "stop_ids": STOP} | other))  # type: ignore[arg-type]
-
-
-def run(engine: AnyEngine) -> dict[SequenceId, list[StepOutput]]:
-    outputs: dict[SequenceId, list[StepOutput]] = defaultdict(list)
-    while engine.busy:
-        for output in engine.step():
-            outputs[output.sequence].append(output)
-    return outputs
-
-
-def tokens(outputs: list[StepOutput]) -> list[int | None]:
-    return [output.token for output in outputs]
-
-
-def text(outputs: list[StepOutput]) -> str:
-    return "".join(output.text for output in outputs)
 
 
 def test_writes_until_a_stop_id() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests import faults
-from tests.engine.test_engine import params
+from tests.engine.helpers import params
 from tests.fakes import ScriptedBackend, mixes
 from vibethinker_local.engine import SequenceId
 from vibethinker_local.engine.backend import Logits, Slice

@@ -20,7 +20,7 @@ import pytest
 
 from tests import faults
 from tests.command import vibe
-from tests.engine.test_engine import params, run, text, tokens
+from tests.engine.helpers import params, run, text, tokens
 from tests.fakes import ScriptedBackend, mixes
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.engine.engine import Engine

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from tests.engine.test_engine import params, run, text, tokens
+from tests.engine.helpers import params, run, text, tokens
 from vibethinker_local.engine.backend import Backend, Logits, Slice
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.errors import Interrupted

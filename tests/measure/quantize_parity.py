@@ -25,7 +25,7 @@ from quantize.imatrix import write_imatrix
 from quantize.job import Request
 from quantize.plan import FILE_TYPES
 from quantize.text import Cut, read_text
-from tests.quantize.conftest import run, run_build
+from tests.quantize.helpers import run, run_build
 from tests.quantize.reference import tensors
 
 TOLERANCE = 1e-3  # relative, of an importance matrix's sums

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.command import vibe
 from vibethinker_local.errors import ModelError, VibeError
 from vibethinker_local.models import checksums, installed, memory, pull
 from vibethinker_local.models import spec as model_spec
-from vibethinker_local.models.spec import ModelFile, ModelSpec
+from vibethinker_local.models.spec import ModelFile, ModelSpec, Shape
 from vibethinker_local.system import paths, toml
 from vibethinker_local.system.machine import Room
 
@@ -55,12 +56,14 @@ def spec() -> ModelSpec:
     return model_spec.registry()["vibethinker-3b"]
 
 
-def test_ours_is_documented() -> None:
-    """Every key stands in the comment at its head, and every value that we know is there."""
-    text = paths.models_toml().read_text(encoding="utf-8")
-    comment = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
-    for kind in (ModelSpec, ModelFile):
-        assert all(name in comment for name in kind.model_fields), kind
+def test_every_key_is_explained_in_the_comment_above_ours() -> None:
+    comment = paths.models_toml().read_text(encoding="utf-8").split("\nschema =")[0]
+    sections = re.split(r"^# (?:\[|shape =)", comment, flags=re.MULTILINE)[1:]
+    explained = [set(re.findall(r"^# (\w+) {2,}\S", section, re.MULTILINE)) for section in sections]
+    assert explained == [set(ModelSpec.model_fields) - {"files"}, set(Shape.model_fields), set(ModelFile.model_fields)]
+
+
+def test_what_we_know_of_vibethinker_is_there() -> None:
     assert spec().source == "WeiboAI/VibeThinker-3B"
     assert all(file.sha256 for file in spec().files)
     assert list(model_spec.registry()) == ["vibethinker-3b", "mini"]

@@ -1,28 +1,10 @@
-from collections.abc import Generator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
-from quantize.build import Built, build
-from quantize.job import Request, prepare
+from quantize.job import Request
 from tests.quantize.checkpoint import CORPUS, Shape, random_weights, write_checkpoint
-
-T = TypeVar("T")
-
-
-def run(events: Generator[object, None, T]) -> T:
-    """To the end; the result."""
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-
-def run_build(out: Path, request: Request, threads: int = 2) -> Built:
-    return run(build(prepare(request), out, threads))
+from tests.quantize.helpers import run_build
 
 
 @pytest.fixture(scope="session")

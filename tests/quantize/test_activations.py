@@ -20,8 +20,8 @@ from quantize.job import Request
 from quantize.model import Stopped, Watch, context, load
 from quantize.text import Cut, cut, read_text
 from tests.quantize.checkpoint import Shape, random_weights, write_checkpoint
-from tests.quantize.conftest import run, run_build
 from tests.quantize.forward import forward
+from tests.quantize.helpers import run, run_build
 from tests.quantize.reference import tensors
 
 INTO = Cut(200, limit=3)  # more than one call's worth of tokens each

@@ -20,7 +20,7 @@ from quantize.gguf_file import read_gguf
 from quantize.job import Request, prepare
 from quantize.output import partial
 from tests.quantize.checkpoint import Bits, Shape, random_weights, to_bf16, widened, write_checkpoint, write_safetensors
-from tests.quantize.conftest import run_build
+from tests.quantize.helpers import run_build
 from tests.quantize.reference import tensors
 
 TINY = Shape(num_hidden_layers=1, hidden_size=64, intermediate_size=64, num_attention_heads=2)

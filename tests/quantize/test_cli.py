@@ -5,27 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from quantize.cli import app
 from tests.quantize.checkpoint import Shape, edit_json, write_checkpoint
-
-runner = CliRunner()
-
-
-def invoke(*arguments: object) -> Result:
-    return runner.invoke(app, [str(argument) for argument in arguments])
-
-
-def output(*arguments: object) -> dict[str, Any]:
-    result = invoke(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    value: dict[str, Any] = json.loads(result.stdout)
-    return value
+from tests.quantize.helpers import invoke, output
 
 
 def test_from_plan_to_verified_file(small: Path, tmp_path: Path) -> None:
@@ -147,7 +134,7 @@ def test_the_output_must_not_be_the_chat_template(tiny: Path, tmp_path: Path) ->
 def test_another_program_may_mount_the_commands(tmp_path: Path) -> None:
     outer = typer.Typer()
     outer.add_typer(app)
-    result = runner.invoke(outer, ["quantize", "inspect", str(tmp_path / "missing")])
+    result = CliRunner().invoke(outer, ["quantize", "inspect", str(tmp_path / "missing")])
     assert result.exit_code == 4
     assert result.stderr.startswith("error: ")
 

@@ -10,7 +10,7 @@ from quantize import ggml, q8_0
 from quantize.job import Request, prepare
 from quantize.plan import FILE_TYPES
 from tests.quantize.checkpoint import Shape, random_weights, widened, write_checkpoint
-from tests.quantize.conftest import run_build
+from tests.quantize.helpers import run_build
 from tests.quantize.reference import Matrix, keys, llama_quantize, tensors, write_imatrix
 
 

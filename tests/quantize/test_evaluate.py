@@ -17,8 +17,8 @@ from quantize.job import Request
 from quantize.model import load
 from quantize.text import Cut, cut, read_text
 from tests.quantize.checkpoint import Shape, random_weights, write_checkpoint
-from tests.quantize.conftest import run, run_build
 from tests.quantize.forward import Array, forward, log_softmax
+from tests.quantize.helpers import run, run_build
 
 INTO = Cut(300, limit=2)  # more than one call's worth of tokens before and after the middle
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from quantize.gguf_file import Value, read_gguf
 from quantize.job import Request
 from tests.quantize.checkpoint import Shape, edit_json, write_checkpoint
-from tests.quantize.conftest import run_build
+from tests.quantize.helpers import run_build
 
 TINY = Shape(num_hidden_layers=1, hidden_size=64, intermediate_size=96, num_attention_heads=2)
 CARD = """---

@@ -13,9 +13,8 @@ from quantize.errors import RequestError
 from quantize.recipes import Order, make_report, read_report, recipe_name, recipes
 from quantize.text import Cut, read_text
 from tests.quantize.checkpoint import Shape, write_checkpoint
-from tests.quantize.conftest import run
+from tests.quantize.helpers import invoke, output, run
 from tests.quantize.reference import write_imatrix
-from tests.quantize.test_cli import invoke, output
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from quantize.errors import RequestError
 from quantize.job import Request
 from quantize.model import Message, Model, load
 from quantize.text import Cut, Text, bundled, cut, parse_conversations, read_text
-from tests.quantize.conftest import run_build
+from tests.quantize.helpers import run_build
 
 STOP = threading.Event()
 

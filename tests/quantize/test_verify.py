@@ -12,7 +12,7 @@ from quantize.gguf_file import Value, read_gguf
 from quantize.job import Request, prepare
 from quantize.verify import check_keys, verify, verify_against
 from tests.quantize.checkpoint import Shape, edit_json, random_weights, to_bf16, widened, write_safetensors
-from tests.quantize.conftest import run_build
+from tests.quantize.helpers import run_build
 from tests.quantize.reference import write_imatrix
 
 TINY = Shape(num_hidden_layers=1, hidden_size=64, intermediate_size=64, num_attention_heads=2)
