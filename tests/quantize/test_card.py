@@ -10,7 +10,7 @@ from quantize.card import Card, read_card
 from quantize.gguf_file import Value, read_gguf
 from quantize.job import Request, prepare
 from tests.quantize.checkpoint import edit_json
-from tests.quantize.conftest import run_build
+from tests.quantize.helpers import run_build
 
 WHOLE = """---
 license: [mit, apache-2.0]

@@ -19,7 +19,7 @@ from quantize.job import Request, prepare
 from quantize.source import read_shard
 from quantize.verify import check_keys
 from tests.quantize.checkpoint import Shape, write_checkpoint
-from tests.quantize.conftest import run_build
+from tests.quantize.helpers import run_build
 from vibethinker_local.errors import ModelError
 from vibethinker_local.gguf import header
 

@@ -11,7 +11,7 @@ from quantize.gguf_file import Value, read_gguf
 from quantize.job import Request
 from tests.quantize import transformers_checkpoint
 from tests.quantize.checkpoint import random_bits, write_safetensors
-from tests.quantize.conftest import run_build
+from tests.quantize.helpers import run_build
 from tests.quantize.reference import LlamaTokenizer
 
 SAVED = Path(__file__).parent / "saved_by_transformers"
