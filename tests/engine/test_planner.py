@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.test_engine import params, run, tokens
+from tests.engine.helpers import params, run, tokens
 from tests.fakes import ScriptedBackend, mixes
 from vibethinker_local.engine import SequenceId
 from vibethinker_local.engine.backend import Logits, Slice
