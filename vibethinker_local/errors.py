@@ -2,6 +2,7 @@
 
     VibeError                     exit
     ├── UsageError                 2    the problem or the options cannot be used
+    ├── FileError                  2    a file cannot be written: its disk is full, or fails
     ├── SandboxError               2    programs cannot be run: the extra is missing, or it was not set up
     ├── ModelError                 4    the model is missing, broken, foreign, or too large
     └── EngineError                5    the engine failed while it ran
@@ -23,6 +24,10 @@ class UsageError(VibeError):
 
 class SandboxError(VibeError):
     """Programs cannot be run here: the extra `code` is not installed, was not set up, or does not start."""
+
+
+class FileError(VibeError):
+    """A file cannot be written any further: its disk is full, or fails."""
 
 
 class ModelError(VibeError):

@@ -1,12 +1,13 @@
 """Good problems, from wherever they come; bad ones are in test_bad_inputs."""
 
+import errno
 import io
 import sys
 from pathlib import Path
 
 import pytest
 
-from vibethinker_local.errors import UsageError
+from vibethinker_local.errors import FileError, UsageError
 from vibethinker_local.system import files
 
 
@@ -58,3 +59,19 @@ def test_a_megabyte_is_still_read(tmp_path: Path) -> None:
     path.write_bytes(b"x" * (files.MAX_BYTES + 1))
     with pytest.raises(UsageError, match="too long"):
         files.read(str(path), None)
+
+
+@pytest.mark.parametrize(
+    "text", ["\u200b\u200b", "\ufeff", "\u2060 \n\u00ad", "\u3164", "\u2800\t", "\u0301", "\u202e\u2066"]
+)
+def test_text_that_nobody_can_see_is_no_problem(text: str) -> None:
+    with pytest.raises(UsageError, match="has no visible character: there is no problem to solve"):
+        files.read(None, text)
+    assert files.read(None, text + "1 + 1?") == text + "1 + 1?"
+
+
+def test_a_full_disk_is_nobodys_wrong_option() -> None:
+    full, wrong = OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EACCES, "Permission denied")
+    assert isinstance(files.unwritable("x", full, "give another path"), FileError)
+    assert isinstance(files.unwritable("x", wrong, "give another path"), UsageError)
+    assert str(files.unwritable("x", wrong, "do y")) == "x cannot be written (Permission denied): do y."

@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 from vibethinker_local import __version__
 from vibethinker_local.cli import bench, chat, models, sandbox, solve
 from vibethinker_local.cli import eval as eval_commands
-from vibethinker_local.errors import ModelError, SandboxError, UsageError, VibeError
+from vibethinker_local.errors import FileError, ModelError, SandboxError, UsageError, VibeError
 
 
 class Commands(TyperGroup):
@@ -49,7 +49,7 @@ app = typer.Typer(
 def exit_code(error: VibeError) -> int:
     """The contract's exit code of an error."""
     match error:
-        case UsageError() | SandboxError():
+        case UsageError() | FileError() | SandboxError():
             return 2
         case ModelError():
             return 4

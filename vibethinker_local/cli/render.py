@@ -15,10 +15,10 @@ from rich.text import Text
 
 from vibethinker_local.cli import votes_view
 from vibethinker_local.cli.doctor import Check
-from vibethinker_local.errors import UsageError
 from vibethinker_local.events import Solution, SolveEvent
 from vibethinker_local.solving import receipt
 from vibethinker_local.solving.follow import DECISIONS, Place, RunState, summary
+from vibethinker_local.system.files import unwritable
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import Pace, Transfer, left
 
@@ -93,13 +93,13 @@ def _readable(text: str) -> str:
 
 
 def _out(text: str) -> None:
-    """Print to stdout. That nobody reads it any more is fine; that a disk is full is an error."""
+    """Print to stdout. That nobody reads it any more is fine; that it cannot be written is an error."""
     try:
         print(text, flush=True)
     except OSError as error:
         _to_nowhere(sys.stdout)
         if not isinstance(error, BrokenPipeError):
-            raise UsageError(f"Standard output cannot be written: {error.strerror}.") from error
+            raise unwritable("Standard output", error, "send it elsewhere") from error
 
 
 def _to_nowhere(stream: TextIO) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from vibethinker_local.cli.options import Context, Model, Threads
-from vibethinker_local.errors import UsageError
+from vibethinker_local.errors import FileError, UsageError
 from vibethinker_local.events import BudgetName, CacheType, Control, PassMode, Status, VerdictKind
 
 EXITS: dict[Status, int] = {"answered": 0, "no_answer": 3, "failed": 5, "stopped": 130}
@@ -115,7 +115,7 @@ def solve(
             )
         if as_json:
             solution = solver.with_sha256(solution)
-    except UsageError:
+    except (UsageError, FileError):
         raise
     except (Exception, KeyboardInterrupt) as error:
         if as_json:

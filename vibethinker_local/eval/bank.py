@@ -12,11 +12,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
-from vibethinker_local.errors import UsageError
+from vibethinker_local.errors import FileError, UsageError
 from vibethinker_local.eval import problems
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.reliability.claims import CheckedClaim
-from vibethinker_local.system.files import write_atomic
+from vibethinker_local.system.files import unwritable, write_atomic
 
 SCHEMA = 1
 SYNC_SECONDS = 1.0  # between two syncs to the disk: a small model ends hundreds of trajectories in one
@@ -144,7 +144,7 @@ class Writer:
         self._synced = time.monotonic()
 
     def add(self, what: Problem | Entry) -> None:
-        """Raises UsageError if the disk is full, or the file cannot be written for another reason."""
+        """Raises FileError if the disk is full, UsageError if the file cannot be written for another reason."""
         try:
             self._file.write(json.dumps(asdict(what), ensure_ascii=True) + "\n")
             self._file.flush()
@@ -154,7 +154,7 @@ class Writer:
             raise self._failed(error) from error
 
     def close(self) -> None:
-        """Raises UsageError as `add` does."""
+        """Raises as `add` does."""
         try:
             self._sync()
             self._file.close()
@@ -165,8 +165,8 @@ class Writer:
         os.fsync(self._file.fileno())
         self._synced = time.monotonic()
 
-    def _failed(self, error: OSError) -> UsageError:
-        return UsageError(f"The bank {self._path} cannot be written: {error.strerror}.")
+    def _failed(self, error: OSError) -> UsageError | FileError:
+        return unwritable(f"The bank {self._path}", error, "give another --bank")
 
 
 def fitting(bank: Bank, header: Header) -> None:

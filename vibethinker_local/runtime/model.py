@@ -183,7 +183,10 @@ def load(
     recipe = LlamaModel(chosen.path, plan.cells, plan.sequences, threads, options.cache)
     engine = EngineProcess(recipe, connection)
     less = plan.sequences < places or plan.context < min(options.context or chosen.spec.context, header.trained_context)
-    notices = (plan.reason if less else None, engine.info.notice)
+    cells = engine.backend.cells // plan.sequences
+    raised = options.context is not None and cells > options.context
+    least = f"A context of {options.context} tokens is below the least that llama.cpp has: it holds {cells:,}."
+    notices = (plan.reason if less else None, least if raised else None, engine.info.notice)
     return Model(chosen, engine, plan.sequences, tuple(filter(None, notices)))
 
 

@@ -8,6 +8,7 @@ from vibethinker_local.events import Claim, Solution, Trajectory
 
 
 def receipt(solution: Solution) -> dict[str, object]:
+    """The receipt of a run: plain data, ready for JSON. Keys are only ever added."""
     usage, report = solution.usage, solution.report
     if report:
         majority = report.majority

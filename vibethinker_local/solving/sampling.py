@@ -37,10 +37,11 @@ class Budget:
         cells = model.context
         tokens = min(wanted, cells - prompt - after)
         asking = len(model.backend.tokenize(prompts.CLOSE_REASONING + prompts.ASK_ANSWER, special=False))
-        if tokens < asking + 2 * LEAST_TOKENS and tokens < wanted:
+        least = asking + 2 * LEAST_TOKENS
+        if tokens < least and tokens < wanted:
             raise UsageError(
-                f"The problem is too long: it takes {prompt:,} tokens, and the context holds {cells:,}. "
-                "Shorten it, or give a larger --ctx."
+                f"The problem is too long: it takes {prompt:,} tokens, and the context holds {cells:,}, of which "
+                f"{min(least, wanted) + after:,} are kept for the solution. Shorten it, or give a larger --ctx."
             )
         if tokens <= asking + LEAST_TOKENS:
             raise UsageError(f"{tokens} tokens are too few for any solution: give a larger --max-tokens.")

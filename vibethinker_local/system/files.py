@@ -1,12 +1,16 @@
-"""Where a problem comes from: a file, standard input, or the command line. An unusable one gets a sentence."""
+"""Files: a problem's text from wherever it comes, and files that are written whole or not at all."""
 
+import errno
 import os
 import sys
+import unicodedata
 from contextlib import suppress
 from pathlib import Path
 
-from vibethinker_local.errors import UsageError
+from vibethinker_local.errors import FileError, UsageError
 
+# What a disk that is full or fails says; Windows has no quota of that name.
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)})
 MAX_BYTES = 1_000_000  # far more than any context holds
 
 
@@ -36,7 +40,7 @@ def read(file: str | None, text: str | None) -> str:
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Put a file in place, whole or not at all. Raises UsageError."""
+    """Put a text file in place, whole or not at all. Raises UsageError, or FileError for a full or failing disk."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +52,14 @@ def write_atomic(path: Path, text: str) -> None:
     except OSError as error:
         with suppress(OSError):
             new.unlink()
-        raise UsageError(f"{path} cannot be written ({error.strerror or error}): give another path.") from error
+        raise unwritable(path, error, "give another path") from error
+
+
+def unwritable(path: object, error: OSError, advice: str) -> UsageError | FileError:
+    """What to raise for a file that cannot be written; the advice is for a path that was the wrong one."""
+    if error.errno in DISK_ERRORS:
+        return FileError(f"{path} cannot be written: {error.strerror}. Free some space, then try again.")
+    return UsageError(f"{path} cannot be written ({error.strerror or error}): {advice}.")
 
 
 def _as_utf8(text: str) -> str:
@@ -75,8 +86,9 @@ def _decoded(data: bytes, where: str) -> str:
 
 
 def _checked(text: str, where: str) -> str:
-    if not text.strip():
-        raise UsageError(f"{where} is empty: there is no problem to solve.")
+    if not any(map(_is_visible, text)):
+        what = "is empty" if not text.strip() else "has no visible character"
+        raise UsageError(f"{where} {what}: there is no problem to solve.")
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError as error:
@@ -86,3 +98,11 @@ def _checked(text: str, where: str) -> str:
     if size > MAX_BYTES:
         raise UsageError(f"{where} is too long: a problem has at most {MAX_BYTES:,} bytes. Shorten it.")
     return text
+
+
+def _is_visible(character: str) -> bool:
+    """Whether a character leaves a mark on paper: not so spaces, controls, zero-width characters and blank letters."""
+    return unicodedata.category(character)[0] in "LNPS" and character not in _BLANK
+
+
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # fillers of Hangul, and the Braille cell without dots
