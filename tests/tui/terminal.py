@@ -43,7 +43,8 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self._ours)
+        if self._ours >= 0:
+            os.close(self._ours)
         os.close(self._theirs)
 
     def read(self, seconds: float) -> bytes:
@@ -54,8 +55,13 @@ class Terminal:
         self.output += found
         return found
 
-    def write(self, text: str) -> None:
-        os.write(self._ours, text.encode())
+    def write(self, text: str | bytes) -> None:
+        os.write(self._ours, text.encode() if isinstance(text, str) else text)
+
+    def hang_up(self) -> None:
+        """Close the terminal's window, as it were."""
+        os.close(self._ours)
+        self._ours = -1
 
     def until(self, text: str, seconds: float = 30.0) -> float:
         """Wait for text that is painted after what was waited for last; seconds until it came."""

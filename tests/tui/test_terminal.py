@@ -1,6 +1,7 @@
 """The chat in a real terminal: it starts, quits in mid-decode, dies, and is there again."""
 
 import os
+import random
 import signal
 import sys
 import time
@@ -24,10 +25,35 @@ def last_turn(folder: Path) -> Turn:
     return store.turns(store.recent()[0].id)[-1]
 
 
-def test_quitting_in_mid_decode(tmp_path: Path) -> None:
+# Keys that end the chat or lay it to sleep; and the palette, where enter may be anything.
+ENDING = {0x03, 0x04, 0x10, 0x11, 0x1A}
+CUT = [
+    b"\x1b[200~half a paste",
+    b"\x1b[<0;10;2",
+    b"\x1b[M\xff\xfe\xfd",
+    b"\xf0\x9f\x98",
+    b"\x1b[99999999999;5u",
+    b"\x1b[",
+]
+
+
+def test_any_bytes_and_quitting_in_mid_decode(tmp_path: Path) -> None:
+    choice = random.Random(16)
+    every = [bytes([byte]) for byte in range(256) if byte not in ENDING]
+    pairs = [first + second for first, second in zip(choice.sample(every, 120), choice.sample(every, 120), strict=True)]
     with program(tmp_path) as terminal:
         terminal.until("sk a problem")
         terminal.write("go\r")
+        terminal.until("thinking")
+        for at, data in enumerate([*every, *pairs, *CUT]):
+            terminal.write(data)
+            if at % 8 == 0:
+                terminal.rest(0.01)
+        terminal.rest(2.5)  # after which a paste without an end is over
+        for key in ("\x1b", "\x1b", "\x15"):  # out of whatever has been opened
+            terminal.write(key)
+            terminal.rest(0.3)
+        terminal.write("\x0eagain\r")
         terminal.until("thinking")
         terminal.rest(0.5)
         terminal.write("\x11")
@@ -35,8 +61,19 @@ def test_quitting_in_mid_decode(tmp_path: Path) -> None:
         assert terminal.process.returncode == 0
         assert terminal.restored
         assert seconds < 5  # about 0.3 on a quiet machine
+    turn = last_turn(tmp_path)
+    assert (turn.question.split("\n")[-1], turn.status) == ("again", "stopped")
+    assert turn.reasoning.startswith("We need the number of divisors")
+
+
+def test_a_terminal_that_is_gone_ends_the_chat(tmp_path: Path) -> None:
+    with program(tmp_path) as terminal:
+        terminal.until("sk a problem")
+        terminal.write("go\r")
+        terminal.until("thinking")
+        terminal.hang_up()
+        assert terminal.process.wait(30) == 1
     assert last_turn(tmp_path).status == "stopped"
-    assert last_turn(tmp_path).reasoning.startswith("We need the number of divisors")
 
 
 def test_a_killed_chat_has_kept_all_but_the_last_second(tmp_path: Path) -> None:

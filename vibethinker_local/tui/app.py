@@ -4,6 +4,7 @@ import asyncio
 import gc
 import secrets
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,8 +13,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 
+from textual import constants
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.events import Event, Paste
 from textual.screen import Screen
 
 from vibethinker_local.errors import VibeError
@@ -69,6 +73,13 @@ class ChatApp(App[None], inherit_bindings=False):
         self.stylesheet.set_variables(self.get_css_variables())
         self.set_keymap(dict(keys))
 
+    def get_driver_class(self) -> type[Driver]:
+        if sys.platform == "win32" or constants.DRIVER:
+            return super().get_driver_class()
+        from vibethinker_local.tui.driver import TerminalDriver
+
+        return TerminalDriver
+
     def on_mount(self) -> None:
         self.push_screen(Chat(self.session))
         for name in ("SIGTERM", "SIGHUP"):  # the terminal is given back in order also then
@@ -108,6 +119,11 @@ class ChatApp(App[None], inherit_bindings=False):
             where = self if hasattr(self, f"action_{action.id}") and action.id in ("quit", "dark") else self.chat
             help_text = f"{action.help}  {key}".rstrip()
             yield SystemCommand(action.title, help_text, getattr(where, f"action_{action.id}"))
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, Paste) and not self.app_focus:  # a file dropped on a window that is not in front
+            self.app_focus = True  # gives the prompt the focus back, as a key does
+        await super().on_event(event)
 
     def action_dark(self) -> None:
         self.theme = LIGHT.name if self.current_theme.dark else DARK.name

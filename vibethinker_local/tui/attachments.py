@@ -27,7 +27,12 @@ def read(path: str) -> Attachment:
         file = file.expanduser()
     if not file.is_file() and not file.is_dir():  # a pipe might never end
         raise UsageError(f"There is no file {file}: check the path.")
-    return Attachment(file.name, files.read(str(file.absolute()), None))
+    return Attachment(file.name, with_newlines(files.read(str(file.absolute()), None)))
+
+
+def with_newlines(text: str) -> str:
+    """A text whose lines end in a newline, whichever way they ended before."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def with_attachments(question: str, attachments: list[Attachment]) -> str:

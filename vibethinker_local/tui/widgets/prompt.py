@@ -4,6 +4,8 @@ from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
+from vibethinker_local.tui.attachments import with_newlines
+
 PASTE_CHARACTERS, PASTE_LINES = 4000, 80  # a longer paste becomes an attachment
 NEWLINES = ("ctrl+j", "shift+enter", "alt+enter")
 
@@ -83,6 +85,7 @@ class Prompt(TextArea):
         return True
 
     async def _on_paste(self, event: events.Paste) -> None:
+        event.text = with_newlines(event.text)  # most terminals paste carriage returns
         if len(event.text) > PASTE_CHARACTERS or event.text.count("\n") > PASTE_LINES:
             event.stop()
             event.prevent_default()
