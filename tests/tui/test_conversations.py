@@ -91,10 +91,10 @@ def test_regenerate_and_edit(tmp_path: Path) -> None:
             await chat.pilot.press("f6")
             assert prompt(chat).text == "a question"
             assert "second answer" in chat.shown
-            assert "enter replaces the last question" in chat.shown
+            assert "enter asks this as another version" in chat.shown
             await chat.pilot.press("escape")
             assert prompt(chat).text == ""
-            assert "enter replaces" not in chat.shown
+            assert "another version" not in chat.shown
             await chat.pilot.press("f6", *"!", "enter")
             await chat.until(lambda: len(chat.solver.requests) == 3 and not chat.app.session.live)
             assert "second answer" in chat.shown  # of the third request: the script's last

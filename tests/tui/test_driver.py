@@ -12,7 +12,6 @@ if sys.platform == "win32":
 
 from vibethinker_local.tui.driver import Input
 
-
 BAD = "replacement_character"
 
 

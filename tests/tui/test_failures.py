@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, prompt, reply, run
+from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, reply, run
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.events import Wrote
+from vibethinker_local.tui.store import Store
 
 
 def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
@@ -95,25 +96,41 @@ def test_a_disk_that_is_full_is_said_once_and_the_conversation_goes_on(tmp_path:
     async def test() -> None:
         pause = Pause()
         async with chatting(tmp_path, ScriptedSolver([reply("one two three", "7", pause=pause, at=2)])) as chat:
-            store = chat.app.session.store
+            disk = chat.app.session.store._db._db
             await chat.ask("go", wait=False)
             await chat.reach(pause)
-            store._db.execute("PRAGMA query_only = ON")  # as good as full
+            disk.execute("PRAGMA max_page_count = 1")  # as many as there are, that is
+            chat.app.session.live.unsaved.append((True, "x" * 100_000))  # type: ignore[union-attr]
+            await chat.until(lambda: "cannot be kept" in chat.shown)
             pause.go.set()
-            await chat.until(lambda: "cannot be kept" in chat.shown)
             await chat.until(lambda: not chat.app.session.live)
+            await chat.ask("x" * 50_000)  # is answered, too
+            assert [turn.id for turn in chat.app.session.turns] == [1, 0]
             chat.app.clear_notifications()
-            prompt(chat).insert("and again")
-            await chat.pilot.press("enter")
-            await chat.until(lambda: "cannot be kept" in chat.shown)
-            assert prompt(chat).text == "and again"
-            await chat.pilot.press("f5", "f2", "f8", "f8")
-            assert "cannot be kept" in chat.shown
-            await chat.pilot.press("f2", "!", "enter", "escape")
-            assert [turn.question for turn in chat.app.session.turns] == ["go"]
-            store._db.execute("PRAGMA query_only = OFF")
-            await chat.pilot.press("enter")
-            await chat.until(lambda: len(chat.app.session.turns) == 2 and not chat.app.session.live)
+            await chat.pilot.press("f5")
+            await chat.until(lambda: len(chat.solver.requests) == 3 and not chat.app.session.live)
+            assert "cannot be kept" not in chat.shown  # it was said
+            disk.execute("PRAGMA max_page_count = 1000000")
+            await chat.until(lambda: not chat.app.session.unkept)
+            (conversation,) = Store(tmp_path / "chat.db").recent()
+            turns = Store(tmp_path / "chat.db").turns(conversation.id)
+            assert [turn.answer for turn in turns] == ["7", "7"]
+
+    run(test)
+
+
+def test_a_damaged_file_is_said_and_the_conversations_are_there(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.ask("first question")
+        data = (tmp_path / "chat.db").read_bytes()
+        (tmp_path / "chat.db").write_bytes(data[:-4096])
+        async with chatting(tmp_path) as chat:
+            await chat.until(lambda: "chat.db was damaged" in chat.shown)
+            await chat.pilot.press("f2", "enter")
+            await chat.until(lambda: "first question" in chat.shown)
+            await chat.ask("go on")
+            assert len(chat.app.session.turns) == 2
 
     run(test)
 

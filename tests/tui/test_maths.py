@@ -36,6 +36,11 @@ LINES = [
     (r"\displaystyle\mathrm{d}x", "dx"),
     (r"\operatorname{lcm}(a,b)", "lcm(a, b)"),
     (r"n!", "n!"),
+    (r"a\phantom{bc}d", "a  d"),
+    (r"x + \hphantom{10}3", "x +   3"),
+    (r"\vphantom{\frac12}y + \smash[b]{z}", "y + z"),
+    (r"2\pi*r + \alpha*\beta", "2π * r + α * β"),
+    (r"\operatorname*{lcm}(a, b)\hspace*{1cm}\tag*{A}", "lcm(a, b)  A"),
 ]
 
 
@@ -57,6 +62,10 @@ def test_what_is_boxed_is_marked() -> None:
         (r"\begin{bmatrix}1&-2\\30&4\end{bmatrix}", ["⎡1   −2⎤", "⎣30  4 ⎦"]),
         (r"\begin{cases}1&x>0\\0&x\le 0\end{cases}", ["⎧ 1  x > 0", "⎩ 0  x ≤ 0"]),
         (r"\sum_{k=0}^{n} k", [" n", " ∑  k", "k=0"]),
+        (r"\begin{pmatrix*}[r]1&-2\\30&4\end{pmatrix*}", ["⎛1   −2⎞", "⎝30  4 ⎠"]),
+        (r"\begin{pmatrix}[1]&2\end{pmatrix}", ["([1]  2)"]),
+        (r"\begin{array}[t]{cc}1&2\end{array}", ["1  2"]),
+        (r"\begin{alignat*}{2}x&=1\\\phantom{x}&=2\end{alignat*}", ["x = 1", "  = 2"]),
         (r"\boxed{84}", ["┌────┐", "│ 84 │", "└────┘"]),
         (r"\left(\frac{1}{2}\right)^n", ["⎛ 1 ⎞ⁿ", "⎜───⎟", "⎝ 2 ⎠"]),
         (r"a \\ b", ["a", "b"]),

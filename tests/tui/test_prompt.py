@@ -9,12 +9,13 @@ from textual import events
 from tests.tui.fakes import chatting, prompt, run
 from tests.tui.scenes import EVIL
 from vibethinker_local.errors import UsageError
-from vibethinker_local.tui.attachments import Attachment, read
+from vibethinker_local.tui.attachments import label, read
+from vibethinker_local.tui.store import Attachment
 
 
 def test_the_end_of_a_line_begins_no_other() -> None:
-    assert Attachment("a", "x\ny\n").label == "a (2 lines)"
-    assert Attachment("a", "xy\n").label == "a (3 characters)"
+    assert label(Attachment("a", "x\ny\n")) == "a · 2 lines"
+    assert label(Attachment("a", "xy\n")) == "a · 3 characters"
 
 
 def test_how_a_file_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +38,7 @@ def test_a_file_is_attached(tmp_path: Path) -> None:
             await chat.pilot.press("f3", "escape", "f3")
             chat.app.screen.query_one("Input").insert_text_at_cursor(str(tmp_path / "code.py"))  # type: ignore[attr-defined]
             await chat.pilot.press("enter")
-            assert "+ code.py (2 lines)" in chat.shown
+            assert "+ code.py · 2 lines" in chat.shown
             await chat.ask("What does it print?")
             question = chat.solver.requests[0].question
             assert question.startswith("code.py:\n````\nprint('```')\n")
@@ -56,11 +57,10 @@ def test_pastes_short_and_long(tmp_path: Path) -> None:
             chat.app.post_message(events.Paste("x" * 1_000_000))
             await chat.pilot.pause()
             assert prompt(chat).text == "two\nlines"
-            assert "+ pasted text (1,000,000 characters)" in chat.shown
+            assert "+ pasted text · 1,000,000 characters" in chat.shown
             await chat.pilot.press("enter")
             await chat.until(lambda: len(chat.app.session.turns) == 1)
             assert len(chat.solver.requests[0].question) > 1_000_000
-            assert "characters in all" in chat.shown
             chat.app.post_message(events.Paste("y\n" * 500))
             await chat.pilot.pause()
             chat.app.chat.action_detach()

@@ -15,7 +15,7 @@ import pytest
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.tui import export
-from vibethinker_local.tui.store import Store, Turn, title
+from vibethinker_local.tui.store import Attachment, Store, Turn, title
 
 HOSTILE = [
     '"',
@@ -84,8 +84,7 @@ def test_list_search_rename_delete(store: Store) -> None:
 
 def test_an_answer_is_found_anew_after_it_was_replaced(store: Store) -> None:
     conversation, turn = asked(store, "Q", "first")
-    store.remove_turn(turn)
-    asked(store, "Q", "second", conversation)
+    store.finish(Turn("Q", "mini", 7, turn, answer="second", status="answered"))
     assert store.search("first") == []
     assert [found.id for found in store.search("second")] == [conversation]
 
@@ -156,15 +155,40 @@ def test_two_writers_at_once(tmp_path: Path) -> None:
     assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_a_file_that_is_none_of_ours(tmp_path: Path) -> None:
-    (tmp_path / "chat.db").write_bytes(b"not a database, but long enough to be taken for one" * 99)
-    with pytest.raises(UsageError, match=r"chat\.db cannot be used \(file is not a database\)"):
-        Store(tmp_path / "chat.db")
-    with pytest.raises(UsageError, match="cannot be used"):
-        Store(tmp_path / "chat.db" / "below" / "a file")
-    sqlite3.connect(tmp_path / "newer.db").execute("PRAGMA user_version = 99").connection.close()
-    with pytest.raises(UsageError, match="newer version"):
-        Store(tmp_path / "newer.db")
+def test_versions_and_branches(store: Store) -> None:
+    conversation, first = asked(store, "Q1", "A1")
+    _, second = asked(store, "Q2", "A2", conversation)
+
+    def again(question: str, parent: int) -> int:
+        return store.begin(Turn(question, parent=parent), conversation)[1]
+
+    def shown() -> list[tuple[str, tuple[int, ...]]]:
+        return [(turn.question, turn.versions) for turn in store.turns(conversation)]
+
+    regenerated = again("Q2", first)
+    assert shown() == [("Q1", (first,)), ("Q2", (second, regenerated))]
+    edited = again("Q1, edited", 0)
+    assert shown() == [("Q1, edited", (first, edited))]
+    asked(store, "Q3", "A3", conversation)
+    assert [question for question, _ in shown()] == ["Q1, edited", "Q3"]
+    assert store.versions(edited) == (first, edited)
+    store.show(conversation, first)  # of what follows it, the newest
+    assert [question for question, _ in shown()] == ["Q1", "Q2"]
+    assert store.turns(conversation)[-1].id == regenerated
+    store.show(conversation, second)
+    assert [turn.answer for turn in store.turns(conversation)] == ["A1", "A2"]
+    store.show(conversation, 99)  # there is none
+    assert [turn.answer for turn in store.turns(conversation)] == ["A1", "A2"]
+    assert len(store.all_turns(conversation)) == 5
+
+
+def test_what_is_attached_is_kept_and_names_a_question_without_words(store: Store) -> None:
+    attached = (Attachment("app.py", "import app"), Attachment("pasted text", "1\n2"))
+    conversation, _ = store.begin(Turn("", attachments=attached), None)
+    (turn,) = store.turns(conversation)
+    assert turn.attachments == attached
+    assert store.recent()[0].title == "app.py"
+    assert store.search("import") == []
 
 
 def test_export(store: Store, tmp_path: Path) -> None:
@@ -179,8 +203,13 @@ def test_export(store: Store, tmp_path: Path) -> None:
     assert "> Why?\n> Really: ```x```" in text
     assert "\n`````text\na ```` b\n`````\n" in text
     assert "Because **so**." in text
-    data = json.loads(export.export(listed, store.turns(conversation), "json", tmp_path / "out").read_text("utf-8"))
-    assert data["turns"][0]["answer"] == "Because **so**."
+    _, again = store.begin(Turn("Why not?", parent=0, attachments=(Attachment("a.txt", "x\ny"),)), conversation)
+    data = json.loads(export.export_stored(store, listed, "json", tmp_path / "out").read_text("utf-8"))
+    assert [turn["question"] for turn in data["turns"]] == ["Why not?"]
+    assert [turn["answer"] for turn in data["other_versions"]] == ["Because **so**."]
+    assert data["turns"][0]["versions"] == [turn, again]
+    text = export.markdown(listed, store.turns(conversation))
+    assert "> Why not?\n\n<details><summary>a.txt · 2 lines</summary>\n\n```text\nx\ny\n```\n" in text
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["why-2.md", "why.json", "why.md"]
     with pytest.raises(UsageError, match="cannot be written"):
         export.export(listed, [], "json", first)

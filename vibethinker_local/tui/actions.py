@@ -24,8 +24,18 @@ ANSWERING = (
     Action("stop", "escape", "Stop", "End the run; what has been written stays."),
     Action("answer_now", "ctrl+g", "Answer now", "Close the reasoning and answer from what has been thought so far."),
     Action("reasoning", "ctrl+o", "Open or fold the reasoning", "Show what the model thought before its last answer."),
-    Action("regenerate", "f5", "Regenerate", "Ask the last question again. A vote that was cut off goes on."),
-    Action("edit", "f6", "Edit the last question", "Take the last question into the prompt; enter replaces it."),
+    Action(
+        "regenerate",
+        "f5",
+        "Regenerate",
+        "Answer the last question once more; what is there stays. A vote that was cut off goes on.",
+    ),
+    Action(
+        "edit",
+        "f6",
+        "Edit the last question",
+        "Take the last question into the prompt; enter asks it as another version.",
+    ),
 )
 CONVERSATIONS = (
     Action("new", "ctrl+n", "New conversation", "Leave this one as it is and begin another."),

@@ -100,11 +100,16 @@ class ChatApp(App[None], inherit_bindings=False):
         try:
             self.session.loaded()
         except VibeError as error:
-            if self.is_running:
-                self.call_later(self.chat.failed_to_load, error)
-            return
+            self._later(self.chat.failed_to_load, error)
+        else:
+            self._later(self.chat.load)
+        if not self.session.store.is_sound():
+            self._later(self.session.store.renew)
+
+    def _later(self, do: Callable[..., object], *values: object) -> None:
+        """Do something on the app's thread, if it is still there."""
         if self.is_running:
-            self.call_later(self.chat.load)
+            self.call_later(do, *values)
 
     @property
     def chat(self) -> Chat:

@@ -1,23 +1,20 @@
-"""Files and long pastes that go with a question, as text in front of it."""
+"""Files and long pastes that go with a question: read, described, and as the model gets them."""
 
+import re
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.system import files
-from vibethinker_local.tui.export import fence_for
+from vibethinker_local.tui.store import Attachment
 
 
-@dataclass(frozen=True)
-class Attachment:
-    name: str
-    text: str
-
-    @property
-    def label(self) -> str:
-        lines = self.text.strip().count("\n") + 1
-        return f"{self.name} ({lines:,} lines)" if lines > 1 else f"{self.name} ({len(self.text):,} characters)"
+def label(attachment: Attachment) -> str:
+    """What it is called, and how long it is."""
+    lines = attachment.text.strip().count("\n") + 1
+    size = f"{lines:,} lines" if lines > 1 else f"{len(attachment.text):,} characters"
+    return f"{attachment.name} · {size}"
 
 
 def read(path: str) -> Attachment:
@@ -35,10 +32,15 @@ def with_newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def with_attachments(question: str, attachments: list[Attachment]) -> str:
+def with_attachments(question: str, attachments: Sequence[Attachment]) -> str:
     """The question as the model gets it: what is attached comes first, fenced and named."""
     parts = []
     for one in attachments:
         fence = fence_for(one.text)
         parts.append(f"{one.name}:\n{fence}\n{one.text.strip()}\n{fence}")
     return "\n\n".join([*parts, question.strip()]).strip()
+
+
+def fence_for(text: str) -> str:
+    """A code fence that no line of a text closes."""
+    return "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))

@@ -1,24 +1,32 @@
 """A conversation as a file: Markdown to read, JSON to compute with. Written whole or not at all."""
 
+import html
 import json
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from vibethinker_local.errors import UsageError
-from vibethinker_local.tui.store import Listed, Turn
+from vibethinker_local.tui.attachments import fence_for, label
+from vibethinker_local.tui.store import Listed, Store, Turn
 
 Format = Literal["markdown", "json"]
 SUFFIXES: dict[Format, str] = {"markdown": ".md", "json": ".json"}
 
 
-def export(conversation: Listed, turns: list[Turn], form: Format, folder: Path) -> Path:
-    """Write a conversation into a folder, under a name that is free, and return the path. Raises UsageError."""
-    text = markdown(conversation, turns) if form == "markdown" else as_json(conversation, turns)
+def export(
+    conversation: Listed, turns: Sequence[Turn], form: Format, folder: Path, others: Sequence[Turn] = ()
+) -> Path:
+    """Write a conversation into a folder, under a name that is free, and return the path. Raises UsageError.
+
+    `turns` are those that are shown; the `others`, earlier versions, go into JSON alone.
+    """
+    text = markdown(conversation, turns) if form == "markdown" else as_json(conversation, turns, others)
     stem = re.sub(r"[^\w]+", "-", conversation.title).strip("-").lower()[:40].rstrip("-") or "conversation"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,36 +48,47 @@ def export(conversation: Listed, turns: list[Turn], form: Format, folder: Path) 
         raise UsageError(f"{folder} cannot be written ({error.strerror}): go to another folder.") from error
 
 
-def markdown(conversation: Listed, turns: list[Turn]) -> str:
+def export_stored(store: Store, conversation: Listed, form: Format, folder: Path) -> Path:
+    """Write a conversation of a store into a folder, and return the path. Raises UsageError."""
+    turns = store.turns(conversation.id)
+    shown = {turn.id for turn in turns}
+    others = [turn for turn in store.all_turns(conversation.id) if turn.id not in shown]
+    return export(conversation, turns, form, folder, others)
+
+
+def markdown(conversation: Listed, turns: Sequence[Turn]) -> str:
     """Questions as quotations, the reasoning folded, answers as the model wrote them."""
     parts = [f"# {conversation.title}\n"]
     for turn in turns:
         parts.append("\n".join(f"> {line}".rstrip() for line in turn.question.splitlines()) + "\n")
+        parts += [_folded(label(one), one.text.strip()) for one in turn.attachments]
         if turn.reasoning:
             summary = f"Thought for {turn.reasoning_tokens:,} tokens" if turn.reasoning_tokens else "Reasoning"
-            fence = fence_for(turn.reasoning)
-            parts.append(
-                f"<details><summary>{summary}</summary>\n\n{fence}text\n{turn.reasoning}\n{fence}\n\n</details>\n"
-            )
+            parts.append(_folded(summary, turn.reasoning))
         parts.append((turn.answer or f"*{turn.status.replace('_', ' ')}*") + "\n")
         parts.append(f"<sub>{turn.model} · seed {turn.seed} · {turn.tokens:,} tokens · {turn.seconds:.1f} s</sub>\n")
     return "\n".join(parts)
 
 
-def fence_for(text: str) -> str:
-    """A code fence that no line of a text closes."""
-    return "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+def _folded(summary: str, text: str) -> str:
+    fence = fence_for(text)
+    return f"<details><summary>{html.escape(summary)}</summary>\n\n{fence}text\n{text}\n{fence}\n\n</details>\n"
 
 
-def as_json(conversation: Listed, turns: list[Turn]) -> str:
+def as_json(conversation: Listed, turns: Sequence[Turn], others: Sequence[Turn] = ()) -> str:
     """Everything that is known, schema 1."""
     data = {
         "schema": 1,
         "title": conversation.title,
         "updated": _moment(conversation.updated),
-        "turns": [asdict(turn) | {"created": _moment(turn.created)} for turn in turns],
+        "turns": [_known(turn) for turn in turns],
+        "other_versions": [_known(turn) for turn in others],
     }
     return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+
+
+def _known(turn: Turn) -> dict[str, object]:
+    return asdict(turn) | {"created": _moment(turn.created)}
 
 
 def _moment(seconds: float) -> str:

@@ -40,6 +40,7 @@ class Live:
     fresh_answer: list[str] = field(default_factory=list)
     unsaved: list[tuple[bool, str]] = field(default_factory=list)
     replaced: bool = False  # the answer shown so far is void: show `answer` from its beginning
+    rewritten: bool = False  # so are the pieces that were saved
     provisional: bool = False  # an answer of a vote that is not decided
     solution: Solution | None = None
     began: float = 0.0
@@ -87,7 +88,8 @@ class Live:
     def _wrote(self, event: Wrote) -> None:
         if event.retracts:
             self.reasoning += self.answer
-            self.answer, self.fresh_answer, self.replaced = [], [], True
+            self.answer, self.fresh_answer = [], []
+            self.replaced = self.rewritten = True
         if event.reasoning:
             self.phase, self.reasoning_tokens = "thinking", event.tokens
             self.reasoning.append(event.text)
@@ -113,7 +115,8 @@ class Live:
             self._show(event.index, event.trajectory.text)
 
     def _show(self, index: int, text: str) -> None:
-        self.shown, self.answer, self.fresh_answer, self.replaced = index, [text], [text], True
+        self.shown, self.answer, self.fresh_answer = index, [text], [text]
+        self.replaced = self.rewritten = True
 
     def _finished(self, solution: Solution) -> None:
         self.solution, self.phase, self.provisional = solution, "done", False

@@ -1,17 +1,18 @@
 """What goes on in the chat, without its screen: the conversation, the run under way, the model behind it."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vibethinker_local.errors import UsageError, VibeError
 from vibethinker_local.events import Exchange, SolveEvent
 from vibethinker_local.solving.follow import RunState
+from vibethinker_local.tui.attachments import with_attachments
 from vibethinker_local.tui.live import Live
 from vibethinker_local.tui.run import Run
 from vibethinker_local.tui.solver import Request, Solver
-from vibethinker_local.tui.store import Listed, Store, Turn
+from vibethinker_local.tui.store import Attachment, Listed, Store, Turn
 
 if TYPE_CHECKING:
     from vibethinker_local.events import Control
@@ -34,6 +35,7 @@ class Session:
         self.tally: RunState | None = None
         self.solver: Solver | None = None
         self.unkept: str | None = None  # why what was written last is not on the disk
+        self._late: list[Turn] = []  # finished turns that are not on the disk yet
         self.reliable, self.budget = False, "standard"
         self._load, self._seeds = load, seeds
         self._loading = threading.Lock()
@@ -58,20 +60,35 @@ class Session:
 
     # A run
 
-    def ask(self, question: str, arrived: Callable[[], object]) -> Live:
-        """Begin to answer; `arrived` is called on another thread when `take` has something. Raises UsageError."""
+    def ask(
+        self,
+        question: str,
+        arrived: Callable[[], object],
+        *,
+        attachments: Sequence[Attachment] = (),
+        place: int | None = None,
+    ) -> Live:
+        """Begin to answer; `arrived` is called on another thread when `take` has something.
+
+        With a `place` among the turns, this is a further version of the turn there, which is kept, with what follows.
+        """
         assert self.live is None
         seed = self._seeds()
-        earlier = tuple(Exchange(turn.question, turn.answer) for turn in self.turns if turn.answer)
-        request = Request(question, seed, earlier, self.reliable, self.budget)
+        self.turns = self.turns[:place]
+        earlier = tuple(
+            Exchange(with_attachments(turn.question, turn.attachments), turn.answer)
+            for turn in self.turns
+            if turn.answer
+        )
+        request = Request(with_attachments(question, attachments), seed, earlier, self.reliable, self.budget)
 
         def begin(control: "Control") -> Iterator[SolveEvent]:
             solver = self.loaded()
             return solver.solve(replace(request, earlier=() if solver.alone else earlier), control)
 
         name = self.solver.identity.name if self.solver else ""
-        self.conversation, turn = self.store.begin(Turn(question, name, seed), self.conversation)
-        self.live = Live(Turn(question, name, seed, turn), self.clock)
+        self.live = Live(Turn(question, name, seed, attachments=tuple(attachments)), self.clock)
+        self.save()
         self.tally = RunState(self.clock)
         self._run = Run(begin, arrived)
         self._run.start()
@@ -90,37 +107,46 @@ class Session:
         assert self.tally
         events, ended, error = self._run.take()
         for event in events:
-            replaced = self.live.replaced
             self.live.apply(event)
             self.tally.apply(event)
             self.live.seconds_left = self.tally.seconds_left
-            if self.live.replaced and not replaced:
-                self._save_anew()
         return ended, error
 
     def save(self) -> None:
-        """Keep what was written since the last call, or was not kept then."""
-        live = self.live
-        if live and live.unsaved:
-            turn, pieces = live.turn.id, live.unsaved
-            if self._kept(lambda: self.store.append(turn, pieces)):
-                pieces.clear()
-
-    def _save_anew(self) -> None:
-        assert self.live
-        self.live.unsaved.clear()
-        turn, pieces = self.live.turn.id, [(True, "".join(self.live.reasoning)), (False, "".join(self.live.answer))]
-        self._kept(lambda: self.store.replace(turn, pieces))
-
-    def _kept(self, write: Callable[[], None]) -> bool:
-        """Whether something is on the disk now. If not, the conversation goes on, and `unkept` says why."""
+        """Keep what was written since the last call, or could not be kept then; `unkept` says why it still cannot."""
         try:
-            write()
+            while self._late:
+                self._late[0] = self._begun(self._late[0])
+                self.store.finish(self._late[0])
+                self._late.pop(0)
+            if self.live:
+                self.live.turn = self._begun(self.live.turn)
+                self._save_pieces(self.live)
         except UsageError as error:
             self.unkept = str(error)
-            return False
-        self.unkept = None
-        return True
+        else:
+            self.unkept = None
+
+    def _begun(self, turn: Turn) -> Turn:
+        """The turn as it stands on the disk, behind the one before it. Raises UsageError."""
+        if turn.id:
+            return turn
+        at = next((at for at, one in enumerate(self.turns) if one is turn), len(self.turns))
+        parent = self.turns[at - 1].id if at else 0
+        turn = replace(turn, parent=parent)
+        self.conversation, id = self.store.begin(turn, self.conversation)
+        begun = replace(turn, id=id, versions=self.store.versions(id))
+        self.turns[at : at + 1] = [begun] * (at < len(self.turns))
+        return begun
+
+    def _save_pieces(self, live: Live) -> None:
+        """Raises UsageError."""
+        if live.rewritten:
+            self.store.replace(live.turn.id, [(True, "".join(live.reasoning)), (False, "".join(live.answer))])
+        elif live.unsaved:
+            self.store.append(live.turn.id, live.unsaved)
+        live.rewritten = False
+        live.unsaved.clear()
 
     def _end(self, failure: str = "") -> Turn:
         assert self.live
@@ -129,13 +155,18 @@ class Session:
         turn = live.finished(failure)
         if live.solution:
             seed = live.solution.seeds[0] if live.solution.seeds else turn.seed  # another one if a run was resumed
-            turn = replace(turn, model=live.solution.model.name, seed=seed)
-        self._kept(lambda: self.store.finish(turn))
-        self.turns.append(turn)
+            identity = live.solution.model
+            turn = replace(turn, model=identity.name, quant=identity.quant or "", seed=seed)
+        self._finish(turn)
         if turn.status == "failed" and self.solver and not failure:  # the engine has died: a new one is needed
             self.solver.close()
             self.solver = None
-        return turn
+        return self.turns[-1]
+
+    def _finish(self, turn: Turn) -> None:
+        self.turns.append(turn)
+        self._late.append(turn)
+        self.save()
 
     def stop(self) -> None:
         if self._run:
@@ -148,18 +179,24 @@ class Session:
     # Conversations
 
     def new(self) -> None:
-        self.conversation, self.turns, self.tally, self.last = None, [], None, None
+        self._leave()
+        self.conversation, self.turns = None, []
 
     def open(self, conversation: int) -> None:
-        self.conversation, self.turns, self.tally = conversation, self.store.turns(conversation), None
-        self.last = None
+        self._leave()
+        self.conversation, self.turns = conversation, self.store.turns(conversation)
 
-    def take_back(self) -> str | None:
-        """Remove the last turn and return its question. Raises UsageError."""
-        if self.live or not self.turns:
-            return None
-        self.store.remove_turn(self.turns[-1].id)
-        return self.turns.pop().question
+    def _leave(self) -> None:
+        assert self.live is None
+        self.save()
+        self._late.clear()  # what cannot be kept has been said
+        self.tally = self.last = None
+
+    def show_version(self, turn: int) -> None:
+        """Show the branch that a turn of this conversation is in. Raises UsageError."""
+        assert self.conversation is not None
+        self.store.show(self.conversation, turn)
+        self.open(self.conversation)
 
     def history(self) -> list[str]:
         """What was asked before, anywhere, the oldest first."""
@@ -175,8 +212,8 @@ class Session:
             self._apply()
             turn = self.live.finished()
             turn = turn if self.live.solution else replace(turn, status="stopped")
-            self._kept(lambda: self.store.finish(turn))
             self.live = self._run = None
+            self._finish(turn)
         if self.solver:
             self.solver.close()
         self.store.close()

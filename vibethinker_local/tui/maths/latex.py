@@ -53,6 +53,13 @@ class Boxed:
 
 
 @dataclass(frozen=True)
+class Phantom:
+    """Room for something that is not shown."""
+
+    body: "Node"
+
+
+@dataclass(frozen=True)
 class Accent:
     body: "Node"
     mark: str  # a combining character
@@ -75,7 +82,7 @@ class Grid:
     aligned: bool  # columns alternate right and left, as equations do
 
 
-Node = Symbol | Row | Scripts | Fraction | Root | Boxed | Accent | Fenced | Grid
+Node = Symbol | Row | Scripts | Fraction | Root | Boxed | Phantom | Accent | Fenced | Grid
 
 FENCES = {
     "matrix": ("", ""),
@@ -90,10 +97,11 @@ FENCES = {
     "rcases": ("", "}"),
 }
 ALIGNED = frozenset(
-    "aligned align align* alignat gather gather* gathered equation equation* split multline eqnarray".split()
+    "aligned align alignat alignedat flalign gather gathered equation split multline multlined eqnarray".split()
 )
-ENVIRONMENTS = frozenset(FENCES) | ALIGNED
-_TOKEN = re.compile(r"\\[a-zA-Z]+\*?|\\.|\s+|\d{1,3}(?:,\d{3})+(?!\d)|.", re.DOTALL)
+ENVIRONMENTS = frozenset(f"{name}{star}" for name in (*FENCES, *ALIGNED) for star in ("", "*"))
+STARRED = r"operatorname|hspace|vspace|tag"  # commands with a star of their own; after others it is a product's
+_TOKEN = re.compile(rf"\\(?:{STARRED})\*|\\[a-zA-Z]+|\\.|\s+|\d{{1,3}}(?:,\d{{3}})+(?!\d)|.", re.DOTALL)
 _OPERATORS: dict[str, Kind] = {
     "+": "binary",
     "-": "binary",
@@ -276,14 +284,25 @@ class _Reader:
             return _mapped(self._argument(), symbols.ALPHABETS[name])
         if name in symbols.ACCENTS:
             return Accent(self._argument(), symbols.ACCENTS[name])
+        if name in ("phantom", "hphantom"):
+            return Phantom(self._argument())
+        if name == "vphantom":
+            self._argument()
+            return None
+        if name == "smash":
+            self._optional()
+            return self._argument()
         if name in ("overset", "stackrel", "underset"):
             mark, base = self._argument(), self._argument()
             return Scripts(base, mark, None) if name == "underset" else Scripts(base, None, mark)
         if name in ("overbrace", "underbrace"):
             return self._argument()
-        if name in ("color", "textcolor", "hspace", "vspace", "label", "tag", "hspace*", "cline"):
+        if name in ("tag", "tag*"):
             text = self._raw()
-            return Symbol(f"  ({text})", "text") if name == "tag" else None
+            return Symbol(f"  {text}" if name == "tag*" else f"  ({text})", "text")
+        if name in ("color", "textcolor", "hspace", "vspace", "label", "hspace*", "vspace*", "cline"):
+            self._raw()
+            return None
         if name == "substack":
             self.take("{")
             rows = self.rows()
@@ -306,17 +325,25 @@ class _Reader:
 
     def _environment(self) -> Node:
         name = self._raw()
-        if name in ("array", "alignat"):
-            self._raw()  # columns
-        elif name not in ENVIRONMENTS:
+        if name not in ENVIRONMENTS:
             raise Broken(f"\\begin{{{name}}}")
+        plain = name.removesuffix("*")
+        if plain == "array" or name not in FENCES:  # a matrix may begin with [
+            self._position()
+        if plain in ("array", "alignat", "alignedat"):
+            self._raw()  # columns
         rows = self.rows().rows
         self.take("\\end")
         if self._raw() != name:
             raise Broken("\\end of something else")
-        left, right = FENCES.get(name, ("", ""))
-        grid = Grid(rows, aligned=name in ALIGNED)
+        left, right = FENCES.get(plain, ("", ""))
+        grid = Grid(rows, aligned=plain in ALIGNED)
         return Fenced(left, grid, right) if left or right else grid
+
+    def _position(self) -> None:
+        """Leave out where an environment stands, or its columns: [t], [r]."""
+        if "".join(self._tokens[self._at : self._at + 3]) in ("[t]", "[b]", "[c]", "[l]", "[r]"):
+            self._at += 3
 
     def _fenced(self) -> Node:
         left = self._delimiter()

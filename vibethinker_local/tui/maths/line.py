@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+
 from vibethinker_local.tui.maths import symbols
 from vibethinker_local.tui.maths.latex import (
     Accent,
@@ -12,6 +14,7 @@ from vibethinker_local.tui.maths.latex import (
     Grid,
     Kind,
     Node,
+    Phantom,
     Root,
     Row,
     Scripts,
@@ -48,6 +51,8 @@ def linear(node: Node | None, *, tight: bool = False) -> str:
             return prefix + (text if _single(text) else f"({text})")
         case Boxed(body):
             return BOX[0] + linear(body, tight=tight) + BOX[1]
+        case Phantom(body):
+            return " " * cell_len(linear(body, tight=tight))
         case Accent(body, mark):
             text = linear(body, tight=tight)
             return text + mark if len(text) == 1 else "".join(c + mark for c in text) if mark in _LONG else text + mark
@@ -140,6 +145,8 @@ def kind_of(node: Node) -> Kind:
             return kind_of(node.base)
         case Boxed() | Accent():
             return kind_of(node.body)
+        case Phantom():
+            return "space"
         case Row() if len(node.items) == 1:
             return kind_of(node.items[0])
         case _:

@@ -51,7 +51,7 @@ PLAIN = frozenset(
     "mathrm mathit mathbf mathsf mathtt mathnormal boldsymbol bm pmb displaystyle textstyle scriptstyle "
     "scriptscriptstyle operatorname limits nolimits big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm "
     "Bigm middle mathop mathrel mathbin mathord mathopen mathclose mathstrut nonumber notag allowbreak relax hline "
-    "overline* rm bf it cal left* phantom* smash vphantom*".split()
+    "strut rm bf it cal mathclap mathllap mathrlap clap llap rlap".split()
 )
 TEXT = frozenset("text textrm textbf textit texttt textsf textnormal mbox hbox emph".split())
 ACCENTS = {

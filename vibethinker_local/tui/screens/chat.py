@@ -6,12 +6,13 @@ from vibethinker_local.errors import UsageError, VibeError
 from vibethinker_local.system import paths
 from vibethinker_local.tui.actions import bindings
 from vibethinker_local.tui.attachments import read
-from vibethinker_local.tui.export import Format, export
+from vibethinker_local.tui.export import Format, export_stored
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.screens.help import Help
 from vibethinker_local.tui.screens.talk import Talk
 from vibethinker_local.tui.session import BUDGETS
+from vibethinker_local.tui.store import Turn
 from vibethinker_local.tui.widgets.panel import VotesPanel
 from vibethinker_local.tui.widgets.prompt import Prompt
 from vibethinker_local.tui.widgets.transcript import Transcript
@@ -46,7 +47,7 @@ class Chat(Talk):
     def action_stop(self) -> None:
         if self.session.live:
             self.session.stop()
-        elif self.editing:
+        elif self.editing is not None:
             self.edit(None)
         else:
             self.clear_selection()
@@ -60,27 +61,27 @@ class Chat(Talk):
             await views[-1].thinking.toggle()
 
     async def action_regenerate(self) -> None:
-        question = self.last_question()
-        if question is not None:
-            await self.ask(question, instead=True)
+        if turn := self.last_turn():
+            await self.ask(turn.question, turn.attachments, len(self.session.turns) - 1)
 
     def action_edit(self) -> None:
-        question = self.last_question()
-        if question is not None:
-            self.edit(question)
+        if self.last_turn():
+            self.edit(len(self.session.turns) - 1)
 
-    def last_question(self) -> str | None:
-        """The question of the last turn, unless one is being written."""
+    def last_turn(self) -> Turn | None:
+        """The last turn, unless one is being written."""
         if self.session.live:
             self.say("An answer is being written: esc stops it.")
         elif not self.session.turns:
             self.say("There is no turn yet.")
-        return self.session.turns[-1].question if self.session.turns and not self.session.live else None
+        return self.session.turns[-1] if self.session.turns and not self.session.live else None
 
-    def edit(self, question: str | None) -> None:
-        """Begin to edit the last question, or leave it as it was."""
-        self.editing = question is not None
-        self.query_one(Prompt).set_text(question or "")
+    def edit(self, place: int | None) -> None:
+        """Begin to edit the question at a place, or leave it as it was."""
+        self.editing = place
+        turn = self.session.turns[place] if place is not None else None
+        self.attachments = list(turn.attachments) if turn else []
+        self.query_one(Prompt).set_text(turn.question if turn else "")
         self.query_one(Prompt).focus()
         self.show_attachments()
 
@@ -101,7 +102,7 @@ class Chat(Talk):
     async def show_conversation(self) -> None:
         await self.query_one(Transcript).show(self.session.turns)
         self.set_class(False, "-votes")
-        if self.editing:
+        if self.editing is not None:
             self.edit(None)
         self.show_title()
         self.show_welcome()
@@ -131,7 +132,7 @@ class Chat(Talk):
             self.say("There is nothing to export yet.")
             return
         try:
-            path = export(listed, self.session.store.turns(listed.id), form, self.chat_app.folder)
+            path = export_stored(self.session.store, listed, form, self.chat_app.folder)
         except VibeError as error:
             self.say(str(error), error=True)
         else:

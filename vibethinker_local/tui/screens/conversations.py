@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.system.terminal import printable
-from vibethinker_local.tui.export import Format, export
+from vibethinker_local.tui.export import Format, export_stored
 from vibethinker_local.tui.markdown import readable
 from vibethinker_local.tui.screens.dialogs import Ask
 from vibethinker_local.tui.store import LISTED, Listed, Store
@@ -138,7 +138,7 @@ class Conversations(ModalScreen[int | None]):
     def action_export(self, form: Format) -> None:
         if chosen := self._chosen:
             try:
-                path = export(chosen, self._store.turns(chosen.id), form, self.app.folder)  # type: ignore[attr-defined]
+                path = export_stored(self._store, chosen, form, self.app.folder)  # type: ignore[attr-defined]
             except UsageError as error:
                 self._hint(printable(str(error)))
             else:

@@ -1,6 +1,7 @@
 """The conversation on the screen: what is written in the prompt goes to the session, what the session does is shown."""
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import psutil
@@ -12,14 +13,14 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from vibethinker_local.errors import UsageError, VibeError
+from vibethinker_local.errors import VibeError
 from vibethinker_local.solving.follow import RunState, summary
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui import start
-from vibethinker_local.tui.attachments import Attachment, with_attachments
+from vibethinker_local.tui.attachments import label
 from vibethinker_local.tui.markdown import readable
 from vibethinker_local.tui.session import Session
-from vibethinker_local.tui.store import Turn
+from vibethinker_local.tui.store import Attachment, Turn
 from vibethinker_local.tui.widgets.panel import VotesPanel
 from vibethinker_local.tui.widgets.prompt import Prompt
 from vibethinker_local.tui.widgets.status import Status, StatusLine
@@ -48,7 +49,7 @@ class Talk(Screen[None]):
         self.session = session
         self.view: TurnView | None = None  # of the turn that is being written
         self.attachments: list[Attachment] = []
-        self.editing = False  # what is in the prompt will take the place of the last question
+        self.editing: int | None = None  # the place of the turn that what is in the prompt will be a version of
         self.memory = 0
         self.unloaded = ""  # why there is no model
         self._unkept: str | None = None
@@ -102,27 +103,23 @@ class Talk(Screen[None]):
             self.say("One question at a time: esc stops this answer.")
             prompt.set_text(event.text + prompt.text)
             return
-        question = with_attachments(event.text, self.attachments)
         if event.text.strip():
             prompt.remember(event.text)
-        instead, self.editing, self.attachments = self.editing, False, []
+        place, self.editing = self.editing, None
+        attachments, self.attachments = self.attachments, []
         self.show_attachments()
-        self.call_next(self.ask, question, instead=instead)
+        self.call_next(self.ask, event.text.strip(), attachments, place)
 
     def on_prompt_pasted(self, event: Prompt.Pasted) -> None:
         self.attachments.append(Attachment("pasted text", event.text))
         self.show_attachments()
 
-    async def ask(self, question: str, *, instead: bool = False) -> None:
-        """Begin to answer; with `instead`, in the place of the last turn."""
-        try:
-            if instead and self.session.take_back() is not None:
-                await self.query_one(Transcript).views[-1].remove()
-            live = self.session.ask(question, lambda: self.post_message(self.Arrived()))
-        except UsageError as error:
-            self.say(str(error), error=True)
-            self.query_one(Prompt).set_text(question)
-            return
+    async def ask(self, question: str, attachments: Sequence[Attachment] = (), place: int | None = None) -> None:
+        """Begin to answer; with a place, as a further version of the turn there."""
+        if place is not None:
+            await self.query_one(Transcript).cut(place)
+        arrived = lambda: self.post_message(self.Arrived())  # noqa: E731
+        live = self.session.ask(question, arrived, attachments=attachments, place=place)
         solver = self.session.solver
         if solver and solver.alone and len(self.session.turns) == 1:
             self.say(f"{solver.identity.name} reads each question alone: it does not know what was said before.")
@@ -213,8 +210,8 @@ class Talk(Screen[None]):
 
     def show_attachments(self) -> None:
         line = self.query_one("#attachments", Static)
-        rows = ["enter replaces the last question and its answer · esc keeps them"] if self.editing else []
-        rows += ["   ".join(f"+ {printable(one.label)}" for one in self.attachments)] if self.attachments else []
+        rows = ["enter asks this as another version · esc keeps it as it is"] if self.editing is not None else []
+        rows += ["   ".join(f"+ {printable(label(one))}" for one in self.attachments)] if self.attachments else []
         line.update(Content("\n".join(rows)))
         line.display = bool(rows)
 
@@ -241,6 +238,8 @@ class Talk(Screen[None]):
         if session.unkept != self._unkept:  # said once
             self._unkept = session.unkept
             self.say(session.unkept, error=True)
+        for notice in session.store.take_notices():
+            self.say(notice, error=True)
         solver = session.solver
         used, context = 0, solver.context if solver else 0
         if live:

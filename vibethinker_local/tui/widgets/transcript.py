@@ -62,6 +62,13 @@ class Transcript(VerticalScroll):
         self.anchor()
         return view
 
+    async def cut(self, place: int) -> None:
+        """Take away the turns from a place on."""
+        for view in self.views[max(0, place - len(self._earlier)) :]:
+            await view.remove()
+        del self._earlier[place:]
+        self._note_earlier()
+
     async def show_earlier(self) -> None:
         """Lay out some more of the turns above, without moving what is in sight."""
         if not self._earlier:

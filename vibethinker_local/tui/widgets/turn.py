@@ -1,5 +1,7 @@
 """A question with its reasoning, folded, and its answer."""
 
+from collections.abc import Sequence
+
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -7,9 +9,10 @@ from textual.widgets import Static
 
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import left
+from vibethinker_local.tui.attachments import label
 from vibethinker_local.tui.live import Live
 from vibethinker_local.tui.markdown import readable
-from vibethinker_local.tui.store import Turn
+from vibethinker_local.tui.store import Attachment, Turn
 from vibethinker_local.tui.widgets.answer import Answer
 from vibethinker_local.tui.widgets.thoughts import Thoughts
 
@@ -24,13 +27,17 @@ ENDINGS = {
 
 
 class Question(Static):
-    """What was asked, the beginning of it if it is long."""
+    """What was asked, the beginning of it if it is long, and what was attached."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, attachments: Sequence[Attachment] = ()) -> None:
         super().__init__(classes="question", markup=False)
         self._text, self._open = readable(printable(text).expandtabs(4)), False
+        self._chips = [Content.styled(f"▤ {printable(label(one))}", "$accent") for one in attachments]
 
     def render(self) -> Content:
+        return Content("\n").join([*([self._shown()] if self._text else []), *self._chips])
+
+    def _shown(self) -> Content:
         lines = self._text.split("\n")
         if self._open or (len(lines) <= QUESTION_LINES and len(self._text) <= QUESTION_CHARACTERS):
             return Content(self._text[:MOST_QUESTION])
@@ -104,7 +111,7 @@ class TurnView(Vertical):
 
     def compose(self) -> ComposeResult:
         yield self._notice
-        yield Question(self.turn.question)
+        yield Question(self.turn.question, self.turn.attachments)
         yield self.thinking
         yield self.answer
         yield self._foot
