@@ -15,7 +15,7 @@ from vibethinker_local.bench.measurement import Measurement
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import Options
 from vibethinker_local.models import installed, results
-from vibethinker_local.runtime.model import load
+from vibethinker_local.runtime.model import load, step_planner
 from vibethinker_local.system import machine, svg
 from vibethinker_local.system.paths import MINI
 
@@ -66,6 +66,8 @@ def test_figures_as_json_and_kept_for_later(monkeypatch: pytest.MonkeyPatch) -> 
     assert [(row["sequences"], row["depth"]) for row in receipt["deep"]] == [(1, 80), (3, 80)]
     for row in receipt["decode"] + receipt["deep"]:
         assert row["sampling_ms_per_token"] > 0
+    assert [step["tokens"] for step in receipt["steps"]] == [1, 2, 3]
+    assert all(0 < step["low"] <= step["seconds"] <= step["high"] < 10 for step in receipt["steps"])
     assert "decode of 3 Sequences" in result.err
     assert results.of(MINI) == results.Figures.model_validate(receipt)
 
@@ -236,10 +238,26 @@ def test_loading_takes_the_threads_that_were_fastest() -> None:
     assert threads(Options(0, threads=3)) == 3
 
 
+def test_loading_takes_the_times_of_steps_that_were_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = results.Step(tokens=4, seconds=0.5, low=0.4, high=0.6)
+    mini = results.File(name="mini", file=MINI.name, bytes=MINI.stat().st_size, quant="Q8_0", parameters=7)
+    mini_file = installed.choose("mini")
+    assert not step_planner(mini_file, 2).seconds
+    results.keep(found(threads=2, steps=(step,)).model_copy(update={"model": mini}))
+    assert step_planner(mini_file, 2).seconds == {4: 0.5}
+    assert not step_planner(mini_file, 1).seconds, "measured with another number of threads"
+    monkeypatch.setattr(results, "version", lambda _: "0.0.0")
+    assert not step_planner(mini_file, 2).seconds, "another llama.cpp has other kernels"
+
+
 def test_rates_in_between() -> None:
     rate = found(rates={4: 30.0, 1: 10.0, 8: 60.0}).rate
     assert [rate(count) for count in (1, 2, 4, 6, 8, 50)] == [10, pytest.approx(50 / 3), 30, 45, 60, 60]
-    assert found(rates={1: 15.0, 4: 20.0, 8: 17.0}).best_sequences == 4, "more at once is not always faster"
+    assert found(rates={1: 15.0, 4: 20.0, 8: 17.0}).best_sequences(16) == 4, "more at once is not always faster"
+    timed = found(
+        steps=tuple(results.Step(tokens=n, seconds=s, low=s, high=s) for n, s in ((1, 1.0), (4, 2.0), (8, 9.0)))
+    )
+    assert [timed.best_sequences(most) for most in (1, 3, 4, 16)] == [1, 3, 4, 4], "4 + 4 are no faster than 4"
 
 
 def test_which_quant_suits_how_many() -> None:

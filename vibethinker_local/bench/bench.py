@@ -12,21 +12,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from vibethinker_local.bench.measurement import DECODE, PREFILL, US, Measurement, summary
+from vibethinker_local.bench.measurement import DECODE, PREFILL, STEP, US, Measurement, step_rows, summary
 from vibethinker_local.engine import SamplingParams, SequenceId
 from vibethinker_local.engine.model_info import ModelInfo
+from vibethinker_local.engine.planner import Planner
 from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.errors import EngineError, ModelError, UsageError
 from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.llama.recipe import LlamaModel
 from vibethinker_local.models import memory, results
 from vibethinker_local.models.installed import Chosen, ModelSpec
-from vibethinker_local.runtime.model import AnyEngine
+from vibethinker_local.runtime.model import AnyEngine, step_planner
 from vibethinker_local.system import machine
 
 BATCH = memory.BATCH  # tokens, ours and so the peers'
 WARM_UP = 16  # tokens
 PROBE = 12  # tokens that a number of threads is tried with
+STEPS = (*range(1, 11), 12, 14, 16, 20, 24, 28, 32)  # Sequences whose steps are timed; fewer than asked for by one
+STEP_PROMPT, STEP_TOKENS = 64, 4  # tokens
 SMALL = 50_000_000  # bytes of a model that one thread may run fastest
 
 
@@ -94,10 +97,11 @@ class Bench:
         self.run([self.prompt(WARM_UP)], WARM_UP)
 
     @classmethod
-    def load(cls, chosen: Chosen, request: Request, threads: int) -> Self:
-        """Load a model as every command does, into a process of its own. Raises ModelError, EngineError."""
+    def load(cls, chosen: Chosen, request: Request, threads: int, planner: Planner | None = None) -> Self:
+        """Load a model into a process of its own, as every command does. Raises ModelError, EngineError."""
         check_fit(chosen.path, request.cells, threads)
-        return cls(EngineProcess(recipe(chosen.path, request, threads)), chosen.spec, request)
+        planner = planner or step_planner(chosen, threads)
+        return cls(EngineProcess(recipe(chosen.path, request, threads), planner=planner), chosen.spec, request)
 
     @property
     def info(self) -> ModelInfo:
@@ -156,6 +160,11 @@ class Bench:
         sampling = (spent.sampling - before.sampling) / (spent.sampled - before.sampled)
         return Measurement(DECODE, US, rate, sequences=count, depth=self._request.depth, sampling_ms=1000 * sampling)
 
+    def step(self, count: int) -> Measurement:
+        """The time of a step of `count` Sequences."""
+        found = self.decode(count)
+        return replace(found, what=STEP, value=1000 * count / found.value, unit="ms")
+
     def _drain(self) -> None:
         while self._engine.busy:
             self._engine.step()
@@ -182,8 +191,10 @@ def run(
             rows.append(row)
             say(str(row))
 
+    note(step_times(chosen, request, threads))
+    planner = Planner({row.tokens: row.seconds for row in step_rows(rows)})
     for part in (request, *([replace(request, prompt=depth, deep=True)] if depth else [])):
-        with closing(Bench.load(chosen, part, threads)) as bench:
+        with closing(Bench.load(chosen, part, threads, planner)) as bench:
             for _ in range(part.rounds):
                 note(bench.prefill())
                 for rival in rivals.prefill:
@@ -197,6 +208,16 @@ def run(
         for rival in rivals.alone:
             note(rival(chosen, request, threads))
     return summary(chosen, size, info, request.prompt, threads, rows)
+
+
+def step_times(chosen: Chosen, request: Request, threads: int) -> Iterator[Measurement]:
+    """How long a step of one batch takes, by the Sequences in it, up to as many as `request` has; round by round."""
+    counts = tuple(count for count in STEPS if count <= request.most_sequences)
+    asked = Request(counts, STEP_PROMPT, STEP_TOKENS)
+    with closing(Bench.load(chosen, asked, threads, Planner())) as bench:
+        bench.prefill()
+        for _ in range(request.rounds):
+            yield from map(bench.step, counts)
 
 
 def check_fit(path: Path, cells: int, threads: int) -> None:

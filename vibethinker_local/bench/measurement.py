@@ -1,7 +1,7 @@
 """What was measured, figure by figure, and the summary of many rounds: medians, spread, ratios. Measures nothing."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ from vibethinker_local.models import results
 from vibethinker_local.models.installed import Chosen
 
 US = "vibe"
-PREFILL, DECODE = "prefill", "decode"
+PREFILL, DECODE, STEP = "prefill", "decode", "step"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Measurement:
 
 
 def summary(
-    chosen: Chosen, size: int, info: ModelInfo, prompt: int, threads: int, rows: Iterable[Measurement]
+    chosen: Chosen, size: int, info: ModelInfo, prompt: int, threads: int, rows: Collection[Measurement]
 ) -> results.Figures:
     """Medians and spread of all rounds, and the ratios to the peers.
 
@@ -61,6 +61,7 @@ def summary(
         prefill=(results.Prefill(tokens=prompt, tokens_per_second=_median(prefill), **_spread(prefill)),),
         decode=tuple(row for row in decode if not row.depth),
         deep=tuple(row for row in decode if row.depth),
+        steps=tuple(step_rows(rows)),
         peers=tuple(
             _ratio(found[US], theirs) for found in groups.values() for who, theirs in found.items() if who != US
         ),
@@ -76,6 +77,16 @@ def _decode_row(rows: list[Measurement]) -> results.Decode:
         sampling_ms_per_token=_median([row.sampling_ms for row in rows]),
         **_spread(rates),
     )
+
+
+def step_rows(rows: Iterable[Measurement]) -> Iterator[results.Step]:
+    """The times of steps among what was measured."""
+    groups: dict[int, list[float]] = {}
+    for row in rows:
+        if row.what == STEP:
+            groups.setdefault(row.sequences, []).append(row.value / 1000)
+    for tokens, seconds in groups.items():
+        yield results.Step(tokens=tokens, seconds=_median(seconds), **_spread(seconds))
 
 
 def _ratio(ours: list[Measurement], theirs: list[Measurement]) -> results.Ratio:

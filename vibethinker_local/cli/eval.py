@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 BankFile = Annotated[Path, typer.Argument(metavar="BANK", help="A bank made by `vibe eval run`.")]
 Samples = Annotated[int | None, typer.Option("-k", "--samples", min=1, max=1024, help="Default: all there are.")]
-AT_ONCE = 8  # trajectories, where nothing was measured
+MOST = 64  # trajectories at once
 EVERY = 30.0  # seconds between lines of progress where stderr is no terminal
 
 
@@ -46,7 +46,9 @@ def run(
     ctx: Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens of context for each trajectory.")] = None,
     kv: Annotated[CacheType, typer.Option("--kv", help="q8_0 takes half the memory.")] = "f16",
     threads: Annotated[int | None, typer.Option(min=1, max=512, help="Default: the performance cores.")] = None,
-    at_once: Annotated[int | None, typer.Option(min=1, max=64, help="In one batch. Default: what is fastest.")] = None,
+    together: Annotated[
+        int | None, typer.Option("--at-once", min=1, max=MOST, help="In one batch. Default: what is fastest.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Bank trajectories, claims and verdicts. Ctrl-C stops; the same command goes on, also with a larger -k.
@@ -60,8 +62,8 @@ def run(
     from vibethinker_local.eval import problems as reading
     from vibethinker_local.eval import run as running
     from vibethinker_local.events import Options
-    from vibethinker_local.models import checksums, installed, results
-    from vibethinker_local.runtime.model import load
+    from vibethinker_local.models import checksums, installed
+    from vibethinker_local.runtime.model import at_once, load
     from vibethinker_local.system import awake, machine, settings
 
     wanted = reading.read(problems)[:first]
@@ -79,8 +81,7 @@ def run(
     options = Options(seed, temperature, top_p, max_tokens or own.max_tokens, context, threads or own.threads, cache=kv)
     sha256 = checksums.sha256(chosen.path)
     with awake.kept():
-        measured = results.of(chosen.path)
-        places = at_once or (measured.best_sequences if measured else AT_ONCE)
+        places = together or at_once(chosen, MOST)
         loaded = load(chosen, options, threads=machine.threads(), places=places)
         with closing(loaded.engine):
             for notice in loaded.notices:

@@ -15,6 +15,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vibethinker_local.engine.planner import Planner
 from vibethinker_local.system import machine, paths
 from vibethinker_local.system.files import write_atomic
 
@@ -61,6 +62,15 @@ class Decode(_Figure):
     sampling_ms_per_token: float
 
 
+class Step(_Figure):
+    """The seconds of a step that decodes so many tokens, one of each Sequence, in one batch; sampling included."""
+
+    tokens: int
+    seconds: float
+    low: float
+    high: float
+
+
 class Ratio(_Figure):
     """Ours by theirs, measured in turn; `low` and `high` are those of single rounds."""
 
@@ -83,12 +93,20 @@ class Figures(_Figure):
     prefill: tuple[Prefill, ...]
     decode: tuple[Decode, ...]
     deep: tuple[Decode, ...] = ()
+    steps: tuple[Step, ...] = ()
     peers: tuple[Ratio, ...] = ()
 
     @property
-    def best_sequences(self) -> int:
-        """As many as decode most tokens per second together."""
-        return max(self.decode, key=lambda row: row.tokens_per_second).sequences
+    def planner(self) -> Planner | None:
+        """What plans the batches of a step by the times that were measured; None if none were."""
+        return Planner({step.tokens: step.seconds for step in self.steps}) if self.steps else None
+
+    def best_sequences(self, most: int) -> int:
+        """As many, up to `most`, as decode the most tokens per second together."""
+        if planner := self.planner:
+            return planner.best(most)
+        rows = [row for row in self.decode if row.sequences <= most]
+        return max(rows, key=lambda row: row.tokens_per_second).sequences if rows else most
 
     def rate(self, sequences: int) -> float:
         """Tokens per second to expect of so many Sequences together, between what was measured."""

@@ -10,6 +10,7 @@ from typing import Protocol
 from vibethinker_local.engine import SamplingParams, SequenceId, Spent, StepOutput
 from vibethinker_local.engine.connection import Connection
 from vibethinker_local.engine.model_info import ModelInfo
+from vibethinker_local.engine.planner import Planner
 from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import Exchange, ModelIdentity, Options
@@ -25,6 +26,7 @@ log = logging.getLogger("vibethinker_local.runtime.model")
 
 EARLIER_SHARE = 1 / 3  # of the context, at most, for what was said earlier; the rest is for thinking
 SMALL_BYTES = 50_000_000
+AT_ONCE = 8  # Sequences worth running together, where nothing was measured
 
 
 class TextBackend(Protocol):
@@ -181,13 +183,30 @@ def load(
     )
     log.info("%s; it needs %s", plan.reason, plan.need)
     recipe = LlamaModel(chosen.path, plan.cells, plan.sequences, threads, options.cache)
-    engine = EngineProcess(recipe, connection)
+    engine = EngineProcess(recipe, connection, planner=step_planner(chosen, threads))
     less = plan.sequences < places or plan.context < min(options.context or chosen.spec.context, header.trained_context)
     cells = engine.backend.cells // plan.sequences
     raised = options.context is not None and cells > options.context
     least = f"A context of {options.context} tokens is below the least that llama.cpp has: it holds {cells:,}."
     notices = (plan.reason if less else None, least if raised else None, engine.info.notice)
     return Model(chosen, engine, plan.sequences, tuple(filter(None, notices)))
+
+
+def at_once(chosen: Chosen, most: int) -> int:
+    """Of `most` Sequences that might run together, as many as decode the most tokens per second."""
+    measured = results.of(chosen.path)
+    return measured.best_sequences(most) if measured else min(most, AT_ONCE)
+
+
+def step_planner(chosen: Chosen, threads: int) -> Planner:
+    """By the times that `vibe bench` found for so many threads; else one that learns, unless the model is very small.
+
+    A very small one would learn the noise of the machine rather than the shape of its kernels.
+    """
+    measured = results.of(chosen.path)
+    if measured and measured.planner and measured.machine == results.here(threads):
+        return measured.planner
+    return Planner(learns=chosen.header.weights >= SMALL_BYTES)
 
 
 def _threads(path: Path, header: Header, cores: int) -> int:
