@@ -135,6 +135,11 @@ def test_the_map_of_the_documentation_is_complete() -> None:
     assert pages - {"README.md"} <= linked
 
 
+def test_the_page_on_the_architecture_lists_every_layer() -> None:
+    for name in architecture.folders():
+        assert re.search(rf"^.*`{name}(/|\.py)`", PAGES["docs/architecture.md"], re.MULTILINE), name
+
+
 def test_the_picture_of_the_architecture_is_of_this_tree() -> None:
     """If not: python -m tests.measure.architecture > docs/pictures/architecture.svg"""
     drawn = (ROOT / "docs" / "pictures" / "architecture.svg").read_text(encoding="utf-8")
