@@ -15,6 +15,7 @@ VerdictKind = Literal["score", "think"]  # read off a probability, or reasoned a
 Ruling = Literal["supported", "refuted", "undecided"]
 Reason = Literal["length", "loop", "stop", "answer now"]  # why an end is forced
 CacheType = Literal["f16", "q8_0"]  # of the numbers in the KV cache
+AgreementLevel = Literal["decided", "leading", "none"]
 Decision = Literal["settled", "likely", "all", "time", "answer now", "incomparable", "stopped", "failed"]
 
 
@@ -104,6 +105,16 @@ class AnswerCluster:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """How many of the solutions that were drawn say the same as the one that is shown."""
+
+    drawn: int
+    answered: int
+    leading: int  # with the answer that is shown
+    level: AgreementLevel
+
+
+@dataclass(frozen=True)
 class ReliabilityReport:
     """Why this answer: never a probability, only what happened."""
 
@@ -113,6 +124,22 @@ class ReliabilityReport:
     checked: int = 0  # claims that got a verdict
     refuted: int = 0
     note: str | None = None  # a sentence, where the pass could not do what was asked
+    drawn: int = 0  # trajectories that came to their end
+    answered: int = 0  # of these, with an answer
+
+    @property
+    def agreement(self) -> Agreement:
+        """How far the solutions agree, those without an answer counted."""
+        leading = self.clusters[0].votes if self.clusters else 0
+        answered = max(self.answered, sum(cluster.votes for cluster in self.clusters))
+        drawn = max(self.drawn, answered)
+        if leading < 2 or any(cluster.votes >= leading for cluster in self.clusters[1:]):
+            level: AgreementLevel = "none"  # all differ, or as many say something else
+        elif self.decision in ("settled", "likely") or 2 * leading > drawn:
+            level = "decided"
+        else:
+            level = "leading"
+        return Agreement(drawn, answered, leading, level)
 
 
 @dataclass(frozen=True)

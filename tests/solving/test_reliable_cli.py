@@ -60,7 +60,9 @@ def test_the_receipt() -> None:
     assert told["seeds"][:2] == [5, 6]
     assert {"text", "reasoning", "reliability", "claims"} <= told["trajectories"][0].keys()
     assert "agree" in done.err
-    assert "not calibrated" in done.err
+    assert "agreement is no proof" in done.err
+    drawn = len(told["trajectories"])
+    assert told["agreement"] == {"drawn": drawn, "answered": drawn, "leading": drawn, "level": "decided"}
 
 
 def test_the_answer_alone() -> None:

@@ -43,7 +43,7 @@ def test_a_vote_is_provisional_until_it_is_decided(tmp_path: Path) -> None:
             pause.go.set()
             await chat.until(lambda: not chat.app.session.live)
             assert "provisional" not in chat.shown
-            assert "4 of 6 agree · 1 of 4 claims refuted · not calibrated" in chat.shown
+            assert "4 of 6 agree · 1 of 4 claims refuted" in chat.shown
             assert "plain majority: 16" in chat.shown
             assert "machine-checked" in chat.shown
             assert chat.app.chat.query_one(VotesPanel).display

@@ -79,6 +79,11 @@ def verdict(solution: Solution) -> str:
         parts.append(report.note)
     elif report.majority != solution.answer:
         parts.append(f"a plain vote would say {report.majority}")
+    found = report.agreement
+    if found.level == "none" and found.drawn > 1:
+        parts.append("do not rely on this answer")
+    elif found.drawn > 1:
+        parts.append("agreement is no proof")
     return " · ".join(parts)
 
 
@@ -194,11 +199,12 @@ class Progress:
             self._console.print()
             self._fresh = True
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, *, warning: bool = False) -> None:
         """A line on stderr, unless quiet."""
         if not self._quiet:
             self._end_line()
-            self._console.print(Text(printable(text), style=self._style))
+            style = "yellow" if warning and self._style else self._style
+            self._console.print(Text(printable(text), style=style))
 
     def status(self, text: str, hint: str = "", *, every: float = PLAIN_SECONDS) -> None:
         """How far it has come: on a terminal the line that is there already, elsewhere a new one now and then."""

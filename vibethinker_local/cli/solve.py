@@ -133,7 +133,7 @@ def solve(
     elif solution.status != "answered":
         progress.say(render.explain(solution))
     elif solution.report:
-        progress.say(render.verdict(solution))
+        progress.say(render.verdict(solution), warning=solution.report.agreement.level == "none")
     raise typer.Exit(EXITS[solution.status])
 
 

@@ -46,7 +46,7 @@ DECISIONS: dict[Decision, str] = {
     "time": "the time was up",
     "answer now": "you asked for the answer",
     "incomparable": "the answers cannot be compared",
-    "stopped": "it was stopped before it was decided",
+    "stopped": "stopped before it was decided",
     "failed": "the engine failed before it was decided",
 }
 
@@ -318,11 +318,27 @@ def short(text: str, width: int = 30) -> str:
 
 
 def summary(report: ReliabilityReport) -> str:
-    """What happened, never a probability: "6 of 8 agree · 1 claim refuted · not calibrated"."""
+    """What happened, never a probability: "6 of 8 agree, 1 without an answer · 1 of 5 claims refuted"."""
     if report.note and report.decision == "incomparable":
         return "no vote: the answers cannot be compared"
-    total = sum(cluster.votes for cluster in report.clusters)
-    parts = [f"{report.clusters[0].votes} of {total} agree" if report.clusters else "no answer"]
-    if report.checked:
-        parts.append(f"{report.refuted} of {report.checked} claims refuted" if report.refuted else "no claim refuted")
-    return " · ".join([*parts, "not calibrated"])
+    return " · ".join(filter(None, (_agreed(report), _claims_told(report))))
+
+
+def _agreed(report: ReliabilityReport) -> str:
+    found, answers = report.agreement, len(report.clusters)
+    if not found.answered:
+        return f"no answer in {found.drawn} solutions" if found.drawn > 1 else "no answer"
+    if found.answered == 1:
+        return f"1 of {found.drawn} gave an answer" if found.drawn > 1 else "1 solution"
+    silent = f", {found.drawn - found.answered} without an answer" if found.drawn > found.answered else ""
+    if found.level == "none":
+        return f"no agreement: {found.drawn} solutions, {answers} answers{silent}"
+    return f"{found.leading} of {found.drawn} agree{silent}"
+
+
+def _claims_told(report: ReliabilityReport) -> str:
+    if not report.checked:
+        return ""
+    if report.refuted == report.checked:
+        return f"the claims told nothing: all {report.checked} refuted"
+    return f"{report.refuted} of {report.checked} claims refuted" if report.refuted else "no claim refuted"

@@ -41,6 +41,7 @@ def receipt(solution: Solution) -> dict[str, object]:
     if report:
         told["decision"] = report.decision
         told["note"] = report.note
+        told["agreement"] = asdict(report.agreement)
     return told
 
 

@@ -357,6 +357,8 @@ class _Pass:
                 checked=len(verdicts),
                 refuted=sum(verdict.ruling == "refuted" for verdict in verdicts),
                 note=INCOMPARABLE if self._incomparable else None,
+                drawn=sum(trajectory.finish != "aborted" for trajectory in trajectories),
+                answered=len(self._answered),
             ),
         )
 

@@ -1,0 +1,49 @@
+"""What a vote is called: how far the solutions agree, in a line that is never more than what happened."""
+
+import pytest
+
+from vibethinker_local.events import AgreementLevel, AnswerCluster, Decision, ReliabilityReport
+from vibethinker_local.solving.follow import summary
+
+
+def report(
+    votes: list[int], drawn: int, decision: Decision = "all", checked: int = 0, refuted: int = 0
+) -> ReliabilityReport:
+    clusters, first = [], 0
+    for number, count in enumerate(votes):
+        clusters.append(AnswerCluster(str(number), tuple(range(first, first + count)), float(count)))
+        first += count
+    majority = clusters[0].answer if clusters else None
+    return ReliabilityReport(tuple(clusters), majority, decision, checked, refuted, None, drawn, sum(votes))
+
+
+@pytest.mark.parametrize(
+    ("votes", "drawn", "decision", "level", "line"),
+    [
+        ([6, 2], 8, "all", "decided", "6 of 8 agree"),
+        ([3], 3, "settled", "decided", "3 of 3 agree"),
+        ([4], 4, "likely", "decided", "4 of 4 agree"),
+        ([5], 8, "all", "decided", "5 of 8 agree, 3 without an answer"),
+        ([3, 2, 1], 8, "all", "leading", "3 of 8 agree, 2 without an answer"),
+        ([2, 1], 4, "time", "leading", "2 of 4 agree, 1 without an answer"),
+        ([1], 8, "all", "none", "1 of 8 gave an answer"),
+        ([1, 1, 1, 1], 4, "all", "none", "no agreement: 4 solutions, 4 answers"),
+        ([2, 2], 4, "all", "none", "no agreement: 4 solutions, 2 answers"),
+        ([2, 3], 5, "all", "none", "no agreement: 5 solutions, 2 answers"),  # claims chose the smaller one
+        ([1], 1, "all", "none", "1 solution"),
+        ([], 8, "all", "none", "no answer in 8 solutions"),
+        ([], 0, "stopped", "none", "no answer"),
+    ],
+)
+def test_how_far_they_agree(votes: list[int], drawn: int, decision: Decision, level: AgreementLevel, line: str) -> None:
+    found = report(votes, drawn, decision)
+    assert (found.agreement.drawn, found.agreement.answered) == (drawn, sum(votes))
+    assert (found.agreement.level, summary(found)) == (level, line)
+
+
+def test_claims_that_were_all_refuted_told_nothing() -> None:
+    assert (
+        summary(report([3, 1], 4, checked=12, refuted=12)) == "3 of 4 agree · the claims told nothing: all 12 refuted"
+    )
+    assert summary(report([3, 1], 4, checked=12, refuted=1)) == "3 of 4 agree · 1 of 12 claims refuted"
+    assert summary(report([3, 1], 4, checked=12)) == "3 of 4 agree · no claim refuted"
