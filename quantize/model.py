@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vibethinker_local.llama import amx
+
 from . import ggml
 from .errors import MachineError, ModelFileError, RequestError
 from .ggml import Floats, llama
@@ -81,6 +83,7 @@ class Model:
 @contextmanager
 def load(path: Path, stop: threading.Event, *, in_place: bool = False) -> Iterator[Model]:
     """Raises ModelFileError if llama.cpp refuses the file. `in_place`: no copies of the weights, which stay mapped."""
+    amx.settle(llama)
     parameters = llama.llama_model_default_params()
     if in_place:
         parameters.n_gpu_layers = 0

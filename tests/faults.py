@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tests.fakes import ScriptedBackend, mixes
 from vibethinker_local.engine.backend import Logits, Slice
-from vibethinker_local.llama.backend import LlamaBackend
+from vibethinker_local.llama import amx
+from vibethinker_local.llama.backend import LlamaBackend, library
 from vibethinker_local.llama.recipe import LlamaModel
 
 
@@ -57,6 +58,25 @@ class Killed(Fault):
 
     def strike(self, backend: LlamaBackend) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def make_amx_crash() -> None:
+    """In this process, as on a processor with AMX for which llama.cpp was compiled wrongly.
+
+    Where there is no AMX, another buffer type of llama.cpp's stands for it.
+    """
+    if amx.BUFFER_TYPE not in amx.buffer_types(library())[1]:
+        amx.BUILT_WITH, amx.BUFFER_TYPE = b"", b"CPU_REPACK"
+    amx.TRIAL = "tests.llama.trial"
+
+
+@dataclass(frozen=True)
+class AmxCrashes(LlamaModel):
+    """Would crash at the first multiplication."""
+
+    def open(self) -> LlamaBackend:
+        make_amx_crash()
+        return super().open()
 
 
 class Asserts(Fault):

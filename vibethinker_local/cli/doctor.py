@@ -64,12 +64,26 @@ def _package(name: str) -> Check:
 
 def _llama() -> Iterator[Check]:
     try:
-        from vibethinker_local.llama import backend
+        from vibethinker_local.llama import amx, backend
 
         yield Check("cpu features", backend.system_info())
+        if finding := amx.settle(backend.library()):
+            yield _amx(finding.works)
         yield Check("gpu offload", "yes" if backend.supports_gpu() else "no")
     except VibeError as error:
         yield Check("llama.cpp", "does not load", "error", str(error))
+
+
+def _amx(works: bool) -> Check:
+    if works:
+        return Check("amx", "works")
+    rebuild = f"pip install --force-reinstall --no-cache-dir --no-deps llama-cpp-python=={version('llama-cpp-python')}"
+    advice = (
+        "Everything works without it, a little slower. Older versions of GCC compile it wrongly: a newer one or clang "
+        f"may not (`CC=clang CXX=clang++ {rebuild}`). To build without it: "
+        f"`CFLAGS=-mno-amx-int8 CXXFLAGS=-mno-amx-int8 {rebuild}`."
+    )
+    return Check("amx", "llama.cpp's code for it does not work here and is left out", "warning", advice)
 
 
 def _model_files() -> Iterator[Check]:

@@ -26,10 +26,10 @@ from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.errors import EngineError, Interrupted, ModelError, NoRoom
 from vibethinker_local.events import CacheType
 from vibethinker_local.gguf import header as gguf_header
+from vibethinker_local.llama import amx
 from vibethinker_local.llama.grammar import LlamaGrammar
 
 log = logging.getLogger("vibethinker_local.llama")
-log.addHandler(logging.NullHandler())  # else Python prints warnings where no log was started
 
 BATCH = 512
 SEPARATE_PLACES = 2
@@ -115,6 +115,7 @@ class LlamaBackend:
         gguf_header.read(path)
         self._native = library()
         self._native.llama_log_set(_callbacks[-1], ctypes.c_void_p(0))  # again: a process has one, quantize its own
+        finding = amx.settle(self._native)
         self._model = self._context = None
         self.batch, self.places, self.unified = BATCH, places, flash_attention
         self._interrupted = ctypes.create_string_buffer(2)
@@ -131,6 +132,8 @@ class LlamaBackend:
         except BaseException:
             self.close()
             raise
+        if finding and finding.new and not finding.works:
+            self.info = replace(self.info, notice=" ".join(filter(None, (self.info.notice, amx.NOTICE))))
         self.cells = int(self._native.llama_n_ctx(self._context))
         self._memory = self._native.llama_get_memory(self._context)
         self._batch = _Batch(self._native)
