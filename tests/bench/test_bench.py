@@ -81,7 +81,7 @@ def test_the_fastest_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
             self.threads = threads
 
         @classmethod
-        def load(cls, chosen: object, request: bench.Request, threads: int) -> "Scripted":
+        def load(cls, chosen: object, request: bench.BenchRequest, threads: int) -> "Scripted":
             assert request.sequences == (1,)
             tried.append(threads)
             return cls(threads)
@@ -312,4 +312,4 @@ def test_the_server_that_does_not_start(tmp_path: Path) -> None:
     (server,) = peers.wanted(tmp_path, "server").alone
     chosen = installed.choose("mini")
     with pytest.raises(UsageError, match="llama-server does not run"):
-        list(server(chosen, bench.Request((2,), 16, 4), 1))
+        list(server(chosen, bench.BenchRequest((2,), 16, 4), 1))

@@ -11,7 +11,7 @@ import statistics
 from contextlib import closing
 
 from vibethinker_local.bench.bare import BareLoop
-from vibethinker_local.bench.bench import Bench, Request, recipe
+from vibethinker_local.bench.bench import Bench, BenchRequest, recipe
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.models import installed
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=machine.threads())
     arguments = parser.parse_args()
     count, rounds = arguments.sequences, arguments.rounds
-    request = Request((count,), arguments.prompt, arguments.tokens, deep=True)
+    request = BenchRequest((count,), arguments.prompt, arguments.tokens, deep=True)
     chosen = installed.choose(arguments.model)
     model = recipe(chosen.path, request, arguments.threads)
     with (

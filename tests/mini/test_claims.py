@@ -6,11 +6,11 @@ import re
 import pytest
 
 from vibethinker_local.mini.claims import claims, fault, well_formed
-from vibethinker_local.mini.problems import Problem, draw
+from vibethinker_local.mini.problems import WordProblem, draw
 
 TEXT = "Tom has 12 apples.\nBob has 9 apples.\nAnn has 5 more apples than Tom.\nHow many apples does Ann have?"
 REASONING = "Ann? Ann has 5 more apples than Tom.\nTom? Tom has 12 apples.\nAnn: Tom + 5 = 12 + 5 = 17."
-PROBLEM = Problem(
+PROBLEM = WordProblem(
     text=TEXT,
     answer=17,
     steps=REASONING,
@@ -21,7 +21,7 @@ PROBLEM = Problem(
 )
 
 
-def drawn(count: int, seed: int) -> list[Problem]:
+def drawn(count: int, seed: int) -> list[WordProblem]:
     rng = random.Random(seed)
     return [draw(rng, split="train") for _ in range(count)]
 

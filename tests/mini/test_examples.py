@@ -10,16 +10,26 @@ from tokenizers import Tokenizer
 from vibethinker_local.mini import examples
 from vibethinker_local.mini import tokenizer as tokenization
 from vibethinker_local.mini.claims import fault
-from vibethinker_local.mini.examples import BRANCHES, IGNORED, Case, Row, Writer, balanced, case, chosen, renamed
-from vibethinker_local.mini.problems import NAMES, Problem, problems
+from vibethinker_local.mini.examples import (
+    BRANCHES,
+    IGNORED,
+    Case,
+    ExampleRow,
+    ExampleWriter,
+    balanced,
+    case,
+    chosen,
+    renamed,
+)
+from vibethinker_local.mini.problems import NAMES, WordProblem, problems
 from vibethinker_local.runtime import prompts
 from vibethinker_local.system.paths import MINI
 
 TOKENIZER = Tokenizer.from_file(str(MINI.parent / "checkpoint" / "tokenizer.json"))
-WRITER = Writer(TOKENIZER)
+WRITER = ExampleWriter(TOKENIZER)
 
 
-def spoiled(problem: Problem) -> str:
+def spoiled(problem: WordProblem) -> str:
     """A solution that is wrong from its first sum on, as mini might write it."""
     lines = problem.steps.split("\n")
     first = next(i for i, line in enumerate(lines) if " = " in line)
@@ -30,13 +40,13 @@ def spoiled(problem: Problem) -> str:
 
 @pytest.fixture(scope="module")
 def cases() -> list[Case]:
-    def texts(problem: Problem) -> list[str]:
+    def texts(problem: WordProblem) -> list[str]:
         return [tokenization.reply(problem).removesuffix(tokenization.IM_END), spoiled(problem)]
 
     return [case(problem, texts(problem)) for problem in problems(60, seed=5, split="judge")]
 
 
-def learned(row: Row) -> str:
+def learned(row: ExampleRow) -> str:
     return str(TOKENIZER.decode([t for t in row.targets if t != IGNORED], skip_special_tokens=False))
 
 

@@ -3,7 +3,7 @@
 import pytest
 from tokenizers import Tokenizer
 
-from vibethinker_local.mini.examples import IGNORED, Writer
+from vibethinker_local.mini.examples import IGNORED, ExampleWriter
 from vibethinker_local.mini.problems import problems
 from vibethinker_local.system.paths import MINI
 
@@ -12,13 +12,13 @@ torch = pytest.importorskip("torch")
 
 def test_a_branch_is_judged_as_in_a_row_of_its_own() -> None:
     from vibethinker_local.mini.batches import batched
-    from vibethinker_local.mini.network import Qwen2, Shape
+    from vibethinker_local.mini.network import NetworkShape, Qwen2
 
-    writer = Writer(Tokenizer.from_file(str(MINI.parent / "checkpoint" / "tokenizer.json")))
+    writer = ExampleWriter(Tokenizer.from_file(str(MINI.parent / "checkpoint" / "tokenizer.json")))
     problem = next(problems(1, seed=3))
     judged = [("Ann = 5", True), ("Ann = Tom + 5 = 12 + 5 = 17", False), ("answer = Ann = 17", True)]
     torch.manual_seed(0)
-    network = Qwen2(Shape(vocab_size=768, num_hidden_layers=2))
+    network = Qwen2(NetworkShape(vocab_size=768, num_hidden_layers=2))
 
     def losses(claims: list[tuple[str, bool]]) -> list[float]:
         (batch,) = batched([writer.at_once(problem, claims)], writer.end)

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from vibethinker_local.mini.problems import MAX_VALUE, Problem, Split, draw, generate, problems
+from vibethinker_local.mini.problems import MAX_VALUE, Split, WordProblem, draw, generate, problems
 
 NAME = r"([A-Z][a-z]+)"
 
@@ -77,7 +77,7 @@ def test_the_same_seed_gives_the_same_problems() -> None:
 def test_splits_share_no_structure_and_numbers() -> None:
     def signatures(split: Split) -> set[str]:
         rng = random.Random(2)
-        drawn: list[Problem] = [draw(rng, split=split) for _ in range(300)]
+        drawn: list[WordProblem] = [draw(rng, split=split) for _ in range(300)]
         return {problem.signature for problem in drawn}
 
     splits: tuple[Split, ...] = ("train", "judge", "calibration", "test")

@@ -5,10 +5,10 @@ import pytest
 
 from vibethinker_local.mini.claims import Fault
 from vibethinker_local.mini.measure import judging, stating, votes
-from vibethinker_local.mini.problems import Problem
-from vibethinker_local.mini.skills import Judged, Solved, Stated, auroc, interval
+from vibethinker_local.mini.problems import WordProblem
+from vibethinker_local.mini.skills import JudgedClaim, Solved, StatedClaims, auroc, interval
 
-PROBLEM = Problem(
+PROBLEM = WordProblem(
     text="Tom has 12 apples.\nAnn has 5 more apples than Tom.\nHow many apples does Ann have?",
     answer=17,
     steps="Ann? Ann has 5 more apples than Tom.\nTom? Tom has 12 apples.\nAnn: Tom + 5 = 12 + 5 = 17.",
@@ -92,15 +92,15 @@ def test_claims_are_readable_and_faithful_or_not() -> None:
     solution = f"<think>\n{PROBLEM.steps}\n</think>\n\n{PROBLEM.conclusion}"
     good = "\n".join(f"{i}. {claim}" for i, claim in enumerate(CLAIMS, 1))
     replies = [good, good.replace("12", "13"), good.replace("Tom = 12", "Tom has twelve"), good.rpartition("\n")[0], ""]
-    stated = [Stated(PROBLEM, solution, reply) for reply in replies]
+    stated = [StatedClaims(PROBLEM, solution, reply) for reply in replies]
     assert [one.readable for one in stated] == [True, True, False, False, False]
     assert [one.faithful for one in stated] == [True, False, False, False, False]
     assert [line.split()[-1] for line in stating(stated)] == ["2/5", "1/5", "6/10", "0/0"]
 
 
 def test_judging_is_told_by_what_is_wrong() -> None:
-    def judged(problem: int, wrong: Fault | None, valid: float, thought: bool | None) -> Judged:
-        return Judged(problem, wrong, valid, True, thought)
+    def judged(problem: int, wrong: Fault | None, valid: float, thought: bool | None) -> JudgedClaim:
+        return JudgedClaim(problem, wrong, valid, True, thought)
 
     lines = list(
         judging(

@@ -49,7 +49,7 @@ asked = st.fixed_dictionaries(
 )
 
 
-def planned(header: Header, room: Room, **options: object) -> memory.Plan | None:
+def planned(header: Header, room: Room, **options: object) -> memory.MemoryPlan | None:
     try:
         return memory.plan(header, room, **options)  # type: ignore[arg-type]
     except ModelError:

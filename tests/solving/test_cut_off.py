@@ -125,7 +125,7 @@ def test_a_disk_that_is_full_is_said_once_and_costs_no_vote(tmp_path: Path, monk
 def test_resumed_trajectories_state_claims_too() -> None:
     whole, _ = run(Thinker({"9": 0.6, "4": 0.4}, TURNED), THREE)
     entries = tuple(
-        journal.Entry(
+        journal.JournalEntry(
             index,
             t,
             (*loaded(Thinker({})).encode("p"), *f"<think>so</think>\n\n{t.text}".encode()),

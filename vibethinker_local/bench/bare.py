@@ -3,13 +3,13 @@
 import random
 import time
 
-from vibethinker_local.bench.bench import Request
+from vibethinker_local.bench.bench import BenchRequest
 from vibethinker_local.bench.measurement import DECODE, Measurement
 from vibethinker_local.engine.backend import Backend, Slice
 
 
 class BareLoop:
-    def __init__(self, backend: Backend, request: Request) -> None:
+    def __init__(self, backend: Backend, request: BenchRequest) -> None:
         """Compute the prompt of `request`, of random tokens, and share it among its Sequences."""
         self._backend, self._request, self._random = backend, request, random.Random(0)
         for begin in range(0, request.prompt, backend.batch):

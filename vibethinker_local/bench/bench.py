@@ -34,7 +34,7 @@ SMALL = 50_000_000  # bytes of a model that one thread may run fastest
 
 
 @dataclass(frozen=True)
-class Request:
+class BenchRequest:
     """What to measure. Raises UsageError for numbers that cannot be."""
 
     sequences: tuple[int, ...] = (1, 4, 8, 16)
@@ -65,7 +65,7 @@ class Request:
         return self.prompt if self.deep else 0
 
 
-Rival = Callable[[Chosen, Request, int], Iterator[Measurement]]  # the last is the number of threads
+Rival = Callable[[Chosen, BenchRequest, int], Iterator[Measurement]]  # the last is the number of threads
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def counts(text: str) -> tuple[int, ...]:
 class Bench:
     """A model in its engine, to be measured round by round."""
 
-    def __init__(self, engine: AnyEngine, spec: ModelSpec, request: Request) -> None:
+    def __init__(self, engine: AnyEngine, spec: ModelSpec, request: BenchRequest) -> None:
         """Warm an engine up that has the cells of `request`, and a place for its prompt besides its Sequences."""
         self._engine, self._spec, self._request = engine, spec, request
         self._random = random.Random(0)
@@ -97,7 +97,7 @@ class Bench:
         self.run([self.prompt(WARM_UP)], WARM_UP)
 
     @classmethod
-    def load(cls, chosen: Chosen, request: Request, threads: int, planner: Planner | None = None) -> Self:
+    def load(cls, chosen: Chosen, request: BenchRequest, threads: int, planner: Planner | None = None) -> Self:
         """Load a model into a process of its own, as every command does. Raises ModelError, EngineError."""
         check_fit(chosen.path, request.cells, threads)
         planner = planner or step_planner(chosen, threads)
@@ -170,13 +170,13 @@ class Bench:
             self._engine.step()
 
 
-def recipe(path: Path, request: Request, threads: int) -> LlamaModel:
+def recipe(path: Path, request: BenchRequest, threads: int) -> LlamaModel:
     """A model with what `request` needs: a place for the prompt besides the Sequences."""
     return LlamaModel(path, request.cells, request.most_sequences + 1, threads)
 
 
 def run(
-    chosen: Chosen, request: Request, depth: int | None, rivals: Rivals, say: Callable[[str], None]
+    chosen: Chosen, request: BenchRequest, depth: int | None, rivals: Rivals, say: Callable[[str], None]
 ) -> results.Figures:
     """Measure what is requested, and the same behind `depth` tokens; `say` each figure. Raises VibeError.
 
@@ -210,10 +210,10 @@ def run(
     return summary(chosen, size, info, request.prompt, threads, rows)
 
 
-def step_times(chosen: Chosen, request: Request, threads: int) -> Iterator[Measurement]:
+def step_times(chosen: Chosen, request: BenchRequest, threads: int) -> Iterator[Measurement]:
     """How long a step of one batch takes, by the Sequences in it, up to as many as `request` has; round by round."""
     counts = tuple(count for count in STEPS if count <= request.most_sequences)
-    asked = Request(counts, STEP_PROMPT, STEP_TOKENS)
+    asked = BenchRequest(counts, STEP_PROMPT, STEP_TOKENS)
     with closing(Bench.load(chosen, asked, threads, Planner())) as bench:
         bench.prefill()
         for _ in range(request.rounds):
@@ -232,7 +232,7 @@ def fastest_threads(chosen: Chosen) -> int:
         candidates.add(1)
     if len(candidates) == 1:
         return candidates.pop()
-    request = Request((1,), prompt=WARM_UP, tokens=PROBE)
+    request = BenchRequest((1,), prompt=WARM_UP, tokens=PROBE)
     rates = {}
     for threads in sorted(candidates):
         with closing(Bench.load(chosen, request, threads)) as bench:

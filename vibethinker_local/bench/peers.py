@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 from vibethinker_local.bench.bare import BareLoop
-from vibethinker_local.bench.bench import BATCH, Bench, Request, Rival, Rivals, recipe
+from vibethinker_local.bench.bench import BATCH, Bench, BenchRequest, Rival, Rivals, recipe
 from vibethinker_local.bench.measurement import DECODE, PREFILL, US, Measurement
 from vibethinker_local.errors import UsageError
 from vibethinker_local.models import installed
@@ -39,7 +39,7 @@ class Setup:
     """What is compared: the file, what to measure with it, and the folder that the tools were built in."""
 
     chosen: Chosen
-    request: Request
+    request: BenchRequest
     threads: int
     folder: Path
 

@@ -16,7 +16,7 @@ from vibethinker_local.cli import eval as eval_commands
 from vibethinker_local.errors import FileError, ModelError, SandboxError, UsageError, VibeError
 
 
-class Commands(TyperGroup):
+class VibeCommands(TyperGroup):
     """Every error becomes a sentence on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -38,7 +38,7 @@ class Commands(TyperGroup):
 
 
 app = typer.Typer(
-    cls=Commands,
+    cls=VibeCommands,
     help="A small reasoning model on your own machine, offline.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

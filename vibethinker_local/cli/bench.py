@@ -39,7 +39,7 @@ def bench(
     from vibethinker_local.system import settings
     from vibethinker_local.system.files import write_atomic
 
-    request = benching.Request(benching.counts(sequences), prompt, tokens, rounds, threads)
+    request = benching.BenchRequest(benching.counts(sequences), prompt, tokens, rounds, threads)
     wanted = others.wanted(peers, compare)
     if plot and plot.suffix.lower() != ".svg":
         raise UsageError(f"{plot} cannot be drawn: give a name that ends in .svg.")

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from vibethinker_local.cli.render import print_line
-from vibethinker_local.models.listing import Row
+from vibethinker_local.models.listing import ListedModel
 from vibethinker_local.system import paths, settings
 from vibethinker_local.system.machine import Room
 from vibethinker_local.system.settings import Setting
 from vibethinker_local.system.units import size
 
 
-def print_models(rows: Sequence[Row], room: Room, *, as_json: bool) -> None:
+def print_models(rows: Sequence[ListedModel], room: Room, *, as_json: bool) -> None:
     """`vibe models`."""
     if as_json:
         models = [asdict(row) | {"path": str(row.path) if row.path else None, "fits": row.fits} for row in rows]

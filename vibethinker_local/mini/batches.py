@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from vibethinker_local.mini.examples import BRANCHES, COUNTS, IGNORED, Case, Row, Writer, balanced, chosen, renamed
+from vibethinker_local.mini.examples import (
+    BRANCHES,
+    COUNTS,
+    IGNORED,
+    Case,
+    ExampleRow,
+    ExampleWriter,
+    balanced,
+    chosen,
+    renamed,
+)
 from vibethinker_local.mini.problems import draw
 
 LENGTHS = (96, 160, 224, 288, 352, 416, 480, 576, 704, 832)  # rows are padded to one of these: few shapes to compile
@@ -31,7 +41,7 @@ SOLVING_AGAIN = 0.67  # share of the plan after which the mix is LATE: many verd
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     tokens: Tensor  # (batch, length) int64
     targets: Tensor  # the same, IGNORED where no loss counts
     positions: Tensor | None  # the same; None if no row has branches
@@ -40,7 +50,7 @@ class Batch:
     weight: float = 1.0  # of its loss
 
 
-def batched(rows: list[Row], end: int) -> Iterator[Batch]:
+def batched(rows: list[ExampleRow], end: int) -> Iterator[TrainingBatch]:
     """Batches of rows of like length, each about TOKENS_PER_STEP tokens; a row that is too long is left out."""
     below = 0
     for length in LENGTHS:
@@ -57,17 +67,17 @@ def batched(rows: list[Row], end: int) -> Iterator[Batch]:
                 positions[i, : len(row.tokens)] = torch.tensor(row.positions)
                 branches[i, : len(row.tokens)] = torch.tensor(row.branches)
             branched = any(row.branches[-1] for row in part)
-            yield Batch(tokens, targets, positions if branched else None, branches if branched else None)
+            yield TrainingBatch(tokens, targets, positions if branched else None, branches if branched else None)
 
 
 def pool(
-    writer: Writer, cases: list[Case], mix: Mix, rng: random.Random, operations: int, made_up: float
-) -> list[Batch]:
+    writer: ExampleWriter, cases: list[Case], mix: Mix, rng: random.Random, operations: int, made_up: float
+) -> list[TrainingBatch]:
     """Batches of newly drawn examples in random order, with problems of up to `operations` operations.
 
     Without cases there are worked solutions without claims only.
     """
-    rows, labels = list[Row](), list[Row]()
+    rows, labels = list[ExampleRow](), list[ExampleRow]()
     kinds = ("own", "thinking", "at once", "worked", "solved")
     shares = (mix.own, mix.thinking, mix.at_once, mix.worked)
     for kind in rng.choices(kinds, (*shares, 1 - sum(shares)), k=POOL) if cases else ["solved"] * POOL:

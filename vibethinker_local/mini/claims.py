@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from vibethinker_local.mini.problems import Problem
+from vibethinker_local.mini.problems import WordProblem
 from vibethinker_local.reliability import answers
 
 # What is wrong with a claim: a sum that does not come out; else a wrong operand or operation, which no check of sums
@@ -60,7 +60,7 @@ def well_formed(claim: str) -> bool:
     return _CLAIM.fullmatch(claim) is not None
 
 
-def fault(claim: str, problem: Problem) -> Fault | None:
+def fault(claim: str, problem: WordProblem) -> Fault | None:
     """What is wrong with a claim about a problem; None if it is true, and its plan and its numbers are right."""
     claim = " ".join(claim.split()).removesuffix(".")
     implied = set(_implied(problem.truths))

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 
 from vibethinker_local.mini import tokenizer as tokenization
 from vibethinker_local.mini.claims import Fault, claims, fault
-from vibethinker_local.mini.problems import NAMES, Problem, problems
+from vibethinker_local.mini.problems import NAMES, WordProblem, problems
 from vibethinker_local.mini.tokenizer import IM_END
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.reasoning import split
@@ -31,7 +31,7 @@ BRANCHES = 6  # claims about one problem that are judged at once, each by itself
 
 
 @dataclass(frozen=True)
-class Row:
+class ExampleRow:
     """One row of a batch. Tokens of a branch see the trunk (branch 0) and their own branch alone."""
 
     tokens: list[int]
@@ -52,7 +52,7 @@ class Own:
 class Case:
     """A problem with mini's own solutions, and all that they claim: each claim with what is wrong with it."""
 
-    problem: Problem
+    problem: WordProblem
     solutions: tuple[Own, ...]
     claims: tuple[tuple[str, Fault | None], ...]
 
@@ -78,7 +78,7 @@ def chosen(cases: Sequence[Case], rng: random.Random) -> Case:
             return found
 
 
-def case(problem: Problem, texts: Iterable[str]) -> Case:
+def case(problem: WordProblem, texts: Iterable[str]) -> Case:
     """What mini's solutions of a problem claim, and what is wrong with it."""
     own = [Own(text, tuple(claims(*split(text)))) for text in texts]
     stated = dict.fromkeys(claim for solution in own for claim in solution.claims[: COUNTS[-1] + 2])
@@ -103,14 +103,14 @@ def balanced(case: Case, rng: random.Random, most: int) -> list[tuple[str, bool]
     return picked
 
 
-class Writer:
+class ExampleWriter:
     """Makes rows with one tokenizer."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.end = tokenizer.get_vocab()[tokenization.END_OF_TEXT]  # what rows are padded with
 
-    def solve(self, problem: Problem, count: int | None) -> Row:
+    def solve(self, problem: WordProblem, count: int | None) -> ExampleRow:
         """A worked solution and, if `count` is given, that many of its claims."""
         solution = tokenization.reply(problem)
         parts = [(tokenization.prompt(problem.text), False), (solution, True)]
@@ -119,18 +119,18 @@ class Writer:
             parts += [(claims_turn(count), False), (numbered(stated[:count]) + IM_END, True)]
         return self._row(parts)
 
-    def claims(self, problem: Problem, solution: Own, count: int) -> Row:
+    def claims(self, problem: WordProblem, solution: Own, count: int) -> ExampleRow:
         """A solution as mini wrote it, from which nothing is learned, and its claims."""
         parts = [(tokenization.prompt(problem.text), False), (solution.text + IM_END, False)]
         return self._row([*parts, (claims_turn(count), False), (numbered(solution.claims[:count]) + IM_END, True)])
 
-    def thinking(self, problem: Problem, judged: list[tuple[str, bool]]) -> Row:
+    def thinking(self, problem: WordProblem, judged: list[tuple[str, bool]]) -> ExampleRow:
         """Verdicts after a solution of its own."""
         asked = tokenization.render(prompts.judge(problem.text, [claim for claim, _ in judged]))
         labels = numbered(prompts.LABELS[not true] for _, true in judged)
         return self._row([(asked, False), (f"<think>\n{problem.steps}\n</think>\n\n{labels}{IM_END}", True)])
 
-    def at_once(self, problem: Problem, judged: list[tuple[str, bool]]) -> Row:
+    def at_once(self, problem: WordProblem, judged: list[tuple[str, bool]]) -> ExampleRow:
         """Verdicts on claims one by one, as branches of one row: after each nothing but the label's first token."""
         labels = [self._ids(label)[0] for label in prompts.LABELS]
         asked = [
@@ -139,7 +139,7 @@ class Writer:
         each = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(asked)]
         shortest = min(map(len, each)) - 1
         trunk = next((i for i in range(shortest) if len({ids[i] for ids in each}) > 1), shortest)
-        row = Row(each[0][:trunk], [IGNORED] * trunk, list(range(trunk)), [0] * trunk)
+        row = ExampleRow(each[0][:trunk], [IGNORED] * trunk, list(range(trunk)), [0] * trunk)
         for number, (ids, (_, true)) in enumerate(zip(each, judged, strict=True), 1):
             rest = ids[trunk:]
             row.tokens.extend(rest)
@@ -151,14 +151,14 @@ class Writer:
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text).ids)
 
-    def _row(self, parts: list[tuple[str, bool]]) -> Row:
+    def _row(self, parts: list[tuple[str, bool]]) -> ExampleRow:
         tokens, learned = list[int](), list[bool]()
         for encoding, (_, learn) in zip(self.tokenizer.encode_batch_fast([t for t, _ in parts]), parts, strict=True):
             tokens += encoding.ids
             learned += [learn] * len(encoding.ids)
         targets = [token if learn else IGNORED for token, learn in zip(tokens, learned, strict=True)]
         length = len(tokens) - 1
-        return Row(tokens[:-1], targets[1:], list(range(length)), [0] * length)
+        return ExampleRow(tokens[:-1], targets[1:], list(range(length)), [0] * length)
 
 
 def claims_turn(count: int) -> str:
@@ -178,7 +178,7 @@ def renamed(case: Case, rng: random.Random) -> Case:
     def change(text: str) -> str:
         return re.sub("[A-Z][a-z]+", lambda found: names.get(found[0], found[0]), text)
 
-    problem = Problem(
+    problem = WordProblem(
         text=change(case.problem.text),
         answer=case.problem.answer,
         steps=change(case.problem.steps),

@@ -24,9 +24,19 @@ from numpy.typing import NDArray
 from vibethinker_local.errors import VibeError
 from vibethinker_local.events import Options
 from vibethinker_local.mini.claims import fault
-from vibethinker_local.mini.problems import Problem, problems
-from vibethinker_local.mini.skills import CLAIMS, Judged, Solved, Stated, auroc, interval, judge, solve, state
-from vibethinker_local.mini.trajectories import AT_ONCE, Job, sample
+from vibethinker_local.mini.problems import WordProblem, problems
+from vibethinker_local.mini.skills import (
+    CLAIMS,
+    JudgedClaim,
+    Solved,
+    StatedClaims,
+    auroc,
+    interval,
+    judge,
+    solve,
+    state,
+)
+from vibethinker_local.mini.trajectories import AT_ONCE, SamplingJob, sample
 from vibethinker_local.models import installed
 from vibethinker_local.reliability import answers
 from vibethinker_local.runtime.model import Model, load
@@ -35,7 +45,7 @@ from vibethinker_local.system import machine
 
 
 @dataclass(frozen=True)
-class Task:
+class Question:
     """One solution to sample."""
 
     problem: str
@@ -45,8 +55,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Attempt:
-    task: Task
+class Trial:
+    task: Question
     answer: str | None
     tokens: int
 
@@ -55,12 +65,12 @@ class Attempt:
         return self.answer == self.task.answer
 
 
-def attempt(model: Model, tasks: list[Task]) -> Iterator[Attempt]:
+def attempt(model: Model, tasks: list[Question]) -> Iterator[Trial]:
     """Sample a solution of each task, in the order in which they end."""
-    jobs = (Job(i, tuple(model.encode(task.problem)), task.seed) for i, task in enumerate(tasks))
+    jobs = (SamplingJob(i, tuple(model.encode(task.problem)), task.seed) for i, task in enumerate(tasks))
     for written in sample(model, jobs):
         reasoning, text = split(written.text)
-        yield Attempt(tasks[written.job.key], answers.extract(text, reasoning), written.tokens)
+        yield Trial(tasks[written.job.key], answers.extract(text, reasoning), written.tokens)
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:
@@ -71,7 +81,7 @@ def wilson(right: int, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def row(name: str, attempts: list[Attempt]) -> str:
+def row(name: str, attempts: list[Trial]) -> str:
     right, count = sum(a.right for a in attempts), len(attempts)
     low, high = wilson(right, count)
     tokens = sum(a.tokens for a in attempts) / count
@@ -102,7 +112,7 @@ def votes(solved: list[Solved]) -> Iterator[str]:
     yield share("wrong majority, right candidate", int((oracle & ~majority).sum()), count)
 
 
-def stating(stated: list[Stated]) -> Iterator[str]:
+def stating(stated: list[StatedClaims]) -> Iterator[str]:
     """Whether the claims can be read, and are what the solution says."""
     yield share(f"replies of {CLAIMS} claims that can be read", sum(one.readable for one in stated), len(stated))
     known = [one for one in stated if one.expected]
@@ -113,7 +123,7 @@ def stating(stated: list[Stated]) -> Iterator[str]:
         yield share(f"true claims, of those after a {name} solution", true, CLAIMS * len(of_kind))
 
 
-def judging(judged: list[Judged]) -> Iterator[str]:
+def judging(judged: list[JudgedClaim]) -> Iterator[str]:
     """How well claims are judged, by what is wrong with them."""
     if not judged:
         yield "no claim to judge"
@@ -151,7 +161,7 @@ def estimate(name: str, value: float, bounds: tuple[float, float]) -> str:
     return f"{name:<52} {value:6.3f}  [{bounds[0]:.3f}, {bounds[1]:.3f}]"
 
 
-def solutions(model: Model, tasks: list[Task], *, by_operations: bool) -> Iterator[str]:
+def solutions(model: Model, tasks: list[Question], *, by_operations: bool) -> Iterator[str]:
     """One solution of each task."""
     began = time.perf_counter()
     done = list(attempt(model, tasks))
@@ -167,7 +177,7 @@ def solutions(model: Model, tasks: list[Task], *, by_operations: bool) -> Iterat
     )
 
 
-def skills(model: Model, drawn: list[Problem], each: int, seed: int) -> Iterator[str]:
+def skills(model: Model, drawn: list[WordProblem], each: int, seed: int) -> Iterator[str]:
     solved = solve(model, drawn, each, seed)
     yield from votes(solved)
     stated = state(model, solved, 2, seed)
@@ -188,10 +198,10 @@ def main() -> None:
     if arguments.count < 1 or arguments.each < 1 or (arguments.problem is None) != (arguments.answer is None):
         parser.error("-n and --each take a number from 1; --problem and --answer go together")
     drawn = list(problems(arguments.count, arguments.seed))
-    tasks = [Task(p.text, str(p.answer), p.operations, arguments.seed + i) for i, p in enumerate(drawn)]
+    tasks = [Question(p.text, str(p.answer), p.operations, arguments.seed + i) for i, p in enumerate(drawn)]
     if arguments.problem:
         text = arguments.problem.read_text(encoding="utf-8")
-        tasks = [Task(text, arguments.answer, 0, arguments.seed + i) for i in range(arguments.count)]
+        tasks = [Question(text, arguments.answer, 0, arguments.seed + i) for i in range(arguments.count)]
     try:
         model = load(
             installed.choose(arguments.model), Options(arguments.seed), threads=machine.threads(), places=AT_ONCE

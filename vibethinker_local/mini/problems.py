@@ -62,7 +62,7 @@ CONSONANTS, VOWELS = "bcdfghjklmnprstvwz", "aeiou"
 
 
 @dataclass(frozen=True)
-class Problem:
+class WordProblem:
     """A word problem with its answer and the worked solution that `mini` learns to write."""
 
     text: str
@@ -127,7 +127,9 @@ class Steps:
         self.known.add(quantity.name)
 
 
-def generate(rng: random.Random, *, operations: int, shape: Shape = "relations", made_up: float = MADE_UP) -> Problem:
+def generate(
+    rng: random.Random, *, operations: int, shape: Shape = "relations", made_up: float = MADE_UP
+) -> WordProblem:
     """Draw one problem that needs exactly `operations` steps (1 to 7); `made_up` is the chance of names nobody has."""
     if not 1 <= operations <= MAX_OPERATIONS:
         raise ValueError(f"operations must be 1 to {MAX_OPERATIONS}, got {operations}")
@@ -140,7 +142,7 @@ def generate(rng: random.Random, *, operations: int, shape: Shape = "relations",
             return _sum(rng)
 
 
-def draw(rng: random.Random, *, split: Split, high: int = MAX_OPERATIONS, made_up: float = MADE_UP) -> Problem:
+def draw(rng: random.Random, *, split: Split, high: int = MAX_OPERATIONS, made_up: float = MADE_UP) -> WordProblem:
     """Draw one problem of a split: mostly relations, one in eight a story, one in sixteen a bare sum."""
     while True:
         shape: Shape = rng.choices(("relations", "story", "sum"), weights=(13, 2, 1))[0]
@@ -152,7 +154,7 @@ def draw(rng: random.Random, *, split: Split, high: int = MAX_OPERATIONS, made_u
             return problem
 
 
-def _relations(rng: random.Random, operations: int, made_up: float) -> Problem:
+def _relations(rng: random.Random, operations: int, made_up: float) -> WordProblem:
     asked_kind = rng.choices(("one", "together", "difference"), weights=(8, 1, 1))[0] if operations > 1 else "one"
     defining = operations - (asked_kind != "one")
     while True:
@@ -200,7 +202,7 @@ def _relations(rng: random.Random, operations: int, made_up: float) -> Problem:
     text = glue.join(facts) + rng.choice((glue, "\n")) + question
     signature = f"{asked_kind}:{second.signature if asked_kind != 'one' else ''}:{target.signature}"
     truths = (*(q.truth for q in quantities), f"answer = {asked}")
-    return Problem(text, answer, "\n".join(steps.lines), conclusion, operations, signature, truths)
+    return WordProblem(text, answer, "\n".join(steps.lines), conclusion, operations, signature, truths)
 
 
 def _graph(rng: random.Random, names: list[str], operations: int) -> list[Quantity] | None:
@@ -275,7 +277,7 @@ def _fact(rng: random.Random, q: Quantity, verb: str, items: str) -> str:
     return form.format(x=q.name, v=verb, n=q.number, items=items, y=operands[0], z=operands[1])
 
 
-def _story(rng: random.Random, operations: int, made_up: float) -> Problem:
+def _story(rng: random.Random, operations: int, made_up: float) -> WordProblem:
     """One person, one thing, changes one after another."""
     name, items = _names(rng, 1, made_up)[0], rng.choice(ITEMS)
     start = rng.randint(1, rng.choice((20, 100, 400)))
@@ -301,10 +303,10 @@ def _story(rng: random.Random, operations: int, made_up: float) -> Problem:
     text = f"{name} has {start} {items}. {changes} {question}"
     conclusion = f"{name} has \\boxed{{{value}}} {items}."
     truths.append(f"answer = {name} = {value}")
-    return Problem(text, value, "\n".join(lines), conclusion, operations, signature, tuple(truths))
+    return WordProblem(text, value, "\n".join(lines), conclusion, operations, signature, tuple(truths))
 
 
-def _sum(rng: random.Random) -> Problem:
+def _sum(rng: random.Random) -> WordProblem:
     sign = rng.choice("+-*")
     a = rng.randint(1, rng.choice((20, 100, 499)))
     match sign:
@@ -321,7 +323,7 @@ def _sum(rng: random.Random) -> Problem:
     written = rng.choice((sign, sign, {"+": "plus", "-": "minus", "*": "times"}[sign]))
     text = rng.choice(EXPRESSION).format(e=f"{a} {written} {b}")
     step, conclusion = f"{a} {sign} {b} = {value}", f"The answer is \\boxed{{{value}}}."
-    return Problem(text, value, f"{step}.", conclusion, 1, f"{a}{sign}{b}", (step, f"answer = {value}"))
+    return WordProblem(text, value, f"{step}.", conclusion, 1, f"{a}{sign}{b}", (step, f"answer = {value}"))
 
 
 def _names(rng: random.Random, count: int, made_up: float) -> list[str]:
@@ -336,7 +338,7 @@ def _names(rng: random.Random, count: int, made_up: float) -> list[str]:
     return rng.sample(NAMES, count)
 
 
-def problems(count: int, seed: int, split: Split = "test") -> Iterator[Problem]:
+def problems(count: int, seed: int, split: Split = "test") -> Iterator[WordProblem]:
     """`count` problems of a split: the same seed, the same problems."""
     rng = random.Random(seed)
     return (draw(rng, split=split) for _ in range(count))

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from vibethinker_local.mini.claims import Fault, fault, well_formed
 from vibethinker_local.mini.claims import claims as claims_of
-from vibethinker_local.mini.problems import Problem
-from vibethinker_local.mini.trajectories import Job, sample
+from vibethinker_local.mini.problems import WordProblem
+from vibethinker_local.mini.trajectories import SamplingJob, sample
 from vibethinker_local.reliability import answers
 from vibethinker_local.reliability.claims import parse, parse_verdicts
 from vibethinker_local.runtime import prompts
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 class Solved:
     """A problem with the model's solutions of it."""
 
-    problem: Problem
+    problem: WordProblem
     texts: tuple[str, ...]
 
     @property
@@ -48,10 +48,10 @@ class Solved:
 
 
 @dataclass(frozen=True)
-class Stated:
+class StatedClaims:
     """The claims that the model states after one of its solutions."""
 
-    problem: Problem
+    problem: WordProblem
     solution: str
     reply: str
 
@@ -81,7 +81,7 @@ class Stated:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedClaim:
     """A claim with what is wrong with it, and what the model makes of it."""
 
     problem: int  # index
@@ -91,10 +91,10 @@ class Judged:
     thought: bool | None  # that verdict; None if it cannot be read
 
 
-def solve(model: Model, problems: Sequence[Problem], each: int, seed: int) -> list[Solved]:
+def solve(model: Model, problems: Sequence[WordProblem], each: int, seed: int) -> list[Solved]:
     """`each` solutions of each problem."""
     jobs = (
-        Job(index, tuple(model.encode(problem.text)), seed + index * each + number)
+        SamplingJob(index, tuple(model.encode(problem.text)), seed + index * each + number)
         for index, problem in enumerate(problems)
         for number in range(each)
     )
@@ -104,26 +104,26 @@ def solve(model: Model, problems: Sequence[Problem], each: int, seed: int) -> li
     return [Solved(p, tuple(text for _, text in sorted(texts[i]))) for i, p in enumerate(problems)]
 
 
-def state(model: Model, solved: Sequence[Solved], each: int, seed: int) -> list[Stated]:
+def state(model: Model, solved: Sequence[Solved], each: int, seed: int) -> list[StatedClaims]:
     """Ask for the claims of the first `each` solutions of each problem."""
 
-    def jobs() -> Iterator[Job]:
+    def jobs() -> Iterator[SamplingJob]:
         for index, one in enumerate(solved):
             for number, text in enumerate(one.texts[:each]):
                 said = [*model.encode(one.problem.text), *model.backend.tokenize(text, special=False)]
                 turn = model.encode_turn(one.problem.text, prompts.claims(CLAIMS))
-                yield Job(index * each + number, (*said, *turn), seed + index)
+                yield SamplingJob(index * each + number, (*said, *turn), seed + index)
 
     return [
-        Stated(solved[i].problem, solved[i].texts[number], written.text)
+        StatedClaims(solved[i].problem, solved[i].texts[number], written.text)
         for written in sample(model, jobs())
         for i, number in [divmod(written.job.key, each)]
     ]
 
 
-def judge(model: Model, stated: Iterable[Stated], seed: int) -> list[Judged]:
+def judge(model: Model, stated: Iterable[StatedClaims], seed: int) -> list[JudgedClaim]:
     """Have every readable claim judged, by itself and at once; and the first five of a problem together, thinking."""
-    claims: dict[Problem, dict[str, None]] = {}
+    claims: dict[WordProblem, dict[str, None]] = {}
     for one in stated:
         if one.readable:
             claims.setdefault(one.problem, {}).update(dict.fromkeys(one.claims))
@@ -134,17 +134,19 @@ def judge(model: Model, stated: Iterable[Stated], seed: int) -> list[Judged]:
     valid = _scores(model, asked, labels)
     together = [(problem, list(about)[:CLAIMS]) for problem, about in claims.items()]
     jobs = (
-        Job(i, tuple(model.encode_chat(prompts.judge(problem.text, about))), seed + i)
+        SamplingJob(i, tuple(model.encode_chat(prompts.judge(problem.text, about))), seed + i)
         for i, (problem, about) in enumerate(together)
     )
-    thought: dict[tuple[Problem, str], bool | None] = {}
+    thought: dict[tuple[WordProblem, str], bool | None] = {}
     for written in sample(model, jobs):
         problem, about = together[written.job.key]
         verdicts = parse_verdicts(split(written.text)[1], len(about))
         thought |= {(problem, claim): verdict for claim, verdict in zip(about, verdicts, strict=True)}
     numbers = {problem: i for i, problem in enumerate(claims)}
     return [
-        Judged(numbers[problem], fault(claim, problem), p, (problem, claim) in thought, thought.get((problem, claim)))
+        JudgedClaim(
+            numbers[problem], fault(claim, problem), p, (problem, claim) in thought, thought.get((problem, claim))
+        )
         for (problem, claim), p in zip(keys, valid, strict=True)
     ]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from vibethinker_local.mini.problems import Problem, draw
+from vibethinker_local.mini.problems import WordProblem, draw
 from vibethinker_local.runtime import prompts
 
 VOCABULARY = 768
@@ -39,7 +39,7 @@ def prompt(problem: str) -> str:
     return render(prompts.solve(problem))
 
 
-def reply(problem: Problem) -> str:
+def reply(problem: WordProblem) -> str:
     """What the model is taught to write after `prompt`."""
     return f"<think>\n{problem.steps}\n</think>\n\n{problem.conclusion}{IM_END}"
 

@@ -28,10 +28,10 @@ from torch import Tensor
 
 from vibethinker_local.mini import examples
 from vibethinker_local.mini import tokenizer as tokenization
-from vibethinker_local.mini.batches import EARLY, LATE, SOLVING_AGAIN, Batch, batched, pool
-from vibethinker_local.mini.examples import IGNORED, Case, Writer
+from vibethinker_local.mini.batches import EARLY, LATE, SOLVING_AGAIN, TrainingBatch, batched, pool
+from vibethinker_local.mini.examples import IGNORED, Case, ExampleWriter
 from vibethinker_local.mini.muon import Muon
-from vibethinker_local.mini.network import Qwen2, Shape
+from vibethinker_local.mini.network import NetworkShape, Qwen2
 from vibethinker_local.mini.problems import MADE_UP, MAX_OPERATIONS, draw
 from vibethinker_local.runtime import prompts
 
@@ -39,7 +39,7 @@ SAVE_SECONDS = 120
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """What a run is made with; saved beside it."""
 
     seed: int = 0
@@ -57,7 +57,7 @@ class Recipe:
 
 
 # For a run that starts from another one: lower rates, falling earlier.
-NEXT = Recipe(muon_rate=0.005, adam_rate=2.5e-3, grow_until=0.0, made_up_from=0.0, decay_from=0.3)
+NEXT = TrainingRecipe(muon_rate=0.005, adam_rate=2.5e-3, grow_until=0.0, made_up_from=0.0, decay_from=0.3)
 
 
 # The model card. What it says becomes general.* keys of a GGUF file; the tag tells which prompts the model knows.
@@ -81,15 +81,15 @@ def has_bfloat16(device: str) -> bool:
     return device != "cpu" or any(cpu.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
-class Run:
+class TrainingRun:
     """A training run in a folder: recipe.json, tokenizer.json, state.pt, log.jsonl."""
 
-    def __init__(self, folder: Path, recipe: Recipe, device: str, start: Path | None = None) -> None:
+    def __init__(self, folder: Path, recipe: TrainingRecipe, device: str, start: Path | None = None) -> None:
         self.folder, self.device, self.halves = folder, device, has_bfloat16(device)
         folder.mkdir(parents=True, exist_ok=True)
         recipe_file = folder / "recipe.json"
         if recipe_file.exists():
-            recipe = Recipe(**json.loads(recipe_file.read_text()))
+            recipe = TrainingRecipe(**json.loads(recipe_file.read_text()))
             self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         else:
             tokenizer_file = start and start / "tokenizer.json"
@@ -98,10 +98,10 @@ class Run:
             )
             self.tokenizer.save(str(folder / "tokenizer.json"))
             recipe_file.write_text(json.dumps(asdict(recipe), indent=1))
-        self.writer, self.cases = Writer(self.tokenizer), list[Case]()
+        self.writer, self.cases = ExampleWriter(self.tokenizer), list[Case]()
         self.recipe = recipe
         torch.manual_seed(recipe.seed)
-        self.shape = Shape(
+        self.shape = NetworkShape(
             vocab_size=tokenization.VOCABULARY,
             hidden_size=recipe.hidden_size,
             intermediate_size=recipe.intermediate_size,
@@ -150,7 +150,7 @@ class Run:
         planned = minutes * 60 * (1 - self.progress)
         began, saved, first = time.monotonic(), time.monotonic(), self.progress
         losses, seen = defaultdict[str, list[float]](list), self.tokens
-        batches: list[Batch] = []
+        batches: list[TrainingBatch] = []
         while self.progress < until:
             if not batches:
                 rng = random.Random(f"{self.recipe.seed}/{self.step}")
@@ -178,7 +178,7 @@ class Run:
         self._log({}, (self.tokens - seen) / (time.monotonic() - began), accuracy=True)
         self.save()
 
-    def _learn(self, loss_of: Callable[..., Tensor], batch: Batch) -> float:
+    def _learn(self, loss_of: Callable[..., Tensor], batch: TrainingBatch) -> float:
         """Take one step; the loss before it, in nats per target."""
         rate = min(1.0, (self.step + 1) / self.recipe.warmup)
         rate *= min(1.0, max(0.02, (1 - self.progress) / (1 - self.recipe.decay_from)))
@@ -202,7 +202,7 @@ class Run:
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(text + "\n")
 
-    def _losses(self, loss_of: Callable[..., Tensor], batch: Batch) -> Tensor:
+    def _losses(self, loss_of: Callable[..., Tensor], batch: TrainingBatch) -> Tensor:
         inputs = (batch.tokens, batch.targets, batch.positions, batch.branches)
         losses: Tensor = loss_of(*(None if each is None else each.to(self.device) for each in inputs))
         return losses
@@ -258,8 +258,8 @@ def main() -> None:
     parser.add_argument("--eager", action="store_true", help="do without torch.compile")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    recipe = replace(NEXT if arguments.start else Recipe(), seed=arguments.seed)
-    run = Run(arguments.run, recipe, arguments.device, arguments.start)
+    recipe = replace(NEXT if arguments.start else TrainingRecipe(), seed=arguments.seed)
+    run = TrainingRun(arguments.run, recipe, arguments.device, arguments.start)
     run.cases = examples.load(arguments.claims)
     if arguments.export:
         run.export(arguments.export)

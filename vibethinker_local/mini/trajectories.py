@@ -25,7 +25,7 @@ AT_ONCE = 8  # more are slower: each token then attends over all that share the 
 
 
 @dataclass(frozen=True)
-class Job:
+class SamplingJob:
     """A prompt to continue, and the seed to sample with; `key` is the caller's."""
 
     key: int
@@ -34,19 +34,19 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenSolution:
     """What a model has written after a prompt."""
 
-    job: Job
+    job: SamplingJob
     text: str
     tokens: int
 
 
-def sample(model: Model, jobs: Iterable[Job]) -> Iterator[Written]:
+def sample(model: Model, jobs: Iterable[SamplingJob]) -> Iterator[WrittenSolution]:
     """Continue each prompt with the model's own temperature and top-p, eight at a time, in the order they end."""
     stops, spec = model.stop_ids(), model.spec
     waiting = iter(jobs)
-    running: dict[SequenceId, tuple[Job, list[str]]] = {}
+    running: dict[SequenceId, tuple[SamplingJob, list[str]]] = {}
     while True:
         for job in islice(waiting, AT_ONCE - len(running)):
             params = SamplingParams(
@@ -66,7 +66,7 @@ def sample(model: Model, jobs: Iterable[Job]) -> Iterator[Written]:
             if output.end:
                 del running[output.sequence]
                 model.engine.abort(output.sequence)
-                yield Written(job, "".join(texts), len(texts))
+                yield WrittenSolution(job, "".join(texts), len(texts))
 
 
 def main() -> None:
@@ -85,7 +85,7 @@ def main() -> None:
             installed.choose(arguments.model), Options(arguments.seed), threads=machine.threads(), places=AT_ONCE
         )
         jobs = (
-            Job(index, tuple(model.encode(problem.text)), arguments.seed + index * arguments.each + number)
+            SamplingJob(index, tuple(model.encode(problem.text)), arguments.seed + index * arguments.each + number)
             for index, problem in enumerate(drawn)
             for number in range(arguments.each)
         )

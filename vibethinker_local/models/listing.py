@@ -17,7 +17,7 @@ State = Literal["installed", "unchecked", "damaged", "partly here", "not install
 
 
 @dataclass(frozen=True)
-class Row:
+class ListedModel:
     """One file. `context` is what fits into memory beside it: 0 where it does not fit, None where nobody knows."""
 
     model: str
@@ -34,7 +34,7 @@ class Row:
         return None if self.context is None else self.context > 0
 
 
-def rows(known: dict[str, ModelSpec], room: Room) -> Iterator[Row]:
+def rows(known: dict[str, ModelSpec], room: Room) -> Iterator[ListedModel]:
     """Installed files first, of each model; then one line for each quant that could be fetched."""
     for name, spec in known.items():
         here = installed.installed(name, spec)
@@ -42,7 +42,9 @@ def rows(known: dict[str, ModelSpec], room: Room) -> Iterator[Row]:
             state: State = "installed" if file.state == "sound" else file.state
             measured = results.of(file.path)
             speed = measured.rate(1) if measured else None
-            yield Row(name, spec.about, file.quant, file.bytes, state, file.path, _context(spec, file, room), speed)
+            yield ListedModel(
+                name, spec.about, file.quant, file.bytes, state, file.path, _context(spec, file, room), speed
+            )
         seen = {file.quant.upper() for file in here}
         for listed in spec.files:
             if listed.quant.upper() not in seen:
@@ -50,11 +52,11 @@ def rows(known: dict[str, ModelSpec], room: Room) -> Iterator[Row]:
                 yield _absent(name, spec, listed, room)
 
 
-def _absent(name: str, spec: ModelSpec, file: ModelFile, room: Room) -> Row:
+def _absent(name: str, spec: ModelSpec, file: ModelFile, room: Room) -> ListedModel:
     size = file.bytes or file.about_bytes
     context = memory.context(spec.shape.header(size), room, most=spec.context) if spec.shape and size else None
     state: State = "partly here" if installed.partial(file) else "not installed"
-    return Row(name, spec.about, file.quant, size, state, None, context)
+    return ListedModel(name, spec.about, file.quant, size, state, None, context)
 
 
 def _context(spec: ModelSpec, file: Installed, room: Room) -> int | None:

@@ -53,7 +53,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Plan:
+class MemoryPlan:
     """What a model is loaded with, and why."""
 
     context: int  # tokens that each Sequence may count on
@@ -99,7 +99,7 @@ def plan(
     most: int = 32768,
     cache: CacheType = "f16",
     threads: int = 1,
-) -> Plan:
+) -> MemoryPlan:
     """The largest context that fits, up to `most` tokens, times `sequences`; fewer of them where even 8,192 do not.
 
     With `context` given, that and no other. Raises ModelError, naming the remedies, if not even one Sequence fits.
@@ -128,7 +128,7 @@ def plan(
         reason = f"{chosen}: {most:,} do not fit into {_limit(wanted(most, count), room)}."
     else:
         reason = f"{chosen} fit into {_limit(wanted(tokens, count), room)}."
-    return Plan(tokens, count, cache, wanted(tokens, count), reason)
+    return MemoryPlan(tokens, count, cache, wanted(tokens, count), reason)
 
 
 def context(header: Header, room: Room, *, most: int) -> int:

@@ -35,7 +35,7 @@ STRING_METHODS = frozenset(
 )
 
 
-class Tokenize(Protocol):
+class Tokenizer(Protocol):
     def __call__(self, text: str, *, special: bool) -> list[int]: ...
 
 
@@ -215,7 +215,7 @@ def render(source: str, messages: Messages, *, name: str) -> str:
         ) from error
 
 
-def encode(source: str, messages: Messages, tokenize: Tokenize, *, name: str, after: int | None = None) -> list[int]:
+def encode(source: str, messages: Messages, tokenize: Tokenizer, *, name: str, after: int | None = None) -> list[int]:
     """The token ids of a conversation. Control tokens count in the template's own text, never in a message's.
 
     `tokenize(text, special=…)` is the model's. With `after`, an index into the messages, only what follows that one.

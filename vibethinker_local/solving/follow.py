@@ -96,7 +96,7 @@ class Votes:
         return sum(not row.running for row in self.trajectories)
 
 
-class Text:
+class GrowingText:
     """A text that grows at its end, and now and then begins anew. Each reader keeps its own place in it."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Place:
-    """How far a reader of a Text has come."""
+    """How far a reader of a GrowingText has come."""
 
     edition: int = 0
     pieces: int = 0
@@ -147,7 +147,7 @@ class RunState:
         self.started: Started | None = None
         self.phase: Phase = "waiting"
         self.shown = 0  # the trajectory whose texts are shown
-        self.reasoning, self.answer = Text(), Text()
+        self.reasoning, self.answer = GrowingText(), GrowingText()
         self.tokens = 0  # of the trajectory that is shown
         self.reasoning_tokens = 0
         self.closing: Closing | None = None  # why its end was forced, if it was

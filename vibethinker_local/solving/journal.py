@@ -18,7 +18,7 @@ NOT_KEPT = "finished solutions cannot be kept in {folder} ({reason}): --resume w
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """A trajectory as it ended, before its claims were stated."""
 
     index: int
@@ -33,7 +33,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: JournalEntry) -> None:
         """Write down a trajectory; it is on the disk when this returns, unless `say` has heard why none is any more."""
         if self._file.closed:
             return
@@ -71,7 +71,7 @@ def begin(folder: Path, key: str, seed: int, say: Callable[[str], None] = lambda
         return None
 
 
-def cut_off(folder: Path, key: str) -> tuple[int, tuple[Entry, ...]] | None:
+def cut_off(folder: Path, key: str) -> tuple[int, tuple[JournalEntry, ...]] | None:
     """The seed and the trajectories of the youngest run with a key that did not come to its end."""
     found = [path for path in folder.glob(f"{key}-*.jsonl") if path.stem.rpartition("-")[2].isdigit()]
     if not found:
@@ -80,7 +80,7 @@ def cut_off(folder: Path, key: str) -> tuple[int, tuple[Entry, ...]] | None:
     return int(youngest.stem.rpartition("-")[2]), tuple(read(youngest))
 
 
-def read(path: Path) -> Iterator[Entry]:
+def read(path: Path) -> Iterator[JournalEntry]:
     """The entries of a file; a line that was cut off or is not ours is left out."""
     known = set[int]()
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -88,5 +88,5 @@ def read(path: Path) -> Iterator[Entry]:
             told = json.loads(line)
             if told["schema"] == SCHEMA and told["index"] not in known:
                 trajectory = Trajectory(**(told["trajectory"] | {"claims": ()}))
-                yield Entry(int(told["index"]), trajectory, tuple(map(int, told["tokens"])))
+                yield JournalEntry(int(told["index"]), trajectory, tuple(map(int, told["tokens"])))
                 known.add(told["index"])

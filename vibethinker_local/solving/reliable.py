@@ -40,7 +40,7 @@ from vibethinker_local.runtime.model import Model
 from vibethinker_local.solving import calibration
 from vibethinker_local.solving import journal as journals
 from vibethinker_local.solving.claims import CLAIM_TOKENS, Checks, Claims
-from vibethinker_local.solving.journal import Entry, Journal
+from vibethinker_local.solving.journal import Journal, JournalEntry
 from vibethinker_local.solving.sampling import Budget, Ended, Sampling, shown
 from vibethinker_local.system import paths
 
@@ -56,7 +56,7 @@ def solve(
     plan: Plan,
     *,
     journal: Journal | None = None,
-    resumed: Sequence[Entry] = (),
+    resumed: Sequence[JournalEntry] = (),
     earlier: Sequence[Exchange] = (),
 ) -> Iterator[SolveEvent]:
     """Solve one problem with all that `plan` allows: events, the last of them Finished.
@@ -104,7 +104,7 @@ def solve_journalled(
         context=options.context,
         cache=options.cache,
     )
-    resumed: tuple[Entry, ...] = ()
+    resumed: tuple[JournalEntry, ...] = ()
     if resume:
         found = journals.cut_off(paths.runs(), key)
         if found:
@@ -160,7 +160,7 @@ class _Pass:
         self._error: str | None = None
         self._decision: Decision | None = None
 
-    def events(self, resumed: Sequence[Entry]) -> Iterator[SolveEvent]:
+    def events(self, resumed: Sequence[JournalEntry]) -> Iterator[SolveEvent]:
         plan, model = self._plan, self._model
         yield Started(
             model.identity,
@@ -229,7 +229,7 @@ class _Pass:
             yield from sampling.take(self._model.engine.step(), answer_now=self._hurried)
             for ended in sampling.finished[before:]:
                 if self._journal:
-                    self._journal.add(Entry(ended.index, ended.trajectory, ended.tokens))
+                    self._journal.add(JournalEntry(ended.index, ended.trajectory, ended.tokens))
                 yield self._count(ended)
         sampling.abandon()
 
