@@ -92,7 +92,7 @@ def test_quantize_uses_only_what_lies_below_the_app() -> None:
 
 
 def test_the_first_paint_waits_for_nothing_that_only_answers_need() -> None:
-    late = ("llama_cpp", "markdown_it", "numpy", "sympy")
+    late = ("llama_cpp", "markdown_it", "numpy", "mpmath")
     code = f"import sys, vibethinker_local.tui.app; print([name for name in {late} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "[]\n"

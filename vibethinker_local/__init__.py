@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from vibethinker_local import errors, events
     from vibethinker_local.events import Control, Options, Solution
     from vibethinker_local.reliability.answers import extract
-    from vibethinker_local.reliability.equivalence import same
+    from vibethinker_local.reliability.checker import Checker
+    from vibethinker_local.reliability.equivalence import matches_gold, same_answer
     from vibethinker_local.solving.follow import RunState
     from vibethinker_local.solving.receipt import receipt
     from vibethinker_local.solving.solver import Solver, load, solve
 
 _HOMES = {
+    "Checker": "reliability.checker",
     "Control": "events",
     "Options": "events",
     "RunState": "solving.follow",
@@ -32,11 +34,13 @@ _HOMES = {
     "events": "events",
     "extract": "reliability.answers",
     "load": "solving.solver",
+    "matches_gold": "reliability.equivalence",
     "receipt": "solving.receipt",
-    "same": "reliability.equivalence",
+    "same_answer": "reliability.equivalence",
     "solve": "solving.solver",
 }
 __all__ = [
+    "Checker",
     "Control",
     "Options",
     "RunState",
@@ -47,8 +51,9 @@ __all__ = [
     "events",
     "extract",
     "load",
+    "matches_gold",
     "receipt",
-    "same",
+    "same_answer",
     "solve",
 ]
 

@@ -171,7 +171,7 @@ def test_fitting_takes_the_prompts_of_this_version(tmp_path: Path) -> None:
         (["report", "{bank}", "--only", "q*"], "has no problem whose id is like q*"),
         (["fit", "missing.jsonl"], "cannot be read"),
         (["run", "missing.jsonl"], "missing.jsonl cannot be read"),
-        (["run", "{bank}"], "line 1: it lacks 'problem'"),
+        (["run", "{bank}"], "line 1: this is a bank of `vibe eval run`"),
     ],
 )
 def test_wrong_arguments(bank: Path, args: list[str], says: str) -> None:

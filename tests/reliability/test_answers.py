@@ -1,5 +1,6 @@
 """What a text commits to: by example, and by properties over any text."""
 
+import re
 import time
 
 import pytest
@@ -62,6 +63,28 @@ TEXTS = st.lists(PIECES | st.text(max_size=3), max_size=40).map("".join)
         ("see `x`: ```not a fence``` \\boxed{1}", "1"),
         (r"\boxed{\text{Tom}}", r"\text{Tom}"),
         ("\\boxed{a\nb}", "a\nb"),
+        (r"x=\boxed{1} and x=\boxed{2}", "1, 2"),
+        (r"\(\boxed{1}\) or \(\boxed{-2}\).", "1, -2"),
+        (r"The solutions are \boxed{(1, 2)}, \boxed{(2, 1)} and \boxed{(3, 3)}.", "(1, 2), (2, 1), (3, 3)"),
+        (r"$\boxed{2}$, $\boxed{3}$, and $\boxed{5}$", "2, 3, 5"),
+        (r"\boxed{k = 45} \quad \text{and} \quad \boxed{n = 2}", "k = 45, n = 2"),
+        (r"$y_1 = \boxed{2x}$ and $y_2 = \boxed{3x}$", "y_1 = 2x, y_2 = 3x"),
+        (r"\boxed{1} papers and \boxed{2} bins", "1, 2"),
+        (r"\boxed{5}, \boxed{5}", "5"),
+        (r"It is \boxed{1}. Wait, no, it is \boxed{2}.", "2"),
+        (r"\boxed{1}, but then \boxed{2}", "2"),
+        (r"\boxed{1} and not \boxed{2}", "2"),
+        (r"\boxed{1} no no no no no \boxed{2}", "2"),
+        ("\\boxed{1}\n\nLet me check that, and \\boxed{2}", "2"),
+        (r"\boxed{7}. I put it into \boxed{answer} as I was told.", "7"),
+        (r"\boxed{\text{your final answer}}", None),
+        (r"\boxed{...}", None),
+        (r"so \boxed 5", "5"),
+        (r"so \boxed\frac12.", r"\frac12"),
+        (r"so $\boxed -\frac{1}{2}$", r"-\frac{1}{2}"),
+        (r"so \boxed42", "42"),
+        (r"\boxed\pi", r"\pi"),
+        (r"\boxedtext{3}", None),
     ],
 )
 def test_extract(text: str, answer: str | None) -> None:
@@ -96,7 +119,40 @@ def test_mended(text: str, added: str) -> None:
 @given(TEXTS, TEXTS)
 def test_never_raises_and_never_invents(text: str, reasoning: str) -> None:
     answer = answers.extract(text, reasoning)
-    assert answer is None or (answer.strip() and (answer in text or answer in reasoning))
+    assert answer is None or answer.strip()
+    if answer and answer not in text and answer not in reasoning:  # boxes joined to one answer
+        assert all(part.strip() in text + reasoning for part in re.split(r" = |, ", answer))
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"so \boxed{84}.", "84"),
+        ("18 - 4 = 14\n#### 18", "18"),
+        ("The answer is 18.", "18"),
+        ("So the answer is 3.5. Good.", "3.5"),
+        ("The final answer is: $\\frac{1}{2}$. I hope it is correct.", r"\frac{1}{2}"),
+        ("**Answer:** 18", "18"),
+        ("Answer: (B) because of that", "(B) because of that"),
+        ("The correct option is C.", "C"),
+        ("Tom has 5, so they have **18** apples.", "18"),
+        ("**Final Answer**\n\\\\boxed{840}", "840"),
+        ("Therefore $x \\geq 5$ is the solution.", r"x \geq 5"),
+        ("Hence the largest $n$ is 34.", "34"),
+        ("First 3, then 4, which makes 1,234 in all.", "1,234"),
+        ("<think>The answer is 3.</think>It is $4$.", "4"),
+        ("18", "18"),
+        ("I do not know how this could be done by anybody at all, and that is my last word", None),
+        ("", None),
+    ],
+)
+def test_spoken_answers_are_read_for_grading(text: str, answer: str | None) -> None:
+    assert answers.spoken(text) == answer
+
+
+@given(TEXTS)
+def test_nothing_spoken_raises(text: str) -> None:
+    assert answers.spoken(text) != ""
 
 
 @given(TEXTS, st.from_regex(r"[a-z0-9 +]*[a-z0-9]", fullmatch=True))

@@ -6,7 +6,7 @@ import pytest
 
 from vibethinker_local.events import Claim, Ruling, Verdict
 from vibethinker_local.reliability import vote
-from vibethinker_local.reliability.clusters import Cluster, Clusters
+from vibethinker_local.reliability.clusters import Cluster
 
 
 def claims(*rulings: Ruling | None) -> list[Claim]:
@@ -69,17 +69,3 @@ def test_fitted_is_logistic() -> None:
 
 def test_majority_weighs_all_the_same() -> None:
     assert vote.weight_of("majority", None)(0.0, 5) == 1.0
-
-
-def test_clusters_compare_with_a_representative_and_each_answer_once() -> None:
-    asked: list[tuple[str, str]] = []
-
-    def same(a: str, b: str) -> bool:
-        asked.append((a, b))
-        return a[0] == b[0]
-
-    clusters = Clusters(same)
-    for index, answer in enumerate(["a1", "b1", "a2", "a2", "b1", "c1"]):
-        clusters.add(index, answer)
-    assert list(clusters) == [Cluster("a1", (0, 2, 3)), Cluster("b1", (1, 4)), Cluster("c1", (5,))]
-    assert asked == [("a1", "b1"), ("a1", "a2"), ("a1", "c1"), ("b1", "c1")]

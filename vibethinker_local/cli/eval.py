@@ -1,4 +1,4 @@
-"""The commands of `vibe eval`: run, report, fit. What a command needs is imported inside it."""
+"""The commands of `vibe eval`: run, report, grade, fit. What a command needs is imported inside it."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -59,16 +59,18 @@ def run(
     """
     from vibethinker_local.cli import render
     from vibethinker_local.eval import bank as banks
-    from vibethinker_local.eval import problems as reading
+    from vibethinker_local.eval import layouts
     from vibethinker_local.eval import run as running
+    from vibethinker_local.eval.problems import notices
     from vibethinker_local.events import Options
     from vibethinker_local.models import checksums, installed
     from vibethinker_local.runtime.model import at_once, load
     from vibethinker_local.system import awake, machine, settings
 
-    wanted = reading.read(problems)[:first]
+    read = layouts.read(problems)
+    wanted = read.problems[:first]
     progress = render.Progress(quiet=quiet, show_thinking=False)
-    for notice in reading.notices(wanted):
+    for notice in [*read.notices, *notices(wanted)]:
         progress.say(notice)
     own = settings.load()
     chosen = installed.choose(model or own.model, progress.say)
@@ -161,6 +163,41 @@ def report(
     render.print_line(
         json.dumps(show.as_data(made, found[0].header, notes)) if as_json else show.tables(made, found[0].header, notes)
     )
+
+
+@app.command()
+def grade(
+    pairs: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines of a gold and an answer, or an output.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each pair.")] = False,
+) -> None:
+    """Grade answers of any program: lines {"gold": "1/2", "answer": "0.5"}, or whole texts as {"gold": …, "output": …}.
+
+    same: as votes count answers. matches: also where only one of the two has a unit, a percent sign or a label.
+
+    \b
+    vibe eval grade answers.jsonl
+    vibe eval grade outputs.jsonl --json > verdicts.jsonl
+    """
+    import json
+
+    from vibethinker_local.cli import render
+    from vibethinker_local.eval import grade as grading
+    from vibethinker_local.reliability.checker import Checker
+
+    progress = render.Progress(quiet=False, show_thinking=False)
+    wanted = grading.read(pairs)
+    with closing(Checker()) as checker:
+        checker.wait_until_ready()
+        graded = []
+        for each in grading.grades(wanted, checker):
+            graded.append(each)
+            if as_json:
+                render.print_line(json.dumps(each.as_data()))
+    for line in grading.summary(graded):
+        progress.say(line) if as_json else render.print_line(line)
+    if not as_json:
+        for line in grading.mismatches(graded):
+            render.print_line(line)
 
 
 @app.command()

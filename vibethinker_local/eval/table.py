@@ -149,13 +149,13 @@ class _Rulings:
 
 def _answers(problem: Problem, entries: list[Entry], checker: Checker) -> tuple[list[int], list[bool]]:
     """The number of each trajectory's answer, and whether each answer is right."""
-    clusters = Clusters(lambda a, b: equivalence.same(a, b, checker.equal))
+    clusters = Clusters(lambda a, b: equivalence.compare(a, b, checker).level)
     for at, entry in enumerate(entries):
         if entry.answer is not None and equivalence.comparable(entry.answer):
             clusters.add(at, entry.answer)
     numbers, right = [-1] * len(entries), list[bool]()
     for number, cluster in enumerate(clusters):
-        right.append(problem.right(cluster.answer, checker.equal))
+        right.append(problem.right(cluster.answer, checker))
         for member in cluster.members:
             numbers[member] = number
     return numbers, right

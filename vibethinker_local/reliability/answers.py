@@ -1,12 +1,38 @@
 """The answer that a text commits to: the last \\boxed{…} outside code, or else the last block of code.
 
-Knows nothing of equivalence. Each search is one pass over the text, so that no text, however broken, takes long.
+Boxes that one sentence joins by a comma, "and" or "or" are one answer. Knows nothing of equivalence. Each search is one
+pass over the text, so that no text, however broken, takes long.
 """
 
 import re
+from dataclasses import dataclass
 
-_BOX_OR_BRACE = re.compile(r"\\(?:f?boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
+_BOX_OR_BRACE = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])\s*(?P<brace>\{)?|\\.|[{}]", re.DOTALL)
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})([^\n`]*)$")
+# What \boxed without braces takes: a number, a letter, a command with as many arguments as it has.
+_BARE = re.compile(
+    r"-?\d+(?:[.,]\d+)*|[A-Za-z](?![A-Za-z])|-?\\[dt]?frac\s*(?:\{[^{}]*\}|\d)\s*(?:\{[^{}]*\}|\d+)|"
+    r"-?\\(?:sqrt|text|mathrm|textbf)\s*(?:\{[^{}]*\}|\d)|-?\\[a-zA-Z]+"
+)
+_PLACEHOLDER = re.compile(
+    r"(?:\\(?:text|textbf|mathrm)\s*\{)?\s*(?:(?:your|the|my)?\s*(?:final\s+)?(?:answer|result|solution)(?:\s+here)?|"
+    r"\.\.\.|…|\\[lc]?dots|\?|_+)\s*\}?",
+    re.IGNORECASE,
+)
+# Between two boxes of one answer: `\boxed{1}\) and \(x = \boxed{2}`, `\boxed{1} apples, \boxed{2}`
+_GAP = 80  # characters at most
+_MARKUP = re.compile(r"\\[()\[\],;:! ]|\\q?quad(?![a-z])|\\(?:text|textbf|mathrm|mbox)\s*\{|[${}*&]|\s+")
+_LABEL = re.compile(r"((?:[A-Za-z]|\\[a-zA-Z]+)(?:_\w|_\{\w+\}|'|\(\w\))*)\s*=\s*$")
+_JOINED = re.compile(
+    r"(?:(?!(?:no|not|wait|but|so|then|actually|hence)\b)[A-Za-z]+ ){0,2}(?:[,;]|and|or|, ?(?:and|or))"
+)
+
+
+@dataclass(frozen=True)
+class _Box:
+    begin: int  # of the command
+    content: str
+    end: int
 
 
 def extract(text: str, reasoning: str = "") -> str | None:
@@ -19,8 +45,23 @@ def extract(text: str, reasoning: str = "") -> str | None:
 
 
 def boxed(text: str) -> str | None:
-    """The content of the box that opens last among those that are closed and not empty, by matching braces."""
-    return _boxes(text)[0]
+    """The content of the box that opens last among those that are closed and not empty, with those it is joined to."""
+    found = _boxes(text)[0]
+    if not found:
+        return None
+    joined = [found[-1]]
+    labels = [_label(text, joined[0])]
+    for before in reversed(found[:-1]):
+        if not _are_joined(text, before, joined[0]):
+            break
+        joined.insert(0, before)
+        labels.insert(0, _label(text, before))
+    contents = list(dict.fromkeys(box.content for box in joined))
+    if len(contents) == 1:
+        return contents[0]
+    if all(labels) and len(set(labels)) == len(labels):  # x = \boxed{1} and y = \boxed{2}
+        return ", ".join(f"{label} = {box.content}" for label, box in zip(labels, joined, strict=True))
+    return ", ".join(contents)
 
 
 def mended(text: str) -> str:
@@ -31,23 +72,102 @@ def mended(text: str) -> str:
     return text + "}" * _boxes(prose)[1]
 
 
-def _boxes(text: str) -> tuple[str | None, int]:
-    """The last closed box's content, and how many braces it would take to close a box left open after it."""
-    opened: list[int | None] = []  # for each open brace where its box's content begins, None for a plain brace
-    last: tuple[int, int] | None = None
-    for found in _BOX_OR_BRACE.finditer(text):
-        match found[0][0], found[0][-1]:
-            case "\\", "{" if len(found[0]) > 2:
-                opened.append(found.end())
+def _boxes(text: str) -> tuple[list[_Box], int]:
+    """The closed boxes with a content, in the order in which they open, and how many braces it would take to close a
+    box left open after them."""
+    opened: list[tuple[int, int] | None] = []  # for each open brace its box's begin and content, None if it has none
+    found: list[_Box] = []
+    at = 0
+    while match := _BOX_OR_BRACE.search(text, at):
+        at = match.end()
+        match match[0][0], match[0][-1]:
+            case "\\", "{" if len(match[0]) > 2:
+                opened.append((match.start(), match.end()))
+            case "\\", _ if len(match[0]) > 2:
+                if bare := _BARE.match(text, at):
+                    found.append(_Box(match.start(), bare[0], bare.end()))
+                    at = bare.end()
             case "{", _:
                 opened.append(None)
-            case "}", _ if opened:
-                begin = opened.pop()
-                if begin is not None and (last is None or begin > last[0]) and text[begin : found.start()].strip():
-                    last = begin, found.start()
-    content = text[last[0] : last[1]].strip() if last else None
-    depth = next((n for n, begin in enumerate(reversed(opened), 1) if begin is not None), 0)
-    return content, depth
+            case "}", _ if opened and (box := opened.pop()):
+                content = text[box[1] : match.start()].strip()
+                if content and not _PLACEHOLDER.fullmatch(content):
+                    found.append(_Box(box[0], content, match.end()))
+    depth = next((n for n, box in enumerate(reversed(opened), 1) if box is not None), 0)
+    return sorted(found, key=lambda box: box.begin), depth
+
+
+def _are_joined(text: str, before: _Box, after: _Box) -> bool:
+    """Whether only a comma, "and" or "or", and perhaps a label and a noun, stand between two boxes."""
+    if not 0 <= after.begin - before.end <= _GAP:
+        return False
+    between = _LABEL.sub("", text[before.end : after.begin])
+    return bool(_JOINED.fullmatch(" ".join(_MARKUP.sub(" ", between).split())))
+
+
+def _label(text: str, box: _Box) -> str | None:
+    """What a box is said to be: `x` of `x = \\boxed{1}`."""
+    found = _LABEL.search(text, max(0, box.begin - _GAP), box.begin)
+    return found[1] if found else None
+
+
+# Outputs without a box, for grading only: a vote counts what a model has committed to.
+
+_THOUGHT = re.compile(r".*</think>", re.DOTALL)
+_ANNOUNCED = re.compile(
+    r"\b(?:(?:(?:the|final|correct) )*answer|(?:correct )?(?:option|choice))\**\s*(?:is|are|:|=|would be)[:\s*]*",
+    re.IGNORECASE,
+)
+_HASHES = re.compile(r"^\s*####\s*(\S.*?)\s*$", re.MULTILINE)
+_BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+_HEADING = re.compile(r":\s*$|answer|solution|^step\b", re.IGNORECASE)
+_MATHS = re.compile(r"\$\$([^$]+)\$\$|(?<!\\)\$((?:\\.|[^$\n\\])+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_SENTENCE_END = re.compile(r"(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s|$)|\n")
+_LAST_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?")
+_SHORT, _FEW = 60, 4  # characters and words of an output that is nothing but its answer
+
+
+def spoken(text: str) -> str | None:
+    """The answer of an output that need not have a box: `#### 18`, "The answer is 18.", **18**, the last formula, the
+    last number; None if there is none of these."""
+    text = _THOUGHT.sub("", text)
+    if answer := extract(text) or boxed(text.replace("\\\\", "\\")):  # or with each backslash escaped
+        return answer
+    if found := _HASHES.findall(text):
+        return str(found[-1])
+    if (announced := list(_ANNOUNCED.finditer(text))) and (said := _said(text[announced[-1].end() :])):
+        return said
+    if bold := [each for each in _BOLD.findall(text) if not _HEADING.search(each)]:
+        return str(bold[-1]).strip(" .")
+    text = text.strip()
+    if len(text) <= _SHORT and len(text.split()) <= _FEW and not _MATHS.search(text):
+        return text or None
+    sentences = [sentence for sentence in _SENTENCE_END.split(text) if sentence.strip()]
+    concluded = sentences[-1].rpartition(" is ")[2].strip() if sentences else ""
+    if concluded != sentences[-1].strip() and any(character.isdigit() for character in concluded):
+        return _last_formula(concluded) or concluded
+    if formula := _last_formula(text):
+        return formula
+    numbers = _LAST_NUMBER.findall(text)
+    return str(numbers[-1]) if numbers else None
+
+
+def _said(text: str) -> str | None:
+    """The answer in what follows "the answer is": up to the sentence's end."""
+    text = text.lstrip(" :*\n")
+    if formula := _MATHS.match(text):
+        return next(group for group in formula.groups() if group).strip()
+    sentence = _SENTENCE_END.split(text, maxsplit=1)[0].strip(" *`\"'")
+    if " is " in sentence:
+        sentence = sentence.rpartition(" is ")[2]
+    return _last_formula(sentence) or sentence.strip(" *`\"'") or None
+
+
+def _last_formula(text: str) -> str | None:
+    """The last formula that is more than the name of a variable."""
+    found = [next(group for group in match.groups() if group).strip() for match in _MATHS.finditer(text)]
+    telling = [formula for formula in found if len(formula) > 1 or not formula.isalpha()]
+    return telling[-1] if telling else None
 
 
 def _parts(text: str) -> tuple[str, list[str], str]:

@@ -1,57 +1,86 @@
-"""Symbolic comparison by Math-Verify, in a process that can be killed: no expression may take long or much memory.
+"""What exact algebra cannot decide is decided in a process that can be killed: no answer may take long or much memory.
 
-Math-Verify's own time limits use signals, which only work in a main thread on POSIX; they are off, and a comparison
-that takes too long costs the process, which the next one starts anew.
+The process computes with mpmath. It gives up by itself after a time; if it is stuck in a single large operation it is
+killed and started anew, which takes a moment.
 """
 
-import json
+import base64
+import pickle
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
-from typing import IO, cast
+from pathlib import Path
+from types import FrameType
+from typing import IO, Self, cast
 
-SECONDS = 2.0  # for one comparison
-START_SECONDS = 60.0  # SymPy takes its time to load
+from vibethinker_local.reliability.maths.expressions import Expression
+
+SECONDS = 1.0  # for one comparison
+GRACE = 0.5  # seconds more until a process that should have given up is killed
+START_SECONDS = 60.0  # a busy machine takes its time to start a process
 GLANCE = 0.1  # seconds after which it is asked again whether the caller has any time left
 MEMORY = 2 * 2**30  # bytes
 
+# -P keeps the working folder off the path; our own folder comes last, behind the standard library.
+_COMMAND = [
+    sys.executable,
+    "-P",
+    "-c",
+    f"import sys; sys.path.append(sys.argv[1]); from {__name__} import serve; serve()",
+    str(Path(__file__).absolute().parents[2]),
+]
+
 
 class Checker:
-    """`equal` compares; `close` gives the process back."""
+    """`decide` compares; `close` gives the process back."""
 
     def __init__(self, left: Callable[[], float] = lambda: float("inf"), seconds: float = SECONDS) -> None:
         """`left()` tells how many seconds the caller has left in all."""
         self._left, self._seconds = left, seconds
         self._process: subprocess.Popen[str] | None = None
         self._replies: queue.Queue[str] = queue.Queue()
-        self._known: dict[tuple[str, str], bool | None] = {}
+        self._ready = False
+        self._known: dict[object, bool | None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def warm(self) -> None:
         """Start the process, without waiting for it."""
         if self._process and self._process.poll() is None:
             return
-        self._replies = queue.Queue()
+        self.close()
+        self._replies, self._ready = queue.Queue(), False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            _COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            encoding="utf-8",
+            encoding="ascii",
         )
         stdout = cast(IO[str], self._process.stdout)
         threading.Thread(target=_pass_on, args=(stdout, self._replies), daemon=True).start()
-        self._ready = False
 
-    def equal(self, left: str, right: str) -> bool | None:
-        """Whether two LaTeX expressions are the same, asked both ways round; None if that cannot be told in time."""
-        key = min(left, right), max(left, right)
+    def wait_until_ready(self) -> bool:
+        """Start the process and wait for it; whether it came."""
+        self.warm()
+        if not self._ready:
+            self._ready = self._reply(START_SECONDS) == "ready"
+        return self._ready
+
+    def decide(self, question: str, left: Expression, right: Expression) -> bool | None:
+        """What `numeric.decide` says; None if that cannot be told in time."""
+        key = question, frozenset((left, right))
         if key not in self._known:
-            self._known[key] = self._ask(*key)
+            self._known[key] = self._ask((question, left, right))
         return self._known[key]
 
     def close(self) -> None:
@@ -64,21 +93,19 @@ class Checker:
                     cast(IO[str], stream).close()
             self._process = None
 
-    def _ask(self, left: str, right: str) -> bool | None:
-        self.warm()
-        if not self._ready:
-            if self._reply(START_SECONDS) != "ready":
-                return None
-            self._ready = True
+    def _ask(self, question: object) -> bool | None:
+        if not self.wait_until_ready():
+            return None
         process = cast("subprocess.Popen[str]", self._process)
         try:
             stdin = cast(IO[str], process.stdin)
-            stdin.write(json.dumps([left, right]) + "\n")
+            line = base64.b64encode(pickle.dumps((self._seconds, question))).decode()
+            stdin.write(line + "\n")
             stdin.flush()
         except OSError:
             self.close()
             return None
-        return {"same": True, "different": False}.get(self._reply(self._seconds))
+        return {"True": True, "False": False}.get(self._reply(self._seconds + GRACE))
 
     def _reply(self, seconds: float) -> str:
         reply = None
@@ -88,6 +115,8 @@ class Checker:
                 reply = self._replies.get(timeout=min(GLANCE, max(0.0, self._left())))
         if not reply:  # too late, or the process has died
             self.close()
+            if self._left() > 0:
+                self.warm()
         return reply or ""
 
 
@@ -98,34 +127,67 @@ def _pass_on(stream: IO[str], replies: "queue.Queue[str]") -> None:
     replies.put("")
 
 
-def _serve() -> None:
-    """The process: a pair of expressions a line in, a word out."""
-    from math_verify import LatexExtractionConfig, parse, verify
+# The process
 
-    # Without its list of units, which it would drop: 2π cm are not 2π m, and `ab` is on it as well.
-    found = LatexExtractionConfig()
-    reading = replace(found, normalization_config=replace(found.normalization_config, units=False))
+
+class _Overdue(BaseException):
+    """Raised in the midst of a comparison that takes too long; no library catches it."""
+
+
+def serve() -> None:
+    """A question a line in, a word out."""
+    from vibethinker_local.reliability.maths import numeric
+
     with suppress(ImportError, ValueError, OSError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    clock = _Clock()
+    signal.signal(signal.SIGINT, clock.interrupted)
     print("ready", flush=True)
     for line in sys.stdin:
-        left, right = (
-            parse(
-                f"${text}$",
-                extraction_config=[reading],
-                fallback_mode="no_fallback",
-                parsing_timeout=None,
-            )
-            for text in json.loads(line)
-        )
-        if not left or not right:
-            print("unknown", flush=True)
-            continue
-        both = all(verify(a, b, timeout_seconds=None) for a, b in ((left, right), (right, left)))
-        print("same" if both else "different", flush=True)
+        seconds, (question, left, right) = pickle.loads(base64.b64decode(line))
+        answer: bool | None = None
+        try:
+            with clock.running(seconds):
+                answer = numeric.decide(question, left, right)
+        except (_Overdue, Exception):  # whatever a library makes of an answer, it is no answer of ours
+            answer = None
+        print(answer, flush=True)
 
 
-if __name__ == "__main__":
-    _serve()
+class _Clock:
+    """Interrupts what the main thread does when its time is over. Ctrl-C in the terminal is not for this process."""
+
+    def __init__(self) -> None:
+        self._overdue = False
+
+    def interrupted(self, number: int, frame: FrameType | None) -> None:
+        if self._overdue:
+            self._overdue = False
+            raise _Overdue
+
+    def running(self, seconds: float) -> "_Running":
+        return _Running(self, seconds)
+
+    def strike(self) -> None:
+        import _thread
+
+        self._overdue = True
+        _thread.interrupt_main()
+
+    def rest(self) -> None:
+        self._overdue = False
+
+
+class _Running:
+    def __init__(self, clock: _Clock, seconds: float) -> None:
+        self._clock, self._timer = clock, threading.Timer(seconds, clock.strike)
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        self._clock.rest()

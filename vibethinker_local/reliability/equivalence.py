@@ -1,190 +1,439 @@
 """Whether two answers are the same: the cheapest way that can tell, tells; what nobody can tell counts as different.
 
-The ladder: the same text once spelling is set aside, the same exact number, the same parts of a tuple or set, and at
-the end what `symbolic` says (Math-Verify, in a process of its own).
+`same_answer` is for the votes of one problem, `matches_gold` for an answer beside the known one. The ladder of both:
+the same text once spelling is set aside; the same kind of thing with the same parts; exact algebra; and what `Prover`
+says, which computes in a process of its own.
 """
 
+import enum
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Protocol
 
-from vibethinker_local.reliability import arithmetic
-
-Symbolic = Callable[[str, str], bool | None]
-
-MOST_CHARACTERS = 1000  # of an answer that is compared by anything but its text
-MOST_PARTS = 32
-PROSE_WORDS = 8  # with so many words an answer is prose: no two of them will be alike
-
-_TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}")
-_DROPPED = re.compile(
-    r"\\(?:left|right|displaystyle|bigl?|bigr?|Bigl?|Bigr?|quad|qquad|limits)(?![a-zA-Z])|(?<!\\)\\[!,;: ]|\$|\\\$"
-    r"|\^\s*\{?\s*\\circ\s*\}?|°|(?<=\S)~"
+from vibethinker_local.reliability.maths import algebra, regions
+from vibethinker_local.reliability.maths.canonical import PROSE_WORDS, understood, words
+from vibethinker_local.reliability.maths.expressions import (
+    DEGREE,
+    Expression,
+    Number,
+    Power,
+    Product,
+    Symbol,
+    minus,
+    symbols,
 )
-_GROUP = re.compile(r"(?<=\d)\\[,!;: ](?=\d{3}(?!\d))")  # 1\,000
-_LISTED = re.compile(r"(?<=\d),\s+(?=\d{3}(?!\d))")  # "100, 200" is no 100200
-_SPELLINGS = {
-    r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\cdotp": r"\cdot", r"\ne": r"\neq", r"\le": r"\leq", r"\ge": r"\geq",
-    r"\varnothing": r"\emptyset", r"\lbrace": r"\{", r"\rbrace": r"\}", r"\lvert": "|", r"\rvert": "|",
-}  # fmt: skip
-_COMMAND = re.compile(r"\\[a-zA-Z]+")
-_NAMED = re.compile(
-    r"^(?:[a-zA-Z]|\\[a-z]+|[a-zA-Z]_\{?\w\}?|[fgh]\([a-z]\))\s*(?<![<>!])=\s*(?!=)"
-)  # "x = 5", "f(x) = …"
-_CHOICE = re.compile(r"^\(?\s*([A-Z])\s*[).:]?$")
-_MATRIX = re.compile(r"^\\begin\{[pb]matrix\}(.*)\\end\{[pb]matrix\}$")
-_WORD = re.compile(r"(?<!\\)\b[^\W\d_]{2,}\b")
-_LONG_WORD = re.compile(r"(?<!\\)\b[^\W\d_]{4,}\b")
-_EITHER_SIGN = re.compile(r"\\pm(?![a-zA-Z])")
-_UNREAD = re.compile(r"\d_|'")  # a base, a derivative: Math-Verify reads on as if they were not there
-_UNIT = re.compile(r"^(-?[\d.,/ ]*\d|\\frac\{\d+\}\{\d+\})\s*((?:[^\W\d_]{2,}|[mgslhVWNJKC]\b)[\s/*^{}\w-]*)$")
+from vibethinker_local.reliability.maths.values import (
+    Answer,
+    Choice,
+    Clock,
+    Items,
+    Matrix,
+    Modular,
+    Ordered,
+    Piece,
+    Ratio,
+    Region,
+    Relation,
+    Scalar,
+    Text,
+    Value,
+)
+
+CONSTANT_OF_INTEGRATION = "C"
+_DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 
 
-def normal(answer: str) -> str:
-    """An answer without what is only spelling: two with the same normal text are the same."""
-    text = _spelled(answer)
-    parts = _split(text)
-    names = {found[0] for part in parts if (found := _NAMED.match(part))}
-    if len(names) != 1:
-        return text  # "x = 1, y = 2" needs its names
-    return _spelled(";".join(_NAMED.sub("", part) for part in parts))
+class Level(enum.IntEnum):
+    """How far two answers agree."""
+
+    DIFFERENT = 0
+    COMPATIBLE = 1  # one says more than the other, a label or a degree sign, and nothing that contradicts it
+    SAME = 2
 
 
-def _spelled(answer: str) -> str:
-    """An answer in one spelling."""
-    text = _GROUP.sub("", " ".join(answer.split()))
-    for _ in range(4):
-        text = _TEXT.sub(r" \1 ", text)
-    text = _DROPPED.sub(" ", text)
-    text = _COMMAND.sub(lambda found: _SPELLINGS.get(found[0], found[0]), text)
-    text = text.replace("−", "-").replace("–", "-").replace("±", r"\pm ")
-    text = re.sub(r"\s+", " ", text).strip().rstrip(".,;")
-    text = _LISTED.sub(";", text)
-    if choice := _CHOICE.match(text):
-        return choice[1]
-    # Beside numbers a short word may be a unit: 5 MW are not 5 mW.
-    text = text.casefold() if _is_words(text) else _LONG_WORD.sub(lambda found: found[0].casefold(), text)
-    return re.sub(r"\s*([-+*/=^_(){}\[\],|<>:])\s*", r"\1", text)
+class Prover(Protocol):
+    """What takes time: `checker.Checker`."""
+
+    def decide(self, question: str, left: Expression, right: Expression) -> bool | None:
+        """Whether two expressions are "equal", "proportional" or proportional by a "positive" factor; None: unknown."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    level: Level
+    method: str  # what decided it
+
+    @property
+    def same(self) -> bool:
+        return self.level is not Level.DIFFERENT
+
+
+class _Nobody:
+    def decide(self, question: str, left: Expression, right: Expression) -> None:
+        return None
+
+
+NOBODY: Prover = _Nobody()  # knows nothing: exact algebra alone decides
+
+
+def same_answer(left: str, right: str, prover: Prover = NOBODY) -> bool:
+    """Whether two samples of one problem give the same answer. Symmetric; in doubt, not.
+
+    Transitive but for what one of them leaves out: `x=5` and `y=5` are different, and both are the same as `5`.
+    `clusters` never puts two that are different together.
+    """
+    return compare(left, right, prover).same
+
+
+def matches_gold(answer: str, gold: str, prover: Prover = NOBODY) -> bool:
+    """Whether an answer is the known one: the same, or the same but for a unit, a percent sign, a degree sign, a label
+    or brackets that only one of them has."""
+    return match(answer, gold, prover).same
+
+
+def compare(left: str, right: str, prover: Prover) -> Verdict:
+    """`same_answer`, with how far they agree and what decided it."""
+    if left == right or left.split() == right.split():
+        return Verdict(Level.SAME, "text")
+    comparison = _Comparison(prover)
+    level = _under_both_readings(comparison, understood(left), understood(right))
+    return Verdict(level, comparison.method)
+
+
+def match(answer: str, gold: str, prover: Prover) -> Verdict:
+    """`matches_gold`, with what decided it."""
+    strict = compare(answer, gold, prover)
+    if strict.same:
+        return strict
+    lenient = _Lenient(prover)
+    decimal_comma = any(_DECIMAL_COMMA.fullmatch(text.strip()) for text in (answer, gold))
+    if decimal_comma and compare(answer.replace(",", "."), gold.replace(",", "."), prover).same:
+        return Verdict(Level.COMPATIBLE, "lenient")
+    for one in dict.fromkeys(understood(answer)):
+        for other in dict.fromkeys(understood(gold)):
+            if lenient.answers(one, other):
+                return Verdict(Level.COMPATIBLE, "lenient")
+    return strict
 
 
 def comparable(answer: str) -> bool:
     """Whether votes for such an answer can be counted: not for code, and not for prose."""
-    return "\n" not in answer.strip() and len(_WORD.findall(normal(answer))) < PROSE_WORDS
+    return "\n" not in answer.strip() and words(answer) < PROSE_WORDS
 
 
-def same(left: str, right: str, symbolic: Symbolic) -> bool:
-    """Whether two answers are the same. In doubt, not."""
-    return _same(normal(left), normal(right), symbolic, 0)
+def choice(answer: str) -> str | None:
+    """The letter of an answer to a multiple choice, A to J, whatever stands behind it."""
+    value = understood(answer)[0].value
+    if isinstance(value, Choice):
+        return value.letter
+    letter = answer.strip().upper()
+    return letter if len(letter) == 1 and letter in "ABCDEFGHIJ" else None
 
 
-def _same(left: str, right: str, symbolic: Symbolic, depth: int) -> bool:
-    """The same of two normal texts, or of parts of them."""
-    if depth:
-        left, right = _spelled(left), _spelled(right)
-    if left == right:
-        return True
-    if max(len(left), len(right)) > MOST_CHARACTERS or depth > 4 or not left or not right:
-        return False
-    numbers = _number(left), _number(right)
-    if numbers[0] is not None and numbers[1] is not None:
-        return numbers[0] == numbers[1]
-    left_unit, right_unit = _unit(left), _unit(right)
-    if left_unit or right_unit:
-        if not (left_unit and right_unit) or left_unit[1] != right_unit[1]:
+def plain(answer: str) -> bool:
+    """Whether an answer is a rational number and nothing else, which no process is needed to compare."""
+    one, other = understood(answer)
+    return one is other and isinstance(one.value, Scalar) and _rational(one.value.expression) is not None
+
+
+def _under_both_readings(comparison: "_Comparison", left: tuple[Answer, Answer], right: tuple[Answer, Answer]) -> Level:
+    level = comparison.answers(left[0], right[0])
+    if level and (left[0] is not left[1] or right[0] is not right[1]):
+        level = min(level, comparison.answers(left[1], right[1]))
+    return level
+
+
+class _Comparison:
+    def __init__(self, prover: Prover, *, checks_steps: bool = True) -> None:
+        self._prover, self._checks_steps = prover, checks_steps
+        self.method = "kind"
+
+    # Answers
+
+    def answers(self, left: Answer, right: Answer) -> Level:
+        if left == right:
+            self.method = "text"
+            return Level.SAME
+        level = self._labelled(left, right)
+        if level and self._checks_steps and not all(map(self._holds, (left, right))):
+            return Level.DIFFERENT
+        return level
+
+    def _labelled(self, left: Answer, right: Answer) -> Level:
+        if left.label == right.label:
+            return self.values(left.value, right.value) or self._as_equations(left, right)
+        if _leaves_out(left.label, right.label):
+            level = min(self.values(left.value, right.value), Level.COMPATIBLE)
+            return level or self._as_equations(left, right)
+        if ordered := _in_order(left, right):
+            return self.values(ordered, right.value)
+        return self._as_equations(left, right)
+
+    def _holds(self, answer: Answer) -> bool:
+        """Whether an answer's own equations hold: of `3 + 3 = 2` nobody can say what it means."""
+        return all(self.values(step, answer.value) for step in answer.steps)
+
+    def _as_equations(self, left: Answer, right: Answer) -> Level:
+        """`y = 2x` and `2x - y = 0`."""
+        if not isinstance(left.value, Relation) and not isinstance(right.value, Relation):
+            return Level.DIFFERENT
+        one, other = _as_relation(left), _as_relation(right)
+        return self.values(one, other) if one and other else Level.DIFFERENT
+
+    def values(self, left: Value, right: Value) -> Level:
+        if left == right:
+            self.method = "text"
+            return Level.SAME
+        match left, right:
+            case Scalar(), Scalar():
+                return self._scalars(left, right)
+            case Items(), Items():
+                return self._sets(left.members, right.members)
+            case Ordered(), Ordered() if left.open == right.open:
+                return self._sequences(left.members, right.members)
+            case Matrix(), Matrix() if left.determinant == right.determinant:
+                return self._matrices(left, right)
+            case (Region() | Ordered(), Region() | Ordered()):
+                one, other = regions.as_region(left), regions.as_region(right)
+                return self._regions(one, other) if one and other else Level.DIFFERENT
+            case Relation(), Relation() if left.sign == right.sign:
+                question = "proportional" if left.sign in ("=", "!=") else "positive"
+                return self._level(self._ask(question, left.difference, right.difference))
+            case Modular(), Modular():
+                return self._modular(left, right)
+            case Ratio(), Ratio() if len(left.parts) == len(right.parts):
+                return self._ratios(left, right)
+            case (Scalar(), Text()) | (Text(), Scalar()):
+                return self._letters(left, right)
+            case Clock(), Clock():
+                return self._level(left.numbers == right.numbers and left.half == right.half)
+        return Level.DIFFERENT
+
+    def _scalars(self, left: Scalar, right: Scalar) -> Level:
+        """What has a unit is different from what has none, unless it is a degree sign."""
+        one, other = left.expression, right.expression
+        if left.unit and right.unit:
+            if left.unit.dimensions != right.unit.dimensions:
+                return Level.DIFFERENT
+            return self._level(self.equal(_times(one, left.unit.factor), _times(other, right.unit.factor)))
+        if left.unit or right.unit:
+            return min(
+                Level.COMPATIBLE, self._level(self._is_letter_of(left, right) or self._is_letter_of(right, left))
+            )
+        level = self._level(self.equal(one, other))
+        return level if left.degrees == right.degrees else min(level, Level.COMPATIBLE)
+
+    def _is_letter_of(self, quantity: Scalar, other: Scalar) -> bool:
+        """`5 m/s`, read as a product, beside `5 \\text{ m/s}`."""
+        if quantity.unit is None or not quantity.unit.letters:
             return False
-        return _same(left_unit[0], right_unit[0], symbolic, depth + 1)
-    collections = _parts(left), _parts(right)
-    if any(collections):
-        return all(collections) and _same_parts(*collections, symbolic, depth)  # type: ignore[arg-type]
-    names = _NAMED.match(left), _NAMED.match(right)
-    if names[0] and names[1]:
-        rests = left[names[0].end() :], right[names[1].end() :]
-        return names[0][0] == names[1][0] and _same(*rests, symbolic, depth + 1)
-    if any(names) and depth:
-        return False  # a part with a name and one without
-    if any(_UNREAD.search(text) for text in (left, right)):
-        return False
-    if any(_CHOICE.match(text) or _is_words(text) for text in (left, right)):
-        return False
-    if ("." in left) != ("." in right):
-        return False  # a decimal and something that is none: rounded, at best
-    return symbolic(left, right) is True
+        letters = (Power(Symbol(name), Number(power)) for name, power in quantity.unit.letters)
+        return self.equal(Product((quantity.expression, *letters)), other.expression)
+
+    def _letters(self, left: Value, right: Value) -> Level:
+        """`\\text{abc}` beside `abc`, which may be a product."""
+        scalar, text = (left, right) if isinstance(left, Scalar) else (right, left)
+        assert isinstance(scalar, Scalar)
+        assert isinstance(text, Text)
+        if not isinstance(scalar.expression, Product) or scalar.unit:
+            return Level.DIFFERENT
+        factors = scalar.expression.factors
+        names = [factor.name for factor in factors if isinstance(factor, Symbol)]
+        return min(Level.COMPATIBLE, self._level(len(names) == len(factors) and "".join(names) == text.key))
+
+    # Expressions
+
+    def equal(self, left: Expression, right: Expression) -> bool:
+        if left == right:
+            return True
+        return self._ask("equal", left, right)
+
+    def _ask(self, question: str, left: Expression, right: Expression) -> bool:
+        """Whether a question is answered with yes, by exact algebra or by the prover."""
+        if any(map(regions.is_infinite, (left, right))):
+            return left == right
+        exact = _exact(question, left, right)
+        if exact is None and question == "equal" and _differ_at_a_glance(left, right):
+            exact = False
+        if exact is not None:
+            self.method = "algebra"
+            return exact
+        self.method = "numeric"
+        return self._prover.decide(question, left, right) is True
+
+    # Collections
+
+    def _sets(self, left: Sequence[Answer], right: Sequence[Answer]) -> Level:
+        """The same members; one that is there twice counts once."""
+        left, right = self._once(left), self._once(right)
+        if len(left) != len(right):
+            return Level.DIFFERENT
+        level, open_members = Level.SAME, list(right)
+        for member in left:
+            found = max(
+                ((self.answers(member, other), -at) for at, other in enumerate(open_members)),
+                default=(Level.DIFFERENT, 0),
+            )
+            level = min(level, found[0])
+            if not level:
+                return level
+            del open_members[-found[1]]
+        return level
+
+    def _once(self, members: Sequence[Answer]) -> list[Answer]:
+        kept: list[Answer] = []
+        for member in members:
+            if all(self.answers(member, other) is not Level.SAME for other in kept):
+                kept.append(member)
+        return kept
+
+    def _sequences(self, left: Sequence[Answer], right: Sequence[Answer]) -> Level:
+        if len(left) != len(right):
+            return Level.DIFFERENT
+        level = Level.SAME
+        for one, other in zip(left, right, strict=True):
+            level = min(level, self.answers(one, other))
+            if not level:
+                break
+        return level
+
+    def _matrices(self, left: Matrix, right: Matrix) -> Level:
+        if [len(row) for row in left.rows] != [len(row) for row in right.rows]:
+            return Level.DIFFERENT
+        return self._sequences(
+            [cell for row in left.rows for cell in row], [cell for row in right.rows for cell in row]
+        )
+
+    def _regions(self, left: Region, right: Region) -> Level:
+        if len(left.pieces) != len(right.pieces):
+            return Level.DIFFERENT
+        return self._level(all(self._pieces(a, b) for a, b in zip(left.pieces, right.pieces, strict=True)))
+
+    def _pieces(self, left: Piece, right: Piece) -> bool:
+        closed = (left.low_closed, left.high_closed) == (right.low_closed, right.high_closed)
+        return closed and self.equal(left.low, right.low) and self.equal(left.high, right.high)
+
+    def _ratios(self, left: Ratio, right: Ratio) -> Level:
+        first, other = left.parts[0], right.parts[0]
+        pairs = zip(left.parts[1:], right.parts[1:], strict=True)
+        return self._level(all(self.equal(Product((a, other)), Product((b, first))) for a, b in pairs))
+
+    def _modular(self, left: Modular, right: Modular) -> Level:
+        if not self.equal(left.modulus, right.modulus):
+            return Level.DIFFERENT
+        numbers = [_rational(each) for each in (left.value, right.value, left.modulus)]
+        if all(number is not None and number.denominator == 1 for number in numbers) and numbers[2]:
+            one, other, modulus = (int(number or 0) for number in numbers)
+            return self._level((one - other) % modulus == 0)
+        return self._level(self.equal(left.value, right.value))
+
+    @staticmethod
+    def _level(agree: bool) -> Level:
+        return Level.SAME if agree else Level.DIFFERENT
 
 
-def _number(text: str) -> object | None:
+class _Lenient:
+    """What graders accept beyond `compare`, one thing at a time."""
+
+    def __init__(self, prover: Prover) -> None:
+        self._comparison = _Comparison(prover, checks_steps=False)
+
+    def answers(self, left: Answer, right: Answer) -> bool:
+        if not _leaves_out(left.label, right.label):
+            return bool(self._comparison.answers(left, right))
+        if self._comparison.answers(left, right):
+            return True
+        for one, other in ((left, right), (right, left)):
+            if self._values(one.value, other.value):
+                return True
+            if one.label and "," in one.label and isinstance(one.value, Ordered):  # AB = 4, CD = 5 beside 4, 5
+                return bool(self._comparison.values(Items(one.value.members), other.value))
+        return False
+
+    def _values(self, left: Value, right: Value) -> bool:
+        same = self._comparison.values
+        match left, right:
+            case Scalar(), Scalar():
+                return self._scalars(left, right)
+            case Items((only,)), Scalar():  # {5}
+                return self.answers(only, Answer(right))
+            case Clock((hours, minutes)), Scalar() if not left.half and minutes:
+                return bool(same(Scalar(Number(Fraction(hours, minutes))), right))
+            case Matrix(), Ordered() if not left.determinant and 1 in (len(left.rows), len(left.rows[0])):
+                return bool(same(Ordered(right.open, tuple(cell for row in left.rows for cell in row)), right))
+            case Ordered(), Ordered() if {left.open, right.open} <= {"(", "<"} and left.open != right.open:
+                return bool(same(replace(left, open=right.open), right))
+            case Text(), Text():
+                return left.key.removeprefix("the ") == right.key.removeprefix("the ")
+        return False
+
+    def _scalars(self, left: Scalar, right: Scalar) -> bool:
+        """One with, the other without a unit, a percent sign, a degree sign."""
+        equal = self._comparison.equal
+        if left.unit and not right.unit and not right.percent:
+            return equal(left.expression, right.expression)
+        if left.percent and not right.percent and not right.unit:
+            return equal(_times(left.expression, Fraction(100)), right.expression)
+        if left.degrees and not right.degrees and not right.unit:
+            return equal(Product((left.expression, DEGREE)), right.expression)
+        return False
+
+
+def _leaves_out(left: str | None, right: str | None) -> bool:
+    """Whether one label has all that the other has: none beside `x`, `y` beside `x = y`."""
+    if left is None or right is None:
+        return True
+    ours, theirs = set(left.split("=")), set(right.split("="))
+    return ours <= theirs or theirs <= ours
+
+
+def _in_order(left: Answer, right: Answer) -> Ordered | None:
+    """The left one's parts in the order of the right one's names: x = 1, y = 2 and y = 2, x = 1."""
+    ours, theirs = (left.label or "").split(","), (right.label or "").split(",")
+    if sorted(ours) != sorted(theirs) or not isinstance(left.value, Ordered) or len(ours) != len(left.value.members):
+        return None
+    return replace(left.value, members=tuple(left.value.members[ours.index(name)] for name in theirs))
+
+
+def _as_relation(answer: Answer) -> Relation | None:
+    if isinstance(answer.value, Relation):
+        return answer.value
+    if answer.subject is None or not isinstance(answer.value, Scalar) or answer.value.unit:
+        return None
+    return Relation("=", minus(answer.subject, answer.value.expression))
+
+
+def _times(expression: Expression, factor: Fraction) -> Expression:
+    return expression if factor == 1 else Product((expression, Number(factor)))
+
+
+def _rational(expression: Expression) -> Fraction | None:
     try:
-        return arithmetic.value(text)
-    except arithmetic.Unknown:
+        return algebra.constant(algebra.of(expression))
+    except algebra.TooLarge:
         return None
 
 
-def _unit(text: str) -> tuple[str, str] | None:
-    """A number and the unit after it."""
-    found = _UNIT.match(text)
-    if found and "\\" not in found[2] and _number(found[1]) is not None:
-        return found[1], re.sub(r"\s+", "", found[2])
-    return None
+def _exact(question: str, left: Expression, right: Expression) -> bool | None:
+    try:
+        one, other = algebra.of(left), algebra.of(right)
+        if question != "equal":
+            return algebra.proportional(one, other, positive=question == "positive")
+        families = [
+            algebra.without_constant(each, CONSTANT_OF_INTEGRATION) if CONSTANT_OF_INTEGRATION in symbols(of) else None
+            for each, of in ((one, left), (other, right))
+        ]
+        if families[0] and families[1] and algebra.equal(*families):  # type: ignore[arg-type]
+            return True
+        return algebra.equal(one, other)
+    except algebra.TooLarge:
+        return None
 
 
-def _is_words(text: str) -> bool:
-    return bool(_WORD.search(text)) and not re.search(r"[\d\\=+^]", text)
-
-
-def _parts(text: str) -> tuple[str, list[str]] | None:
-    """The bracket and the parts of a tuple, an interval, a set or a matrix; a list without brackets is a set."""
-    if matrix := _MATRIX.match(text):
-        rows = [row.split("&") for row in matrix[1].split(r"\\")]
-        shape = "matrix " + ",".join(str(len(row)) for row in rows)
-        return shape, [cell for row in rows for cell in row]
-    closing = next((close for close in (r"\}", ")", "]", "}") if text.endswith(close)), None)
-    opening = next((open for open in (r"\{", "(", "[", "{") if text.startswith(open)), None)
-    if opening and closing and _spans(text, len(opening), len(closing)):
-        inner = _split(text[len(opening) : -len(closing)])
-        if len(inner) > 1 or opening in (r"\{", "{", "["):
-            is_set = opening in (r"\{", "{")
-            return ("set", _both_signs(inner)) if is_set else (opening + closing, inner)
-    parts = _both_signs(_split(text))
-    return ("set", parts) if len(parts) > 1 else None
-
-
-def _spans(text: str, begin: int, end: int) -> bool:
-    """Whether the bracket that opens a text is closed by the one that ends it."""
-    depth = 0
-    for i, character in enumerate(text):
-        depth += (character in "([{") - (character in ")]}")
-        if depth == 0 and i >= begin and i < len(text) - end:
-            return False
-    return depth == 0
-
-
-def _split(text: str) -> list[str]:
-    """Split at the commas (or semicolons) outside all brackets."""
-    parts, depth, begin = list[str](), 0, 0
-    for i, character in enumerate(text):
-        depth += (character in "([{") - (character in ")]}")
-        if character in ",;" and depth == 0:
-            parts.append(text[begin:i])
-            begin = i + 1
-    return [*parts, text[begin:]]
-
-
-def _both_signs(parts: list[str]) -> list[str]:
-    """The parts of a set, with two for one that says ±."""
-    found = list[str]()
-    for part in parts:
-        one = len(_EITHER_SIGN.findall(part)) == 1
-        found += [_EITHER_SIGN.sub(sign, part) for sign in "+-"] if one else [part]
-    return found
-
-
-def _same_parts(left: tuple[str, list[str]], right: tuple[str, list[str]], symbolic: Symbolic, depth: int) -> bool:
-    if left[0] != right[0] or len(left[1]) != len(right[1]) or len(left[1]) > MOST_PARTS:
-        return False
-    if left[0] != "set":
-        return all(_same(a, b, symbolic, depth + 1) for a, b in zip(left[1], right[1], strict=True))
-    open_parts = list(right[1])
-    for part in left[1]:
-        match = next((i for i, other in enumerate(open_parts) if _same(part, other, symbolic, depth + 1)), None)
-        if match is None:
-            return False
-        del open_parts[match]
-    return True
+def _differ_at_a_glance(left: Expression, right: Expression) -> bool:
+    """Whether two constants differ already in the first digits."""
+    a, b = regions.worth(left), regions.worth(right)
+    return a is not None and b is not None and not math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9)

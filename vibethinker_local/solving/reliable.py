@@ -145,7 +145,7 @@ class _Pass:
         self._weight = vote.weight_of(plan.mode, fitted)
         self._began = time.monotonic()
         self._checker = Checker(left=lambda: 0.0 if control.stop else self._left)
-        self._clusters = Clusters(lambda a, b: equivalence.same(a, b, self._checker.equal))
+        self._clusters = Clusters(lambda a, b: equivalence.compare(a, b, self._checker).level)
         recent = model.recent(problem, earlier)
         self._dropped = len(earlier) - len(recent)
         self._prompt = model.encode(problem, recent)
@@ -239,6 +239,8 @@ class _Pass:
         if answer is not None and ended.trajectory.finish != "aborted":
             self._answered[ended.index] = ended
             if equivalence.comparable(answer):
+                if not equivalence.plain(answer):
+                    self._checker.warm()  # while the others are sampled, so that decoding does not wait for it
                 self._clusters.add(ended.index, answer)
         return Sampled(ended.index, ended.trajectory, tuple(self._by_votes()))
 

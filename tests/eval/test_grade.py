@@ -1,0 +1,83 @@
+"""`vibe eval grade`: pairs in, a verdict on each out, in the file's order."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.command import vibe
+from vibethinker_local.errors import UsageError
+from vibethinker_local.eval.grade import grades, mismatches, read, summary
+from vibethinker_local.reliability.equivalence import NOBODY
+
+PAIRS: list[dict[str, object]] = [
+    {"gold": "1/2", "answer": "0.5", "same": True, "kind": "numbers"},
+    {"gold": "5 cm", "answer": "5", "same": True, "lenient": True, "kind": "units"},
+    {"gold": "3", "answer": "4", "same": False, "kind": "numbers"},
+    {"gold": 18, "output": "12 + 6 = 18\n#### 18"},
+    {"gold": "18", "output": ""},
+    {"gold": "They have 12 + 6.\n#### 18", "answer": 18.0},
+]
+
+
+def lines(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_grades(tmp_path: Path) -> None:
+    graded = list(grades(read(lines(tmp_path / "pairs.jsonl", PAIRS)), NOBODY))
+    assert [(grade.same, grade.matches) for grade in graded] == [
+        (True, True), (False, True), (False, False), (True, True), (False, False), (True, True)
+    ]  # fmt: skip
+    assert [grade.method for grade in graded] == ["algebra", "lenient", "algebra", "text", "no answer", "text"]
+    assert all(grade.as_wanted for grade in graded)
+    said = summary(graded)
+    assert said[0] == (
+        "6 pairs: 4 match the gold answer (66.7%), 3 of them strictly; 2 do not, 1 of which have no answer"
+    )
+    assert "of 2 that are the same, 2 are found (100.0%)" in said
+    assert mismatches(graded) == []
+
+
+def test_verdicts_against_the_file_are_shown(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"gold": "3", "answer": "4", "same": True, "kind": "odd"},
+        {"gold": "3", "answer": "3", "same": False},
+    ]
+    graded = list(grades(read(lines(tmp_path / "pairs.jsonl", rows)), NOBODY))
+    assert mismatches(graded) == ["line 1: 3 | 4 (algebra)", "line 2: 3 | 3 (same)"]
+    assert "  odd: 1 of 1 otherwise than wanted" in summary(graded)
+
+
+def test_on_the_command_line(tmp_path: Path) -> None:
+    path = lines(tmp_path / "pairs.jsonl", PAIRS)
+    done = vibe("eval", "grade", str(path), "--json")
+    told = [json.loads(line) for line in done.out.splitlines()]
+    assert [each["matches"] for each in told] == [True, True, False, True, False, True]
+    assert set(told[0]) == {"same", "matches", "method"}
+    assert "6 pairs: 4 match" in done.err
+    done = vibe("eval", "grade", str(lines(path, PAIRS[2:5])))
+    assert "line 1: 3 | 4" not in done.out  # the file wants it so
+    assert "3 pairs: 1 match" in done.out
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "holds no pair"),
+        ("[1]", "line 1: not a pair"),
+        ('{"answer": "1"}', "line 1: it lacks 'gold'"),
+        ('{"gold": "", "answer": "1"}', "it lacks 'gold'"),
+        ('{"gold": true, "answer": "1"}', "it lacks 'gold'"),
+        ('{"gold": "1"}', "it lacks 'answer' and 'output'"),
+        ('{"gold": "1", "answer": [1]}', "'answer' is neither a text nor a number"),
+        ('{"gold": "1", "answer": "1"}\n{', "line 2: this is not JSON"),
+    ],
+)
+def test_bad_files_are_named_by_line_and_fault(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as raised:
+        read(path)
+    assert says in str(raised.value)

@@ -1,0 +1,232 @@
+"""Problem files as people and published sets write them."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from vibethinker_local.errors import UsageError
+from vibethinker_local.eval.layouts import ProblemFile, read
+from vibethinker_local.eval.problems import Problem
+
+PUBLISHED = {
+    "prompt": [
+        {"role": "system", "content": "You are kind."},
+        {"role": "user", "content": "Please find 1 + 1. Let's think step by step and output it within \\boxed{}."},
+    ],
+    "reward_model": {"ground_truth": 2, "style": "rule"},
+    "extra_info": {"index": 0},
+}
+CHOICE = {
+    "prompt": [
+        {
+            "role": "user",
+            "content": "Which?\n\nA. 1\nB. 2\n\nPlease reason step-by-step and put your choice letter without any "
+            "other text with \\boxed{} in the end.",
+        }
+    ],
+    "reward_model": {"ground_truth": "B", "style": "rule"},
+}
+
+
+def lines(path: Path, *rows: object) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def one(tmp_path: Path, row: object) -> Problem:
+    """The problem that a single row is."""
+    return read(lines(tmp_path / "set.jsonl", row)).problems[0]
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    path = lines(
+        tmp_path / "set.jsonl",
+        {"id": "a", "problem": " What is 1 + 1? ", "answer": "2", "url": "ignored"},
+        {"problem": "Half?", "answer": 0.5},
+        {"id": 7, "problem": "Which?\nA. 1\nB. 2", "answer": "B", "kind": "choice"},
+        {"id": None, "problem": "Large?", "answer": 10**400},
+    )
+    found = [
+        Problem("a", "What is 1 + 1?", "2"),
+        Problem("set-1", "Half?", "0.5"),
+        Problem("7", "Which?\nA. 1\nB. 2", "B", "choice"),
+        Problem("set-3", "Large?", str(10**400)),
+    ]
+    assert read(path) == ProblemFile(found, [])
+
+
+@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"version": 1, "data": rows}])
+def test_json_arrays(tmp_path: Path, wrap) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps(wrap([{"problem": "p", "answer": 1}, {"problem": "q", "answer": 2}]), indent=1))
+    assert read(path).problems == [Problem("set-0", "p", "1"), Problem("set-1", "q", "2")]
+
+
+@pytest.mark.parametrize(
+    ("row", "answer"),
+    [
+        ({"question": "p", "answer": "They have 12 + 6 = <<12+6=18>>18.\n#### 18"}, "18"),
+        ({"problem": "p", "solution": r"So $x = 3$, and \boxed{x = 3}.", "level": 5}, "x = 3"),
+        ({"problem": "p", "solution": "Because 2 + 1.", "answer": r"\frac{1}{2}"}, r"\frac{1}{2}"),
+        ({"Problem": "p", "Solution": "long", "Answer": 204}, "204"),
+        ({"input": "p", "target": "7"}, "7"),
+        ({"prompt": "p", "final_answer": ["$3$"]}, "$3$"),
+        ({"question": "p", "final_answer": [1, 2]}, "1, 2"),
+        ({"messages": [{"role": "user", "content": "p"}], "expected_answer": "5"}, "5"),
+    ],
+)
+def test_the_names_of_fields(tmp_path: Path, row: dict[str, object], answer: str) -> None:
+    assert (one(tmp_path, row).problem, one(tmp_path, row).answer) == ("p", answer)
+
+
+def test_what_was_understood_is_said(tmp_path: Path) -> None:
+    rows = [{"question": f"p{n}", "answer": "#### 1"} for n in range(3)]
+    assert read(lines(tmp_path / "gsm.jsonl", *rows)).notices == [
+        f"{tmp_path / 'gsm.jsonl'}: 3 problems, read from 'question' and 'answer'"
+    ]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"question": "p", "choices": ["3", "5", "7"], "answer": 1},
+        {"question": "p", "choices": ["3", "5", "7"], "answer": "B"},
+        {"question": "p", "choices": ["3", "5", "7"], "answer": "5"},
+        {"question": "p", "options": ["A)3", "B)5", "C)7"], "rationale": "r", "correct": "B"},
+        {"question": "p", "choices": {"text": ["3", "5", "7"], "label": ["A", "B", "C"]}, "answerKey": "B"},
+        {
+            "question": {"stem": "p", "choices": [{"text": t, "label": x} for t, x in zip("357", "ABC", strict=True)]},
+            "answerKey": "B",
+        },
+    ],
+)
+def test_options_that_are_a_list(tmp_path: Path, row: dict[str, object]) -> None:
+    assert one(tmp_path, {"id": "x"} | row) == Problem("x", "p\n\nA. 3\nB. 5\nC. 7", "B", "choice")
+
+
+def test_options_in_the_text_make_a_choice_of_a_letter(tmp_path: Path) -> None:
+    assert one(tmp_path, {"problem": "Which?\nA) 1\nB) 2", "answer": "(B)"}).kind == "choice"
+    assert one(tmp_path, {"problem": "Which letter is a segment's end?", "answer": "B"}).kind == "maths"
+
+
+def test_code_with_tests(tmp_path: Path) -> None:
+    eval_like = one(
+        tmp_path, {"task_id": "H/0", "prompt": "def f():", "entry_point": "f", "test": "def check(c):\n    pass"}
+    )
+    assert (eval_like.id, eval_like.kind, eval_like.problem) == ("H/0", "code", "def f():")
+    assert eval_like.program
+    assert eval_like.program.test.endswith("\n\ncheck(f)\n")
+    assert eval_like.program.starter == "def f():"
+    asserts = one(
+        tmp_path, {"text": "p", "test_list": ["assert f(1) == 2", "assert f(2) == 3"], "test_setup_code": "x = 1"}
+    )
+    assert asserts.program
+    assert (asserts.program.setup, asserts.program.test) == ("x = 1", "assert f(1) == 2\nassert f(2) == 3")
+    contest = one(
+        tmp_path,
+        {
+            "problem": "p",
+            "starter": "class S:",
+            "prompt": "import math",
+            "entry_point": "S().f",
+            "test": "def check(f): ...",
+        },
+    )
+    assert contest.program
+    assert (contest.problem, contest.program.setup, contest.program.starter) == ("p", "import math", "class S:")
+
+
+def test_repeated_ids_are_numbered_and_empty_golds_left_out(tmp_path: Path) -> None:
+    path = lines(
+        tmp_path / "set.jsonl",
+        {"id": 1, "problem": "p", "answer": "1"},
+        {"id": "1", "problem": "q", "answer": "2"},
+        {"id": "1-2", "problem": "r", "answer": "3"},
+        {"id": "1", "problem": "s", "answer": "4"},
+        {"id": "2", "problem": "t", "answer": ""},
+        {"id": "3", "problem": "u"},
+    )
+    found = read(path)
+    assert [problem.id for problem in found.problems] == ["1", "1-3", "1-2", "1-4"]
+    assert found.notices == [
+        f"{path}: 2 problems have an id that another one has: they are numbered",
+        f"{path}, line 5: the answer is neither a text nor a number, or empty: left out",
+        f"{path}, line 6: it lacks 'answer': left out",
+    ]
+
+
+def test_published_layout_loses_its_instruction_and_gets_ours(tmp_path: Path) -> None:
+    first, other = read(lines(tmp_path / "set.jsonl", PUBLISHED, CHOICE)).problems
+    assert first == Problem("set-0", "Please find 1 + 1.", "2")
+    assert first.asked == first.problem
+    assert other == Problem("set-1", "Which?\n\nA. 1\nB. 2", "B", "choice")
+    assert other.asked.endswith("\n\nThe answer is the letter of the right option, without any other text.")
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    rows = [{key: PUBLISHED[key] for key in ("prompt", "reward_model")} for _ in range(2)]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "aime.parquet")
+    found = read(tmp_path / "aime.parquet").problems
+    assert [(p.id, p.answer) for p in found] == [("aime-0", "2"), ("aime-1", "2")]
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 no PAR1")
+    with pytest.raises(UsageError, match=r"broken\.parquet cannot be read as parquet"):
+        read(tmp_path / "broken.parquet")
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match=r"pip install 'vibethinker-local\[parquet\]'"):
+        read(tmp_path / "aime.parquet")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "holds no problem"),
+        ("{", "line 1: this is not JSON"),
+        ("[" * 100_000, "line 1: this is not JSON"),
+        ("\n[1]\n", "line 2: not a problem"),
+        ('{"problem": "p"}', "line 1: it lacks 'answer'"),
+        ('{"gold": "1", "answer": "1"}', "`vibe eval grade` reads such pairs"),
+        ('{"problem": " ", "answer": "1"}', "the problem is not a text, or empty"),
+        ('{"problem": "p", "answer": true}', "the answer is neither"),
+        ('{"problem": "p", "answer": [[1]]}', "the answer is neither"),
+        ('{"problem": "p", "answer": NaN}', "the answer is neither"),
+        ('{"problem": "p \\ud800", "answer": "1"}', "half a surrogate pair"),
+        ('{"problem": "p", "answer": "1", "kind": "poem"}', "there is no kind 'poem': give one of maths, choice, code"),
+        ('{"problem": "p", "answer": "1", "kind": "code"}', "code needs tests"),
+        ('{"problem": "p", "test": "", "entry_point": "f"}', "it has no tests"),
+        ('{"problem": "p", "answer": "42", "kind": "choice"}', "the letter of the right option"),
+        ('{"problem": "p", "choices": ["a", "b"], "answer": "c"}', "the answer is none of the options"),
+        ('{"problem": "p", "solution": "' + 30 * "It is long. " + '"}', "ends neither in ####"),
+        ('{"prompt": [], "reward_model": {"ground_truth": 1}}', "prompt and reward_model are odd"),
+        ('{"prompt": 3, "reward_model": {"ground_truth": 1}}', "prompt and reward_model are odd"),
+        ('{"prompt": [{"role": "user", "content": "p"}], "reward_model": {}}', "it lacks 'ground_truth'"),
+    ],
+)
+def test_bad_files_are_named_by_line_and_fault(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "set.jsonl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as raised:
+        read(path)
+    assert says in str(raised.value)
+    assert "set.jsonl" in str(raised.value)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        read(tmp_path / "missing.jsonl")
+    (tmp_path / "x.jsonl").write_bytes(b"\xff\xfe{")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        read(tmp_path / "x.jsonl")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no /dev/zero")
+def test_a_device_is_not_read() -> None:
+    with pytest.raises(UsageError, match="may never end"):
+        read(Path("/dev/zero"))

@@ -1,0 +1,167 @@
+"""Grades answers, or whole outputs, of any program against known ones: a file of pairs in, a verdict on each out."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vibethinker_local.errors import UsageError
+from vibethinker_local.eval.layouts import rows
+from vibethinker_local.reliability import answers, equivalence
+
+_GOLDS = ("gold", "target", "ground_truth", "reference", "expected")
+_ANSWERS = ("answer", "prediction", "pred")
+_OUTPUTS = ("output", "completion", "response")
+NO_ANSWER = "no answer"
+MISMATCHES = 20  # of pairs that differ are shown
+
+
+@dataclass(frozen=True)
+class Pair:
+    line: int
+    gold: str
+    answer: str | None  # None: the output has none
+    wanted: bool | None = None  # the verdict that the file says is right
+    lenient: bool = False  # whether it says so of `matches` only
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Grade:
+    pair: Pair
+    same: bool
+    matches: bool
+    method: str
+    seconds: float
+
+    def as_data(self) -> dict[str, Any]:
+        return {"same": self.same, "matches": self.matches, "method": self.method}
+
+    @property
+    def as_wanted(self) -> bool:
+        """Whether the verdict is the one that the file wants, if it wants one."""
+        given = self.matches if self.pair.lenient and self.pair.wanted else self.same
+        return self.pair.wanted is None or given == self.pair.wanted
+
+
+def read(path: Path) -> list[Pair]:
+    """The pairs of a file. Raises UsageError naming the line that is none."""
+    pairs = [_pair(where, row, number) for number, (where, row) in enumerate(rows(path), 1)]
+    if not pairs:
+        raise UsageError(
+            f'{path} holds no pair: each line is {{"gold": …, "answer": …}} or {{"gold": …, "output": …}}.'
+        )
+    return pairs
+
+
+def grades(pairs: Sequence[Pair], prover: equivalence.Prover) -> Iterator[Grade]:
+    """A grade for each pair, in their order."""
+    for pair in pairs:
+        began = time.perf_counter()
+        if pair.answer is None:
+            yield Grade(pair, False, False, NO_ANSWER, time.perf_counter() - began)
+            continue
+        strict = equivalence.compare(pair.answer, pair.gold, prover)
+        verdict = strict if strict.same else equivalence.match(pair.answer, pair.gold, prover)
+        yield Grade(pair, strict.same, verdict.same, verdict.method, time.perf_counter() - began)
+
+
+def summary(graded: Sequence[Grade]) -> list[str]:
+    """What came out, in lines; with the agreement with the verdicts that the file wants, if it does."""
+    same, matches = sum(grade.same for grade in graded), sum(grade.matches for grade in graded)
+    missing = sum(grade.method == NO_ANSWER for grade in graded)
+    lines = [
+        f"{len(graded):,} pairs: {matches:,} match the gold answer ({matches / len(graded):.1%}), "
+        f"{same:,} of them strictly; {len(graded) - matches:,} do not"
+        + (f", {missing:,} of which have no answer" if missing else ""),
+        "decided by " + ", ".join(f"{method} {n:,}" for method, n in _methods(graded).most_common()),
+    ]
+    seconds = sorted(grade.seconds for grade in graded)
+    lines.append(
+        f"seconds for a pair: median {seconds[len(seconds) // 2]:.4f}, "
+        f"99% within {seconds[int(0.99 * (len(seconds) - 1))]:.3f}, longest {seconds[-1]:.3f}"
+    )
+    if judged := [grade for grade in graded if grade.pair.wanted is not None]:
+        lines += _agreement(judged)
+    return lines
+
+
+def mismatches(graded: Sequence[Grade]) -> list[str]:
+    """The pairs worth a look: those against the verdict that the file wants, or else those that do not match."""
+    judged = any(grade.pair.wanted is not None for grade in graded)
+    shown = [grade for grade in graded if (not grade.as_wanted if judged else not grade.matches)]
+    lines = [_shown(grade) for grade in shown[:MISMATCHES]]
+    return lines + ([f"… and {len(shown) - MISMATCHES:,} more"] if len(shown) > MISMATCHES else [])
+
+
+def _pair(where: str, row: Any, line: int) -> Pair:
+    if not isinstance(row, dict):
+        raise UsageError(f'{where}: not a pair. {{"gold": …, "answer": …}} or {{"gold": …, "output": …}} is wanted.')
+    gold = next((row[name] for name in _GOLDS if name in row), None)
+    if (gold_text := _text(gold)) is None or not gold_text.strip():
+        raise UsageError(f"{where}: it lacks 'gold', the known answer as a text or a number.")
+    answer: str | None
+    if name := next((name for name in _ANSWERS if name in row), None):
+        answer = _text(row[name])
+    elif name := next((name for name in _OUTPUTS if name in row), None):
+        answer = answers.spoken(_text(row[name]) or "")
+    else:
+        raise UsageError(f"{where}: it lacks 'answer' and 'output'.")
+    if answer is None and row[name] is not None and not isinstance(row[name], str):
+        raise UsageError(f"{where}: '{name}' is neither a text nor a number.")
+    wanted = row.get("same")
+    if "####" in gold_text:
+        gold_text = answers.spoken(gold_text) or gold_text
+    return Pair(
+        line,
+        gold_text,
+        answer if answer and answer.strip() else None,
+        wanted if isinstance(wanted, bool) else None,
+        row.get("lenient") is True,
+        str(row.get("kind") or ""),
+    )
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return json.dumps(value)
+
+
+def _methods(graded: Sequence[Grade]) -> Counter[str]:
+    return Counter(grade.method for grade in graded)
+
+
+def _agreement(judged: Sequence[Grade]) -> list[str]:
+    """Recall and false merges beside the verdicts of the file, and the kinds that disagree."""
+    positive = [grade for grade in judged if grade.pair.wanted]
+    negative = [grade for grade in judged if not grade.pair.wanted]
+    lines = []
+    if positive:
+        found = sum(grade.as_wanted for grade in positive)
+        lines.append(f"of {len(positive):,} that are the same, {found:,} are found ({found / len(positive):.1%})")
+    if negative:
+        merged = sum(not grade.as_wanted for grade in negative)
+        lines.append(
+            f"of {len(negative):,} that differ, {merged:,} are taken for the same ({merged / len(negative):.1%})"
+        )
+    wrong = Counter(grade.pair.kind for grade in judged if not grade.as_wanted and grade.pair.kind)
+    total = Counter(grade.pair.kind for grade in judged)
+    lines += [f"  {kind}: {n} of {total[kind]} otherwise than wanted" for kind, n in wrong.most_common()]
+    return lines
+
+
+def _shown(grade: Grade) -> str:
+    pair = grade.pair
+    answer = NO_ANSWER if pair.answer is None else _short(pair.answer)
+    return f"line {pair.line}: {_short(pair.gold)} | {answer} ({'same' if grade.same else grade.method})"
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 70 else text[:69] + "…"

@@ -1,0 +1,321 @@
+r"""Problem files in the layouts in which sets are published, read by the names of their fields.
+
+JSON lines, a JSON array or parquet. The problem is called `problem`, `question`, `prompt`, `input`; the answer
+`answer`, `final_answer`, `target`, or a worked `solution` that ends in `#### 72` or `\boxed{72}`; options may be a
+list; code has tests in the place of an answer. A row without an answer is left out, a file without any is refused.
+"""
+
+import itertools
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from vibethinker_local.errors import UsageError
+from vibethinker_local.eval.problems import Kind, Problem, Program
+from vibethinker_local.reliability import answers
+
+_IDS = ("id", "task_id", "unique_id", "problem_id", "question_id", "uid", "qid")
+_PROBLEMS = ("problem", "question", "prompt", "input", "text", "query", "question_content", "messages")
+_ANSWERS = ("answer", "final_answer", "target", "expected_answer", "gold", "answerkey", "correct", "label", "solution",
+            "output", "response")  # fmt: skip
+_OPTIONS = ("choices", "options")
+_NUMBER_OF_NOTICES = 5  # rows that are named one by one
+
+# The last sentence of a published prompt, which says how to write the answer: we say it in our own words.
+_INSTRUCTION = re.compile(
+    r"\s*\b(?:Let's|Please|Think|Put|Give|Return|Output|Remember|Present|Write)\b[^.?!\n]*\\boxed\{\s*\}[^\n]*\Z"
+)
+_LETTER = re.compile(r"[A-J]")
+_LETTERED = re.compile(r"\(?([A-J])\)?[.:]?")
+_OPTION = re.compile(r"(?:^|\s)\(?([A-J])[).:]\s*\S")
+_LABEL = re.compile(r"^\s*\(?[A-J][).:]\s*")
+_FINAL = re.compile(r"####\s*(\S.*?)\s*\Z")
+
+
+class _Unusable(Exception):
+    """Says what a row lacks."""
+
+
+@dataclass(frozen=True)
+class ProblemFile:
+    problems: list[Problem]
+    notices: list[str]  # what was understood that may not be expected, and what was left out
+
+
+def read(path: Path) -> ProblemFile:
+    """The problems of a file. Raises UsageError naming file, line and what is wrong."""
+    found: list[Problem] = []
+    left_out: list[str] = []
+    layouts = Counter[str]()
+    for where, row in rows(path):
+        if isinstance(row, dict) and "bank" in row and not found:
+            raise UsageError(f"{where}: this is a bank of `vibe eval run`, not a file of problems.")
+        try:
+            problem, layout = _problem(row, f"{path.stem}-{len(found) + len(left_out)}")
+        except _Unusable as fault:
+            left_out.append(f"{where}: {fault}")
+            continue
+        found.append(problem)
+        layouts[layout] += 1
+    if not found:
+        raise UsageError(f"{left_out[0]}." if left_out else f"{path} holds no problem.")
+    problems, renamed = _with_own_ids(found)
+    notices = [f"{path}: {count:,} problems, {layout}" for layout, count in layouts.items() if layout]
+    if renamed:
+        notices.append(f"{path}: {renamed:,} problems have an id that another one has: they are numbered")
+    notices += [f"{fault}: left out" for fault in left_out[:_NUMBER_OF_NOTICES]]
+    if len(left_out) > _NUMBER_OF_NOTICES:
+        notices.append(f"{path}: {len(left_out) - _NUMBER_OF_NOTICES:,} further rows are left out")
+    return ProblemFile(problems, notices)
+
+
+def _with_own_ids(problems: Sequence[Problem]) -> tuple[list[Problem], int]:
+    """The problems, each with an id that no other has, and how many had to be given one."""
+    taken = {problem.id for problem in problems}
+    seen = set[str]()
+    result: list[Problem] = []
+    for problem in problems:
+        name = problem.id
+        if name in seen:
+            name = next(new for n in itertools.count(2) if (new := f"{problem.id}-{n}") not in taken)
+            taken.add(name)
+        seen.add(name)
+        result.append(replace(problem, id=name))
+    return result, sum(old.id != new.id for old, new in zip(problems, result, strict=True))
+
+
+# Files
+
+
+def rows(path: Path) -> Iterator[tuple[str, Any]]:
+    """The rows of a file, each with where it stands. Raises UsageError."""
+    return _parquet(path) if path.suffix == ".parquet" else _json(path)
+
+
+def _json(path: Path) -> Iterator[tuple[str, Any]]:
+    """The rows of a JSON array, or of JSON lines."""
+    if path.is_char_device():
+        raise UsageError(f"{path} is a device, which may never end: give a file of JSON lines.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text: give JSON lines, or a .parquet file.") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}): check the path.") from error
+    if (array := _array(text)) is not None:
+        for number, row in enumerate(array, 1):
+            yield f"{path}, row {number}", row
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            where = f"{path}, line {number}"
+            try:
+                yield where, json.loads(line)
+            except (ValueError, RecursionError):
+                raise UsageError(f"{where}: this is not JSON. Each line is one problem.") from None
+
+
+def _array(text: str) -> list[Any] | None:
+    """The rows of a text that is one JSON array, or an object that holds one and nothing but names beside it."""
+    if text.lstrip()[:1] not in ("[", "{"):
+        return None
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):
+        return None  # JSON lines
+    if isinstance(whole, dict):
+        lists = [value for value in whole.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
+        return lists[0] if len(lists) == 1 and not _first(whole, _PROBLEMS) else None
+    return whole if isinstance(whole, list) and whole and isinstance(whole[0], dict) else None
+
+
+def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        from pyarrow import ArrowInvalid, parquet
+    except ImportError:
+        raise UsageError(
+            f"{path} is a parquet file, which needs pyarrow: `pip install 'vibethinker-local[parquet]'`, "
+            "or write the problems as JSON lines."
+        ) from None
+    try:
+        rows = parquet.read_table(path, use_threads=False).to_pylist()
+    except (OSError, ArrowInvalid) as error:
+        raise UsageError(f"{path} cannot be read as parquet ({str(error).splitlines()[0]}): check the file.") from error
+    for number, row in enumerate(rows, 1):
+        yield f"{path}, row {number}", row
+
+
+# Rows
+
+
+def _problem(row: Any, name: str) -> tuple[Problem, str]:
+    """A row as a problem, and how its fields were understood, if that needs saying. Raises _Unusable."""
+    if not isinstance(row, dict):
+        raise _Unusable('not a problem: {"id": …, "problem": …, "answer": …} is wanted')
+    fields = {key.casefold(): value for key, value in row.items() if isinstance(key, str)}
+    id = next((fields[key] for key in _IDS if fields.get(key) not in (None, "")), None)
+    name = name if id is None else str(id)
+    reader: Callable[[str, dict[str, Any]], tuple[Problem, str]] = _plain
+    if "reward_model" in fields:
+        reader = _rewarded
+    elif any(key in fields for key in ("test", "tests", "test_list")):
+        reader = _code
+    problem, layout = reader(name, fields)
+    program = problem.program
+    try:
+        "".join([problem.id, problem.problem, problem.answer, *(vars(program).values() if program else ())]).encode()
+    except UnicodeEncodeError:
+        raise _Unusable("it has half a surrogate pair, which is no character") from None
+    return problem, layout
+
+
+def _plain(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
+    """A question and its answer under the names that are common."""
+    asked, given = _first(fields, _PROBLEMS), _first(fields, _ANSWERS)
+    if asked is None:
+        raise _Unusable("it lacks 'problem'" + ("; `vibe eval grade` reads such pairs" if "gold" in fields else ""))
+    if given is None:
+        raise _Unusable("it lacks 'answer'")
+    text, options = _asked(fields[asked]), _listed_options(fields)
+    answer = _answer(fields[given], worked=given in ("solution", "output", "response"))
+    if options:
+        letters = "ABCDEFGHIJ"[: len(options)]
+        answer = _chosen(fields[given], answer, options)
+        if not re.search(r"(?:^|\n)\s*\(?A[).:]", text):
+            text += "\n\n" + "\n".join(f"{letter}. {option}" for letter, option in zip(letters, options, strict=True))
+    kind = _kind(fields, text, answer, has_options=bool(options))
+    if kind == "choice":
+        letter = _LETTERED.fullmatch(answer)
+        if not letter:
+            raise _Unusable("the answer of a choice is the letter of the right option, A to J")
+        answer = letter[1]
+    layout = "" if (asked, given) == ("problem", "answer") else f"read from '{asked}' and '{given}'"
+    return Problem(name, text, answer, kind), layout
+
+
+def _rewarded(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
+    """The layout in which sets such as AIME, HMMT and GPQA are commonly published:
+    {"prompt": [{"role", "content"}], "reward_model": {"ground_truth"}}."""
+    try:
+        text, truth = _asked(fields["prompt"]), fields["reward_model"]["ground_truth"]
+    except KeyError as error:
+        raise _Unusable(f"it lacks {error}") from None
+    except (TypeError, IndexError, _Unusable):
+        raise _Unusable("prompt and reward_model are odd") from None
+    text, answer = _INSTRUCTION.sub("", text).strip(), _answer(truth, worked=False)
+    kind = fields.get("kind") or ("choice" if _LETTER.fullmatch(answer) else "maths")
+    if kind not in get_args(Kind):
+        raise _Unusable(_no_kind(kind))
+    return Problem(name, text, answer, cast(Kind, kind)), ""
+
+
+def _code(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
+    """HumanEval (`prompt`, `test`, `entry_point`), MBPP (`text`, `tests`, `setup`), LeetCode (`problem`, `starter`)."""
+    tests = next(fields[key] for key in ("test", "tests", "test_list") if key in fields)
+    test = "\n".join(map(str, tests)) if isinstance(tests, list) else tests
+    if not isinstance(test, str) or not test.strip():
+        raise _Unusable("it has no tests")
+    entry = str(fields.get("entry_point") or "")
+    if entry and re.search(r"^def check\(", test, re.MULTILINE):
+        test += f"\n\ncheck({entry})\n"
+    starter = str(fields.get("starter") or fields.get("starter_code") or "")
+    setup = next((fields[key] for key in ("setup", "test_setup_code", "test_imports") if fields.get(key)), "")
+    setup = "\n".join(map(str, setup)) if isinstance(setup, list) else str(setup)
+    asked = _first(fields, _PROBLEMS)
+    if asked is None:
+        raise _Unusable("it lacks 'problem'")
+    text = _asked(fields[asked])
+    prompt = fields.get("prompt")
+    if asked == "prompt" and entry:
+        starter = starter or text
+    elif isinstance(prompt, str) and entry:
+        setup = setup or prompt  # the imports that every solution may count on
+    return Problem(name, text, "", "code", Program(test, setup, starter, entry)), "whose solutions in Python have tests"
+
+
+def _first(fields: dict[str, Any], names: Sequence[str]) -> str | None:
+    """The first of some names that a row has, with something in it."""
+    known = [name for name in names if name in fields]
+    return next((name for name in known if fields[name] not in (None, "", [])), known[0] if known else None)
+
+
+def _asked(value: Any) -> str:
+    """The text of a problem, also as a conversation. Raises _Unusable."""
+    if isinstance(value, list):
+        value = [message["content"] for message in value if message["role"] == "user"][-1]
+    if isinstance(value, dict):
+        value = value.get("stem", value.get("text"))
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise _Unusable("the problem is not a text, or empty")
+    return value.strip()
+
+
+def _answer(value: Any, *, worked: bool) -> str:
+    """The text of an answer, also at the end of a worked solution. Raises _Unusable."""
+    if isinstance(value, list) and value and all(isinstance(each, str | int | float) for each in value):
+        value = value[0] if len(value) == 1 else ", ".join(map(str, value))
+    if type(value) is int or (isinstance(value, float) and math.isfinite(value)):
+        value = str(value)
+    if not isinstance(value, str) or not value.strip():
+        raise _Unusable("the answer is neither a text nor a number, or empty")
+    if final := _FINAL.search(value):
+        return final[1]
+    if boxed := answers.boxed(value):
+        return boxed
+    if worked and len(value) > 200:
+        raise _Unusable(r"its solution ends neither in #### nor in a \boxed{…}")
+    return value.strip()
+
+
+def _listed_options(fields: dict[str, Any]) -> list[str]:
+    """The options of a choice that are a list, or a list and its labels."""
+    name = _first(fields, _OPTIONS)
+    options = fields[name] if name else fields["question"].get("choices") if _is_stem(fields) else None
+    if isinstance(options, dict):
+        options = options.get("text", list(options.values()))
+    if not isinstance(options, list) or not 2 <= len(options) <= 10:
+        return []
+    texts = [option.get("text") if isinstance(option, dict) else option for option in options]
+    return [_LABEL.sub("", str(text)).strip() for text in texts]
+
+
+def _is_stem(fields: dict[str, Any]) -> bool:
+    return isinstance(fields.get("question"), dict)
+
+
+def _chosen(value: Any, answer: str, options: list[str]) -> str:
+    """The letter of the right option, which a file gives by its letter, its number from 0, or its text."""
+    letters = "ABCDEFGHIJ"[: len(options)]
+    if (letter := _LETTERED.fullmatch(answer)) and letter[1] in letters:
+        return letter[1]
+    if type(value) is int and 0 <= value < len(options) and answer not in options:
+        return letters[value]
+    texts = [" ".join(option.split()).casefold() for option in options]
+    said = " ".join(_LABEL.sub("", answer).split()).casefold()
+    if texts.count(said) == 1:
+        return letters[texts.index(said)]
+    if answer.isdigit() and int(answer) < len(options):
+        return letters[int(answer)]
+    raise _Unusable("the answer is none of the options")
+
+
+def _kind(fields: dict[str, Any], text: str, answer: str, *, has_options: bool) -> Kind:
+    kind = fields.get("kind")
+    if kind is not None and kind not in get_args(Kind):
+        raise _Unusable(_no_kind(kind))
+    if kind == "code":
+        raise _Unusable("code needs tests: 'test' or 'tests'")
+    if kind is None:
+        letters = {found[1] for found in _OPTION.finditer(text)}
+        lettered = bool(_LETTERED.fullmatch(answer)) and {"A", "B"} <= letters
+        kind = "choice" if has_options or lettered else "maths"
+    return cast(Kind, kind)
+
+
+def _no_kind(kind: object) -> str:
+    return f"there is no kind {kind!r}: give one of {', '.join(get_args(Kind))}"

@@ -1,0 +1,854 @@
+r"""What an answer is: a number, a set, an interval, a matrix, an equation, words …, with the label that it was given.
+
+Two answers of different kinds are different, whatever their text: `(1,2)` is no `\{1,2\}`, `3100` no `(3,100)`. Nothing
+here compares; that is `equivalence`'s business.
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import lru_cache
+
+from vibethinker_local.reliability.maths import names, notation, quantities, regions
+from vibethinker_local.reliability.maths.expressions import (
+    INFINITY,
+    Expression,
+    NoExpression,
+    Number,
+    Product,
+    Reading,
+    Sum,
+    minus,
+    negated,
+    parse,
+    symbols,
+)
+from vibethinker_local.reliability.maths.notation import (
+    Group,
+    Node,
+    Nodes,
+    Token,
+    is_letter,
+    is_sign,
+    is_word,
+    spelled,
+    split,
+)
+from vibethinker_local.reliability.maths.quantities import Unit
+from vibethinker_local.reliability.maths.spellings import FUNCTIONS
+from vibethinker_local.reliability.maths.values import (
+    EMPTY,
+    REALS,
+    Answer,
+    Based,
+    Choice,
+    Clock,
+    Items,
+    Matrix,
+    Modular,
+    Ordered,
+    Piece,
+    Ratio,
+    Region,
+    Relation,
+    Scalar,
+    Text,
+    Value,
+)
+
+MOST_CHARACTERS = 1000  # of an answer that is compared by anything but its text
+MOST_PARTS = 64
+PROSE_WORDS = 8  # with so many words an answer is prose: no two of them will be alike
+MOST_SIGNS = 4  # ± in one answer
+
+_PHRASES = {
+    "∅": ("no solution", "no solutions", "empty set", "the empty set", "null set", "empty", "there is no solution",
+          "there are no solutions", "has no solution", "no such solution exists"),
+    "does not exist": ("dne", "does not exist", "doesnt exist", "do not exist", "nonexistent", "not exist"),
+    "infinitely many": ("infinitely many", "infinitely many solutions", "infinite solutions", "infinite",
+                        "infinite number of solutions"),
+}  # fmt: skip
+_PHRASE_OF = {phrase: key for key, phrases in _PHRASES.items() for phrase in phrases}
+_ALL_REALS = {"all real numbers", "all reals", "all real", "any real number", "the real numbers", "real numbers",
+              "reals", "all real values", "the set of all real numbers", "every real number"}  # fmt: skip
+_COMPARISONS = ("<", ">", "<=", ">=", "!=")
+_RELATIONS = ("=", "≈", "≡", *_COMPARISONS, "∈", "∉")
+_CHOICES = "ABCDEFGHIJ"
+_LOWER_CHOICES = "abcdfgh"  # e and i are numbers
+_MATRICES = {"pmatrix", "bmatrix", "matrix", "smallmatrix", "psmallmatrix", "bsmallmatrix", "array", "Bmatrix"}
+_CURRENCIES = {"€": "euro", "£": "£", "¥": "¥", "₹": "rupee"}
+
+
+def understood(text: str) -> tuple[Answer, Answer]:
+    """What an answer is under each of the two readings; mostly the same. Never raises."""
+    return _understood(text)
+
+
+def words(text: str) -> int:
+    """How many words an answer holds that are not names of variables or functions."""
+    try:
+        nodes = notation.read(text)
+    except notation.Unreadable:
+        return len(re.findall(r"(?<!\\)\b[^\W\d_]{2,}\b", text))
+    return _count_words(nodes)
+
+
+def _count_words(nodes: Sequence[Node]) -> int:
+    found = 0
+
+    def count(token: Token) -> None:
+        nonlocal found
+        found += token.kind == "word"
+
+    notation.walk(nodes, count)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _understood(text: str) -> tuple[Answer, Answer]:
+    plain = Answer(Text(" ".join(text.split())))
+    if len(text) > MOST_CHARACTERS:
+        return plain, plain
+    try:
+        nodes = notation.read(text)
+    except (notation.Unreadable, ValueError, RecursionError):
+        return plain, plain
+    usual = _Reader(Reading.USUAL)
+    try:
+        first = usual.statement(nodes)
+        second = _Reader(Reading.LITERAL).statement(nodes) if usual.ambiguous else first
+    except RecursionError:
+        return plain, plain
+    return first, second
+
+
+class _Reader:
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self.ambiguous = False
+        self._depth = 0
+
+    # Whole answers
+
+    def statement(self, nodes: Nodes) -> Answer:
+        """An answer, or a part of one."""
+        self._depth += 1
+        if self._depth > 20:
+            raise RecursionError
+        try:
+            return self._statement(_stripped(nodes))
+        finally:
+            self._depth -= 1
+
+    def _statement(self, nodes: Nodes) -> Answer:
+        if not nodes:
+            return Answer(Text(""))
+        if fixed := _phrase(nodes) or _choice(nodes) or _clock(nodes):
+            return Answer(fixed)
+        prose = _count_words(nodes) >= PROSE_WORDS
+        if not prose and (listed := self._listed(nodes)):
+            return listed
+        if not prose and (signs := _signs(nodes)):
+            return self._both_signs(nodes, signs)
+        if not prose and (related := self._related(nodes)):
+            return related
+        if not prose and (named := self._named(nodes)):
+            return named
+        return Answer(self._value(nodes) or Text(spelled(nodes)))
+
+    def _expression(self, nodes: Sequence[Node]) -> Expression | None:
+        try:
+            result, ambiguous = parse(nodes, self._reading)
+        except (NoExpression, ValueError, ZeroDivisionError):
+            return None
+        self.ambiguous |= ambiguous
+        return result
+
+    # Lists
+
+    def _listed(self, nodes: Nodes) -> Answer | None:
+        """Parts joined by commas, semicolons, "and", "or"."""
+        parts = [part for part in split(nodes, ",", ";", "and", "or") if part]
+        if len(parts) < 2 or len(parts) > MOST_PARTS:
+            return None
+        if compound := self._compound(parts, nodes):
+            return compound
+        for strong in ((";", "or"), ("and",)):  # p=5, q=2; p=7, q=2
+            groups = [group for group in split(nodes, *strong) if group]
+            if 1 < len(groups) < len(parts):
+                answers = [self.statement(group) for group in groups]
+                if any(
+                    isinstance(answer.value, Ordered) and answer.subject is None and answer.label for answer in answers
+                ):
+                    return _gathered(answers)
+        either = any(is_sign(node, "or") for node in nodes)
+        return _combined([self.statement(part) for part in parts], either=either)
+
+    def _compound(self, parts: list[Nodes], nodes: Nodes) -> Answer | None:
+        """`1 hour and 30 minutes` is one quantity."""
+        if not any(is_sign(node, "and") for node in nodes):
+            return None
+        values = [self._quantity(part) for part in parts]
+        return Answer(total) if (total := _sum_of_quantities(values)) else None
+
+    def _both_signs(self, nodes: Nodes, signs: int) -> Answer:
+        """With ±, both answers; several ± may go together or each on its own."""
+        if signs > MOST_SIGNS:
+            return Answer(Text(spelled(nodes)))
+        if signs > 1:
+            self.ambiguous = True
+        if signs == 1 or self._reading is Reading.USUAL:
+            variants = [(sign,) * signs for sign in "+-"]
+        else:
+            variants = list(itertools.product("+-", repeat=signs))
+        return _combined([self.statement(_with_signs(nodes, list(chosen))) for chosen in variants], either=False)
+
+    # Relations
+
+    def _related(self, nodes: Nodes) -> Answer | None:
+        signs = [node.text for node in nodes if isinstance(node, Token) and is_sign(node, *_RELATIONS)]
+        if not signs:
+            return None
+        parts = [_stripped(part) for part in split(nodes, *_RELATIONS)]
+        if any(not part for part in parts[1:]):
+            return None
+        if signs[0] in _COMPARISONS and set(signs) <= set(_COMPARISONS):
+            return self._compared(parts, signs)
+        if not parts[0]:
+            if signs in (["≈"], ["="]):
+                return self.statement(parts[1])
+            return None
+        if signs == ["∈"]:
+            return self._element(parts)
+        if "≡" in signs and set(signs) <= {"≡", "="}:
+            label = names.label_of(parts[0])
+            value = self._modular(parts[-1])
+            return Answer(value, label) if value and label else None
+        if set(signs) <= {"=", "≈"}:
+            if "≈" in signs:  # what stands before the first ≈ is exact
+                cut = signs.index("≈")
+                if self._expression(parts[-1]) is None:
+                    return None
+                before = parts[: cut + 1]
+                if cut == 0 and (label := names.label_of(before[0])) is not None and not names.is_number(before[0]):
+                    return Answer(self._value(parts[1]) or Text(spelled(parts[1])), label)
+                parts = before
+            return self._equated(parts)
+        return None
+
+    def _equated(self, parts: list[Nodes]) -> Answer | None:
+        if len(parts) == 1:
+            return self.statement(parts[0])
+        first, last = parts[0], parts[-1]
+        label = names.label_of(first)
+        if label is not None and not (names.is_bare_name(last) and names.is_bare_name(first)):
+            return self._labelled(label, parts)
+        if len(parts) == 2 and not names.is_bare_name(first) and (backwards := names.label_of(last)) is not None:
+            return self._labelled(backwards, parts[::-1])
+        left, right = (self._expression(part) for part in (first, last))
+        if len(parts) == 2 and left and right and symbols(left) | symbols(right):
+            return Answer(Relation("=", minus(left, right)))
+        answer = self.statement(last)
+        steps = tuple(self._value(part) or Text(spelled(part)) for part in parts[:-1])
+        return None if isinstance(answer.value, Text) else replace(answer, steps=(*steps, *answer.steps))
+
+    def _labelled(self, label: str, parts: list[Nodes]) -> Answer:
+        """`x = 5`, `x = 2 + 3 = 5`, `x = y = 5`."""
+        subject, given = parts[0], 1
+        for part in parts[1:-1]:
+            if (name := names.label_of(part)) is None or names.is_number(part):
+                break
+            label, subject = f"{label}={name}", part
+            given += 1
+        answer = self.statement(parts[-1])
+        steps = tuple(self._value(part) or Text(spelled(part)) for part in parts[given:-1])
+        expression = self._expression(subject) if isinstance(answer.value, Scalar | Items) else None
+        if answer.label is not None:
+            label = f"{label}={answer.label}"
+        return Answer(answer.value, label, answer.subject or expression, (*steps, *answer.steps))
+
+    def _element(self, parts: list[Nodes]) -> Answer | None:
+        label, inside = names.label_of(parts[0]), self.statement(parts[1])
+        return None if label is None else replace(inside, label=label)
+
+    def _compared(self, parts: list[Nodes], signs: list[str]) -> Answer | None:
+        """Inequalities: of one variable, where it lies; of others, the difference of the sides."""
+        if not parts[0]:
+            bound = self._expression(parts[1]) if len(parts) == 2 else None
+            return Answer(regions.region(signs[0], bound)) if bound and signs[0] != "!=" else None
+        sides = [self._side(part) for part in parts]
+        if len(parts) == 2:
+            left, right = sides
+            if left is not None and right is not None and (solved := regions.solved(left, right, signs[0])):
+                return solved
+            for side, other, sign in ((parts[0], right, signs[0]), (parts[1], left, regions.MIRRORED[signs[0]])):
+                if (
+                    other is not None
+                    and not symbols(other)
+                    and (label := names.label_of(side))
+                    and not names.is_number(side)
+                ):
+                    return Answer(regions.region(sign, other), label)
+            if left is not None and right is not None and (symbols(left) or symbols(right)):
+                if signs[0] in (">", ">="):
+                    left, right = right, left
+                return Answer(Relation(signs[0].replace(">", "<"), minus(left, right)))
+        elif len(parts) == 3 and "!=" not in signs and signs[0][0] == signs[1][0]:
+            low, middle, high = sides
+            if low is not None and high is not None and not symbols(low) | symbols(high):
+                if signs[0][0] == ">":
+                    parts, signs, low, high = parts[::-1], [regions.MIRRORED[sign] for sign in signs[::-1]], high, low
+                bounds = Piece(low, high, signs[0] == "<=", signs[1] == "<=")
+                if middle is not None and (solved := regions.solved_between(middle, bounds)):
+                    return solved
+                return Answer(Region((bounds,)), names.label_of(parts[1]) or spelled(parts[1]))
+        if all(sign[0] == signs[0][0] for sign in signs) and "!=" not in signs:
+            if signs[0][0] == ">":
+                parts, signs = parts[::-1], [regions.MIRRORED[sign] for sign in signs[::-1]]
+            texts = [spelled(parts[0])] + [
+                f"{sign} {spelled(part)}" for sign, part in zip(signs, parts[1:], strict=True)
+            ]
+            return Answer(Text(" ".join(texts)))
+        return None
+
+    def _side(self, nodes: Nodes) -> Expression | None:
+        if infinite := _infinity(nodes):
+            return infinite
+        return self._expression(nodes)
+
+    # Names before values
+
+    def _named(self, nodes: Nodes) -> Answer | None:
+        """`P(3, 4)`, `radius: 5`."""
+        first = nodes[0]
+        if len(nodes) == 2 and isinstance(first, Token) and is_letter(first) and first.text.isupper():
+            group = nodes[1]
+            if isinstance(group, Group) and group.open == "(" and len(split(group.nodes, ",", ";")) > 1:
+                return replace(self.statement((group,)), label=first.text)
+        parts = split(nodes, ":")
+        if len(parts) == 2 and parts[0] and parts[1] and all(is_word(node) for node in parts[0]):
+            label = spelled(parts[0])
+            inside = self.statement(parts[1])
+            return inside if label in ("answer", "final answer") else replace(inside, label=inside.label or label)
+        return None
+
+    # Values
+
+    def _value(self, nodes: Nodes) -> Value | None:
+        nodes = _stripped(nodes)
+        if not nodes:
+            return None
+        readers: list[Callable[[Nodes], Value | None]] = [
+            self._constant,
+            self._numeral,
+            self._modular,
+            self._set_operation,
+            self._bracketed,
+            self._matrix_arithmetic,
+            self._ratio,
+            self._quantity,
+        ]
+        for reader in readers:
+            if (value := reader(nodes)) is not None:
+                return value
+        return None
+
+    def _constant(self, nodes: Nodes) -> Value | None:
+        if infinite := _infinity(nodes):
+            return Scalar(infinite)
+        if len(nodes) == 1 and isinstance(nodes[0], Token):
+            if nodes[0].text == "∅":
+                return EMPTY
+            if nodes[0].text == "ℝ":
+                return REALS
+        if len(nodes) == 1 and isinstance(nodes[0], Token) and is_word(nodes[0]) and nodes[0].text.isupper():
+            return Text(spelled(nodes))  # AB is no BA
+        if all(is_word(node) or is_sign(node, "-", "and") for node in nodes):
+            spoken = [node.text for node in nodes if is_word(node) and isinstance(node, Token)]
+            if len(spoken) > 1 and spoken[0].casefold() in ("negative", "minus"):
+                number = quantities.number_words(spoken[1:])
+                return None if number is None else Scalar(Number(Fraction(-number)))
+            number = quantities.number_words(spoken)
+            value = Fraction(number) if number is not None else quantities.fraction_words(spoken)
+            if value is not None:
+                return Scalar(Number(value))
+            if spelled(nodes) in _ALL_REALS:
+                return REALS
+        return None
+
+    def _numeral(self, nodes: Nodes) -> Value | None:
+        """A numeral in a base: 101_2, (101)_{two}, 101 base 2."""
+        if len(nodes) == 3 and (is_sign(nodes[1], "_") or is_word(nodes[1], "base")):
+            digits = nodes[0]
+            if isinstance(digits, Group) and digits.open in ("(", "{") and digits.nodes:
+                inner = digits.nodes
+            else:
+                inner = (digits,)
+            base = nodes[2].nodes if isinstance(nodes[2], Group) else (nodes[2],)
+            if not base or not all(isinstance(node, Token) and node.kind in ("number", "letter") for node in inner):
+                return None
+            if isinstance(inner[0], Token) and inner[0].kind == "letter" and not is_word(nodes[1]):
+                return None
+            texts = [node.text for node in base if isinstance(node, Token)]
+            number = quantities.number_words(texts)
+            name = str(number) if number is not None else "".join(texts)
+            digits_text = "".join(node.text for node in inner if isinstance(node, Token))
+            return Based(digits_text.upper(), name) if name.isdigit() else None
+        return None
+
+    def _modular(self, nodes: Nodes) -> Value | None:
+        for at, node in enumerate(nodes):
+            modulus: Nodes | None = None
+            if is_sign(node, r"\pmod", r"\bmod") or is_word(node, "mod", "modulo"):
+                modulus = nodes[at + 1 :]
+            elif isinstance(node, Group) and node.open == "(" and node.nodes and at == len(nodes) - 1:
+                if is_word(node.nodes[0], "mod", "modulo") or is_sign(node.nodes[0], r"\bmod"):
+                    modulus = node.nodes[1:]
+            elif is_word(node, "mod", "modulo"):
+                modulus = nodes[at + 1 :]
+            if modulus is not None:
+                value, by = self._expression(nodes[:at]), self._expression(_unbracketed(modulus))
+                return Modular(value, by) if value and by else None
+        return None
+
+    def _ratio(self, nodes: Nodes) -> Value | None:
+        parts = split(nodes, ":")
+        if len(parts) < 2 or len(parts) > 6:
+            return None
+        expressions = [self._expression(part) for part in parts]
+        if not all(expressions):
+            return None
+        found = tuple(each for each in expressions if each)
+        if len(found) == 2 and isinstance(found[1], Number) and isinstance(found[0], Number) and found[1].value:
+            return Scalar(Number(found[0].value / found[1].value))
+        return Ratio(found)
+
+    def _quantity(self, nodes: Nodes) -> Scalar | None:
+        """An expression, with a unit, a percent or a degree sign, or without."""
+        if currency := _currency(nodes):
+            name, amount = currency
+            value = self._expression(amount)
+            return None if value is None else Scalar(value, Unit(((name, Fraction(1)),)))
+        if is_sign(nodes[-1], "%"):
+            value = self._expression(nodes[:-1])
+            return None if value is None else _percentage(value)
+        if is_sign(nodes[-1], "'") and len(nodes) == 2 and names.is_number(nodes[:1]):
+            value = self._expression(nodes[:1])
+            return None if value is None else Scalar(value, quantities.unit((Token("word", "ft"),)))
+        if (degrees := _degrees(nodes)) is not None:
+            before, temperature = degrees
+            value = self._expression(before)
+            if value is not None:
+                unit = Unit(((temperature, Fraction(1)),)) if temperature else None
+                return Scalar(value, unit, degrees=not temperature)
+        for at in range(1, len(nodes)):
+            if quantities.begins(nodes[at]) and (found := self._with_unit(nodes, at)):
+                return found
+        expression = self._expression(nodes)
+        return None if expression is None else Scalar(expression)
+
+    def _with_unit(self, nodes: Nodes, at: int) -> Scalar | None:
+        value = self._expression(nodes[:at])
+        if value is None and all(is_word(node) for node in nodes[:at]):
+            number = quantities.number_words([node.text for node in nodes[:at] if isinstance(node, Token)])
+            value = None if number is None else Number(Fraction(number))
+        if value is None:
+            return None
+        rest, times = quantities.scale(nodes[at:])
+        if times != 1:
+            value = Product((value, Number(times)))
+            if not rest:
+                return Scalar(value)
+        named = [node.text.casefold() for node in rest if isinstance(node, Token) and node.kind == "word"]
+        if len(named) == len(rest):
+            if set(named) <= quantities.PERCENT:
+                return _percentage(value)
+            if named[0] in quantities.DEGREES and len(named) <= 2:
+                second = {"celsius": "°C", "fahrenheit": "°F", "c": "°C", "f": "°F"}.get(named[-1])
+                return Scalar(value, Unit(((second, Fraction(1)),))) if second else Scalar(value, degrees=True)
+            if set(named) <= quantities.DOLLARS:
+                return Scalar(value)
+        if unit := quantities.unit(rest):
+            return Scalar(value, unit)
+        for end in range(1, len(rest)):  # 5 feet 3 inches
+            following = rest[end]
+            if isinstance(following, Token) and following.kind == "number":
+                first = quantities.unit(rest[:end])
+                second_part = self._quantity(rest[end:])
+                if first and second_part:
+                    return _sum_of_quantities([Scalar(value, first), second_part])
+                return None
+        return None
+
+    # Brackets and sets
+
+    def _bracketed(self, nodes: Nodes) -> Value | None:
+        if len(nodes) == 2 and isinstance(nodes[0], Group) and _is_transpose(nodes[1:]):
+            return None
+        if len(nodes) != 1 or not isinstance(nodes[0], Group):
+            return None
+        group = nodes[0]
+        if group.open in _MATRICES:
+            return self._matrix(group, determinant=False)
+        if group.open in ("vmatrix", "Vmatrix"):
+            return self._matrix(group, determinant=group.open == "vmatrix")
+        inside = _stripped(group.nodes)
+        if len(inside) == 1 and isinstance(inside[0], Group) and inside[0].open in _MATRICES:
+            fences = group.open + group.close
+            return self._matrix(inside[0], determinant=fences == "||") if fences in ("()", "[]", "||") else None
+        match group.open:
+            case r"\{":
+                return self._set(inside)
+            case "{":
+                return self.statement(inside).value if inside else None
+            case "(" | "[" | "<":
+                return self._tuple(group, inside)
+        return None
+
+    def _matrix(self, group: Group, *, determinant: bool) -> Value | None:
+        rows = [row for row in split(group.nodes, "\\\\") if row]
+        cells = tuple(tuple(self.statement(cell) for cell in split(row, "&")) for row in rows)
+        if not cells or len({len(row) for row in cells}) != 1 or sum(map(len, cells)) > MOST_PARTS:
+            return None
+        return Matrix(cells, determinant)
+
+    def _matrix_arithmetic(self, nodes: Nodes) -> Value | None:
+        r"""`\frac{1}{5} \begin{pmatrix} … \end{pmatrix}`, sums and products of matrices."""
+        if not any(_is_matrix(node) for node in nodes):
+            return None
+        total: list[list[Expression]] | None = None
+        negative, term = False, list[Node]()
+        for node in (*nodes, None):
+            if node is not None and not is_sign(node, "+", "-"):
+                term.append(node)
+                continue
+            if term:
+                cells = self._matrix_product(term)
+                if cells is None or (total is not None and [*map(len, total)] != [*map(len, cells)]):
+                    return None
+                cells = [[negated(cell) if negative else cell for cell in row] for row in cells]
+                total = (
+                    cells
+                    if total is None
+                    else [[Sum(pair) for pair in zip(*rows, strict=True)] for rows in zip(total, cells, strict=True)]
+                )
+                negative, term = False, []
+            negative ^= is_sign(node, "-")
+        if total is None or not 0 < sum(map(len, total)) <= MOST_PARTS:
+            return None
+        return Matrix(tuple(tuple(Answer(Scalar(cell)) for cell in row) for row in total))
+
+    def _matrix_product(self, nodes: list[Node]) -> list[list[Expression]] | None:
+        """The cells of a product of matrices and scalars."""
+        result: list[list[Expression]] | None = None
+        scalars: list[Expression] = []
+        scalar = list[Node]()
+        for node in (*nodes, None):
+            if node is not None and not _is_matrix(node):
+                scalar.append(node)
+                continue
+            scalar = [each for each in scalar if not is_sign(each, "*")]
+            if scalar:
+                factor = self._expression(scalar)
+                if factor is None:
+                    return None
+                scalars.append(factor)
+                scalar = []
+            matrix = self._value((node,)) if node is not None else None
+            if isinstance(matrix, Matrix) and not matrix.determinant:
+                cells = [
+                    [cell.value.expression for cell in row if isinstance(cell.value, Scalar)] for row in matrix.rows
+                ]
+                if result is not None and len(result[0]) != len(cells):
+                    return None
+                result = cells if result is None else _times(result, cells)
+        if result is None:
+            return None
+        return [[Product((*scalars, cell)) if scalars else cell for cell in row] for row in result]
+
+    def _tuple(self, group: Group, inside: Nodes) -> Value | None:
+        parts = split(inside, ",", ";")
+        if any(not part for part in parts) or len(parts) > MOST_PARTS:
+            return None
+        if len(parts) == 1:
+            if group.open == "(" and group.close == ")":
+                inner = self.statement(inside)
+                return inner.value if inner.label is None else None
+            return Ordered(group.open, (self.statement(inside),)) if group.open != "<" else None
+        if group.open != "<" and len(parts) == 2:
+            low, high = (self._end(part) for part in parts)
+            mixed = (group.open, group.close) not in (("(", ")"), ("[", "]"))
+            if low is not None and high is not None:
+                order = regions.order(low, high)
+                endless = any(map(regions.is_infinite, (low, high)))
+                if mixed or endless or (group.open == "[" and order != 1):
+                    if order == 1:
+                        return None
+                    return Region((Piece(low, high, group.open == "[", group.close == "]"),))
+            elif mixed:
+                return None
+        elif group.open != "<" and (group.open, group.close) not in (("(", ")"), ("[", "]")):
+            return None
+        return Ordered(group.open, tuple(self.statement(part) for part in parts))
+
+    def _end(self, nodes: Nodes) -> Expression | None:
+        return _infinity(nodes) or self._expression(nodes)
+
+    def _set(self, inside: Nodes) -> Value | None:
+        if not inside:
+            return EMPTY
+        for bar in ("|", ":"):
+            parts = split(inside, bar)
+            if len(parts) == 2 and parts[0] and parts[1]:
+                return self._set_builder(*parts)
+        parts = split(inside, ",", ";", "and", "or")
+        if any(not part for part in parts) or len(parts) > MOST_PARTS:
+            return None
+        answers = [self.statement(part) for part in parts]
+        if len(answers) == 1 and answers[0].value is EMPTY:
+            return Items((answers[0],))
+        combined = _combined(answers, either=False, in_braces=True)
+        if combined.label is not None and not isinstance(combined.value, Items):
+            return Items((combined,))
+        return combined.value
+
+    def _set_builder(self, variable: Nodes, condition: Nodes) -> Value | None:
+        domain = split(variable, "∈")
+        name = names.label_of(_stripped(domain[0]))
+        inside = self.statement(condition)
+        if name is None or inside.label != name or not isinstance(inside.value, Region | Items):
+            return None
+        return inside.value
+
+    def _set_operation(self, nodes: Nodes) -> Value | None:
+        parts = split(nodes, "∪")
+        if len(parts) > 1:
+            return regions.union([self._value(part) for part in parts])
+        for sign in ("∖", "-"):
+            parts = split(nodes, sign)
+            if len(parts) == 2 and parts[0] and parts[1]:
+                removed = parts[1][0] if len(parts[1]) == 1 else None
+                if isinstance(removed, Group) and removed.open in (r"\{", "{"):
+                    whole, points = self._value(parts[0]), self._set(_stripped(removed.nodes))
+                    if isinstance(whole, Region) and isinstance(points, Items):
+                        return regions.without(whole, points)
+        if len(nodes) > 3 and is_word(nodes[-2], "except") and spelled(nodes[:-2]) in _ALL_REALS:
+            point = self._expression(nodes[-1:])
+            return None if point is None else regions.without(REALS, Items((Answer(Scalar(point)),)))
+        return None
+
+
+# Parts of answers
+
+
+def _stripped(nodes: Nodes) -> Nodes:
+    """Without TeX braces around everything, and without signs that end a sentence."""
+    while nodes:
+        if len(nodes) == 1 and isinstance(nodes[0], Group) and nodes[0].open == "{" and nodes[0].nodes:
+            nodes = nodes[0].nodes
+        elif is_sign(nodes[-1], ".", ",", ";", "?", '"'):
+            nodes = nodes[:-1]
+        elif is_sign(nodes[0], ",", ";", '"'):
+            nodes = nodes[1:]
+        else:
+            break
+    return nodes
+
+
+def _unbracketed(nodes: Nodes) -> Nodes:
+    nodes = _stripped(nodes)
+    if len(nodes) == 1 and isinstance(nodes[0], Group) and nodes[0].open == "(":
+        return nodes[0].nodes
+    return nodes
+
+
+def _phrase(nodes: Nodes) -> Value | None:
+    if not all(is_word(node) or is_letter(node) for node in nodes):
+        return None
+    key = _PHRASE_OF.get(spelled(nodes))
+    return Text(key) if key else None
+
+
+def _choice(nodes: Nodes) -> Value | None:
+    """A letter of a multiple choice: `A`, `(A)`, `A.`, `(A) 5`, `Option A`; not `A + 1`, `I cannot tell`."""
+    if is_word(nodes[0], "option", "choice", "answer") and len(nodes) > 1:
+        nodes = nodes[2:] if is_sign(nodes[1], ":") and len(nodes) > 2 else nodes[1:]
+    first, rest = nodes[0], nodes[1:]
+    if isinstance(first, Group) and first.open == "(" and len(first.nodes) == 1:
+        letter = first.nodes[0]
+        if isinstance(letter, Token) and is_letter(letter) and (letter.text in _CHOICES or not rest):
+            return _chosen(letter.text) if not rest or not is_sign(rest[0], *"+-*/^_=!") else None
+        return None
+    if not isinstance(first, Token) or not is_letter(first):
+        return None
+    letter_text = first.text.removeprefix("vec ")
+    if not rest:
+        return _chosen(letter_text)
+    if is_sign(rest[0], ".", ")") or (is_sign(rest[0], ":") and first.upright):
+        return _chosen(letter_text) if letter_text in _CHOICES else None
+    return None
+
+
+def _chosen(letter: str) -> Value | None:
+    if len(letter) == 1 and letter in _CHOICES + _LOWER_CHOICES:
+        return Choice(letter.upper())
+    return None
+
+
+def _clock(nodes: Nodes) -> Value | None:
+    """5:30, 5:30 p.m., 9 a.m., 2024-11-03."""
+    texts = [node.text for node in nodes if isinstance(node, Token)]
+    if len(texts) != len(nodes):
+        return None
+    text = "".join(texts).casefold().replace(" ", "")
+    if re.fullmatch(r"\d{4}-\d\d-\d\d|\d{1,2}/\d{1,2}/\d{4}", text):
+        return Text(text)
+    found = re.fullmatch(r"(\d{1,2})(?::(\d\d)(?::(\d\d))?)?(am|pm|a\.?m\.?|p\.?m\.?)?", text)
+    if not found or not (found[2] or found[4]):
+        return None
+    numbers = tuple(int(part) for part in found.groups()[:3] if part)
+    if numbers[0] > 24 or any(number > 59 for number in numbers[1:]):
+        return None
+    half = (found[4] or "").replace(".", "")
+    return Clock((*numbers, 0) if len(numbers) == 1 else numbers, half)
+
+
+def _infinity(nodes: Nodes) -> Expression | None:
+    sign = is_sign(nodes[0], "-") if nodes else False
+    rest = nodes[1:] if nodes and is_sign(nodes[0], "-", "+") else nodes
+    if len(rest) == 1 and isinstance(rest[0], Token) and rest[0].text == "∞":
+        return negated(INFINITY) if sign else INFINITY
+    return None
+
+
+def _signs(nodes: Nodes) -> int:
+    """How many ± and ∓ there are."""
+    found = 0
+
+    def count(token: Token) -> None:
+        nonlocal found
+        found += is_sign(token, "±", "∓")
+
+    notation.walk(nodes, count)
+    return found
+
+
+def _with_signs(nodes: Nodes, chosen: list[str]) -> Nodes:
+    """The nodes with the next of the chosen signs for each ±, its opposite for ∓."""
+    out: list[Node] = []
+    for node in nodes:
+        if isinstance(node, Group):
+            out.append(replace(node, nodes=_with_signs(node.nodes, chosen)))
+        elif is_sign(node, "±", "∓"):
+            sign = chosen.pop(0)
+            out.append(replace(node, text=sign if node.text == "±" else "-" if sign == "+" else "+"))
+        else:
+            out.append(node)
+    return tuple(out)
+
+
+def _currency(nodes: Nodes) -> tuple[str, Nodes] | None:
+    """The currency whose sign stands before or behind an amount, and the amount. The dollar's has gone with LaTeX's."""
+    if len(nodes) < 2:
+        return None
+    for sign, amount in ((nodes[0], nodes[1:]), (nodes[-1], nodes[:-1])):
+        if isinstance(sign, Token) and sign.kind == "sign" and sign.text in _CURRENCIES:
+            return _CURRENCIES[sign.text], amount
+    return ("rupee", nodes[2:] if is_sign(nodes[1], ".") else nodes[1:]) if is_word(nodes[0], "rs") else None
+
+
+def _percentage(value: Expression) -> Scalar:
+    return Scalar(Product((value, Number(Fraction(1, 100)))), percent=True)
+
+
+def _degrees(nodes: Nodes) -> tuple[Nodes, str] | None:
+    """What stands before a degree sign at the end, and the scale if it is one of temperature."""
+    temperature, last = "", nodes[-1]
+    if isinstance(last, Token) and last.text in ("C", "F") and last.kind == "letter":
+        temperature, nodes = "°" + last.text, nodes[:-1]
+        if not nodes:
+            return None
+        last = nodes[-1]
+    if isinstance(last, Group) and last.open == "{" and len(last.nodes) == 1:
+        last = last.nodes[0]
+    if not (isinstance(last, Token) and last.text == "°"):
+        return None
+    before = nodes[:-1]
+    if any(isinstance(node, Token) and node.text in FUNCTIONS for node in before):
+        return None  # \sin 30^\circ
+    return (before[:-1] if before and is_sign(before[-1], "^") else before), temperature
+
+
+def _is_matrix(node: Node | None) -> bool:
+    if not isinstance(node, Group):
+        return False
+    fenced = (node.open, node.close) in (("(", ")"), ("[", "]")) and len(node.nodes) == 1
+    return node.open in _MATRICES or (fenced and _is_matrix(node.nodes[0]))
+
+
+def _times(left: list[list[Expression]], right: list[list[Expression]]) -> list[list[Expression]]:
+    """The product of two matrices."""
+    return [
+        [Sum(tuple(Product(pair) for pair in zip(row, column, strict=True))) for column in zip(*right, strict=True)]
+        for row in left
+    ]
+
+
+def _is_transpose(nodes: Nodes) -> bool:
+    return bool(nodes) and is_sign(nodes[0], "^")
+
+
+# Lists of answers
+
+
+def _combined(answers: list[Answer], *, either: bool, in_braces: bool = False) -> Answer:
+    """What several answers in a row are together."""
+    labels = [answer.label for answer in answers]
+    if labels[0] is not None and all(label is None for label in labels[1:]) and not in_braces:
+        answers = [replace(answer, label=labels[0]) for answer in answers]  # x = 1, 2
+        labels = [labels[0]] * len(answers)
+    label = labels[0] if len(set(labels)) == 1 else None
+    found = [answer.value for answer in answers if isinstance(answer.value, Region)]
+    if label is not None and len(found) == len(answers):  # inequalities
+        met = None if either else regions.intersection(found)
+        if met is None or met is EMPTY:
+            met = regions.normal([piece for region in found for piece in region.pieces])
+        return Answer(met, label)
+    known = [label for label in labels if label is not None]
+    several = any(isinstance(answer.value, Items) for answer in answers)
+    if len(known) == len(labels) == len(set(known)) and not several:  # x = 1, y = 2
+        return Answer(Ordered("(", tuple(replace(answer, label=None) for answer in answers)), ",".join(known))
+    return _gathered(answers)
+
+
+def _gathered(answers: list[Answer]) -> Answer:
+    """A set of answers; a label that all of them have is the set's."""
+    flat: list[Answer] = []
+    for answer in answers:
+        if isinstance(answer.value, Items):
+            flat += [replace(member, label=member.label or answer.label) for member in answer.value.members]
+        else:
+            flat.append(answer)
+    labels = {answer.label for answer in flat}
+    if len(labels) == 1 and (label := labels.pop()) is not None:
+        subject = flat[0].subject
+        return Answer(Items(tuple(Answer(answer.value) for answer in flat)), label, subject)
+    return Answer(Items(tuple(flat)))
+
+
+def _sum_of_quantities(values: Sequence[Scalar | None]) -> Scalar | None:
+    """5 feet and 3 inches, in the last unit."""
+    found = [value for value in values if value is not None and value.unit is not None]
+    if len(found) != len(values) or len({value.unit.dimensions for value in found if value.unit}) != 1:
+        return None
+    factors = [value.unit.factor for value in found if value.unit]
+    if len(set(factors)) != len(factors) or factors != sorted(factors, reverse=True):
+        return None
+    last = found[-1].unit
+    assert last
+    terms = (
+        Product((value.expression, Number(factor / last.factor))) for value, factor in zip(found, factors, strict=True)
+    )
+    return Scalar(Sum(tuple(terms)), last)

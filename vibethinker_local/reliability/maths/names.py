@@ -1,0 +1,105 @@
+"""Names of values: what stands before `=` in `x = 5`, `f(x) = 2x`, `\\angle ABC = 60`."""
+
+from vibethinker_local.reliability.maths.notation import (
+    Group,
+    Node,
+    Nodes,
+    Token,
+    is_letter,
+    is_sign,
+    is_word,
+    spelled,
+    split,
+)
+
+_VALUES = {"∞", "∅", "ℝ", "e", "i", r"\pi"}  # letters that are no names
+_NO_SUM_LABEL = set("xyzXYZ")  # x + y = 5 is a line, m + n = 5 says what is asked for
+
+
+def is_number(nodes: Nodes) -> bool:
+    return len(nodes) == 1 and isinstance(nodes[0], Token) and nodes[0].kind == "number"
+
+
+def is_bare_name(nodes: Nodes) -> bool:
+    """`b`, `BC`: as the right side of an equation no value, but another name."""
+    node = nodes[0]
+    return len(nodes) == 1 and isinstance(node, Token) and node.kind in ("letter", "word") and node.text not in _VALUES
+
+
+def label_of(nodes: Nodes) -> str | None:
+    """The name of a value: x, x_1, f(x), P(A), AB, |z|, \\angle ABC, (x, y), Area, m + n; None for an expression."""
+    if not nodes:
+        return None
+    first, rest = nodes[0], nodes[1:]
+    key = spelled(nodes)
+    if isinstance(first, Group):
+        if first.open in ("(", "[") and not rest:
+            parts = split(first.nodes, ",")
+            names = [spelled(part) for part in parts if len(part) in (1, 3) and is_letter(part[0])]
+            if len(parts) > 1 and len(names) == len(parts):
+                return ",".join(names)
+            return key if len(first.nodes) == 1 and is_word(first.nodes[0]) else None  # [ABC], an area
+        return key if first.open in ("|", "‖") and not rest else None
+    if first.kind == "command":
+        if first.text == r"\frac":
+            return key if len(nodes) == 3 and all(_is_names(node) for node in rest) else None
+        known = first.text.startswith("\\") and first.text not in (
+            r"\sqrt",
+            r"\binom",
+            r"\sum",
+            r"\prod",
+            r"\int",
+            r"\lim",
+        )
+        return key if known and len(nodes) <= 4 else None
+    if first.kind == "sign":
+        return key if first.text == "|" and is_sign(nodes[-1], "|") and len(nodes) <= 6 else None
+    if first.kind == "number":
+        return None
+    if all(is_word(node) or (is_letter(node) and len(nodes) > 1 and any(map(is_word, nodes))) for node in nodes):
+        return key
+    if first.kind == "word":
+        return key if _is_suffix(rest) or _is_ratio_of_names(nodes) else None
+    if all(is_letter(node) or is_sign(node, "+") for node in nodes) and len(nodes) > 1:
+        letters = [node.text for node in nodes if is_letter(node) and isinstance(node, Token)]
+        usable = len(set(letters)) == len(letters) and not _NO_SUM_LABEL & set(letters)
+        return key if usable and is_letter(nodes[-1]) else None
+    if not _is_suffix(rest) and not _is_ratio_of_names(nodes):
+        return None
+    return {"f ( x )": "y", "y ( x )": "y"}.get(key, key)
+
+
+def _is_suffix(nodes: Nodes) -> bool:
+    """What may follow a letter in a name: a subscript, primes, arguments in brackets."""
+    at = 0
+    while at < len(nodes):
+        node = nodes[at]
+        if is_sign(node, "_"):
+            at += 2
+        elif is_sign(node, "'"):
+            at += 1
+        elif is_sign(node, "^") and at + 1 < len(nodes) and _is_prime(nodes[at + 1]):
+            at += 2
+        elif isinstance(node, Group) and node.open == "(" and at == len(nodes) - 1:
+            return not any(is_sign(inner, *"+-*/") for inner in node.nodes)
+        else:
+            return False
+    return at == len(nodes)
+
+
+def _is_prime(node: Node) -> bool:
+    inner = node.nodes if isinstance(node, Group) else (node,)
+    return bool(inner) and all(is_sign(each, "'") for each in inner)
+
+
+def _is_names(node: Node) -> bool:
+    """Uppercase letters, as of a segment."""
+    inner = node.nodes if isinstance(node, Group) else (node,)
+    return bool(inner) and all(
+        isinstance(each, Token) and (is_word(each) or is_letter(each)) and each.text.isupper() for each in inner
+    )
+
+
+def _is_ratio_of_names(nodes: Nodes) -> bool:
+    parts = split(nodes, ":")
+    return len(parts) > 1 and all(part and not is_number(part) and label_of(part) is not None for part in parts)

@@ -1,0 +1,300 @@
+"""Whether two expressions agree, by their values to hundreds of digits at random points.
+
+Where they differ anywhere they are different. Where they agree at several points to 300 digits, more than their own
+numbers have, they are taken for equal. It may take long and much memory: it runs in the checker's process.
+"""
+
+import random
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, Literal
+
+import mpmath
+from mpmath import mp
+
+from vibethinker_local.reliability.maths import algebra
+from vibethinker_local.reliability.maths.expressions import (
+    INFINITY,
+    Bound,
+    Call,
+    Expression,
+    Number,
+    Power,
+    Product,
+    Sum,
+    Symbol,
+    children,
+    symbols,
+)
+
+Question = Literal["equal", "proportional", "positive", "apart"]
+
+FIRST_DIGITS = 15  # of what takes long: a sum without end, an integral
+GLANCE_DIGITS = 40
+SURE_DIGITS = 300  # besides those that the expressions' own numbers have
+MOST_DIGITS = 6000
+POINTS = 3  # at which two have to agree
+TRIES = 10  # of points: some lie where nothing is defined
+MOST_EXPONENT = 10**6  # of ten
+MOST_TERMS = 5000  # of a sum
+
+
+class Unknown(Exception):
+    """Not defined here, or too large."""
+
+
+def decide(question: Question, left: Expression, right: Expression) -> bool | None:
+    """Whether two are equal; whether one is a constant (positive) multiple of the other; or a constant apart."""
+    names = sorted(symbols(left) | symbols(right))
+    wants_integers = any(map(_counts, (left, right)))
+    own_digits = sum(map(_digits, (left, right)))
+    if own_digits > MOST_DIGITS:
+        return None
+    complex_too = any(_holds(each, Symbol("i")) for each in (left, right))
+    inexact = any(map(_approximates, (left, right)))
+    seen: list[Any] = []
+    points = 1 if not names and question == "equal" else POINTS + (question != "equal")
+    for attempt in range(TRIES):
+        for digits in (FIRST_DIGITS, GLANCE_DIGITS) if inexact else (GLANCE_DIGITS, SURE_DIGITS + own_digits):
+            with mp.workdps(digits):
+                values = _point(names, attempt, integers=wants_integers)
+                tolerance = mp.mpf(10) ** (-digits // 2 if inexact else -digits + GLANCE_DIGITS // 2)
+                sides = [_Evaluation(values) for _ in range(2)]
+                try:
+                    a, b = (side.of(each) for side, each in zip(sides, (left, right), strict=True))
+                except (Unknown, ZeroDivisionError, ValueError, OverflowError, mpmath.libmp.NoConvergence):
+                    break
+                if not complex_too:
+                    outside = [side.left_reals for side in sides]
+                    if all(outside):
+                        break
+                    if any(outside):
+                        return False
+                scale = max(1, *(side.scale for side in sides)) if inexact else max(side.scale for side in sides)
+                if question == "equal":
+                    if abs(a - b) > tolerance * scale:
+                        return False
+                    continue
+                what = a - b if question == "apart" else _ratio(a, b)
+                if what is None:
+                    break
+                if question == "positive" and not (mp.im(what) == 0 and mp.re(what) > 0):
+                    return False
+                if seen and abs(what - seen[0]) > mp.mpf(10) ** (-GLANCE_DIGITS // 2) * max(abs(what), 1):
+                    return False
+        else:
+            seen.append(what if question != "equal" else None)
+            if len(seen) >= points:
+                return True
+    return None
+
+
+def _ratio(a: Any, b: Any) -> Any:
+    return a / b if a and b else None
+
+
+def _point(names: list[str], attempt: int, *, integers: bool) -> dict[str, Any]:
+    """A value for each variable: positive at first, then of both signs."""
+    draw = random.Random(attempt)
+    values: dict[str, Any] = {}
+    for name in names:
+        if integers:
+            values[name] = mp.mpf(draw.randrange(3, 9) + attempt)
+        else:
+            size = mp.mpf(draw.randrange(2**40, 2**42)) / 2**40
+            values[name] = -size if attempt % 3 and draw.random() < 0.5 + 0.5 * (len(names) == 1) else size
+    return values
+
+
+class _Evaluation:
+    def __init__(self, values: dict[str, Any]) -> None:
+        self._values = values
+        self.scale = mp.mpf(0)  # of the largest number on the way
+        self.left_reals = False  # by a root or a logarithm of something negative
+
+    def of(self, expression: Expression) -> Any:
+        value = self._value(expression)
+        size = abs(value)
+        if not mp.isfinite(size):
+            raise Unknown
+        self.scale = max(self.scale, size)
+        return value
+
+    def _value(self, expression: Expression) -> Any:
+        match expression:
+            case Number(value):
+                return mp.mpf(value.numerator) / value.denominator
+            case Symbol(r"\pi"):
+                return +mp.pi
+            case Symbol("e"):
+                return +mp.e
+            case Symbol("i"):
+                return mp.mpc(0, 1)
+            case Symbol(name):
+                if name not in self._values:
+                    raise Unknown
+                return self._values[name]
+            case Sum(terms):
+                return sum(map(self.of, terms[1:]), self.of(terms[0]))
+            case Product(factors):
+                result = self.of(factors[0])
+                for factor in factors[1:]:
+                    result = result * self.of(factor)
+                return result
+            case Power(base, exponent):
+                return self._power(base, exponent)
+            case Call(name, arguments):
+                return self._call(name, [self.of(argument) for argument in arguments])
+            case Bound():
+                return self._bound(expression)
+        raise AssertionError(expression)
+
+    def _power(self, base: Expression, exponent: Expression) -> Any:
+        bottom, rational = self.of(base), _rational(exponent)
+        top = self.of(exponent) if rational is None else mp.mpf(rational.numerator) / rational.denominator
+        if bottom and abs(mp.re(top)) * abs(mp.log10(abs(bottom))) > MOST_EXPONENT:
+            raise Unknown
+        if not bottom and mp.re(top) <= 0:
+            raise Unknown
+        if mp.im(bottom) == 0 and mp.re(bottom) < 0 and mp.im(top) == 0 and top != mp.floor(top):
+            if rational is not None and rational.denominator % 2:  # the real root, as at school
+                return (-1) ** (rational.numerator % 2) * mp.power(-mp.re(bottom), top)
+            self.left_reals = True
+        if rational is not None and rational.denominator == 1 and abs(rational) < 10**6:
+            return bottom ** int(rational)
+        return mp.power(bottom, top)
+
+    def _call(self, name: str, arguments: list[Any]) -> Any:
+        known = _FUNCTIONS.get(name)
+        if known is None or len(arguments) != 1:
+            return self._several(name, arguments)
+        value = known(arguments[0])
+        if mp.im(value) and not mp.im(arguments[0]):
+            self.left_reals = True
+        return value
+
+    def _several(self, name: str, arguments: list[Any]) -> Any:
+        match name, arguments:
+            case "binomial", [n, k] if abs(n) < MOST_TERMS and abs(k) < MOST_TERMS:
+                return mp.binomial(n, k)
+            case "max" | "min", [_, *_] if not any(map(mp.im, arguments)):
+                return (max if name == "max" else min)(arguments)
+            case "gcd" | "lcm" | "binomial", _:
+                raise Unknown
+        # A function that nobody knows: some smooth function, the same for the same name
+        draw = random.Random(f"{name} {len(arguments)}")
+        weights = [mp.mpf(draw.randrange(2**40, 2**41)) / 2**40 for _ in range(len(arguments) + 1)]
+        return mp.cos(weights[0] + sum(w * a for w, a in zip(weights[1:], arguments, strict=True)))
+
+    def _bound(self, bound: Bound) -> Any:
+        low = self._end(bound.low)
+        high = None if bound.high is None else self._end(bound.high)
+
+        def body(at: Any) -> Any:
+            inner = _Evaluation(self._values | {bound.variable: at})
+            value = inner.of(bound.body)
+            self.left_reals |= inner.left_reals
+            return value
+
+        if bound.operation in ("sum", "product") and high is not None and mp.isfinite(low) and mp.isfinite(high):
+            if low != mp.floor(low) or high != mp.floor(high) or high - low > MOST_TERMS:
+                raise Unknown
+            terms = [body(mp.mpf(n)) for n in range(int(low), int(high) + 1)]
+            return mp.fsum(terms) if bound.operation == "sum" else mp.fprod(terms)
+        if bound.operation == "limit":
+            return mp.limit(body, low)
+        if bound.operation == "sum":
+            value = mp.nsum(body, [low, high])
+            with mp.extradps(10):
+                error = abs(mp.nsum(body, [low, high]) - value)
+        elif bound.operation == "integral":
+            value, error = mp.quad(body, [low, high], error=True)
+        else:
+            raise Unknown
+        if error > mp.mpf(10) ** (-mp.dps * 0.6) * max(1, abs(value)):
+            raise Unknown
+        return value
+
+    def _end(self, expression: Expression) -> Any:
+        if expression == INFINITY:
+            return mp.inf
+        if isinstance(expression, Product) and INFINITY in expression.factors:
+            return -mp.inf
+        return self.of(expression)
+
+
+def _rational(expression: Expression) -> Fraction | None:
+    if isinstance(expression, Number):
+        return expression.value
+    if symbols(expression):
+        return None
+    try:
+        return algebra.constant(algebra.of(expression))
+    except algebra.TooLarge:
+        return None
+
+
+def _factorial(value: Any) -> Any:
+    if abs(value) > MOST_TERMS:
+        raise Unknown
+    return mp.factorial(value)
+
+
+def _double_factorial(value: Any) -> Any:
+    if abs(value) > MOST_TERMS:
+        raise Unknown
+    return mp.fac2(value)
+
+
+def _real(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def of(value: Any) -> Any:
+        if mp.im(value):
+            raise Unknown
+        return function(mp.re(value))
+
+    return of
+
+
+_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "sin": mp.sin, "cos": mp.cos, "tan": mp.tan, "cot": mp.cot, "sec": mp.sec, "csc": mp.csc, "arcsin": mp.asin,
+    "arccos": mp.acos, "arctan": mp.atan, "arccot": mp.acot, "arcsec": mp.asec, "arccsc": mp.acsc, "sinh": mp.sinh,
+    "cosh": mp.cosh, "tanh": mp.tanh, "coth": mp.coth, "sech": mp.sech, "csch": mp.csch, "arsinh": mp.asinh,
+    "arcosh": mp.acosh, "artanh": mp.atanh, "ln": mp.log, "abs": abs, "floor": _real(mp.floor), "ceil": _real(mp.ceil),
+    "sgn": _real(mp.sign), "factorial": _factorial, "factorial2": _double_factorial, "erf": mp.erf, "Re": mp.re,
+    "Im": mp.im,
+}  # fmt: skip
+
+
+def _holds(expression: Expression, part: Expression) -> bool:
+    return expression == part or any(_holds(child, part) for child in children(expression))
+
+
+def _counts(expression: Expression) -> bool:
+    """Whether something in it has to be a whole number: the end of a sum."""
+    match expression:
+        case Bound("sum" | "product", _, _, low, high) if high is not None and symbols(low) | symbols(high):
+            return True
+    return any(map(_counts, children(expression)))
+
+
+def _approximates(expression: Expression) -> bool:
+    """Whether it holds what can be computed to some digits only: an integral, a limit, an infinite sum."""
+    if isinstance(expression, Bound):
+        endless = any(end is not None and _holds(end, INFINITY) for end in (expression.low, expression.high))
+        if expression.operation in ("integral", "limit") or endless:
+            return True
+    return any(map(_approximates, children(expression)))
+
+
+def _digits(expression: Expression) -> int:
+    """How many digits its numbers have; of a power, how many those may have that it makes."""
+    match expression:
+        case Number(value):
+            return (value.numerator.bit_length() + value.denominator.bit_length()) // 3
+        case Power(base, exponent):
+            power = _rational(exponent)
+            times = min(MOST_DIGITS, abs(int(power))) if power is not None else 1
+            return _digits(base) * max(1, times) + (_digits(exponent) if power is None else 0)
+        case Call("factorial" | "factorial2", (Number(value),)):
+            return 3 * min(MOST_DIGITS, abs(int(value)))
+    return sum(map(_digits, children(expression)))
