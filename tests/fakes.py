@@ -21,6 +21,7 @@ class ScriptedBackend:
     """
 
     vocabulary = 257
+    threads = 1
     saves = restores = True  # False: there is no memory to save to, or what was saved cannot be restored
 
     def __init__(
@@ -36,6 +37,7 @@ class ScriptedBackend:
         self.held: dict[int, list[tuple[int, int]]] = {}  # place → (cell, token) by position
         self.decoded: list[int] = []  # tokens in each batch, without its padding
         self.padded: list[int] = []  # tokens of padding in each batch
+        self.used_threads: list[int] = []  # each change
         self.closed = False
         self.info = ModelInfo("F32", None, cells, 1, 1, frozenset({EOS}))
         self._next_cell = 0
@@ -80,6 +82,9 @@ class ScriptedBackend:
 
     def trim(self, place: int, length: int) -> None:
         self.held[place] = self.held.get(place, [])[:length]
+
+    def use_threads(self, count: int) -> None:
+        self.used_threads.append(count)
 
     def interrupt(self) -> None:
         self._interrupted = True

@@ -30,6 +30,7 @@ class Options:
     context: int | None = None
     threads: int | None = None
     cache: CacheType = "f16"  # of the KV cache
+    repeatable: bool = True  # a single solution is computed the same way each time, also where that takes longer
 
 
 @dataclass

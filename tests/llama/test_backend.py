@@ -118,6 +118,45 @@ def test_a_batch_gives_nearly_the_logits_of_each_alone(backend: LlamaBackend, pr
         assert float(np.mean(variation)) <= 5e-3
 
 
+def test_padding_gives_nearly_the_same_and_leaves_nothing(backend: LlamaBackend, prompts: list[list[int]]) -> None:
+    for place, prompt in enumerate(prompts[:3]):
+        backend.decode([Slice(place, 0, prompt[:-1], logits=False)])
+    last = [Slice(place, len(prompt) - 1, prompt[-1:], logits=True) for place, prompt in enumerate(prompts[:3])]
+    state = backend.save(1)
+    plain = backend.decode(last).copy()
+    for piece in last:
+        backend.trim(piece.place, piece.start)
+    padded = backend.decode(last, padding=5)
+    assert np.abs(plain - padded).max() <= 0.15 * np.std(plain)
+    for piece in last:
+        backend.trim(piece.place, piece.start)
+    after = backend.save(1)
+    assert state is not None
+    assert after is not None
+    assert np.array_equal(state, after)
+    assert np.array_equal(backend.decode(last), plain), "bit for bit as if nothing had been padded"
+
+
+def test_the_number_of_threads_shows_in_single_tokens_only() -> None:
+    """That is what `repeatable` rests on: attention of one token over many cells is divided among the threads."""
+    backend = LlamaBackend(MINI, cells=2048, places=2, threads=2)
+    rng = np.random.default_rng(0)
+    backend.use_threads(1)
+    for place in range(2):
+        for begin in (0, 260):
+            tokens = rng.integers(3, backend.vocabulary, 260).tolist()
+            backend.decode([Slice(place, begin, tokens, logits=False)])
+    for count in (1, 2):
+        rows = []
+        for threads in (2, 1):
+            backend.use_threads(threads)
+            rows.append(backend.decode([Slice(p, 520, [9], logits=True) for p in range(count)]).copy())
+            for place in range(count):
+                backend.trim(place, 520)
+        assert np.array_equal(rows[0], rows[1]) == (count == 2)
+    backend.close()
+
+
 def test_saved_and_restored_is_bit_for_bit(backend: LlamaBackend, prompts: list[list[int]]) -> None:
     prompt, rows = prompts[0], []
     backend.decode([Slice(0, 0, prompt[:-1], logits=False), Slice(1, 0, prompts[1], logits=False)])

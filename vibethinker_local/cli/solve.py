@@ -75,9 +75,15 @@ def solve(
     from vibethinker_local.system import settings
 
     own = settings.load()
-    seed = secrets.randbelow(2**31) if seed is None else seed
     options = Options(
-        seed, temperature, top_p, max_tokens or own.max_tokens, ctx or own.context, threads or own.threads, cache=kv
+        secrets.randbelow(2**31) if seed is None else seed,
+        temperature,
+        top_p,
+        max_tokens or own.max_tokens,
+        ctx or own.context,
+        threads or own.threads,
+        cache=kv,
+        repeatable=seed is not None,
     )
     control = Control()
     progress = render.Progress(quiet=quiet, show_thinking=show_thinking)

@@ -4,7 +4,7 @@ Knows nothing of problems, answers or claims. Start reading at `engine.py`; a st
 admit → plan → decode → sample → commit → outputs. `process.py` has the same in a process of its own.
 """
 
-from vibethinker_local.engine.output import End, SequenceId, Spent, StepOutput
+from vibethinker_local.engine.output import End, SequenceId, Spent, StepOutput, ThreadCount
 from vibethinker_local.engine.params import SamplingParams
 
-__all__ = ["End", "SamplingParams", "SequenceId", "Spent", "StepOutput"]
+__all__ = ["End", "SamplingParams", "SequenceId", "Spent", "StepOutput", "ThreadCount"]

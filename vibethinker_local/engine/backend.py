@@ -45,6 +45,7 @@ class Backend(Protocol):
     places: int
     batch: int  # tokens that one decode takes at most
     unified: bool  # whether the places share the cells; else each has cells // places of its own
+    threads: int  # that compute, at most; 1 if fewer would make no difference
 
     def decode(self, slices: Tokens[Slice], padding: int = 0) -> Logits:
         """Compute all slices in one batch and return a row of logits for each slice that wants one, in order.
@@ -53,6 +54,10 @@ class Backend(Protocol):
         need as many free cells, belong to no place and leave nothing behind; only a unified cache takes any. Raises
         NoRoom or Interrupted with nothing changed, EngineError if the computation failed.
         """
+        ...
+
+    def use_threads(self, count: int) -> None:
+        """Compute the next batches with so many threads."""
         ...
 
     def interrupt(self) -> None:

@@ -59,13 +59,13 @@ class Child:
         self._backend = begin.recipe.open()
         self._engine = Engine(self._backend, begin.planner)
         cells, most = self._backend.cells, capacity(self._backend)
-        self._send(Ready(self._backend.info, cells, most, self._backend.vocabulary))
+        self._send(Ready(self._backend.info, cells, most, self._backend.vocabulary, self._backend.threads))
         while True:
             self._obey()
             outputs = self._engine.step()
             if outputs or self._done:
                 self._ahead += 1
-                self._send(Step(outputs, self._done, self._engine.stepped_at))
+                self._send(Step(outputs, self._done, self._engine.stepped_at, self._engine.threads))
                 self._done = []
 
     def _obey(self) -> None:

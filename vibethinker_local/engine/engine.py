@@ -15,12 +15,13 @@ from typing import Generic, TypeVar
 from vibethinker_local.engine.backend import Backend, Logits, capacity
 from vibethinker_local.engine.detokenizer import TextStream
 from vibethinker_local.engine.kv import KV
-from vibethinker_local.engine.output import End, SequenceId, Spent, StepOutput
+from vibethinker_local.engine.output import End, SequenceId, Spent, StepOutput, ThreadCount
 from vibethinker_local.engine.params import SCORING, SamplingParams
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.engine.sampler import Sampled, Sampler, log_probabilities
 from vibethinker_local.engine.scheduler import Batch, Scheduler
 from vibethinker_local.engine.sequence import Sequence, State, checked, limit_after
+from vibethinker_local.engine.threads import Threads
 from vibethinker_local.errors import Interrupted, NoRoom
 
 B = TypeVar("B", bound=Backend)
@@ -33,6 +34,8 @@ class Engine(Generic[B]):
         self._kv = KV(backend)
         self._sampler = Sampler(backend.vocabulary)
         self._scheduler = Scheduler(self._kv, backend.batch, planner or Planner())
+        self._threads = Threads(backend.threads)
+        self._computing = backend.threads  # threads that the last batch was computed with
         self._sequences: dict[SequenceId, Sequence] = {}
         self._outputs: list[StepOutput] = []  # of calls between steps
         self._stepping: frozenset[int] = frozenset()  # Sequences in the step under way
@@ -51,6 +54,11 @@ class Engine(Generic[B]):
     def preempted(self) -> int:
         """Times that a running Sequence had to make room for others."""
         return self._scheduler.preempted
+
+    @property
+    def threads(self) -> ThreadCount:
+        """How many threads compute, and how many would on an idle machine."""
+        return ThreadCount(self._computing, self._threads.most)
 
     def add(
         self,
@@ -177,7 +185,9 @@ class Engine(Generic[B]):
 
     def _decode(self, batch: Batch) -> bool:
         """Compute a batch and sample from it. False, with nothing changed but the room, if that was not to be had."""
-        began = time.perf_counter()
+        adapts = not (batch.alone and batch.work[0][0].params.repeatable)
+        self._use_threads(self._threads.count if adapts else self._threads.most)
+        began, processor = time.perf_counter(), time.process_time()
         self._decoding = frozenset(sequence.id for sequence, _ in batch.work)
         try:
             logits = self.backend.decode([piece for _, piece in batch.work], batch.padding)
@@ -190,6 +200,8 @@ class Engine(Generic[B]):
             self._decoding = frozenset()
         decoded = time.perf_counter()
         self._scheduler.advance(batch, decoded - began)
+        if adapts and not batch.has_prompt:
+            self._threads.note(batch.tokens, decoded - began, time.process_time() - processor)
         due = [sequence for sequence, piece in batch.work if piece.logits]
         for sequence, row in zip(due, logits, strict=True):
             if sequence.labels is None:
@@ -197,9 +209,18 @@ class Engine(Generic[B]):
             else:
                 self._scored(sequence, log_probabilities(row, sequence.labels))
         spent, self.stepped_at = self.spent, time.perf_counter()
-        sampling = self.stepped_at - decoded
-        self.spent = Spent(spent.decoding + decoded - began, spent.sampling + sampling, spent.sampled + len(due))
+        self.spent = Spent(
+            spent.decoding + decoded - began,
+            spent.sampling + self.stepped_at - decoded,
+            spent.processor + time.process_time() - processor,
+            spent.sampled + len(due),
+        )
         return True
+
+    def _use_threads(self, count: int) -> None:
+        if count != self._computing:
+            self._computing = count
+            self.backend.use_threads(count)
 
     def close(self) -> None:
         """Give everything back. May be repeated."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from vibethinker_local.engine.model_info import ModelInfo
-from vibethinker_local.engine.output import SequenceId, StepOutput
+from vibethinker_local.engine.output import SequenceId, StepOutput, ThreadCount
 from vibethinker_local.engine.params import SamplingParams
 from vibethinker_local.engine.planner import Planner
 
@@ -88,6 +88,7 @@ class Ready:
     cells: int
     capacity: int  # cells that one Sequence can have
     vocabulary: int
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class Step:
     outputs: list[StepOutput]
     done: list[SequenceId]
     at: float  # seconds, by a clock of the process: when the step was over
+    threads: ThreadCount
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,21 @@ class Spent:
 
     decoding: float = 0.0  # inside the backend
     sampling: float = 0.0  # from logits to outputs
+    processor: float = 0.0  # of all threads together, waiting for each other included
     sampled: int = 0  # tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadCount:
+    """How many threads compute now, and how many do on a machine that does nothing else."""
+
+    now: int
+    most: int
+
+    def __str__(self) -> str:
+        if self.now == self.most:
+            return f"{self.most} thread{'s' if self.most > 1 else ''}"
+        return f"{self.now} of {self.most} threads: the machine is busy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ class SamplingParams:
     stop_ids: frozenset[int] = frozenset()
     stop_strings: tuple[str, ...] = ()
     grammar: str | None = None  # GBNF that the sampled text follows; such a Sequence cannot be forced
+    repeatable: bool = True  # alone in a batch, it has all threads whatever the machine does: logits show their number
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1 or self.reserve < 0:

@@ -30,7 +30,7 @@ from vibethinker_local.engine.messages import (
     Took,
 )
 from vibethinker_local.engine.model_info import ModelInfo
-from vibethinker_local.engine.output import SequenceId, Spent, StepOutput
+from vibethinker_local.engine.output import SequenceId, Spent, StepOutput, ThreadCount
 from vibethinker_local.engine.params import SCORING, SamplingParams
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.engine.sequence import checked, limit_after
@@ -72,6 +72,7 @@ class EngineProcess:
         self._taken = 0  # steps that were not acknowledged yet
         self._connection = connection or Connection()
         self._connection.begin(recipe, planner)
+        self.threads = ThreadCount(self._connection.ready.threads, self._connection.ready.threads)
 
     @property
     def backend(self) -> "EngineProcess":
@@ -189,7 +190,7 @@ class EngineProcess:
         self._connection.end()
 
     def _take(self, step: Step) -> list[StepOutput]:
-        self.stepped_at = step.at
+        self.stepped_at, self.threads = step.at, step.threads
         self._taken += 1
         if self._taken == TAKE_TOGETHER:
             self._taken = 0

@@ -142,6 +142,7 @@ class LlamaBackend:
 
     def _open(self, path: Path, cells: int, threads: int, cache: CacheType, *, gpu: bool) -> None:
         self._model = self._load(path, gpu=gpu)
+        self.threads = 1 if gpu else threads  # a GPU does not wait for cores that others use
         self._vocab = self._native.llama_model_get_vocab(self._model)
         self.vocabulary = int(self._native.llama_vocab_n_tokens(self._vocab))
         self.info = self._describe()
@@ -247,6 +248,9 @@ class LlamaBackend:
             return np.empty((0, self.vocabulary), np.float32)
         pointer = self._native.llama_get_logits(self._context)
         return np.ctypeslib.as_array(pointer, shape=(rows, self.vocabulary))
+
+    def use_threads(self, count: int) -> None:
+        self._native.llama_set_n_threads(self._context, count, count)
 
     def interrupt(self) -> None:
         self._interrupted[0] = b"\1"

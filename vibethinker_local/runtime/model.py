@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from vibethinker_local.engine import SamplingParams, SequenceId, Spent, StepOutput
+from vibethinker_local.engine import SamplingParams, SequenceId, Spent, StepOutput, ThreadCount
 from vibethinker_local.engine.connection import Connection
 from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.engine.planner import Planner
@@ -55,6 +55,8 @@ class AnyEngine(Protocol):
     def spent(self) -> Spent: ...
     @property
     def stepped_at(self) -> float: ...
+    @property
+    def threads(self) -> ThreadCount: ...
     def add(self, tokens: Iterable[int], params: SamplingParams, *, parent: SequenceId | None = None) -> SequenceId: ...
     def force(self, id: SequenceId, tokens: Iterable[int], *, then: int) -> None: ...
     def abort(self, id: SequenceId) -> None: ...
@@ -155,6 +157,7 @@ class Model:
             top_k=spec.top_k,
             stop_ids=self.stop_ids(),
             grammar=grammar,
+            repeatable=options.repeatable,
         )
 
     def stop_ids(self) -> frozenset[int]:

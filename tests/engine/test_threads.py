@@ -1,0 +1,79 @@
+"""Threads that give way: on simulated machines whose cores others take, and in an engine."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engine.helpers import params, run
+from tests.fakes import ScriptedBackend, mixes
+from vibethinker_local.engine.engine import Engine
+from vibethinker_local.engine.output import ThreadCount
+from vibethinker_local.engine.threads import LONGEST_PAUSE, Threads
+
+
+def batch(cores: int, busy: int, threads: int) -> tuple[float, float]:
+    """Seconds, and processor seconds, of a batch on a machine where others keep some of the cores busy."""
+    together = threads <= cores - busy
+    seconds = 0.05 / threads * (1 if together else 3)
+    return seconds, seconds * threads * (0.9 if together else 0.5)
+
+
+def watched(cores: int, busy: list[tuple[float, int]]) -> Iterator[list[int]]:
+    """The numbers of threads that batches are computed with, for each of the periods (seconds, busy cores)."""
+    threads, noise = Threads(cores), random.Random(3)
+    for length, taken in busy:
+        counts, clock = [], 0.0
+        while clock < length:
+            counts.append(threads.count)
+            seconds, processor = batch(cores, taken, threads.count)
+            seconds *= noise.uniform(1, 1.1)
+            threads.note(noise.choice([4, 8]), seconds, processor)
+            clock += seconds
+        yield counts
+
+
+@pytest.mark.parametrize(("cores", "busy"), [(2, 1), (8, 1), (8, 3)])
+def test_gives_way_and_returns(cores: int, busy: int) -> None:
+    idle, taken, again = watched(cores, [(10, 0), (30, busy), (cores * 2 + 4 * LONGEST_PAUSE, 0)])
+    assert set(idle) == {cores}
+    tried = sum(count != cores - busy for count in taken) / len(taken)
+    assert taken[-1] == cores - busy
+    assert tried < 0.3, "trials take up the time"
+    assert again[-1] == cores
+
+
+def test_stays_where_fewer_are_no_faster() -> None:
+    """Processor time falls short for other reasons, too: pages of the file that have to be read."""
+    threads, counts = Threads(4), []
+    for _ in range(2_000):
+        counts.append(threads.count)
+        threads.note(1, 0.1 / threads.count, 0.02)
+    assert sum(count == 4 for count in counts) > 0.9 * len(counts)
+
+
+def test_one_thread_stays_one() -> None:
+    threads = Threads(1)
+    for _ in range(100):
+        threads.note(1, 1.0, 0.1)
+    assert threads.count == 1
+
+
+def test_a_sequence_alone_that_is_to_repeat_keeps_all_threads() -> None:
+    for repeatable, several in ((True, False), (False, False), (True, True)):
+        backend = ScriptedBackend(mixes)
+        backend.threads = 2
+        engine = Engine(backend)
+        engine._threads.count = 1  # as if the machine were busy
+        for seed in range(1 + several):
+            engine.add(bytes([60 + seed]), params(seed, repeatable=repeatable, stop_ids=frozenset()))
+        run(engine)
+        kept = repeatable and not several
+        assert backend.used_threads == ([] if kept else [1])
+        assert engine.threads == ThreadCount(2 if kept else 1, 2)
+
+
+def test_says_how_many() -> None:
+    assert str(ThreadCount(2, 2)) == "2 threads"
+    assert str(ThreadCount(1, 1)) == "1 thread"
+    assert str(ThreadCount(1, 2)) == "1 of 2 threads: the machine is busy"
