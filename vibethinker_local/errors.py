@@ -7,8 +7,8 @@
     ├── ModelError                 4    the model is missing, broken, foreign, or too large
     └── EngineError                5    the engine failed while it ran
         ├── EngineDied                  its process ended: killed, out of memory, an assertion of llama.cpp
-        ├── NoRoom                      no free cell for a token: a scheduler's matter, seen outside only as a bug
-        └── Interrupted                 a batch that was not finished: the engine's matter, never seen outside
+        ├── NoRoom                      no free cell for a token: the scheduler handles it; elsewhere it is a bug
+        └── Interrupted                 a batch that was not finished: the engine handles it
 
 A message is one sentence, or two: what is wrong, where, and what to do about it.
 """

@@ -61,12 +61,12 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came out of the attempt to refute a claim."""
+    """The outcome of an attempt to refute a claim."""
 
     ruling: Ruling
     method: Literal["model", "arithmetic"]
-    p: float | None = None  # the model's probability of VALID among its two labels; None if it was not asked for that
-    evidence: str | None = None  # of a refutation by arithmetic: what does not hold
+    p: float | None = None  # the model's probability of VALID among the two labels; None if it was not asked
+    evidence: str | None = None  # for a refutation by arithmetic: the equation that does not hold
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class ReliabilityReport:
-    """Why this answer: never a probability, only what happened."""
+    """Why this answer was chosen. It says what happened, and never states a probability."""
 
     clusters: tuple[AnswerCluster, ...]  # the chosen one first
     majority: str | None  # what a plain vote says, always
@@ -159,7 +159,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Solution:
-    """The end of a run, whichever way it ended."""
+    """The result of a run, however it ended."""
 
     problem: str
     status: Status
@@ -176,9 +176,9 @@ class Solution:
 
 @dataclass(frozen=True)
 class Announced:
-    """What there is to say before a run begins: how long it may take, or that this is being found out first.
+    """A notice before a run begins: how long it may take, or that the speed is being measured first.
 
-    An empty text ends what was said before.
+    An empty text takes the previous notice back.
     """
 
     text: str
@@ -194,8 +194,8 @@ class Started:
     max_tokens: int  # how many tokens a solution may have
     context: int  # cells of the KV cache
     samples: int = 1  # trajectories at most
-    dropped: int = 0  # earlier exchanges, the oldest, that the context has no room for
-    typical: tuple[int, int] = (4000, 16000)  # tokens: half of the model's solutions lie between
+    dropped: int = 0  # oldest exchanges that were left out because the context has no room for them
+    typical: tuple[int, int] = (4000, 16000)  # tokens; half of the model's solutions are within this range
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ class Wrote:
 
 @dataclass(frozen=True)
 class Closing:
-    """The end is being forced: the reasoning is closed, or the answer asked for outright."""
+    """The ending is being forced: the reasoning is closed, or the model is asked for its answer outright."""
 
     reason: Reason
     asking: bool
@@ -220,7 +220,7 @@ class Closing:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A trajectory of the reliability pass has ended; what the vote looks like now."""
+    """A trajectory of the reliability pass has ended, and this is what the vote looks like now."""
 
     index: int
     trajectory: Trajectory
@@ -229,10 +229,10 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Contested:
-    """Sampling is over and the vote is not clear: claims will be stated and checked."""
+    """Sampling is over and the vote is not clear, so claims will be stated and checked."""
 
     clusters: tuple[AnswerCluster, ...]
-    claims: int  # a trajectory
+    claims: int  # per trajectory
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,7 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim got its verdict; `claim` counts in the trajectory's claims."""
+    """A claim got its verdict; `claim` is its position in the trajectory's claims."""
 
     index: int
     claim: int

@@ -1,6 +1,6 @@
-"""Which model files were read whole, and the sha256 of each: so that a file is hashed once, not at every start.
+"""Remembers the sha256 of model files, so that a file is hashed once and not at every start.
 
-One small record per file, by path, below the data folder. It counts as long as the file's size and time are the same.
+Each file has one small record in the data folder, valid while the file's size and modification time are unchanged.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ PIECE = 1 << 22  # bytes
 
 
 def known(path: Path) -> str | None:
-    """The sha256 of a file that was read whole and has not changed since, or None."""
+    """The recorded sha256 of a file that has not changed since it was hashed, or None."""
     try:
         record = json.loads(_record(path).read_bytes())
         same = record["size"], record["mtime_ns"]
@@ -32,7 +32,7 @@ def known(path: Path) -> str | None:
 
 
 def read_into(path: Path, hashed: "Hash") -> Iterator[int]:
-    """Read a file whole into a hash; yields the bytes read so far. Raises ModelError."""
+    """Feed a whole file to a hash; yields the number of bytes read so far. Raises ModelError."""
     done = 0
     try:
         with path.open("rb") as file:
@@ -45,19 +45,19 @@ def read_into(path: Path, hashed: "Hash") -> Iterator[int]:
 
 
 def sha256(path: Path) -> str:
-    """The sha256 of a file: from its record, else by reading it whole, which is recorded. Raises ModelError."""
+    """The sha256 of a file: from its record, or else by reading it, which is then recorded. Raises ModelError."""
     if found := known(path):
         return found
     before, hashed = _identity(path), hashlib.sha256()
     for _ in read_into(path, hashed):
         pass
-    if before == _identity(path):  # nobody has written to it meanwhile
+    if before == _identity(path):  # nobody wrote to it in the meantime
         remember(path, hashed.hexdigest())
     return hashed.hexdigest()
 
 
 def remember(path: Path, sha256: str) -> None:
-    """Record the sha256 that a file was found to have. Where nothing can be kept, it will be read again."""
+    """Record the sha256 of a file. If the record cannot be written, the file will be hashed again next time."""
     size, mtime_ns = _identity(path) or (0, 0)
     record, where = {"path": str(path), "size": size, "mtime_ns": mtime_ns, "sha256": sha256}, _record(path)
     with suppress(OSError):
@@ -74,7 +74,7 @@ def forget(path: Path) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Size and time: other bytes have another one of them."""
+    """(size, mtime_ns). If the content changed, at least one of the two did."""
     try:
         status = path.stat()
     except OSError:

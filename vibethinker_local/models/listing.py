@@ -1,4 +1,4 @@
-"""`vibe models`: every known model file and what is to be known about it here. Changes nothing, loads nothing."""
+"""`vibe models`: every known model file, its state on this machine, and whether it fits. Loads nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ State = Literal["installed", "unchecked", "damaged", "partly here", "not install
 
 @dataclass(frozen=True)
 class ListedModel:
-    """One file. `context` is what fits into memory beside it: 0 where it does not fit, None where nobody knows."""
+    """One file. `context` is the longest that fits into memory: 0 if the model does not fit, None if unknown."""
 
     model: str
     about: str
@@ -27,7 +27,7 @@ class ListedModel:
     state: State
     path: Path | None
     context: int | None
-    tokens_per_second: float | None = None  # one Sequence, as `vibe bench` found
+    tokens_per_second: float | None = None  # of one Sequence, as measured by `vibe bench`
 
     @property
     def fits(self) -> bool | None:
@@ -35,7 +35,7 @@ class ListedModel:
 
 
 def rows(known: dict[str, ModelSpec], room: Room) -> Iterator[ListedModel]:
-    """Installed files first, of each model; then one line for each quant that could be fetched."""
+    """Model by model: its installed files, then one row for each quant that could be fetched."""
     for name, spec in known.items():
         here = installed.installed(name, spec)
         for file in here:

@@ -1,7 +1,7 @@
-"""Whether a model fits into memory, with which context and for how many Sequences: decided before anything is loaded.
+"""Decides before loading whether a model fits into memory, with which context, and for how many Sequences.
 
-Computed from the file's header alone, for the way this engine opens llama.cpp: batches of 512 tokens, one KV cache
-that all Sequences share, flash attention, logits for as many tokens as there are Sequences.
+Computed from the file's header alone, for the way this engine sets up llama.cpp: batches of 512 tokens, one KV cache
+shared by all Sequences, flash attention, logits for as many tokens as there are Sequences.
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ from vibethinker_local.system.machine import Room, size
 
 VALUES, VALUE_BYTES = 32, {"f16": 64, "q8_0": 34}  # bytes of so many keys or values
 
-LEAST_CONTEXT, STEP = 8192, 1024  # tokens: a Sequence gets at least this by default, and more in such steps
+LEAST_CONTEXT, STEP = 8192, 1024  # tokens: the least a Sequence gets by default, and the step by which that grows
 BATCH = 512  # tokens
 PROGRAM = 100 << 20  # bytes; Python and the libraries, in the two processes
 PER_TOKEN = 340  # bytes of llama.cpp's tables per token of the vocabulary
-ADDRESSES = 288 << 20  # bytes of address space for the libraries, not counting the threads
+ADDRESSES = 288 << 20  # bytes of address space for the libraries, threads excluded
 PER_THREAD = 80 << 20  # bytes of address space for a thread's stack and arena
-SHARE = 0.9  # of the memory that may be filled: others are using the machine too
+SHARE = 0.9  # of the free memory may be filled; other programs are using the machine too
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Need:
 
     @property
     def addresses(self) -> int:
-        """Of one process: llama.cpp maps the file, and rearranges the weights in a copy whose originals it drops."""
+        """Address space of the engine's process: llama.cpp maps the file, and copies the weights as it repacks them."""
         return 2 * self.weights + self.kv_cache + self.compute + ADDRESSES + self.threads * PER_THREAD
 
     def fits(self, room: Room) -> bool:
@@ -54,10 +54,10 @@ class Need:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """What a model is loaded with, and why."""
+    """The context and the number of Sequences that a model is loaded with, and why."""
 
-    context: int  # tokens that each Sequence may count on
-    sequences: int  # that run at once
+    context: int  # tokens guaranteed to each Sequence
+    sequences: int  # running at once
     cache: CacheType
     need: Need
     reason: str
@@ -69,11 +69,12 @@ class MemoryPlan:
 
 
 def need(header: Header, cells: int, sequences: int, cache: CacheType = "f16", *, threads: int = 1) -> Need:
-    """What a model needs for so many cells and Sequences.
+    """The memory that a model needs for this many cells and Sequences.
 
-    The compute buffer as llama.cpp 0.3.36 lays it out (src/llama-context.cpp, graph_reserve): the attention mask and
-    the widest point of the feed-forward network, or the logits if they are more. And what it does not log: the copy of
-    a matrix product's input in the weights' own block format.
+    The compute buffer is the one that llama.cpp reserves (src/llama-context.cpp, graph_reserve, as of
+    llama-cpp-python 0.3.36): the attention mask and the widest point of the feed-forward network, or the logits if
+    they are larger. Plus a buffer that llama.cpp does not report: the activations, re-quantized to the weights' block
+    format for each matrix product.
     """
     cells = -(-cells // 256) * 256
     batch = min(BATCH, cells)
@@ -100,9 +101,9 @@ def plan(
     cache: CacheType = "f16",
     threads: int = 1,
 ) -> MemoryPlan:
-    """The largest context that fits, up to `most` tokens, times `sequences`; fewer of them where even 8,192 do not.
+    """The largest context, up to `most` tokens, that fits for each of `sequences`; fewer if not even 8,192 do.
 
-    With `context` given, that and no other. Raises ModelError, naming the remedies, if not even one Sequence fits.
+    A given `context` is taken as it is. Raises ModelError, with what to do about it, if not even one Sequence fits.
     """
     most = min(most, header.trained_context)
     least = context or min(LEAST_CONTEXT, most)
@@ -153,7 +154,7 @@ def _short(wanted: Need, room: Room) -> str:
 
 
 def _limit(wanted: Need, room: Room) -> str:
-    """What there is of that which is, or comes next to being, too little."""
+    """What limits, or comes closest to limiting, this need: the free memory, or the address space."""
     if room.address_space is not None and wanted.total <= SHARE * room.memory:
         return f"the {size(room.address_space)} of address space that a process may have (ulimit -v)"
     return f"the {size(room.memory)} that {room.limit} has free"

@@ -1,6 +1,6 @@
-"""How fast this machine runs a model: what `vibe bench` found, kept per model file and machine.
+"""How fast this machine runs a model: the results of `vibe bench`, stored per model file and machine.
 
-Other commands read it to quote times and to choose the number of threads. Nothing is measured here.
+Other commands use them to estimate times and to choose the number of threads. Nothing is measured here.
 """
 
 import hashlib
@@ -37,13 +37,13 @@ class File(_Figure):
 class Machine(_Figure):
     processor: str
     cpus: int
-    threads: int  # that were used: the fastest number, unless the user gave one
+    threads: int  # used for measuring: the fastest number, unless the user gave one
     system: str
     llama_cpp_python: str
 
 
 class Prefill(_Figure):
-    """Medians, with the lowest and highest repetition, here as below."""
+    """The median, and the lowest and highest repetition; the same below."""
 
     tokens: int
     tokens_per_second: float
@@ -55,7 +55,7 @@ class Decode(_Figure):
     """Tokens per second summed over the Sequences, sampling included."""
 
     sequences: int
-    depth: int  # cells that each attends to when it begins; the Sequences share them
+    depth: int  # cells that each Sequence attends to when it begins; they share them
     tokens_per_second: float
     low: float
     high: float
@@ -72,7 +72,7 @@ class Step(_Figure):
 
 
 class Ratio(_Figure):
-    """Ours by theirs, measured in turn; `low` and `high` are those of single rounds."""
+    """Ours divided by theirs, measured in turn; `low` and `high` are the extreme single rounds."""
 
     what: str
     peer: str
@@ -109,7 +109,7 @@ class Figures(_Figure):
         return max(rows, key=lambda row: row.tokens_per_second).sequences if rows else most
 
     def rate(self, sequences: int) -> float:
-        """Tokens per second to expect of so many Sequences together, between what was measured."""
+        """Tokens per second to expect of this many Sequences together, interpolated between measurements."""
         rows = sorted(self.decode, key=lambda row: row.sequences)
         for below, above in pairwise(rows):
             if below.sequences <= sequences <= above.sequences:
@@ -131,21 +131,21 @@ def here(threads: int) -> Machine:
 
 
 def keep(found: Figures) -> Path:
-    """Write figures in place of earlier ones for the same file and machine. Raises UsageError if that is impossible."""
+    """Store results, replacing earlier ones for the same file and machine. Raises UsageError if they cannot be written."""
     path = _folder() / f"{_key(found.model.file, found.model.bytes)}.json"
     write_atomic(path, found.model_dump_json(indent=1))
     return path
 
 
 def of(path: Path) -> Figures | None:
-    """What was measured here for a model file, None if nothing was."""
+    """The results for a model file on this machine, or None if it was not measured."""
     with suppress(OSError):
         return _read(_folder() / f"{_key(path.name, path.stat().st_size)}.json")
     return None
 
 
 def of_other_quants(found: Figures) -> list[Figures]:
-    """The figures of all files of one model that were measured here, these among them, the smallest file first."""
+    """The results for all files of the same model on this machine, `found` included, smallest file first."""
     kept = {other.model.file: other for file in sorted(_folder().glob("*.json")) if (other := _read(file))}
     kept[found.model.file] = found
     same = [
@@ -158,7 +158,7 @@ def of_other_quants(found: Figures) -> list[Figures]:
 
 
 def fastest(files: Iterable[Figures]) -> dict[int, Figures]:
-    """For each number of Sequences that several of the files were measured with, the fastest of them."""
+    """The fastest file for each number of Sequences that at least two files were measured with."""
     by_count: dict[int, list[tuple[float, Figures]]] = {}
     for found in files:
         for row in found.decode:
@@ -171,13 +171,13 @@ def _folder() -> Path:
 
 
 def _key(file: str, size: int) -> str:
-    """Of a model file on this machine: a home folder may be shared by several."""
+    """Identifies a model file on this machine; several machines may share a home folder."""
     parts = (file, str(size), machine.processor(), str(machine.logical_cpus()))
     return hashlib.sha256(os.fsencode("\0".join(parts))).hexdigest()[:32]
 
 
 def _read(path: Path) -> Figures | None:
-    """Figures that are gone, damaged or of another version are none."""
+    """Returns None if the file is missing, corrupt, or written by another version."""
     try:
         return Figures.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):

@@ -1,4 +1,4 @@
-"""Keeps the machine from going to sleep while something long runs, where the system lets a program do so."""
+"""Keeps the machine from going to sleep during a long run, on systems where a program can do that."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ _WINDOWS_AS_BEFORE = 0x80000000
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Inside the block the machine does not sleep by itself. Where that cannot be had, nothing happens."""
+    """Inside the block the machine does not go to sleep by itself. Does nothing on a system without such a service."""
     if sys.platform == "win32":
         import ctypes
 
@@ -39,18 +39,18 @@ def on_battery() -> str | None:
     """For example "on battery, 57% left"; None on mains, or where there is no battery."""
     try:
         battery = psutil.sensors_battery()
-    except (AttributeError, OSError, RuntimeError):  # not on every system
+    except (AttributeError, OSError, RuntimeError):  # not every system can tell
         return None
     return f"on battery, {battery.percent:.0f}% left" if battery and battery.power_plugged is False else None
 
 
 def command() -> list[str] | None:
-    """The program that keeps the system awake as long as it runs; it ends with this process, however that ends."""
+    """The command that keeps the system awake while it runs. It ends when this process does, even if that is killed."""
     if sys.platform == "darwin":
         return ["caffeinate", "-i", "-w", str(os.getpid())]
     if sys.platform == "linux":
         why = ("--who=vibe", "--why=a model is at work", "--mode=block")
-        return ["systemd-inhibit", "--what=idle:sleep", *why, "cat"]  # cat ends when our end of its pipe is gone
+        return ["systemd-inhibit", "--what=idle:sleep", *why, "cat"]  # cat ends when we close our end of its pipe
     return None
 
 
@@ -64,7 +64,7 @@ def _helper() -> "subprocess.Popen[bytes] | None":
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for us
+            start_new_session=True,  # so that Ctrl-C does not reach it
         )
-    except OSError:  # it is not installed
+    except OSError:  # not installed
         return None

@@ -1,4 +1,4 @@
-"""Files: a problem's text from wherever it comes, and files that are written whole or not at all."""
+"""Files: reading a problem's text, and writing files whole or not at all."""
 
 import errno
 import os
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from vibethinker_local.errors import FileError, UsageError
 
-# What a disk that is full or fails says; Windows has no quota of that name.
+# The errors of a full or failing disk; Windows has no EDQUOT.
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)})
 MAX_BYTES = 1_000_000  # far more than any context holds
 
 
 def read(file: str | None, text: str | None) -> str:
-    """The problem's text. Raises UsageError if the sources contradict each other or what they hold is no text."""
+    """The problem's text. Raises UsageError if both sources are given, or if the source cannot be read as text."""
     if file is not None and text is not None:
         raise UsageError("Give the problem as a file or with -t, not both.")
     if text is not None:
@@ -56,14 +56,14 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def unwritable(path: object, error: OSError, advice: str) -> UsageError | FileError:
-    """What to raise for a file that cannot be written; the advice is for a path that was the wrong one."""
+    """The error to raise for a file that cannot be written. `advice` is given unless the disk is to blame."""
     if error.errno in DISK_ERRORS:
         return FileError(f"{path} cannot be written: {error.strerror}. Free some space, then try again.")
     return UsageError(f"{path} cannot be written ({error.strerror or error}): {advice}.")
 
 
 def _as_utf8(text: str) -> str:
-    """An argument as UTF-8, which it nearly always is, whatever the locale made Python take it for."""
+    """A command-line argument decoded as UTF-8, which it nearly always is, even where the locale says otherwise."""
     try:
         return os.fsencode(text).decode("utf-8")
     except UnicodeError:
@@ -101,8 +101,8 @@ def _checked(text: str, where: str) -> str:
 
 
 def _is_visible(character: str) -> bool:
-    """Whether a character leaves a mark on paper: not so spaces, controls, zero-width characters and blank letters."""
+    """Whether a character leaves ink: false for spaces, controls, zero-width characters and blank letters."""
     return unicodedata.category(character)[0] in "LNPS" and character not in _BLANK
 
 
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # fillers of Hangul, and the Braille cell without dots
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # Hangul fillers, and the Braille cell without dots

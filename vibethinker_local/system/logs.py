@@ -1,4 +1,4 @@
-"""The log files, rotated, below VIBE_HOME or the platform's log folder: ours, and the engine's with its native text."""
+"""Two rotated log files, below VIBE_HOME or in the platform's log folder: the app's own, and llama.cpp's output."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ MAX_BYTES, BACKUPS = 1_000_000, 2
 
 
 def start(*, debug: bool) -> None:
-    """Send the app's log to its file. Where none can be written, do without: a log is no reason to refuse work."""
+    """Send the app's log to its file, or nowhere if the file cannot be written: that is no reason to refuse work."""
     root = logging.getLogger("vibethinker_local")
     root.propagate = False
     root.setLevel(logging.DEBUG if debug else logging.WARNING)
@@ -22,7 +22,7 @@ def start(*, debug: bool) -> None:
         handler = RotatingFileHandler(
             paths.logs() / "vibe.log", maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True
         )
-    except (OSError, RuntimeError):  # RuntimeError: VIBE_HOME names a ~user that there is not
+    except (OSError, RuntimeError):  # RuntimeError: VIBE_HOME names a ~user who does not exist
         handler = logging.NullHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.raiseExceptions = False  # a full disk must not print tracebacks
@@ -33,12 +33,12 @@ def start(*, debug: bool) -> None:
 
 
 def engine_log() -> tuple[BinaryIO | None, int]:
-    """The engine's log, open at its end, and where that is. None where no log can be written."""
+    """The engine's log, opened for appending, and its current length. None if it cannot be written."""
     try:
         path = paths.logs() / "engine.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size > MAX_BYTES:
-            with suppress(OSError):  # Windows renames no file that another process writes to
+            with suppress(OSError):  # Windows does not rename a file that another process has open
                 path.replace(path.with_suffix(".log.1"))
         file = path.open("ab")
         return file, file.seek(0, os.SEEK_END)
@@ -47,7 +47,7 @@ def engine_log() -> tuple[BinaryIO | None, int]:
 
 
 def engine_log_since(begin: int, most: int = 4_000) -> str:
-    """The end of what the engine's log says from `begin` on."""
+    """The last `most` bytes of what was written to the engine's log after offset `begin`."""
     try:
         with (paths.logs() / "engine.log").open("rb") as file:
             file.seek(max(begin, file.seek(0, os.SEEK_END) - most))

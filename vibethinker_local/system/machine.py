@@ -1,4 +1,4 @@
-"""What this machine has, and what of it this process may use: cores, memory, processor. Knows nothing of models."""
+"""Cores, memory and processor of this machine, and how much of them this process may use. Knows nothing of models."""
 
 import os
 import platform
@@ -12,16 +12,16 @@ import psutil
 
 CGROUPS = Path("/sys/fs/cgroup")
 CPUS = Path("/sys/devices/system/cpu")
-_BIG = 0.7  # of the largest core's capacity: a core below is one that saves power
+_BIG = 0.7  # cores below this share of the largest core's capacity are efficiency cores
 
 
 @dataclass(frozen=True)
 class Room:
-    """Bytes that this process and its children may still take, and what says so."""
+    """Bytes that this process and its children may still allocate, and what sets the limit."""
 
     memory: int
     limit: str  # "this machine" or "this container"
-    address_space: int | None = None  # of one process; None without a limit (ulimit -v)
+    address_space: int | None = None  # bytes that one process may map; None: unlimited (ulimit -v)
 
     def __str__(self) -> str:
         limited = f", {size(self.address_space)} of address space for a process" if self.address_space else ""
@@ -34,20 +34,20 @@ def size(count: int) -> str:
 
 
 def threads() -> int:
-    """Threads for computing: the performance cores this process may use."""
+    """How many threads to compute with: as many as there are performance cores that this process may use."""
     cores = _performance_cores() or psutil.cpu_count(logical=False) or os.cpu_count() or 1
     return max(1, min(cores, logical_cpus(), _quota() or cores))
 
 
 def logical_cpus() -> int:
-    """CPUs that this process may run on, with those that share a core."""
+    """Logical CPUs that this process may run on, hyperthreads included."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def room() -> Room:
-    """What can be had without swapping, inside the limits of the container and of the shell."""
+    """Memory that can be allocated without swapping, within the limits of the container and of the shell."""
     available = int(psutil.virtual_memory().available)
     contained = min(_free_in_cgroups(), default=available)
     limit = "this container" if contained < available else "this machine"
@@ -55,7 +55,7 @@ def room() -> Room:
 
 
 def processor() -> str:
-    """The processor's name, as well as the system tells it."""
+    """The processor's name, as far as the system knows it."""
     if sys.platform == "darwin":
         return _sysctl("machdep.cpu.brand_string") or platform.machine()
     for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
@@ -65,12 +65,12 @@ def processor() -> str:
 
 
 def is_translated() -> bool:
-    """Whether this is an x86 Python on an Apple chip: it works, at a fraction of the speed and without Metal."""
+    """Whether this is an x86 Python on Apple silicon, which works, but much slower and without Metal."""
     return sys.platform == "darwin" and _sysctl("sysctl.proc_translated") == "1"
 
 
 def _performance_cores() -> int | None:
-    """Physical cores of the fast kind; None where the system does not tell."""
+    """The number of physical performance cores; None if the system does not tell."""
     if sys.platform == "darwin":
         count = _sysctl("hw.perflevel0.physicalcpu")
         return int(count) if count else None
@@ -83,7 +83,7 @@ def _performance_cores() -> int | None:
 
 
 def _intel_performance_cpus() -> set[int]:
-    """CPUs on performance cores, on Intel processors of two kinds of core; else none."""
+    """Logical CPUs on performance cores of a hybrid Intel processor; empty on any other processor."""
     cpus: set[int] = set()
     for part in (_read(Path("/sys/devices/cpu_core/cpus")) or "").strip().split(","):
         first, _, last = part.partition("-")
@@ -93,13 +93,13 @@ def _intel_performance_cpus() -> set[int]:
 
 
 def _largest_cpus(allowed: set[int]) -> set[int]:
-    """Without those that are much weaker than the strongest, on Arm processors of several kinds of core."""
+    """The allowed CPUs without those much weaker than the strongest (Arm processors with several kinds of core)."""
     capacity = {cpu: int(_read(CPUS / f"cpu{cpu}/cpu_capacity") or 0) for cpu in allowed}
     return {cpu for cpu in allowed if capacity[cpu] >= _BIG * max(capacity.values())}
 
 
 def _quota() -> int | None:
-    """CPUs that the container may use, None without a limit."""
+    """How many CPUs the container may use; None: unlimited."""
     quotas = []
     for group in _cgroups("cpu"):
         quota, _, period = (_read(group / "cpu.max") or "").partition(" ")
@@ -111,7 +111,7 @@ def _quota() -> int | None:
 
 
 def _free_in_cgroups() -> Iterator[int]:
-    """Bytes that each control group with a limit may still take; its cached files can be dropped."""
+    """Bytes that each control group with a limit may still allocate. Cached files count as free."""
     for group in _cgroups("memory"):
         limit = _read(group / "memory.max") or _read(group / "memory.limit_in_bytes")
         used = _read(group / "memory.current") or _read(group / "memory.usage_in_bytes")
@@ -123,7 +123,7 @@ def _free_in_cgroups() -> Iterator[int]:
 
 
 def _cgroups(controller: str) -> Iterator[Path]:
-    """The folders of this process's control groups, the innermost first: version 2, or one of version 1."""
+    """The folders of this process's control groups, innermost first; for cgroups version 2 and version 1."""
     for line in (_read(Path("/proc/self/cgroup")) or "").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers in ("", controller) or controller in controllers.split(","):
@@ -133,7 +133,7 @@ def _cgroups(controller: str) -> Iterator[Path]:
 
 
 def _address_space() -> int | None:
-    """What one process may map, a new one too."""
+    """Bytes of address space that one process may map; child processes inherit the limit."""
     if sys.platform == "win32":
         return None
     import resource

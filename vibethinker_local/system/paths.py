@@ -1,4 +1,4 @@
-"""Where the app's own files lie. VIBE_HOME moves all of them below one folder."""
+"""Where the app keeps its files. VIBE_HOME moves all of them below one folder."""
 
 import os
 from pathlib import Path
@@ -17,22 +17,22 @@ def models_toml() -> Path:
 
 
 def config() -> Path:
-    """The folder of what the user writes: config.toml, and a models.toml with entries of their own."""
+    """The folder of the files that the user writes: config.toml, and a models.toml with entries of their own."""
     return _home("config") or _SYSTEM.user_config_path
 
 
 def data() -> Path:
-    """The folder of what the app keeps: models that were built here, records of checked files, conversations."""
+    """The folder of the app's own data: conversations, checksums, benchmark results, models that were built here."""
     return _home("data") or _SYSTEM.user_data_path
 
 
 def built_models() -> Path:
-    """The folder of the GGUF files that were made on this machine, one folder below it per model."""
+    """The folder of GGUF files that were built on this machine, with one subfolder per model."""
     return data() / "models"
 
 
 def runs() -> Path:
-    """The folder of what runs that were cut off had finished."""
+    """The folder of interrupted runs: what each had finished."""
     return data() / "runs"
 
 
@@ -55,5 +55,5 @@ def _home(folder: str) -> Path | None:
 
 
 def _expanded(path: str) -> Path:
-    """With ~ and $VARIABLES filled in, as huggingface_hub does it: what cannot be filled in stays as it is."""
+    """Expands ~ and $VARIABLES as huggingface_hub does: what cannot be expanded is left as it is."""
     return Path(os.path.expandvars(os.path.expanduser(path)))  # noqa: PTH111

@@ -1,4 +1,4 @@
-"""What our pictures have in common: an SVG document with a title, two named axes and a legend. Knows no figures."""
+"""What all our charts share: an SVG document with a title, two named axes and a legend. Knows nothing of the data."""
 
 from collections.abc import Iterable, Iterator
 from html import escape
@@ -6,12 +6,12 @@ from html import escape
 WIDTH, HEIGHT = 780, 420
 LEFT, RIGHT, TOP, BOTTOM = 64, 200, 48, 56  # margins
 BLACK, GREY = "#000000", "#999999"
-# Okabe and Ito's, safe for the colour-blind.
+# Okabe and Ito's palette, safe for the colour-blind.
 BLUE, RED, GREEN, PINK, SKY, ORANGE = COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
 
 def document(title: str, across: str, up: str, shapes: Iterable[str]) -> str:
-    """The whole picture; `across` and `up` name the axes."""
+    """The whole chart; `across` and `up` label the axes."""
     middle, centre = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
     return "\n".join(
         (
@@ -28,13 +28,13 @@ def document(title: str, across: str, up: str, shapes: Iterable[str]) -> str:
 
 
 def level(y: float, label: str) -> Iterator[str]:
-    """A line across at a height, and what it stands for."""
+    """A horizontal grid line with its label."""
     yield f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>'
     yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
 
 
 def tick(x: float, label: str) -> str:
-    """What a place on the axis at the bottom stands for."""
+    """A label on the horizontal axis."""
     return f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{label}</text>'
 
 

@@ -1,13 +1,13 @@
-"""Text that a terminal may be given: what it would obey is left out."""
+"""Makes text safe to print on a terminal, by removing control characters."""
 
 
 def printable(text: str) -> str:
-    """Text of a model, or of a file's name, without what a terminal would obey."""
+    """Untrusted text, such as a model's or a file name, without characters that a terminal would act on."""
     return "".join(filter(_harmless, text))
 
 
 def _harmless(character: str) -> bool:
-    """Whether it is no control character (of ASCII or Latin-1) but tab and newline, and does not turn lines around."""
+    """False for control characters (ASCII and Latin-1) other than tab and newline, and for bidirectional overrides."""
     code = ord(character)
     return character in "\t\n" or not (code < 0x20 or 0x7F <= code < 0xA0 or character in _BIDI)
 

@@ -1,6 +1,6 @@
-"""A TOML file as a pydantic model. What is wrong in it is said in a sentence that names file, line and key.
+"""Reads a TOML file into a pydantic model. An error becomes a sentence that names the file, the line and the key.
 
-tomllib tells the line of a wrong syntax, but not where a value stands; so the lines of keys are looked up here.
+tomllib tells the line of a syntax error, but not where a value came from; so this module finds the lines of keys.
 """
 
 import re
@@ -29,13 +29,13 @@ class Strict(BaseModel):
 
 
 def load(path: Path, kind: type[T], error: type[VibeError], *, without: T | None = None) -> T:
-    """Read and check a file. Raises `error`, also where it is missing, unless `without` says what to take then."""
+    """Read and validate a file. Raises `error` if it is bad or missing; a missing one gives `without` instead, if set."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise error(f"{path} cannot be read: it is larger than {MAX_BYTES:,} bytes.")
-        text = raw.decode("utf-8-sig")  # with the mark that editors on Windows put before it
+        text = raw.decode("utf-8-sig")  # editors on Windows put a byte order mark first
         return kind.model_validate(tomllib.loads(text))
     except ValidationError as wrong:
         raise error(_sentence(path, text, wrong)) from wrong
@@ -46,7 +46,7 @@ def load(path: Path, kind: type[T], error: type[VibeError], *, without: T | None
     except tomllib.TOMLDecodeError as wrong:
         what = str(wrong).replace("at end of document", f"at the end, line {len(text.splitlines())}")
         raise error(f"{path} cannot be read: {what}.") from wrong
-    except (ValueError, RecursionError) as wrong:  # no UTF-8, a number too long or tables too deep for Python
+    except (ValueError, RecursionError) as wrong:  # not UTF-8, or a number too long or tables too deep for Python
         raise error(f"{path} cannot be read: {wrong}.") from wrong
 
 
@@ -61,7 +61,7 @@ def _sentence(path: Path, text: str, wrong: ValidationError) -> str:
 
 
 def line_of(text: str, place: Sequence[str | int]) -> int | None:
-    """The line of a key, counted from 1; of the nearest one around it if it stands on no line of its own."""
+    """The line of a key, counted from 1; if it has no line of its own, that of the nearest key or table around it."""
     lines = _lines(text)
     for length in range(len(place), 0, -1):
         if line := lines.get(tuple(place[:length])):
@@ -71,9 +71,9 @@ def line_of(text: str, place: Sequence[str | int]) -> int | None:
 
 def _lines(text: str) -> dict[tuple[str | int, ...], int]:
     found: dict[tuple[str | int, ...], int] = {}
-    tables: Counter[tuple[str | int, ...]] = Counter()  # how many there are so far, of each array of tables
+    tables: Counter[tuple[str | int, ...]] = Counter()  # how many tables each array of tables has so far
     table: tuple[str | int, ...] = ()
-    quotes = ""  # the string of several lines that is open
+    quotes = ""  # the quotes of the multi-line string we are in
     for number, line in enumerate(text.split("\n"), 1):
         if quotes:
             quotes = "" if quotes in line else quotes
@@ -95,7 +95,7 @@ def _lines(text: str) -> dict[tuple[str | int, ...], int]:
 
 
 def _resolved(parts: list[str], tables: Counter[tuple[str | int, ...]]) -> tuple[str | int, ...]:
-    """A header's path, with the number of the table it stands in where a part names an array of tables."""
+    """A header's path, with an index after each part that names an array of tables: that of its latest table."""
     place: tuple[str | int, ...] = ()
     for index, part in enumerate(parts):
         place = (*place, part)
