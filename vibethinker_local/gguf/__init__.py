@@ -1,1 +1,1 @@
-"""GGUF files as data: their headers, and whether these make sense."""
+"""GGUF files as data: reading their headers, and checking that the values are plausible."""

@@ -1,6 +1,6 @@
-"""Looks at a GGUF file before llama.cpp does, in some milliseconds.
+"""Checks a GGUF file before llama.cpp sees it, in a few milliseconds.
 
-llama.cpp ends the process for some of the values a damaged or hostile file may hold, and says of others only that
+llama.cpp aborts the process for some values that a damaged or hostile file may hold, and for others only says that
 something failed. Here each of them gets a sentence. The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
@@ -15,11 +15,11 @@ from vibethinker_local.errors import ModelError
 ARCHITECTURE = "qwen2"
 VERSIONS = (2, 3)
 MAX_LAYERS = 512  # llama.cpp's own limit
-SCALINGS = ("none", "linear", "yarn", "longrope")  # of positions
-MAX_HEADER = 64 << 20  # bytes; Qwen2's is 6 MB. No more is mapped, so that address space may be short (ulimit -v)
+SCALINGS = ("none", "linear", "yarn", "longrope")  # RoPE scaling types that llama.cpp knows
+MAX_HEADER = 64 << 20  # bytes; Qwen2's is 6 MB. No more is mapped, because address space may be limited (ulimit -v)
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
-# Elements and bytes of a block, by ggml_type; of other types only the beginning is checked to be there.
+# (elements, bytes) of a block, by ggml_type. For a type that is not listed, only the start of the data is checked.
 _BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 10: (256, 84)}
 _BLOCKS |= {11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 20: (32, 18), 23: (256, 136), 30: (1, 2)}
 _TOKENS = "tokenizer.ggml.tokens"
@@ -48,12 +48,12 @@ class Header:
 
     @property
     def kv_width(self) -> int:
-        """Numbers in a token's keys, and again in its values, of one layer."""
+        """How many numbers the keys of one token have in one layer; its values have as many."""
         return self.width // self.heads * self.kv_heads
 
 
 def read(path: Path) -> Header:
-    """Raises ModelError if the file cannot be read, is no GGUF file of a whole qwen2 model, or is damaged."""
+    """Read the header. Raises ModelError if the file is unreadable, damaged, or not the GGUF of a whole qwen2 model."""
     try:
         with path.open("rb") as file:
             magic = file.read(4)
@@ -101,7 +101,7 @@ def _read(data: mmap.mmap, path: Path, size: int) -> Header:
 
 
 def _shape(values: dict[str, object]) -> Header:
-    """The shape without the weights, from values that llama.cpp takes on trust."""
+    """The shape without the size of the weights, from values that llama.cpp does not check itself."""
 
     def number(key: str, default: object = None) -> int:
         value = values.get(f"{ARCHITECTURE}.{key}", default)
@@ -171,7 +171,7 @@ class _Reader:
         return self.data[begin : self.at]
 
     def strings(self, count: int, *, keep: bool) -> list[bytes]:
-        """So many strings: a loop of its own, because a vocabulary has 300,000 with its merges."""
+        """Read `count` strings. Its own tight loop, because vocabulary and merges together are 300,000 of them."""
         data, at, unpack, kept = self.data, self.at, struct.Struct("<Q").unpack_from, list[bytes]()
         try:
             for _ in range(count):
@@ -186,7 +186,7 @@ class _Reader:
         return kept
 
     def value(self, kind: int, *, keep: bool) -> object:
-        """A value of the metadata; of arrays only those of strings to keep."""
+        """A metadata value. Arrays are skipped and give None, except arrays of strings that are to be kept."""
         if kind in _SCALARS:
             return self._scalar(_SCALARS[kind])
         if kind == _STRING:
@@ -202,7 +202,7 @@ class _Reader:
         return None
 
     def tensors_end(self, count: int) -> int:
-        """Bytes of data that the tensors need, from the beginning of the data."""
+        """The end of the last tensor, in bytes from the start of the data section."""
         end = 0
         for _ in range(count):
             self.string()

@@ -131,7 +131,7 @@ def here(threads: int) -> Machine:
 
 
 def keep(found: Figures) -> Path:
-    """Store results, replacing earlier ones for the same file and machine. Raises UsageError if they cannot be written."""
+    """Store results in place of earlier ones for the same file and machine. Raises UsageError if that fails."""
     path = _folder() / f"{_key(found.model.file, found.model.bytes)}.json"
     write_atomic(path, found.model_dump_json(indent=1))
     return path

@@ -1,1 +1,1 @@
-"""A loaded model, and how one speaks with it: prompts, template, reasoning."""
+"""A loaded model and how to talk to it: prompts, chat template, reasoning."""

@@ -1,4 +1,4 @@
-"""A loaded model: its engine, and what is needed to speak with it."""
+"""A loaded model: its engine, and what is needed to talk to it."""
 
 import logging
 from bisect import bisect_left
@@ -24,13 +24,13 @@ from vibethinker_local.system import machine
 
 log = logging.getLogger("vibethinker_local.runtime.model")
 
-EARLIER_SHARE = 1 / 3  # of the context, at most, for what was said earlier; the rest is for thinking
-SMALL_BYTES = 50_000_000
+EARLIER_SHARE = 1 / 3  # of the context, at most, goes to earlier exchanges; the rest is for thinking
+SMALL_BYTES = 50_000_000  # below this, a step takes less time than waking other threads
 AT_ONCE = 8  # Sequences worth running together, where nothing was measured
 
 
 class TextBackend(Protocol):
-    """What one may know of a loaded model without computing anything."""
+    """What can be asked of a loaded model without computing anything."""
 
     @property
     def info(self) -> ModelInfo: ...
@@ -43,7 +43,7 @@ class TextBackend(Protocol):
 
 
 class AnyEngine(Protocol):
-    """`engine.engine.Engine` in this process, or the handle of one in a process of its own."""
+    """An `engine.engine.Engine` in this process, or a handle to one in another process."""
 
     @property
     def backend(self) -> TextBackend: ...
@@ -69,12 +69,12 @@ class AnyEngine(Protocol):
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model: its engine, and what is needed to speak with it."""
+    """A loaded model: its engine, and what is needed to talk to it."""
 
     chosen: Chosen
     engine: AnyEngine
     places: int = 1  # Sequences that run at once
-    notices: tuple[str, ...] = ()  # what the user should know of how it was loaded
+    notices: tuple[str, ...] = ()  # what the user should know about how it was loaded
 
     @property
     def name(self) -> str:
@@ -94,7 +94,7 @@ class Model:
 
     @property
     def context(self) -> int:
-        """Tokens that each of the Sequences may count on."""
+        """Tokens guaranteed to each Sequence."""
         return self.backend.cells // self.places
 
     @property
@@ -106,7 +106,7 @@ class Model:
         return ModelIdentity(self.name, self.path.name, self.backend.info.quant)
 
     def encode(self, problem: str, earlier: Sequence[Exchange] = (), *, talk: bool = False) -> list[int]:
-        """The prompt of a problem, after what was said before it, as token ids; of talk, after the first question."""
+        """The prompt as token ids: a problem after earlier exchanges; with `talk`, a message of a conversation."""
         return self.encode_chat((prompts.talk if talk else prompts.solve)(problem, earlier))
 
     def recent(self, problem: str, earlier: Sequence[Exchange]) -> Sequence[Exchange]:
@@ -124,7 +124,7 @@ class Model:
         return template.encode(self._template, messages, self.backend.tokenize, name=self.path.name)
 
     def encode_turn(self, problem: str, message: str) -> list[int]:
-        """What comes between the model's reply to a problem and its reply to a further message."""
+        """The tokens between the model's reply to a problem and its reply to a further message."""
         chat = [
             *prompts.solve(problem),
             {"role": "assistant", "content": ""},
@@ -140,13 +140,13 @@ class Model:
         return source
 
     def opens_reasoning(self, prompt: list[int]) -> bool:
-        """Whether the template has opened the reasoning, at the end of a prompt."""
+        """Whether a prompt ends in an opening think tag that the template wrote."""
         return b"".join(map(self.backend.piece, prompt[-16:])).rstrip().endswith(OPEN.encode())
 
     def params(
         self, options: Options, seed: int, max_tokens: int, *, reserve: int = 0, grammar: str | None = None
     ) -> SamplingParams:
-        """How this model samples: as its entry in models.toml says, where the user does not say otherwise."""
+        """The sampling parameters: the user's, or else those of the model's entry in models.toml."""
         spec = self.spec
         return SamplingParams(
             seed=seed,
@@ -161,7 +161,7 @@ class Model:
         )
 
     def stop_ids(self) -> frozenset[int]:
-        """The tokens that the file says end a reply, and those of the profile that are one token here."""
+        """The tokens that end a reply: those named by the file, and those stops in models.toml that are one token."""
         tokenized = (self.backend.tokenize(stop, special=True) for stop in self.spec.stops)
         return self.backend.info.ends | {ids[0] for ids in tokenized if len(ids) == 1}
 
@@ -171,7 +171,7 @@ def load(
 ) -> Model:
     """Load a model, with the largest context that fits for each of `places` Sequences. Raises ModelError.
 
-    A `connection` that was made early saves the time that a process takes to start.
+    A `connection` made in advance saves the time that the process takes to start.
     """
     header = chosen.header
     threads = options.threads or _threads(chosen.path, header, threads)
@@ -196,15 +196,15 @@ def load(
 
 
 def at_once(chosen: Chosen, most: int) -> int:
-    """Of `most` Sequences that might run together, as many as decode the most tokens per second."""
+    """How many Sequences, up to `most`, together decode the most tokens per second."""
     measured = results.of(chosen.path)
     return measured.best_sequences(most) if measured else min(most, AT_ONCE)
 
 
 def step_planner(chosen: Chosen, threads: int) -> Planner:
-    """By the times that `vibe bench` found for so many threads; else one that learns, unless the model is very small.
+    """A planner with the times that `vibe bench` measured for this number of threads, or else one that learns them.
 
-    A very small one would learn the noise of the machine rather than the shape of its kernels.
+    For a very small model it does not learn: it would learn the machine's noise rather than the shape of its kernels.
     """
     measured = results.of(chosen.path)
     if measured and measured.planner and measured.machine == results.here(threads):
@@ -213,7 +213,7 @@ def step_planner(chosen: Chosen, threads: int) -> Planner:
 
 
 def _threads(path: Path, header: Header, cores: int) -> int:
-    """As many as `vibe bench` found to be fastest; else all performance cores, unless the model is very small."""
+    """The number that `vibe bench` found fastest; or else all performance cores, but one for a very small model."""
     if measured := results.of(path):
         return measured.machine.threads
     return 1 if header.weights < SMALL_BYTES else cores  # waking the others would take longer than the work

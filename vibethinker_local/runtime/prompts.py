@@ -1,40 +1,40 @@
-"""Every text that the app says to a model, by name. Knows nothing of templates or tokens."""
+"""Every text that the app sends to a model, by name. Knows nothing of templates or tokens."""
 
 import unicodedata
 from collections.abc import Sequence
 
 from vibethinker_local.events import Exchange
 
-VERSION = 1  # raised with every change to a text below: a model trained on them carries it in its file
+VERSION = 1  # increased with every change to a text below; a model trained on these texts names it in its file
 
 SOLVE = "{problem}\n\nPlease reason step by step, and put your final answer within \\boxed{{}}."
 
-# A problem with options, before it is asked as above.
+# Wraps a multiple-choice problem; the result is then asked as above.
 CHOICE = "{problem}\n\nThe answer is the letter of the right option, without any other text."
 
-# Forced into a reply: the end of the reasoning, after which the model answers as it is used to, and, if it commits to
-# nothing even then, the beginning of a sentence that it can only end with an answer.
+# Forced into a reply. First the end of the reasoning, after which the model answers as usual; if it still commits to
+# nothing, the beginning of a sentence that can only end in an answer.
 CLOSE_REASONING = "\n</think>\n\n"
 ASK_ANSWER = "The answer is \\boxed{"
 
-# A second turn after a solution: what it rests on, one claim a line.
+# A second turn after a solution, which asks what it rests on, one claim per line.
 CLAIMS = (
     "State {count} claims that your answer rests on, one per line. "
     "Each must be checkable without the others. Write steps of calculation as equations."
 )
 
-# Asked of the model afresh, without the solution. The claims come last: what is before them is computed once.
+# A new conversation, without the solution. The claims come last, so that everything before them is computed once.
 JUDGE = (
     "{problem}\n\nSomeone's solution of this problem rests on the claims below. Try to refute each of them. "
     "Then say for each, by its number, VALID or INVALID.\n\n{claims}"
 )
 LABELS = ("VALID", "INVALID")
-# What a reply begins with where no reasoning is wanted: the next token is a label's first.
+# The beginning of a reply without reasoning: the next token is the first of a label.
 JUDGE_AT_ONCE = "<think>\n\n</think>\n\n1. "
 
 
 def solve(problem: str, earlier: Sequence[Exchange] = ()) -> list[dict[str, str]]:
-    """The conversation that asks for a solution of one problem, as chat messages.
+    """The chat messages that ask for a solution of one problem.
 
     NFC, because Hugging Face's Qwen2 tokenizer normalises and llama.cpp does not.
     """
@@ -46,7 +46,7 @@ def solve(problem: str, earlier: Sequence[Exchange] = ()) -> list[dict[str, str]
 
 
 def talk(said: str, earlier: Sequence[Exchange] = ()) -> list[dict[str, str]]:
-    """A conversation: its first question is put as a problem, what follows is said as it was written."""
+    """A conversation: the first question is posed as a problem, and what follows is sent as it was written."""
     messages = solve(said, earlier)
     later = [*(exchange.question for exchange in earlier), said][1:]
     for message, text in zip(messages[2::2], later, strict=True):
@@ -55,7 +55,7 @@ def talk(said: str, earlier: Sequence[Exchange] = ()) -> list[dict[str, str]]:
 
 
 def claims(count: int) -> str:
-    """The user's message that asks for `count` claims, after a solution."""
+    """The user message that asks for `count` claims after a solution."""
     return CLAIMS.format(count=count)
 
 

@@ -1,10 +1,10 @@
-"""The cut between reasoning and visible text, found as the text grows.
+"""Separates reasoning from visible text while the text grows.
 
-The model writes `<think>…</think>` itself, as plain text, or the template has opened it. What the tags mean:
+The model writes `<think>…</think>` itself, as plain text, unless the template has written the opening tag. The rules:
 - an opening tag at the start of the text, or later at the start of a line, begins reasoning; `</think>` ends it;
-- a closing tag that nothing opened says that all visible text before it was reasoning, once text follows it;
-- inside a code fence of the visible text, and as `</think>` in backticks, a tag is text.
-Fences inside the reasoning are drafts and mean nothing.
+- a closing tag without an opening one means that all visible text before it was reasoning, once text follows it;
+- inside a code fence of the visible text, or as `</think>` in backticks, a tag is ordinary text.
+Code fences inside the reasoning are drafts and are ignored.
 """
 
 import re
@@ -15,7 +15,7 @@ OPEN, CLOSE = "<think>", "</think>"
 _QUOTED = f"`{CLOSE}`"
 _MARK = re.compile(f"\n|{_QUOTED}|{CLOSE}|{OPEN}")
 _BEGINNINGS = sorted({tag[:n] for tag in (_QUOTED, CLOSE, OPEN) for n in range(1, len(tag))}, key=len, reverse=True)
-_LINE = 200  # characters of a line that are looked at; a fence is shorter
+_LINE = 200  # characters of a line that are kept; enough to recognise a fence
 
 
 @dataclass(frozen=True)
@@ -24,22 +24,22 @@ class Span:
 
     text: str
     reasoning: bool
-    retracts: bool = False  # the visible text before this piece was reasoning after all
+    retracts: bool = False  # all visible text before this piece was reasoning after all
 
 
 class ReasoningParser:
-    """Feed pieces of text, get spans. Only what may yet be a tag is held back."""
+    """Takes text piece by piece and gives spans. Holds back only what may be the beginning of a tag."""
 
     def __init__(self, *, opened: bool = False) -> None:
         self._state: Literal["start", "reasoning", "visible"] = "reasoning" if opened else "start"
         self._held = ""
-        self._line = ""  # the beginning of the visible line so far
-        self._fence = ""  # the code fence that the visible text has open
-        self._stray = False  # a closing tag that nothing opened was the last thing of note
+        self._line = ""  # the current visible line, up to _LINE characters
+        self._fence = ""  # the code fence that is open in the visible text
+        self._stray = False  # a closing tag without an opening one has just been seen
 
     @property
     def visible(self) -> bool:
-        """Whether the text has come to its visible part."""
+        """Whether the text has reached its visible part."""
         return self._state == "visible"
 
     @property
@@ -48,12 +48,12 @@ class ReasoningParser:
         return self.visible and bool(self._fence)
 
     def feed(self, text: str) -> list[Span]:
-        """The spans that are certain after `text`."""
+        """The spans that are certain now that `text` was added."""
         self._held += text
         return self._take(final=False)
 
     def flush(self) -> list[Span]:
-        """What was held back, at the end of the text."""
+        """The spans that were held back; to be called at the end of the text."""
         return self._take(final=True)
 
     def _take(self, *, final: bool) -> list[Span]:
@@ -73,7 +73,7 @@ class ReasoningParser:
                 if end >= 0:
                     self._state, self._line, self._fence = "visible", "", ""
             else:
-                found = _MARK.search(held, at)  # one that is whole counts, wherever it ends
+                found = _MARK.search(held, at)  # a complete tag counts even if it ends after `limit`
                 found = found if found and found.start() < limit else None
                 end = found.start() if found else limit
                 self._line += held[at : min(end, at + _LINE - len(self._line))]
@@ -100,7 +100,7 @@ class ReasoningParser:
         return [Span(text, False, retracts=stray)]
 
     def _end_line(self) -> None:
-        """Note whether the line that has ended opens or closes a code fence."""
+        """Record whether the line that has just ended opens or closes a code fence."""
         line, self._line = self._line.strip(), ""
         if not self._fence:
             fence = re.match(r"`{3,}(?=[^`]*$)|~{3,}", line)
@@ -122,12 +122,12 @@ def split(text: str, *, opened: bool = False) -> tuple[str, str]:
 
 
 def _unclear(text: str) -> int:
-    """The length of the longest end of `text` that may be the beginning of a tag."""
+    """The length of the longest suffix of `text` that may be the beginning of a tag."""
     return next((len(beginning) for beginning in _BEGINNINGS if text.endswith(beginning)), 0)
 
 
 def _joined(spans: list[Span]) -> list[Span]:
-    """Neighbours of one kind as one span, empty ones left out."""
+    """Merges neighbouring spans of the same kind and drops empty ones."""
     groups: list[list[Span]] = []
     for span in spans:
         if not span.text:

@@ -1,8 +1,8 @@
-"""A model's chat template, rendered. It comes out of the model file, so it is foreign code.
+"""Renders a model's chat template, which comes out of the model file and is therefore untrusted code.
 
-It runs in Jinja's immutable sandbox with what templates of chat models use and nothing else: a few filters and
-functions, and operators that cannot make much out of little. So each step is short; each turn of a loop and each call
-looks at the clock, and after two seconds the whole is stopped.
+It runs in Jinja's immutable sandbox with only what chat templates use: a few filters and functions, and operators
+that cannot produce a large value from small ones. So each single step is short; each loop iteration and each call
+checks the clock, and after two seconds the template is stopped.
 """
 
 import functools
@@ -21,7 +21,7 @@ from vibethinker_local.errors import ModelError
 
 SECONDS = 2.0
 SOURCE_CHARACTERS = 200_000
-MOST = 1_000_000  # characters of any string on the way, and of any list with all that is in it
+MOST = 1_000_000  # characters of any intermediate string, and items and characters of any list, nested ones included
 Messages = list[dict[str, str]]
 
 FILTERS = frozenset(
@@ -44,7 +44,7 @@ class _TooLong(Exception):
 
 
 class _PlainNamespace(Namespace):
-    def __repr__(self) -> str:  # Jinja's shows what is in it, and what is in that
+    def __repr__(self) -> str:  # Jinja's own prints the contents recursively, without a limit
         return "<namespace>"
 
 
@@ -66,12 +66,12 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return ""
 
     def weighed(self, value: Any) -> Any:
-        """`value`, unless there is too much in it."""
+        """Returns `value` if it is not too large."""
         _weigh(value, {})
         return value
 
     def _checked(self, function: Any) -> Callable[..., Any]:
-        @functools.wraps(function)  # which also keeps what Jinja has noted on it
+        @functools.wraps(function)  # also copies the attributes by which Jinja passes it the context
         def checked(*args: Any, **named: Any) -> Any:
             self.tick()
             return self.weighed(function(*args, **named))
@@ -84,7 +84,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return bool(super().is_safe_attribute(obj, attr, value))
 
     def wrap_str_format(self, value: Any) -> None:
-        """Jinja makes an exception of `str.format`, which can fill the memory in one step. None: no exception."""
+        """Jinja allows `str.format` specially, which can fill the memory in one step. None: treat it as any other."""
 
     def call(self, context: Any, called: Any, /, *args: Any, **named: Any) -> Any:
         self.tick()
@@ -103,10 +103,10 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 
 class _Watched(NodeTransformer):
-    """Rewrites a template so that the sandbox sees what would pass it by."""
+    """Rewrites a template so that operations which bypass the sandbox go through it."""
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
-        """`a ~ b` is written as a filter, which has a limit."""
+        """Replaces `a ~ b` by a filter, which has a limit."""
         self.generic_visit(node)
         parts = nodes.List(node.nodes, lineno=node.lineno)
         return nodes.Filter(parts, "join", [], [], None, None, lineno=node.lineno)
@@ -133,12 +133,12 @@ class _Watched(NodeTransformer):
 
 
 def _environment_call(name: str, args: list[nodes.Expr], line: int) -> nodes.Expr:
-    """A call that no name in the template can shadow."""
+    """A call of a method of the sandbox, which no name in the template can shadow."""
     return nodes.Call(nodes.EnvironmentAttribute(name, lineno=line), args, [], None, None, lineno=line)
 
 
 def _weigh(value: Any, known: dict[int, int]) -> int:
-    """The characters and items in a value: what is in it twice counts twice, but is looked at once."""
+    """The number of characters and items in a value. A part that occurs twice counts twice, but is visited once."""
     if isinstance(value, str):
         weight = len(value)
     elif isinstance(value, (list, tuple, dict)):
@@ -171,7 +171,7 @@ def _tojson(value: Any, indent: int | None = None, ensure_ascii: bool = False, s
 
 
 def render(source: str, messages: Messages, *, name: str) -> str:
-    """The text of a conversation, up to where the model's reply begins. Raises ModelError for a bad template."""
+    """The text of a conversation, up to the beginning of the model's reply. Raises ModelError for a bad template."""
     sandbox = _Sandbox()
 
     def refuse(message: str) -> str:
@@ -196,7 +196,7 @@ def render(source: str, messages: Messages, *, name: str) -> str:
         return run()
     except _TooLong:
         raise ModelError(f"The chat template of {name} does not end: use another file of this model.") from None
-    # A template can raise what any Python expression can; whatever it is, the file is at fault.
+    # A template can raise whatever a Python expression can; in any case the file is to blame.
     except (
         TemplateError,
         ArithmeticError,
@@ -205,7 +205,7 @@ def render(source: str, messages: Messages, *, name: str) -> str:
         LookupError,
         MemoryError,
         RuntimeError,  # RecursionError among others
-        SyntaxError,  # of the Python code that Jinja makes
+        SyntaxError,  # in the Python code that Jinja generates
         TypeError,
         ValueError,
     ) as error:
@@ -216,10 +216,10 @@ def render(source: str, messages: Messages, *, name: str) -> str:
 
 
 def encode(source: str, messages: Messages, tokenize: Tokenizer, *, name: str, after: int | None = None) -> list[int]:
-    """The token ids of a conversation. Control tokens count in the template's own text, never in a message's.
+    """The token ids of a conversation. Control tokens are recognised in the template's own text, never in a message.
 
-    `tokenize(text, special=…)` is the model's. With `after`, an index into the messages, only what follows that one.
-    Raises ModelError if the template is no good.
+    `tokenize(text, special=…)` is the model's. With `after`, an index into the messages, only what follows that
+    message is returned. Raises ModelError for a bad template.
     """
     without = tuple(tuple(sorted((message | {"content": ""}).items())) for message in messages)
     parts, marks = _between(source, without, name)
@@ -234,9 +234,9 @@ def encode(source: str, messages: Messages, tokenize: Tokenizer, *, name: str, a
 
 @functools.lru_cache(maxsize=64)
 def _between(source: str, messages: tuple[tuple[tuple[str, str], ...], ...], name: str) -> tuple[list[str], list[str]]:
-    """What a template writes around the messages, cut where their contents go, and the marks that stand for those.
+    """The text that a template writes around the messages, split at their contents, and the marks in place of those.
 
-    It never sees a content, so that this is the same for all conversations of the same roles.
+    The template never sees the contents, so the result is the same for all conversations with the same roles.
     """
     marks = [f"\ue000{i}\ue001" for i in range(len(messages))]
     marked = [dict(message) | {"content": mark} for message, mark in zip(messages, marks, strict=True)]

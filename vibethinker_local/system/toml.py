@@ -29,7 +29,7 @@ class Strict(BaseModel):
 
 
 def load(path: Path, kind: type[T], error: type[VibeError], *, without: T | None = None) -> T:
-    """Read and validate a file. Raises `error` if it is bad or missing; a missing one gives `without` instead, if set."""
+    """Read and validate a file. Raises `error` if it is bad, or missing without a `without` to return."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
