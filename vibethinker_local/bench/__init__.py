@@ -1,1 +1,1 @@
-"""`vibe bench`: what this machine makes of a model file, and llama.cpp's own tools beside it."""
+"""`vibe bench`: how fast this machine runs a model file, compared with llama.cpp's own tools."""

@@ -1,4 +1,4 @@
-"""Decoding by a backend alone: no engine, no process, no sampling."""
+"""Decoding with the backend alone: no engine, no process of its own, no sampling."""
 
 import random
 import time
@@ -10,7 +10,7 @@ from vibethinker_local.engine.backend import Backend, Slice
 
 class BareLoop:
     def __init__(self, backend: Backend, request: BenchRequest) -> None:
-        """Compute the prompt of `request`, of random tokens, and share it among its Sequences."""
+        """Compute a prompt of random tokens, as long as `request` says, and share it among the Sequences."""
         self._backend, self._request, self._random = backend, request, random.Random(0)
         for begin in range(0, request.prompt, backend.batch):
             tokens = self._draw(min(backend.batch, request.prompt - begin))
@@ -19,7 +19,7 @@ class BareLoop:
             backend.copy(0, place, request.prompt)
 
     def decode(self, count: int) -> Measurement:
-        """The rate of `request.tokens` steps of `count` Sequences, after one that warms up."""
+        """The rate of `request.tokens` steps of `count` Sequences, after one warm-up step."""
         prompt, tokens = self._request.prompt, self._request.tokens
         ends: list[float] = []
         for position in range(prompt, prompt + tokens + 1):

@@ -1,7 +1,7 @@
-"""`vibe bench`: how fast this machine runs a model, through the engine in its process that every command uses.
+"""`vibe bench`: how fast this machine runs a model, measured through the engine process that every command uses.
 
-Prompts are random tokens, as llama.cpp's own tools take them; sampling is the model's own, over the whole vocabulary.
-The Sequences of a round share their prompt, as the trajectories of one problem do.
+Prompts are random tokens, as in llama.cpp's own tools; sampling is the model's own, over the whole vocabulary. The
+Sequences of a round share their prompt, as the trajectories of one problem do.
 """
 
 import random
@@ -25,24 +25,24 @@ from vibethinker_local.models.installed import Chosen, ModelSpec
 from vibethinker_local.runtime.model import AnyEngine, step_planner
 from vibethinker_local.system import machine
 
-BATCH = memory.BATCH  # tokens, ours and so the peers'
+BATCH = memory.BATCH  # tokens; the peers are given the same
 WARM_UP = 16  # tokens
-PROBE = 12  # tokens that a number of threads is tried with
+PROBE = 12  # tokens to decode when trying a number of threads
 STEPS = (*range(1, 11), 12, 14, 16, 20, 24, 28, 32)  # Sequences whose steps are timed; fewer than asked for by one
 STEP_PROMPT, STEP_TOKENS = 64, 4  # tokens
-SMALL = 50_000_000  # bytes of a model that one thread may run fastest
+SMALL = 50_000_000  # bytes; a smaller model may run fastest on a single thread
 
 
 @dataclass(frozen=True)
 class BenchRequest:
-    """What to measure. Raises UsageError for numbers that cannot be."""
+    """What to measure. Raises UsageError for numbers of Sequences that are impossible or given twice."""
 
     sequences: tuple[int, ...] = (1, 4, 8, 16)
     prompt: int = 512  # tokens
     tokens: int = 24  # decoded by each Sequence
     rounds: int = 3
     threads: int | None = None  # None: the number that decodes fastest
-    deep: bool = False  # the prompt is only there to decode behind: it is computed once, and not measured
+    deep: bool = False  # the prompt only serves as context for decoding: it is computed once and not measured
 
     def __post_init__(self) -> None:
         if not self.sequences or not all(1 <= count <= 256 for count in self.sequences):
@@ -56,12 +56,12 @@ class BenchRequest:
 
     @property
     def cells(self) -> int:
-        """Of the KV cache: the prompt, and what each Sequence may ask for, the last token of the prompt included."""
+        """Cells of the KV cache: for the prompt, and for each Sequence's tokens and a copy of the prompt's last one."""
         return self.prompt + self.most_sequences * (_room(self.tokens) + 1) + WARM_UP
 
     @property
     def depth(self) -> int:
-        """The tokens that Sequences decode behind, where they are many."""
+        """The tokens of context behind which Sequences decode, if that is what is measured; else 0."""
         return self.prompt if self.deep else 0
 
 
@@ -70,7 +70,7 @@ Rival = Callable[[Chosen, BenchRequest, int], Iterator[Measurement]]  # the last
 
 @dataclass(frozen=True)
 class Rivals:
-    """Others to take turns with, figure by figure while our model is loaded, or alone, both sides included."""
+    """Programs to take turns with: figure by figure while our model is loaded, or alone (they measure both sides)."""
 
     prefill: tuple[Rival, ...] = ()
     decode: tuple[Rival, ...] = ()
@@ -89,7 +89,7 @@ class Bench:
     """A model in its engine, to be measured round by round."""
 
     def __init__(self, engine: AnyEngine, spec: ModelSpec, request: BenchRequest) -> None:
-        """Warm an engine up that has the cells of `request`, and a place for its prompt besides its Sequences."""
+        """Warm up an engine with the cells for `request` and one place more than its Sequences, for the prompt."""
         self._engine, self._spec, self._request = engine, spec, request
         self._random = random.Random(0)
         self._prompt: list[int] = []
@@ -114,7 +114,7 @@ class Bench:
         return [self._random.randrange(self._engine.backend.vocabulary) for _ in range(tokens)]
 
     def prefill(self) -> list[Measurement]:
-        """Compute a new prompt for Sequences to decode behind; of a deep one, which is computed once, no figure."""
+        """Compute a new prompt for the Sequences, and measure it. A deep one is computed once and not measured."""
         request = self._request
         if self._parent is not None:
             if request.deep:
@@ -128,7 +128,7 @@ class Bench:
         return [] if request.deep else [Measurement(PREFILL, US, request.prompt / seconds)]
 
     def run(self, prompts: list[list[int]], tokens: int, *, shared: bool = False) -> float:
-        """Seconds from adding Sequences to the last of their tokens; `shared` if all have the prompt of the first."""
+        """Seconds from adding the Sequences to the last token; `shared` if they all have the prompt of the first."""
         began = time.perf_counter()
         names: list[SequenceId] = []
         for seed, prompt in enumerate(prompts):
@@ -141,7 +141,7 @@ class Bench:
         return seconds
 
     def decode(self, count: int) -> Measurement:
-        """The rate of the steps in which all of `count` Sequences take part."""
+        """The rate of those steps in which all `count` Sequences take part."""
         tokens, before = self._request.tokens, self._engine.spent
         params = [_params(self._spec, seed, _room(tokens)) for seed in range(count)]
         names = [self._engine.add(self._prompt, each, parent=self._parent) for each in params]
@@ -171,16 +171,16 @@ class Bench:
 
 
 def recipe(path: Path, request: BenchRequest, threads: int) -> LlamaModel:
-    """A model with what `request` needs: a place for the prompt besides the Sequences."""
+    """How to load a model for `request`: with one place more than its Sequences, for the prompt."""
     return LlamaModel(path, request.cells, request.most_sequences + 1, threads)
 
 
 def run(
     chosen: Chosen, request: BenchRequest, depth: int | None, rivals: Rivals, say: Callable[[str], None]
 ) -> results.Figures:
-    """Measure what is requested, and the same behind `depth` tokens; `say` each figure. Raises VibeError.
+    """Measure what is requested, and the same behind `depth` tokens; `say` gets each figure. Raises VibeError.
 
-    Each figure is taken in turn with the rivals': machines change their speed within minutes.
+    The rivals take turns with us at each figure, because a machine's speed changes within minutes.
     """
     size = _size(chosen.path)
     threads = request.threads or fastest_threads(chosen)
@@ -211,7 +211,7 @@ def run(
 
 
 def step_times(chosen: Chosen, request: BenchRequest, threads: int) -> Iterator[Measurement]:
-    """How long a step of one batch takes, by the Sequences in it, up to as many as `request` has; round by round."""
+    """How long a step of one batch takes for each number of Sequences, up to that of `request`; round by round."""
     counts = tuple(count for count in STEPS if count <= request.most_sequences)
     asked = BenchRequest(counts, STEP_PROMPT, STEP_TOKENS)
     with closing(Bench.load(chosen, asked, threads, Planner())) as bench:
@@ -221,7 +221,7 @@ def step_times(chosen: Chosen, request: BenchRequest, threads: int) -> Iterator[
 
 
 def check_fit(path: Path, cells: int, threads: int) -> None:
-    """Raises ModelError if a model with so many cells does not fit into memory."""
+    """Raises ModelError if the model with this many cells does not fit into memory."""
     memory.plan(gguf_header.read(path), machine.room(), sequences=1, context=cells, threads=threads)
 
 
@@ -249,10 +249,10 @@ def _size(path: Path) -> int:
 
 
 def _params(spec: ModelSpec, seed: int, tokens: int) -> SamplingParams:
-    """The model's own sampling, without its ends."""
+    """The model's own sampling, but without stop tokens."""
     return SamplingParams(seed, tokens, temperature=spec.temperature, top_p=spec.top_p, top_k=spec.top_k)
 
 
 def _room(tokens: int) -> int:
-    """Tokens that a Sequence may have, so that all run together for `tokens` of them although they begin in turn."""
+    """The max_tokens with which all Sequences run together for `tokens` steps although they start one by one."""
     return 2 * tokens + 64

@@ -1,4 +1,4 @@
-"""What was measured, figure by figure, and the summary of many rounds: medians, spread, ratios. Measures nothing."""
+"""Measurements, and the summary of many rounds of them: medians, spread, ratios. Does no measuring itself."""
 
 import statistics
 from collections.abc import Collection, Iterable, Iterator
@@ -15,7 +15,7 @@ PREFILL, DECODE, STEP = "prefill", "decode", "step"
 
 @dataclass(frozen=True)
 class Measurement:
-    """One figure of one round, `who` being us or a peer."""
+    """One figure of one round; `who` is US or the name of a peer."""
 
     what: str
     who: str
@@ -80,7 +80,7 @@ def _decode_row(rows: list[Measurement]) -> results.Decode:
 
 
 def step_rows(rows: Iterable[Measurement]) -> Iterator[results.Step]:
-    """The times of steps among what was measured."""
+    """The step times among the measurements."""
     groups: dict[int, list[float]] = {}
     for row in rows:
         if row.what == STEP:

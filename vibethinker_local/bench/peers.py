@@ -1,4 +1,4 @@
-"""Others that run the same model file, to be measured in turn with us: llama.cpp's own tools and its Python bindings.
+"""Other programs that run the same model file, to be measured in turn with ours: llama.cpp's tools and Python bindings.
 
 All get the same threads, batch, context, flash attention and unified KV cache. Nothing here is needed to run a model.
 """
@@ -30,7 +30,7 @@ SHORT = 16  # tokens of a prompt where decoding is what counts
 WAIT = 120.0  # seconds for a server to load a model
 ATTEMPTS = 5  # for llama-batched-bench, which may end before its last line is out, with small models
 PATIENCE = 600.0  # seconds for a server to write a reply
-LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy knows this machine
+LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # for requests to this machine, without a proxy
 PROBLEM = "What is 17 + 25?"
 
 

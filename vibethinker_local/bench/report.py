@@ -1,4 +1,4 @@
-"""Figures for people: a table, which quant suits how many Sequences, and a picture as SVG."""
+"""Benchmark results as a table, with the best quant for each number of Sequences, and as an SVG chart."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,7 +8,7 @@ from vibethinker_local.system.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 
 
 def lines(found: Figures, files: Sequence[Figures]) -> Iterator[str]:
-    """A table of what was found, ratios first; `files` are those of the same model, to compare its quants."""
+    """The results as a table, ratios first. `files` are the results for all quants of the model, to compare them."""
     if found.peers:
         yield f"Ratios, by medians of {found.peers[0].rounds} rounds in turn (lowest–highest)"
         yield from map(_ratio, found.peers)
@@ -41,7 +41,7 @@ def _rate(median: float, low: float, high: float) -> str:
 
 
 def draw(files: Sequence[Figures]) -> str:
-    """The files' rates; at a depth as dashed lines. Each needs at least one row of `decode`."""
+    """The decoding rates of several files; dashed lines are those at depth. Each file needs a row of `decode`."""
     curves = [(found, rows) for found in files for rows in (found.decode, found.deep) if rows]
     counts = sorted({row.sequences for _, rows in curves for row in rows})
     top = _round_up(max(row.high for _, rows in curves for row in rows))

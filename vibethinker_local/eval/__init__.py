@@ -1,1 +1,1 @@
-"""`vibe eval`: problems with known answers are banked once, and ways to choose an answer are replayed on the bank."""
+"""`vibe eval`: samples problems with known answers into a bank once, and replays ways to choose an answer on it."""

@@ -19,8 +19,8 @@ from vibethinker_local.reliability.claims import CheckedClaim
 from vibethinker_local.system.files import unwritable, write_atomic
 
 SCHEMA = 1
-SYNC_SECONDS = 1.0  # between two syncs to the disk: a small model ends hundreds of trajectories in one
-# What has to be the same for one run to go on with the bank of another.
+SYNC_SECONDS = 1.0  # between two syncs to the disk; a small model finishes hundreds of trajectories in that time
+# What must be equal for one run to continue the bank of another.
 FACTS = {
     "sha256": "model file",
     "prompts": "prompts",
@@ -45,8 +45,8 @@ class Header:
     sha256: str  # of the model file
     prompts: int  # prompts.VERSION
     seed: int
-    claims: int  # M: asked for, of each trajectory; 0: none
-    thinking: bool  # whether claims were reasoned about, too
+    claims: int  # M: how many each trajectory is asked for; 0: none
+    thinking: bool  # whether there are reasoned verdicts, too
     temperature: float
     top_p: float
     top_k: int
@@ -57,7 +57,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Entry:
-    """A trajectory with its claims and verdicts. Tokens are generated ones unless they are called read."""
+    """A trajectory with its claims and verdicts. Numbers of tokens are of generated ones, except `read_tokens`."""
 
     id: str  # of the problem
     index: int
@@ -71,7 +71,7 @@ class Entry:
     claims: tuple[CheckedClaim, ...] = ()
     claim_tokens: int = 0
     think_tokens: int = 0
-    read_tokens: int = 0  # of prompts for claims and verdicts, without the problem that they have in common
+    read_tokens: int = 0  # of the prompts for claims and verdicts, without the problem, which they share
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,14 @@ class Bank:
     damaged: tuple[int, ...] = ()  # lines
 
     def only(self, pattern: str) -> "Bank":
-        """The problems whose ids match a pattern as of file names. Raises UsageError if there is none."""
+        """The problems whose ids match a file name pattern. Raises UsageError if no id matches."""
         problems = {name: problem for name, problem in self.problems.items() if fnmatchcase(name, pattern)}
         if self.problems and not problems:
             raise UsageError(f"{self.path} has no problem whose id is like {pattern}.")
         return replace(self, problems=problems)
 
     def of(self, problem: str) -> list[Entry]:
-        """The trajectories of a problem, from index 0 on without a gap."""
+        """The trajectories of a problem, from index 0 up to the first gap."""
         found = list[Entry]()
         while entry := self.entries.get((problem, len(found))):
             found.append(entry)
@@ -98,7 +98,7 @@ class Bank:
 
 
 def read(path: Path) -> Bank:
-    """Raises UsageError if there is no bank. Of lines that say the same thing twice, the first counts."""
+    """Read a bank. Raises UsageError if the file is not one. If an entry occurs twice, the first counts."""
     if path.exists() and not path.is_file():
         raise UsageError(f"The bank {path} is not a file: give another --bank.")
     try:
@@ -129,10 +129,10 @@ def read(path: Path) -> Bank:
 
 
 class Writer:
-    """Appends. A kill costs nothing of what was added, a power cut the last second."""
+    """Appends to a bank. If the process is killed, nothing that was added is lost; in a power cut, the last second."""
 
     def __init__(self, path: Path, header: Header, known: Bank | None) -> None:
-        """A new file, or the one that `known` was read from. Raises UsageError."""
+        """Start a new file, or continue the one that `known` was read from. Raises UsageError."""
         self._path = path
         if known is None:
             write_atomic(path, json.dumps({"bank": SCHEMA} | asdict(header)))
@@ -170,7 +170,7 @@ class Writer:
 
 
 def fitting(bank: Bank, header: Header) -> None:
-    """Raises UsageError if a run with this header cannot go on with a bank."""
+    """Raises UsageError if a run with this header cannot continue the bank."""
     old, new = asdict(bank.header), asdict(header)
     for fact, name in FACTS.items():
         if old[fact] != new[fact]:
@@ -180,7 +180,7 @@ def fitting(bank: Bank, header: Header) -> None:
 
 
 def same_problems(bank: Bank, wanted: list[Problem]) -> None:
-    """Raises UsageError if a bank has a problem under the id of another."""
+    """Raises UsageError if the bank has a different problem under the same id."""
     for problem in wanted:
         if bank.problems.get(problem.id, problem) != problem:
             raise UsageError(f"{bank.path} has another problem with the id {problem.id!r}: give another --bank.")
@@ -216,7 +216,7 @@ def _checked(told: dict[str, Any]) -> CheckedClaim:
 
 
 def _cut_torn_line(path: Path) -> None:
-    """Drop what a killed run had written of a line."""
+    """Drop the incomplete last line of a run that was killed."""
     with path.open("r+b") as file:
         whole = file.read()
         file.truncate(whole.rfind(b"\n") + 1)

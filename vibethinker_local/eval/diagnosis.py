@@ -1,4 +1,4 @@
-"""What is in a bank beside answers: what choosing better could gain, and what votes and verdicts tell of the truth."""
+"""What else a bank shows: what a better choice could gain, and how well votes and verdicts predict the truth."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from vibethinker_local.eval.statistics import Estimate
 from vibethinker_local.eval.table import Bools, Table
 
 BINS = 10  # of the reliability diagram
-HEADROOM = 8  # trajectories among which a better choice is looked for
+HEADROOM = 8  # trajectories to choose from, when asking what a better choice could gain
 
 
 @dataclass(frozen=True)
 class Verifier:
-    """How verdicts go with right and wrong trajectories. Whether the claims themselves are true, nobody knows here."""
+    """How verdicts differ between right and wrong trajectories. Whether the claims themselves are true is unknown."""
 
     auroc: Estimate  # mean p(VALID), of all right trajectories against all wrong ones
     auroc_within: Estimate  # against wrong ones of the same problem
@@ -28,7 +28,7 @@ class Verifier:
 
 @dataclass(frozen=True)
 class Bin:
-    """Problems whose vote share lies in a range."""
+    """The problems whose vote share lies in one range."""
 
     low: float
     high: float
@@ -39,7 +39,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class VoteShare:
-    """What the share of votes says of the majority's answer, with all trajectories."""
+    """How often the majority is right, by its share of the votes; over all trajectories."""
 
     brier: Estimate
     bins: tuple[Bin, ...]
@@ -47,7 +47,7 @@ class VoteShare:
 
 @dataclass(frozen=True)
 class Headroom:
-    """What choosing better could gain at most."""
+    """The most that a better choice could gain."""
 
     k: int
     difference: Estimate  # oracle - majority: problems with a wrong majority and a right candidate

@@ -1,4 +1,4 @@
-"""The weight that a calibration bank suggests: how likely a trajectory is right, by its share of claims that stand."""
+"""Fits a trajectory's weight to a calibration bank: how likely it is right, given its share of claims that stand."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ from vibethinker_local.eval.table import Table
 from vibethinker_local.solving.calibration import Kept
 
 STEPS = 50
-RIDGE = 1e-3  # keeps the slope finite where the claims tell everything
+RIDGE = 1e-3  # keeps the slope finite when the claims separate right from wrong perfectly
 
 
 def fit(bank: Bank, table: Table) -> Kept:
-    """Logistic regression by Newton's method. Raises UsageError if there is nothing to learn from."""
+    """Logistic regression by Newton's method. Raises UsageError if the bank cannot teach anything."""
     if not table.claims:
         raise UsageError(f"{bank.path} has no claims: there is nothing to fit.")
     answered = table.answered

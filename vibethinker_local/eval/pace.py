@@ -1,4 +1,4 @@
-"""How far a bank has come, and how long the rest may take. Prints nothing."""
+"""How far a bank has got, and how long the rest may take. Prints nothing."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from vibethinker_local.eval.bank import Entry
 from vibethinker_local.system.units import left
 
-PRIOR = 4.0  # trajectories that the model's typical length counts as much as
-LEAST = 5.0  # seconds before anybody can tell
+PRIOR = 4.0  # the model's typical length counts as much as this many observed trajectories
+LEAST = 5.0  # seconds of running before an estimate is given
 
 
 class Pace:
@@ -18,7 +18,7 @@ class Pace:
         known: Iterable[Entry] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`wanted` trajectories in all, some of them known; half of the solutions lie between the typical tokens."""
+        """`wanted` trajectories in all, some of them `known`; half of all solutions have a length within `typical`."""
         self._wanted, self._clock = wanted, clock
         self._done, self._sum = 0, 0
         self._first = (typical[0] + typical[1]) / 2
@@ -27,7 +27,7 @@ class Pace:
         self._began, self._before = clock(), self._sum
 
     def count(self, entry: Entry) -> None:
-        """A trajectory is banked."""
+        """Count a trajectory that has been banked."""
         self._done += 1
         self._sum += entry.tokens + entry.claim_tokens + entry.think_tokens
 

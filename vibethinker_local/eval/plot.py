@@ -1,4 +1,4 @@
-"""Accuracy against tokens as SVG: a curve a policy, with its 95% intervals as a band."""
+"""Accuracy against tokens as an SVG chart: one curve per policy, with its 95% interval as a band."""
 
 import math
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from vibethinker_local.eval.report import Report, Row
 from vibethinker_local.system import svg
 from vibethinker_local.system.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 
-# Policies that are parts of others are left out.
+# Policies that only vary another one are left out.
 COLOURS = {
     "single": svg.BLACK,
     "majority": svg.BLUE,
@@ -31,7 +31,7 @@ def draw(report: Report, title: str) -> str:
 
 
 class _Frame:
-    """Where values lie in the picture: tokens by their logarithm, accuracy as it is."""
+    """The position of values in the picture: tokens on a logarithmic axis, accuracy on a linear one."""
 
     def __init__(self, rows: list[Row]) -> None:
         tokens = [max(1.0, row.tokens_per_problem) for row in rows]

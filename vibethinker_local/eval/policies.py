@@ -13,19 +13,19 @@ import numpy as np
 from vibethinker_local.eval.table import Bools, Floats, Ints, Table
 from vibethinker_local.reliability import stopping, vote
 
-PERMUTED = 16  # times that weights are dealt out anew
-ALIKE = 1e-9  # sums of weights that differ by less are equal
+PERMUTED = 16  # how often the weights are shuffled
+ALIKE = 1e-9  # sums of weights that differ by less count as equal
 CHECKED = ("clr", "linear", "mechanical", "model", "permuted", "fitted")  # policies that need claims
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a policy gave for each problem. Shapes (n,)."""
+    """The results of a policy for each of n problems. Shapes (n,)."""
 
     name: str
     k: int
-    right: Floats  # share of the replays that were right
-    tokens: Floats  # generated, verification included; mean of the replays
+    right: Floats  # share of replays that were right
+    tokens: Floats  # generated, verification included; mean over the replays
     read: Floats  # tokens of prompts for claims and verdicts
     first: Bools  # whether the first replay was right
     rescues: Floats  # share of the replays that were right where the majority of the same k was wrong
@@ -81,17 +81,17 @@ def _group(
 
 
 def _only(right: Bools) -> Bools:
-    """One attempt as an array of attempts."""
+    """One replay in the form of several."""
     return right[None, :]
 
 
 def _lowest(cluster: Ints) -> Ints:
-    """(n,): the lowest number among the answers; higher than all where there is none."""
+    """(n,): the lowest cluster number among the answers; if there is no answer, one above all."""
     return np.asarray(np.where(cluster >= 0, cluster, np.iinfo(np.int64).max).min(axis=1))
 
 
 def _weights(table: Table, name: str, calibration: vote.Calibration | None) -> Floats:
-    """(n, K): what each trajectory counts."""
+    """(n, K): the weight of each trajectory."""
     by = {"mechanical": "arithmetic", "model": "model"}.get(name, "either")
     standing = table.standing(by)
     weight: Callable[[float, int], float] = vote.clr
@@ -109,7 +109,7 @@ def _linear(share: float, claims: int) -> float:
 
 
 def _wins(table: Table, cluster: Ints, weights: Floats) -> Bools:
-    """(n,): whether the weightiest answer is right; ties go to the one that comes first."""
+    """(n,): whether the answer with the largest weight is right; ties go to the one that appeared first."""
     n, k = cluster.shape
     rows = np.arange(n)
     sums = np.zeros(table.right.shape)
@@ -125,7 +125,7 @@ def _wins(table: Table, cluster: Ints, weights: Floats) -> Bools:
 
 
 def _dealt(weights: Floats, answered: Bools, rng: np.random.Generator) -> Floats:
-    """The same weights, dealt out anew among the trajectories of each problem that have an answer."""
+    """The same weights, shuffled within each problem among the trajectories that have an answer."""
     order = np.argsort(np.where(answered, rng.random(weights.shape), 2.0), axis=1)
     places = np.argsort(~answered, axis=1, kind="stable")
     dealt = np.zeros_like(weights)
@@ -135,7 +135,7 @@ def _dealt(weights: Floats, answered: Bools, rng: np.random.Generator) -> Floats
 
 @cache
 def _drawn(cluster: tuple[int, ...]) -> int:
-    """How many trajectories the stopping rules draw, if they are drawn one at a time."""
+    """How many trajectories are drawn under the stopping rules, one at a time."""
     votes = dict[int, int]()
     for at, answer in enumerate(cluster, 1):
         if answer >= 0:

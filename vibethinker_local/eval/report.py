@@ -1,4 +1,4 @@
-"""The report on a bank: policies beside each other, what they gain and cost, and whether CLR is worth it.
+"""The report on a bank: policies side by side, what they gain and cost, and whether CLR is worth it.
 
 Pure: the same table gives the same report. Every interval is a 95% bootstrap interval over problems.
 """
@@ -21,7 +21,7 @@ WEIGHTED = ("clr", "linear", "mechanical", "model", "permuted")
 
 @dataclass(frozen=True)
 class Row:
-    """A policy with k trajectories. Rescues and harms are problems, against the majority of the same k."""
+    """A policy with k trajectories. Rescues and harms are numbers of problems, against the majority of the same k."""
 
     name: str
     k: int
@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Contrast:
-    """The difference of two accuracies, of the same problems."""
+    """The difference of two accuracies on the same problems."""
 
     name: str
     difference: float
@@ -52,7 +52,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the rules say, fixed before anything was measured."""
+    """The outcome of the rules that were fixed before anything was measured."""
 
     holds: bool
     reasons: tuple[str, ...]
@@ -67,13 +67,13 @@ class Report:
     headroom: Headroom
     votes: VoteShare
     unanswered: float  # share of trajectories
-    forced: float  # share of trajectories whose end was forced, or that went round in circles
+    forced: float  # share of trajectories with a forced ending, loops included
     verifier: Verifier | None = None  # None: the bank has no claims
     verdict: Verdict | None = None
 
 
 def make(table: Table, calibration: vote.Calibration | None = None) -> Report:
-    """The report; with a calibration for this K, `fitted` is among the policies."""
+    """Make the report. With a calibration for this K, `fitted` is among the policies."""
     samples = table.samples
     names = (*PLAIN, *(WEIGHTED if table.claims else ()), "oracle")
     outcomes = [replay(table, name, k) for name in names for k in steps(samples)]
@@ -101,7 +101,7 @@ def make(table: Table, calibration: vote.Calibration | None = None) -> Report:
 
 
 def compare(tables: tuple[Table, Table]) -> list[Contrast]:
-    """The second model's policies against the first's, on the problems that both have. Tables of equal K."""
+    """The second model's policies against the first's, on the problems that both have. K must be equal."""
     samples = tables[0].samples
     names = [("single", 1), ("majority", samples), ("adaptive", samples)]
     names += [("clr", samples)] if all(table.claims for table in tables) else []
@@ -122,7 +122,7 @@ def contrast(name: str, one: Outcome, other: Outcome, note: str = "") -> Contras
 
 
 def judge(contrasts: Sequence[Contrast], clr: Outcome) -> Verdict:
-    """CLR is falsified for a model if any of these holds: majority is then the better default."""
+    """CLR is falsified for a model, and majority is its better default, if any of these holds."""
     found = {contrast.name: contrast for contrast in contrasts}
     reasons = []
     tokens, control = found["clr - majority at equal tokens"], found["clr - permuted"]

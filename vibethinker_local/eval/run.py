@@ -19,12 +19,12 @@ from vibethinker_local.runtime.model import Model
 from vibethinker_local.solving.claims import Checks, Claims
 from vibethinker_local.solving.sampling import Budget, Ended, Sampling
 
-THINK_TOKENS = 4096  # of reasoning about one trajectory's claims
+THINK_TOKENS = 4096  # for reasoning about the claims of one trajectory
 
 
 @dataclass(frozen=True)
 class Job:
-    """One trajectory that is wanted."""
+    """One trajectory to be sampled."""
 
     problem: Problem
     index: int
@@ -39,7 +39,7 @@ class Stepped:
 
 
 def jobs(problems: Sequence[Problem], samples: int, bank: Bank | None, seed: int) -> list[Job]:
-    """What a bank lacks of so many trajectories of each problem, in a run with a seed."""
+    """The trajectories that a bank lacks, if it is to have `samples` of each problem."""
     known = bank.entries if bank else {}
     missing = ((problem, index) for problem in problems for index in range(samples))
     missing = (each for each in missing if (each[0].id, each[1]) not in known)
@@ -47,14 +47,14 @@ def jobs(problems: Sequence[Problem], samples: int, bank: Bank | None, seed: int
 
 
 def seed_of(seed: int, problem: str, index: int) -> int:
-    """A trajectory's seed: one that JSON readers take for the same number everywhere."""
+    """A trajectory's seed, below 2**53 so that every JSON reader keeps it exactly."""
     return int.from_bytes(hashlib.sha256(f"{seed}\0{problem}\0{index}".encode()).digest()[:8], "big") >> 11
 
 
 def fill(
     model: Model, jobs: Sequence[Job], options: Options, claims: int, *, thinking: bool = False
 ) -> Generator[Entry | Stepped, None, None]:
-    """Make what is wanted, as many at a time as the model has places, each as it ends.
+    """Sample the jobs, as many at a time as the model has places; yields each entry as soon as it is complete.
 
     `claims` is M; with 0 none are asked for. Raises UsageError if a problem does not fit into the context.
     """
@@ -67,12 +67,12 @@ def fill(
 
 @dataclass(eq=False)
 class _Open:
-    """A problem some of whose trajectories are on their way."""
+    """A problem some of whose trajectories are running."""
 
     problem: Problem
     sampling: Sampling
     claims: Claims
-    missing: int  # jobs that have not become entries
+    missing: int  # jobs that are not entries yet
     checking: dict[int, Ended] = field(default_factory=dict)  # trajectories whose claims are being checked, by index
 
 
@@ -84,7 +84,7 @@ class _Filling:
         self._tokens = 0
         self._wanted = Counter(job.problem.id for job in jobs)
         for problem in {job.problem.id: job.problem for job in jobs}.values():
-            self._budget(problem, self._claims(problem))  # rather now than in the middle of the night
+            self._budget(problem, self._claims(problem))  # fails now if a problem is too long, not hours later
 
     def entries(self) -> Iterator[Entry | Stepped]:
         while self._ahead or self._open:
@@ -125,7 +125,7 @@ class _Filling:
         for each in list(self._open.values()):
             before = len(each.sampling.finished)
             for _ in each.sampling.take(outputs):
-                pass  # what is written matters to nobody before its end
+                pass  # nobody needs the text before it is complete
             for event in each.claims.take(outputs):
                 if self._thinking and isinstance(event, Claimed):
                     each.claims.reason(event.index, THINK_TOKENS)
@@ -139,7 +139,7 @@ class _Filling:
                 yield self._entry(each, each.checking.pop(index))
 
     def _entry(self, of: _Open, ended: Ended) -> Entry:
-        """What is banked of a trajectory; gives its KV back."""
+        """The bank's entry of a trajectory. Frees its KV cells."""
         if ended.sequence is not None:
             self._model.engine.abort(ended.sequence)
         of.missing -= 1

@@ -19,7 +19,7 @@ WIDTH = 200  # of a table, at most
 
 
 def as_data(report: Report, header: Header, notes: Sequence[str] = ()) -> dict[str, Any]:
-    """The object of `vibe eval report --json`; what cannot be told is null."""
+    """The object of `vibe eval report --json`; NaN becomes null."""
     told = asdict(report) | {"model": asdict(header), "notes": list(notes)}
     if told["verifier"]:
         auroc = told["verifier"].pop("auroc")
@@ -42,7 +42,7 @@ def contrasts_as_data(contrasts: Sequence[Contrast], headers: Sequence[Header], 
 
 
 def tables(report: Report, header: Header, notes: Sequence[str]) -> str:
-    """The report for people."""
+    """The report as text."""
     what = f"{report.problems:,} problems · {report.samples} trajectories each · seed {header.seed}"
     return _text(
         f"{model(header)} · {what}", "", _policies(report), "", _grid_of(report.contrasts), "", *_lines(report), *notes
@@ -50,7 +50,7 @@ def tables(report: Report, header: Header, notes: Sequence[str]) -> str:
 
 
 def contrasts(found: Sequence[Contrast], headers: Sequence[Header], problems: int) -> str:
-    """The comparison of two models for people."""
+    """The comparison of two models as text."""
     first, second = map(model, headers)
     return _text(f"{second}", f"against {first}", f"on {problems:,} problems that both banks have", "", _grid_of(found))
 
@@ -60,7 +60,7 @@ def model(header: Header) -> str:
 
 
 def _text(*parts: str | Grid) -> str:
-    """As it would be printed: nothing is wrapped."""
+    """The parts as they would be printed, without wrapping."""
     console = Console(file=io.StringIO(), width=WIDTH, markup=False, highlight=False, emoji=False, soft_wrap=True)
     for part in parts:
         console.print(part)
@@ -81,7 +81,7 @@ def _policies(report: Report) -> Grid:
     grid = _grid("policy", "k", "tokens", "read", "accuracy", "95% interval", "rescues", "harms")
     for row in report.policies:
         if row.k == 1 and row.name != "single" and report.samples > 1:
-            continue  # with one trajectory all are the same
+            continue  # with one trajectory, all policies are the same
         grid.add_row(
             row.name,
             str(row.k),
@@ -141,7 +141,7 @@ def _grid(*names: str) -> Grid:
 
 
 def _count(problems: float) -> str:
-    """Problems, of which a mean over several groups may be a fraction."""
+    """A number of problems, which may be a fraction because it is a mean over groups."""
     return f"{problems:.1f}".removesuffix(".0")
 
 
@@ -160,7 +160,7 @@ def _plain(found: Estimate) -> str:
 
 
 def _rounded(told: object) -> object:
-    """Numbers short enough to be the same on every machine; NaN becomes null."""
+    """Rounds numbers so that they are the same on every machine; NaN becomes null."""
     if isinstance(told, float):
         return None if math.isnan(told) else round(told, DIGITS)
     if isinstance(told, dict):

@@ -1,4 +1,4 @@
-"""Intervals and tests. Problems are what was drawn at random, so problems are what is resampled; seeds are fixed."""
+"""Intervals and tests. Problems are the random sample, so problems are resampled; seeds are fixed."""
 
 import math
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ import numpy as np
 from vibethinker_local.eval.table import Bools, Floats
 
 RESAMPLES = 4000
-FEW = 1000  # resamples, of what takes long
-IN_MEMORY = 4_000_000  # numbers, of resamples
+FEW = 1000  # resamples, for figures that take long to compute
+IN_MEMORY = 4_000_000  # numbers held at once while resampling
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95% interval; NaN where there is nothing to take it from."""
+    """A figure with its 95% interval; NaN if there is no data for it."""
 
     value: float
     low: float
@@ -24,7 +24,7 @@ class Estimate:
 
 @cache
 def resamples(n: int, count: int = RESAMPLES) -> Floats:
-    """(count, n): how often each of n problems is drawn; the same every time."""
+    """(count, n): how often each of n problems is drawn. Deterministic."""
     rng = np.random.default_rng(0)
     counts = np.empty((count, n), np.float64)
     for row in counts:
@@ -48,7 +48,7 @@ def means(values: Floats) -> list[Estimate]:
 
 
 def ratio(over: Floats, under: Floats) -> Estimate:
-    """The sum of `over` by the sum of `under`, both (n,) by problems."""
+    """The sum of `over` divided by the sum of `under`, both (n,) by problem."""
     counts = resamples(len(over))
     with np.errstate(divide="ignore", invalid="ignore"):
         resampled = (counts @ over) / (counts @ under)
@@ -57,7 +57,7 @@ def ratio(over: Floats, under: Floats) -> Estimate:
 
 
 def mcnemar(left: Bools, right: Bools) -> float:
-    """The exact two-sided p of McNemar's test: that as many pairs differ one way as the other."""
+    """The exact two-sided p of McNemar's test. The null hypothesis: pairs differ equally often in both directions."""
     one, other = int(np.sum(left & ~right)), int(np.sum(~left & right))
     differing = one + other
     tail = sum(math.comb(differing, i) for i in range(min(one, other) + 1))
@@ -65,7 +65,7 @@ def mcnemar(left: Bools, right: Bools) -> float:
 
 
 def auroc(scores: Floats, positive: Bools) -> Estimate:
-    """The chance that a positive scores more than a negative, ties counted half; all (n, K), NaN scores left out.
+    """The chance that a positive scores higher than a negative, ties counted half. All (n, K); NaN scores are ignored.
 
     Problems are resampled with all that belongs to them.
     """
@@ -75,7 +75,7 @@ def auroc(scores: Floats, positive: Bools) -> Estimate:
     sorted_scores, rows, positives = scores[known][order], rows[order], positive[known][order]
     if not len(order):
         return Estimate(math.nan, math.nan, math.nan)
-    begins = np.flatnonzero(np.diff(sorted_scores, prepend=-np.inf) > 0)  # of scores that are equal
+    begins = np.flatnonzero(np.diff(sorted_scores, prepend=-np.inf) > 0)  # of each run of equal scores
 
     def areas(counts: Floats) -> Floats:
         weights = counts[:, rows]

@@ -1,4 +1,4 @@
-"""A bank as arrays: one row a problem, one column a trajectory, in the order of their indices."""
+"""A bank as arrays: one row per problem, one column per trajectory, in the order of their indices."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from vibethinker_local.reliability.claims import CheckedClaim
 from vibethinker_local.reliability.clusters import Clusters
 
 THRESHOLD = 0.5  # p(VALID) from which a claim stands
-SECONDS = 10.0  # for one symbolic comparison: the same bank has to give the same report on a busy machine too
+SECONDS = 10.0  # for one symbolic comparison: long enough for a bank to give the same report on a busy machine
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ class Table:
 
     ids: tuple[str, ...]
     digests: tuple[str, ...]  # of the problems
-    cluster: Ints  # (n, K): number of the answer, by first appearance; -1: none, or one that cannot be compared
+    cluster: Ints  # (n, K): number of the answer, by first appearance; -1: no answer, or not comparable
     right: Bools  # (n, C): whether that answer is right
     tokens: Ints  # (n, K): of the solution
     claims: int  # M
@@ -63,7 +63,7 @@ class Table:
         return np.asarray(1 - self.refuted[by] / max(1, self.claims))
 
     def rows(self, chosen: Ints) -> "Table":
-        """Those problems alone."""
+        """A table of only these problems."""
         names = ("cluster", "right", "tokens", "p", "covered", "claim_tokens", "verdict_tokens", "read_tokens")
         arrays = {name: getattr(self, name)[chosen] for name in names}
         refuted = {by: counts[chosen] for by, counts in self.refuted.items()}
@@ -72,7 +72,7 @@ class Table:
 
 
 def build(bank: Bank, samples: int | None = None, *, thinking: bool = False) -> Table:
-    """The table of the problems that have K trajectories; K is the most that any has, unless it is given.
+    """The table of the problems that have K trajectories. K is `samples`, or else the most that any problem has.
 
     `thinking` takes the verdicts that were reasoned. Raises UsageError if nothing is left.
     """
@@ -118,7 +118,7 @@ def build(bank: Bank, samples: int | None = None, *, thinking: bool = False) -> 
 
 
 def together(left: Table, right: Table) -> tuple[Table, Table]:
-    """The problems that two tables have in common, in the same order. Raises UsageError if there is none."""
+    """The problems that two tables have in common, in the same order. Raises UsageError if they share none."""
     places = {digest: at for at, digest in enumerate(right.digests)}
     common = [(at, places[digest]) for at, digest in enumerate(left.digests) if digest in places]
     if not common:
@@ -128,7 +128,7 @@ def together(left: Table, right: Table) -> tuple[Table, Table]:
 
 
 class _Rulings:
-    """What became of a trajectory's claims, in numbers."""
+    """The outcome of a trajectory's claims, in numbers."""
 
     def __init__(self, entry: Entry, wanted: int, thinking: bool) -> None:
         def valid(claim: CheckedClaim) -> bool | None:
