@@ -37,7 +37,7 @@ class Problem:
 
     @property
     def digest(self) -> str:
-        """Tells problems apart, whatever they are called."""
+        """Identifies a problem by its text, whatever its id."""
         return hashlib.sha256(" ".join(self.problem.split()).encode()).hexdigest()[:16]
 
     def right(self, answer: str, prover: equivalence.Prover) -> bool:
@@ -51,7 +51,7 @@ class Problem:
 
 
 def notices(found: Sequence[Problem]) -> list[str]:
-    """What a reader of the figures should know of the problems."""
+    """What a reader of the figures should know about the problems."""
     said: list[str] = []
     letters = {problem.answer for problem in found if problem.kind == "choice"}
     count = sum(problem.kind == "choice" for problem in found)
