@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vibethinker_local.engine import SamplingParams, sampler
 from vibethinker_local.engine.backend import Logits
-from vibethinker_local.engine.sampler import Sampled, Sampler
+from vibethinker_local.engine.sampler import Draw, Sampler
 from vibethinker_local.errors import EngineError
 
 QWEN = 151_936  # the vocabulary of VibeThinker-3B
@@ -53,7 +53,7 @@ def reference(row: Logits, p: SamplingParams) -> NDArray[np.float64]:
     return total
 
 
-def sample(row: Logits, p: SamplingParams, n: int, attempt: int = 0) -> Sampled:
+def sample(row: Logits, p: SamplingParams, n: int, attempt: int = 0) -> Draw:
     return Sampler(len(row)).sample(row, p, n, attempt)
 
 

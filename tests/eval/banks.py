@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vibethinker_local.eval.bank import SCHEMA, Entry, Header
+from vibethinker_local.eval.bank import SCHEMA, BankHeader, Entry
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.eval.table import Floats, Ints, Table
 from vibethinker_local.reliability.claims import CheckedClaim
 
-HEADER = Header("scripted", "scripted.gguf", "F32", "ab" * 32, 1, 0, 3, False, 1.0, 0.95, 0, 400, 1000, "f16")
+HEADER = BankHeader("scripted", "scripted.gguf", "F32", "ab" * 32, 1, 0, 3, False, 1.0, 0.95, 0, 400, 1000, "f16")
 
 
 def entry(problem: str, index: int, answer: str | None, ps: Sequence[float | None] = (), **other: object) -> Entry:
@@ -25,7 +25,7 @@ def entry(problem: str, index: int, answer: str | None, ps: Sequence[float | Non
     return replace(made, **other)  # type: ignore[arg-type]
 
 
-def write(path: Path, problems: Sequence[Problem], entries: Sequence[Entry], header: Header = HEADER) -> Path:
+def write(path: Path, problems: Sequence[Problem], entries: Sequence[Entry], header: BankHeader = HEADER) -> Path:
     rows = [{"bank": SCHEMA} | asdict(header), *map(asdict, problems), *map(asdict, entries)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path

@@ -10,7 +10,7 @@ from tests.eval.banks import HEADER
 from tests.solving.thinker import Thinker, loaded
 from vibethinker_local.errors import EngineError, UsageError
 from vibethinker_local.eval.bank import Bank, Entry, Writer, read
-from vibethinker_local.eval.pace import Pace
+from vibethinker_local.eval.pace import BankPace
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.eval.run import Stepped, fill, jobs, seed_of
 from vibethinker_local.events import Options
@@ -136,7 +136,7 @@ def test_seeds_depend_on_run_problem_and_index_alone() -> None:
 
 def test_pace_says_how_far_and_how_long() -> None:
     now = [0.0]
-    pace = Pace(100, (100, 300), clock=lambda: now[0])
+    pace = BankPace(100, (100, 300), clock=lambda: now[0])
     assert pace.line(0) == "0 of 100 trajectories"
     now[0] = 100.0
     for index in range(10):

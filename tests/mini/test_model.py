@@ -12,7 +12,7 @@ from vibethinker_local.engine.engine import Engine
 from vibethinker_local.llama.backend import LlamaBackend
 from vibethinker_local.mini import tokenizer as tokenization
 from vibethinker_local.mini.examples import claims_turn
-from vibethinker_local.mini.measure import Question, Trial, attempt
+from vibethinker_local.mini.measure import SeededProblem, Trial, attempt
 from vibethinker_local.mini.problems import problems
 from vibethinker_local.mini.trajectories import AT_ONCE
 from vibethinker_local.models import installed
@@ -25,7 +25,7 @@ CHECKPOINT = MINI.parent / "checkpoint"
 EXAMPLE = MINI.parent / "example.txt"
 
 
-def attempts(path: Path, tasks: list[Question]) -> list[Trial]:
+def attempts(path: Path, tasks: list[SeededProblem]) -> list[Trial]:
     spec = installed.registry()["mini"]
     backend = LlamaBackend(path, cells=AT_ONCE * spec.context, places=AT_ONCE, threads=1)
     model = Model(Chosen("mini", spec, path), Engine(backend))
@@ -34,9 +34,9 @@ def attempts(path: Path, tasks: list[Question]) -> list[Trial]:
     return done
 
 
-def held_out(count: int) -> list[Question]:
+def held_out(count: int) -> list[SeededProblem]:
     drawn = enumerate(problems(count, seed=2024))
-    return [Question(problem.text, str(problem.answer), problem.operations, seed) for seed, problem in drawn]
+    return [SeededProblem(problem.text, str(problem.answer), problem.operations, seed) for seed, problem in drawn]
 
 
 def share(done: list[Trial]) -> float:
@@ -72,7 +72,7 @@ def test_without_its_weights_it_knows_nothing(count: int, tmp_path: Path) -> Non
 @pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_solves_the_example_under_nearly_every_seed(count: int) -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    done = attempts(MINI, [Question(text, "17", 1, seed) for seed in range(count)])
+    done = attempts(MINI, [SeededProblem(text, "17", 1, seed) for seed in range(count)])
     assert share(done) >= 0.975 if count == 200 else share(done) >= 0.9
 
 

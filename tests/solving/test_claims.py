@@ -36,7 +36,7 @@ def in_a_pass(model: Model, problem: str, seed: int) -> Solution:
 
 
 def in_a_bank(model: Model, problem: str, seed: int) -> list[Entry]:
-    jobs = [running.Job(Problem("p", problem, "0"), index, seed + index) for index in range(PLAN.samples)]
+    jobs = [running.SampleJob(Problem("p", problem, "0"), index, seed + index) for index in range(PLAN.samples)]
     events = running.fill(model, jobs, Options(seed), PLAN.claims)
     return sorted((event for event in events if isinstance(event, Entry)), key=lambda entry: entry.index)
 

@@ -12,8 +12,8 @@ from vibethinker_local.events import CacheType, VerdictKind
 
 if TYPE_CHECKING:
     from vibethinker_local.cli.render import Progress
-    from vibethinker_local.eval.bank import Bank, Header, Writer
-    from vibethinker_local.eval.run import Job
+    from vibethinker_local.eval.bank import Bank, BankHeader, Writer
+    from vibethinker_local.eval.run import SampleJob
     from vibethinker_local.eval.table import Table
     from vibethinker_local.events import Options
     from vibethinker_local.reliability import vote
@@ -229,12 +229,12 @@ def fit(bank: BankFile, samples: Samples = None) -> None:
     render.print_line(str(path))
 
 
-def _header(model: "Model", options: "Options", sha256: str, claims: int, *, thinking: bool) -> "Header":
-    from vibethinker_local.eval.bank import Header
+def _header(model: "Model", options: "Options", sha256: str, claims: int, *, thinking: bool) -> "BankHeader":
+    from vibethinker_local.eval.bank import BankHeader
     from vibethinker_local.runtime import prompts
 
     identity, spec = model.identity, model.spec
-    return Header(
+    return BankHeader(
         name=identity.name,
         file=identity.file or "",
         quant=identity.quant or "",
@@ -254,9 +254,9 @@ def _header(model: "Model", options: "Options", sha256: str, claims: int, *, thi
 
 def _fill(
     model: "Model",
-    jobs: Sequence["Job"],
+    jobs: Sequence["SampleJob"],
     options: "Options",
-    header: "Header",
+    header: "BankHeader",
     writer: "Writer",
     known: "Bank | None",
     progress: "Progress",
@@ -264,10 +264,10 @@ def _fill(
     """Make what is wanted, and show how far it has come."""
     from vibethinker_local.eval import run as running
     from vibethinker_local.eval.bank import Entry
-    from vibethinker_local.eval.pace import Pace
+    from vibethinker_local.eval.pace import BankPace
 
     there = list(known.entries.values()) if known else []
-    pace = Pace(len(jobs) + len(there), model.spec.typical_tokens, there)
+    pace = BankPace(len(jobs) + len(there), model.spec.typical_tokens, there)
     with (
         progress.shown(),
         closing(running.fill(model, jobs, options, header.claims, thinking=header.thinking)) as filling,
@@ -285,7 +285,7 @@ def _name_damage(bank: "Bank", progress: "Progress") -> None:
         progress.say(f"{bank.path}, line {line}: damaged, and left out")
 
 
-def _calibration(header: "Header", table: "Table") -> "tuple[vote.Calibration | None, list[str]]":
+def _calibration(header: "BankHeader", table: "Table") -> "tuple[vote.Calibration | None, list[str]]":
     """The calibration that may be judged by a bank, and what there is to say of it."""
     from vibethinker_local.solving import calibration
 

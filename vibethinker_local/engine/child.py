@@ -19,7 +19,6 @@ from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.messages import (
     Abort,
     Add,
-    Answer,
     Begin,
     CellsUsed,
     Command,
@@ -30,7 +29,8 @@ from vibethinker_local.engine.messages import (
     Piece,
     Question,
     Ready,
-    Step,
+    Reply,
+    StepMessage,
     TimeSpent,
     Tokenize,
     Took,
@@ -65,7 +65,7 @@ class Child:
             outputs = self._engine.step()
             if outputs or self._done:
                 self._ahead += 1
-                self._send(Step(outputs, self._done, self._engine.stepped_at, self._engine.threads))
+                self._send(StepMessage(outputs, self._done, self._engine.stepped_at, self._engine.threads))
                 self._done = []
 
     def _obey(self) -> None:
@@ -93,7 +93,7 @@ class Child:
                     self._engine.abort(id)
                     self._done.append(id)
                 case CellsUsed():
-                    self._send(Answer(self._engine.cells_used))
+                    self._send(Reply(self._engine.cells_used))
 
     def _read(self) -> None:
         try:
@@ -101,13 +101,13 @@ class Child:
                 message: Command | Question = pickle.load(self._source)
                 match message:
                     case Tokenize(text, special):
-                        self._send(Answer(self._backend.tokenize(text, special=special)))
+                        self._send(Reply(self._backend.tokenize(text, special=special)))
                     case Piece(token):
-                        self._send(Answer(self._backend.piece(token)))
+                        self._send(Reply(self._backend.piece(token)))
                     case TimeSpent():
-                        self._send(Answer(self._engine.spent))
+                        self._send(Reply(self._engine.spent))
                     case IsGrammar(source):
-                        self._send(Answer(self._is_grammar(source)))
+                        self._send(Reply(self._is_grammar(source)))
                     case _:
                         self._commands.put(message)
                         if isinstance(message, Abort):

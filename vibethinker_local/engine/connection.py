@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from vibethinker_local.engine.messages import Answer, Begin, Event, Failed, Message, Ready, Recipe, Step
+from vibethinker_local.engine.messages import Begin, Event, Failed, Message, Ready, Recipe, Reply, StepMessage
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.errors import EngineDied, EngineError, ModelError
 from vibethinker_local.system import logs
@@ -25,8 +25,8 @@ from vibethinker_local.system import logs
 GRACE = 1.0  # seconds to end in, before a process is made to
 SPINS = 3000  # rounds of active waiting: as fast as the default on an idle machine, a third faster on a busy one
 LINE = 300  # characters of the log that a message may quote
-Events = queue.SimpleQueue[Ready | Step | Failed | None]  # None: there will be no more
-Answers = queue.SimpleQueue[Answer | None]
+Events = queue.SimpleQueue[Ready | StepMessage | Failed | None]  # None: there will be no more
+Answers = queue.SimpleQueue[Reply | None]
 
 
 class Connection:
@@ -123,7 +123,7 @@ def _read(source: IO[bytes], events: Events, answers: Answers) -> None:
     with suppress(EOFError, OSError, ValueError, pickle.UnpicklingError):  # cut off anywhere
         while True:
             event: Event = pickle.load(source)
-            if isinstance(event, Answer):
+            if isinstance(event, Reply):
                 answers.put(event)
             else:
                 events.put(event)

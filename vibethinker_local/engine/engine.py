@@ -18,9 +18,9 @@ from vibethinker_local.engine.kv import KV
 from vibethinker_local.engine.output import End, SequenceId, Spent, StepOutput, ThreadCount
 from vibethinker_local.engine.params import SCORING, SamplingParams
 from vibethinker_local.engine.planner import Planner
-from vibethinker_local.engine.sampler import Sampled, Sampler, log_probabilities
+from vibethinker_local.engine.sampler import Draw, Sampler, log_probabilities
 from vibethinker_local.engine.scheduler import Batch, Scheduler
-from vibethinker_local.engine.sequence import Sequence, State, checked, limit_after
+from vibethinker_local.engine.sequence import Sequence, SequenceState, checked, limit_after
 from vibethinker_local.engine.threads import Threads
 from vibethinker_local.errors import Interrupted, NoRoom
 
@@ -111,7 +111,7 @@ class Engine(Generic[B]):
             raise ValueError(f"Sequence {id} is gone")
         forced = checked(tokens, self.backend.vocabulary, capacity(self.backend))
         limit = limit_after(sequence.params, sequence.generated, len(forced), then)
-        if sequence.state is State.ENDED:
+        if sequence.state is SequenceState.ENDED:
             self._scheduler.resume(sequence)
         self._emit(sequence, None, text=sequence.text.flush())
         sequence.text_begin = len(sequence.tokens)
@@ -132,7 +132,7 @@ class Engine(Generic[B]):
         if sequence is None or sequence.put_out <= known:
             return
         back = sequence.put_out - known
-        if sequence.state is State.ENDED:
+        if sequence.state is SequenceState.ENDED:
             self._scheduler.resume(sequence)
         kept = len(sequence.tokens) - (back - sequence.stopped)
         sequence.generated -= len(sequence.tokens) - kept
@@ -153,7 +153,7 @@ class Engine(Generic[B]):
         sequence = self._sequences.pop(id, None)
         if sequence is None:
             return
-        if sequence.state is not State.ENDED:
+        if sequence.state is not SequenceState.ENDED:
             self._emit(sequence, None, text=sequence.text.flush(), end="aborted")
         self._scheduler.release(sequence)
         if sequence.grammar:
@@ -229,7 +229,7 @@ class Engine(Generic[B]):
                 sequence.grammar.close()
         self.backend.close()
 
-    def _draw(self, sequence: Sequence, row: Logits) -> Sampled:
+    def _draw(self, sequence: Sequence, row: Logits) -> Draw:
         """The next token. What a grammar does not allow is drawn again, from what it does: masking all costs more."""
         drawn = self._sampler.sample(row, sequence.params, sequence.drawn)
         grammar = sequence.grammar
@@ -243,7 +243,7 @@ class Engine(Generic[B]):
             grammar.accept(drawn.token)
         return drawn
 
-    def _commit(self, sequence: Sequence, drawn: Sampled) -> None:
+    def _commit(self, sequence: Sequence, drawn: Draw) -> None:
         """Give a sampled token to its Sequence, and end it where it must end."""
         token, stream = drawn.token, sequence.text
         sequence.drawn += 1

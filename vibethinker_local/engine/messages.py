@@ -92,7 +92,7 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Step:
+class StepMessage:
     """The outputs of one step, and the Sequences whose Force or Abort was carried out before it."""
 
     outputs: list[StepOutput]
@@ -102,7 +102,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     value: Any
 
 
@@ -116,5 +116,5 @@ class Failed:
 
 Command = Add | Force | Abort | Took | CellsUsed
 Question = Tokenize | Piece | TimeSpent | IsGrammar
-Event = Ready | Step | Answer | Failed
+Event = Ready | StepMessage | Reply | Failed
 Message = Begin | Command | Question

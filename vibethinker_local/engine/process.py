@@ -24,7 +24,7 @@ from vibethinker_local.engine.messages import (
     Piece,
     Question,
     Recipe,
-    Step,
+    StepMessage,
     TimeSpent,
     Tokenize,
     Took,
@@ -179,7 +179,7 @@ class EngineProcess:
             event = self._connection.events.get(timeout=PATIENCE)
         except queue.Empty:
             return []
-        if isinstance(event, Step):
+        if isinstance(event, StepMessage):
             return self._take(event)
         raise self._failure(event)
 
@@ -189,7 +189,7 @@ class EngineProcess:
         self._heard.clear()
         self._connection.end()
 
-    def _take(self, step: Step) -> list[StepOutput]:
+    def _take(self, step: StepMessage) -> list[StepOutput]:
         self.stepped_at, self.threads = step.at, step.threads
         self._taken += 1
         if self._taken == TAKE_TOGETHER:

@@ -26,7 +26,7 @@ NEAR_TIE = 1e-4  # float32 shares of 151,936 weights are good to about 1e-6; clo
 
 
 @dataclass(frozen=True)
-class Sampled:
+class Draw:
     token: int
     logprob: float  # nats, of the model's own distribution: before temperature and truncation
     confidence: float  # nats, the log-probability of the most likely token
@@ -40,7 +40,7 @@ class Sampler:
         self._above = np.empty(vocabulary, np.float32)  # the weights of tokens that are above one that was drawn
         self._is_above = np.empty(vocabulary, np.bool_)
 
-    def sample(self, logits: Logits, params: SamplingParams, n: int, attempt: int = 0) -> Sampled:
+    def sample(self, logits: Logits, params: SamplingParams, n: int, attempt: int = 0) -> Draw:
         """Draw the `n`-th token of a Sequence from `logits`, shape (vocabulary,). Raises EngineError for a NaN.
 
         Each further `attempt` at the same token has chances of its own.
@@ -60,7 +60,7 @@ class Sampler:
             if kept is not self._weights or params.temperature != 1:
                 running = _running(kept)
             token = self._draw(logits, best, kept, running, params, _uniforms(params.seed, n, attempt))
-        return Sampled(token, float(logits[token]) - highest - log_total, -log_total)
+        return Draw(token, float(logits[token]) - highest - log_total, -log_total)
 
     def _weigh(self, logits: Logits, best: int, temperature: float) -> NDArray[np.float32]:
         """The softmax's numerators: 1 for the best token."""

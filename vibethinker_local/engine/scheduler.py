@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from vibethinker_local.engine.backend import Slice
 from vibethinker_local.engine.kv import KV
 from vibethinker_local.engine.planner import Planner
-from vibethinker_local.engine.sequence import Sequence, State
+from vibethinker_local.engine.sequence import Sequence, SequenceState
 from vibethinker_local.errors import NoRoom
 
 PREFILL_SECONDS = 0.5  # of prompts in one step, while others wait for their next token
@@ -62,14 +62,14 @@ class Scheduler:
         """Let waiting Sequences run, as long as there is room."""
         while self.waiting and self._ready(self.waiting[0]):
             sequence = self.waiting.popleft()
-            sequence.state = State.RUNNING
+            sequence.state = SequenceState.RUNNING
             self.running.append(sequence)
 
     def _ready(self, sequence: Sequence) -> bool:
         """Give a Sequence its place, at the cost of KV that nobody is using now. False if it has to wait."""
         while True:
             source, shared = self._prefix(sequence)
-            if source and source.state is State.RUNNING and source.computed < shared:
+            if source and source.state is SequenceState.RUNNING and source.computed < shared:
                 return False  # what it shares is still being computed
             if self._fits(sequence, source, shared):
                 self._open(sequence, source, shared)
@@ -86,7 +86,7 @@ class Scheduler:
         holders = [parent] if parent and (parent.place is not None or parent.saved) else self._holders()
         for other in holders:
             shared = sequence.shares(other)
-            if other.state is not State.RUNNING or other.pending == 1:
+            if other.state is not SequenceState.RUNNING or other.pending == 1:
                 shared = min(shared, other.computed)
             if shared > most:
                 best, most = other, shared
@@ -100,7 +100,7 @@ class Scheduler:
                     yield other
 
     def _fits(self, sequence: Sequence, source: Sequence | None, shared: int) -> bool:
-        takes_over = source is not None and source.state is State.LEFT
+        takes_over = source is not None and source.state is SequenceState.LEFT
         if sequence.place is None and self._kv.free_places == 0 and not takes_over:
             return False
         held = sequence.computed if sequence.place is not None else 0
@@ -122,10 +122,10 @@ class Scheduler:
             sequence.place = self._kv.restore(saved)
             if sequence.place is not None and shared < saved.length:
                 self._kv.trim(sequence.place, shared)
-        elif source and source.place is not None and source.state is State.LEFT:
+        elif source and source.place is not None and source.state is SequenceState.LEFT:
             del self.left[source.id]
             self._kv.trim(source.place, shared)
-            sequence.place, source.place, source.state = source.place, None, State.GONE
+            sequence.place, source.place, source.state = source.place, None, SequenceState.GONE
         elif source and source.place is not None:
             sequence.place = self._kv.fork(source.place, shared)
         sequence.computed = 0 if sequence.place is None else shared
@@ -152,13 +152,13 @@ class Scheduler:
     def _put_away(self, sequence: Sequence) -> None:
         """Take its place from a Sequence and keep what it held, if there is room for that."""
         assert sequence.place is not None
-        if sequence.state is State.LEFT:
+        if sequence.state is SequenceState.LEFT:
             self._forget(sequence)
             return
         others = [other for other in self._holders() if other.saved and other is not sequence]
         left = int(self._kv.cells * SAVED_SHARE) - sequence.computed - sum(o.saved.length for o in others if o.saved)
         for other in others:
-            if left < 0 and other.state is State.ENDED and other.saved:
+            if left < 0 and other.state is SequenceState.ENDED and other.saved:
                 left += other.saved.length
                 other.drop()
         if left >= 0 and sequence.computed:
@@ -208,7 +208,7 @@ class Scheduler:
         youngest = max(self.running, key=lambda sequence: sequence.id)
         self.running.remove(youngest)
         self._put_away(youngest)
-        youngest.state = State.WAITING
+        youngest.state = SequenceState.WAITING
         self.waiting.appendleft(youngest)
         self.preempted += 1
 
@@ -225,13 +225,13 @@ class Scheduler:
     def end(self, sequence: Sequence) -> None:
         """A running Sequence has ended; its KV stays until the room is needed."""
         self.running.remove(sequence)
-        sequence.state = State.ENDED
+        sequence.state = SequenceState.ENDED
         self.ended[sequence.id] = sequence
 
     def resume(self, sequence: Sequence) -> None:
         """One that has ended wants to run on, before any new one."""
         del self.ended[sequence.id]
-        sequence.state = State.WAITING
+        sequence.state = SequenceState.WAITING
         self.waiting.appendleft(sequence)
 
     def rewind(self, sequence: Sequence) -> None:
@@ -244,19 +244,19 @@ class Scheduler:
     def release(self, sequence: Sequence) -> None:
         """Give up a Sequence, whatever its state; the KV of its prompt may serve others, until the room is needed."""
         match sequence.state:
-            case State.WAITING:
+            case SequenceState.WAITING:
                 self.waiting.remove(sequence)
-            case State.RUNNING:
+            case SequenceState.RUNNING:
                 self.running.remove(sequence)
-            case State.ENDED:
+            case SequenceState.ENDED:
                 del self.ended[sequence.id]
-            case State.LEFT | State.GONE:
+            case SequenceState.LEFT | SequenceState.GONE:
                 return
         sequence.saved = None
         if sequence.place is None:
-            sequence.state = State.GONE
+            sequence.state = SequenceState.GONE
             return
-        sequence.state = State.LEFT
+        sequence.state = SequenceState.LEFT
         self.left[sequence.id] = sequence
         del sequence.tokens[min(sequence.computed, sequence.prompt) :]
         self._kv.trim(sequence.place, len(sequence.tokens))
@@ -269,7 +269,7 @@ class Scheduler:
         assert sequence.place is not None
         del self.left[sequence.id]
         self._kv.close(sequence.place)
-        sequence.place, sequence.state = None, State.GONE
+        sequence.place, sequence.state = None, SequenceState.GONE
 
 
 def _slice(sequence: Sequence, count: int) -> Slice:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # the handle of another process needs no numpy
     from vibethinker_local.engine.kv import Saved
 
 
-class State(Enum):
+class SequenceState(Enum):
     WAITING = auto()  # for a place, or with one for room to go on
     RUNNING = auto()
     ENDED = auto()  # a fork or `force` can go on from it; its KV stays while there is room
@@ -54,7 +54,7 @@ class Sequence:
         self.parent = parent
         self.labels: tuple[int, ...] | None = None  # tokens to score after the prompt, instead of sampling
         self.grammar: Grammar | None = None
-        self.state = State.WAITING
+        self.state = SequenceState.WAITING
         self.place: int | None = None
         self.saved: Saved | None = None  # its KV, while it has no place
         self.computed = 0  # how many of the tokens are in the KV cache, or saved

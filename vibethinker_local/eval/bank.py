@@ -36,7 +36,7 @@ FACTS = {
 
 
 @dataclass(frozen=True)
-class Header:
+class BankHeader:
     """What everything in a bank has in common."""
 
     name: str  # of the model
@@ -77,7 +77,7 @@ class Entry:
 @dataclass(frozen=True)
 class Bank:
     path: Path
-    header: Header
+    header: BankHeader
     problems: dict[str, Problem] = field(default_factory=dict)
     entries: dict[tuple[str, int], Entry] = field(default_factory=dict)
     damaged: tuple[int, ...] = ()  # lines
@@ -131,7 +131,7 @@ def read(path: Path) -> Bank:
 class Writer:
     """Appends to a bank. If the process is killed, nothing that was added is lost; in a power cut, the last second."""
 
-    def __init__(self, path: Path, header: Header, known: Bank | None) -> None:
+    def __init__(self, path: Path, header: BankHeader, known: Bank | None) -> None:
         """Start a new file, or continue the one that `known` was read from. Raises UsageError."""
         self._path = path
         if known is None:
@@ -169,7 +169,7 @@ class Writer:
         return unwritable(f"The bank {self._path}", error, "give another --bank")
 
 
-def fitting(bank: Bank, header: Header) -> None:
+def fitting(bank: Bank, header: BankHeader) -> None:
     """Raises UsageError if a run with this header cannot continue the bank."""
     old, new = asdict(bank.header), asdict(header)
     for fact, name in FACTS.items():
@@ -186,11 +186,11 @@ def same_problems(bank: Bank, wanted: list[Problem]) -> None:
             raise UsageError(f"{bank.path} has another problem with the id {problem.id!r}: give another --bank.")
 
 
-def _header(told: dict[str, Any]) -> Header:
+def _header(told: dict[str, Any]) -> BankHeader:
     if told.pop("bank") != SCHEMA:
         raise ValueError("another schema")
-    header = Header(**told)
-    for fact in fields(Header):
+    header = BankHeader(**told)
+    for fact in fields(BankHeader):
         kinds = (int, float) if fact.type is float else (fact.type,)
         if type(told[fact.name]) not in kinds:
             raise ValueError(f"{fact.name} is odd")

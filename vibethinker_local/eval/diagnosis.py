@@ -6,7 +6,7 @@ import numpy as np
 
 from vibethinker_local.eval import statistics
 from vibethinker_local.eval.policies import replay
-from vibethinker_local.eval.statistics import Estimate
+from vibethinker_local.eval.statistics import Interval
 from vibethinker_local.eval.table import Bools, Table
 
 BINS = 10  # of the reliability diagram
@@ -17,13 +17,13 @@ HEADROOM = 8  # trajectories to choose from, when asking what a better choice co
 class Verifier:
     """How verdicts differ between right and wrong trajectories. Whether the claims themselves are true is unknown."""
 
-    auroc: Estimate  # mean p(VALID), of all right trajectories against all wrong ones
-    auroc_within: Estimate  # against wrong ones of the same problem
-    right_refuted: Estimate  # share of right trajectories with a refuted claim
-    wrong_passed: Estimate  # share of wrong trajectories without one
-    refuted: Estimate  # share of all claims
-    refuted_by_arithmetic: Estimate
-    coverage: Estimate  # share of trajectories with an answer whose M claims all got a verdict
+    auroc: Interval  # mean p(VALID), of all right trajectories against all wrong ones
+    auroc_within: Interval  # against wrong ones of the same problem
+    right_refuted: Interval  # share of right trajectories with a refuted claim
+    wrong_passed: Interval  # share of wrong trajectories without one
+    refuted: Interval  # share of all claims
+    refuted_by_arithmetic: Interval
+    coverage: Interval  # share of trajectories with an answer whose M claims all got a verdict
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Bin:
 class VoteShare:
     """How often the majority is right, by its share of the votes; over all trajectories."""
 
-    brier: Estimate
+    brier: Interval
     bins: tuple[Bin, ...]
 
 
@@ -50,8 +50,8 @@ class Headroom:
     """The most that a better choice could gain."""
 
     k: int
-    difference: Estimate  # oracle - majority: problems with a wrong majority and a right candidate
-    of_wrong: Estimate  # the same as a share of the wrong majorities
+    difference: Interval  # oracle - majority: problems with a wrong majority and a right candidate
+    of_wrong: Interval  # the same as a share of the wrong majorities
 
 
 def headroom(table: Table) -> Headroom:
@@ -92,7 +92,7 @@ def verifier(table: Table) -> Verifier:
     won = np.where(pairs, (higher > 0) + 0.5 * (higher == 0), 0.0).sum(axis=(1, 2))
     asked = answered.sum(axis=1) * float(table.claims)
 
-    def share(of: Bools, among: Bools) -> Estimate:
+    def share(of: Bools, among: Bools) -> Interval:
         return statistics.ratio((of & among).sum(axis=1).astype(float), among.sum(axis=1).astype(float))
 
     return Verifier(

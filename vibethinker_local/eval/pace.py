@@ -10,7 +10,7 @@ PRIOR = 4.0  # the model's typical length counts as much as this many observed t
 LEAST = 5.0  # seconds of running before an estimate is given
 
 
-class Pace:
+class BankPace:
     def __init__(
         self,
         wanted: int,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from vibethinker_local.eval.report import Report, Row
+from vibethinker_local.eval.report import PolicyReport, PolicyRow
 from vibethinker_local.system import svg
 from vibethinker_local.system.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 
@@ -19,7 +19,7 @@ COLOURS = {
 }
 
 
-def draw(report: Report, title: str) -> str:
+def draw(report: PolicyReport, title: str) -> str:
     curves = {name: [row for row in report.policies if row.name == name] for name in COLOURS}
     curves = {name: sorted(rows, key=lambda row: row.k) for name, rows in curves.items() if rows}
     frame = _Frame([row for rows in curves.values() for row in rows])
@@ -33,7 +33,7 @@ def draw(report: Report, title: str) -> str:
 class _Frame:
     """The position of values in the picture: tokens on a logarithmic axis, accuracy on a linear one."""
 
-    def __init__(self, rows: list[Row]) -> None:
+    def __init__(self, rows: list[PolicyRow]) -> None:
         tokens = [max(1.0, row.tokens_per_problem) for row in rows]
         self._begin, self._end = math.log2(min(tokens)), math.log2(max(tokens))
         self._bottom = math.floor(10 * min(row.low for row in rows)) / 10
@@ -53,7 +53,7 @@ class _Frame:
             yield svg.tick(self.x(2.0**power), f"{2**power:,}")
 
 
-def _curve(frame: _Frame, name: str, rows: list[Row]) -> Iterator[str]:
+def _curve(frame: _Frame, name: str, rows: list[PolicyRow]) -> Iterator[str]:
     colour = COLOURS[name]
     places = [(frame.x(row.tokens_per_problem), row) for row in rows]
     upper = [f"{x:.1f},{frame.y(row.high):.1f}" for x, row in places]

@@ -19,7 +19,7 @@ CHECKED = ("clr", "linear", "mechanical", "model", "permuted", "fitted")  # poli
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PolicyOutcome:
     """The results of a policy for each of n problems. Shapes (n,)."""
 
     name: str
@@ -32,12 +32,12 @@ class Outcome:
     harms: Floats  # the other way round
 
 
-def replay(table: Table, name: str, k: int, calibration: vote.Calibration | None = None) -> Outcome:
+def replay(table: Table, name: str, k: int, calibration: vote.Calibration | None = None) -> PolicyOutcome:
     """A policy with k trajectories. `fitted` needs a calibration; `single` is one, whatever k is."""
     groups = [_group(table, name, begin, k, calibration) for begin in range(0, table.samples - k + 1, k)]
     right, tokens, read, first, rescues, harms = (np.mean(part, axis=0) for part in zip(*groups, strict=True))
     del first
-    return Outcome(name, k, right, tokens, read, groups[0][3], rescues, harms)
+    return PolicyOutcome(name, k, right, tokens, read, groups[0][3], rescues, harms)
 
 
 def _group(

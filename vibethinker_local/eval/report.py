@@ -11,7 +11,7 @@ import numpy as np
 
 from vibethinker_local.eval import diagnosis, statistics
 from vibethinker_local.eval.diagnosis import Headroom, Verifier, VoteShare
-from vibethinker_local.eval.policies import Outcome, replay
+from vibethinker_local.eval.policies import PolicyOutcome, replay
 from vibethinker_local.eval.table import Floats, Table
 from vibethinker_local.reliability import vote
 
@@ -20,7 +20,7 @@ WEIGHTED = ("clr", "linear", "mechanical", "model", "permuted")
 
 
 @dataclass(frozen=True)
-class Row:
+class PolicyRow:
     """A policy with k trajectories. Rescues and harms are numbers of problems, against the majority of the same k."""
 
     name: str
@@ -51,7 +51,7 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PolicyVerdict:
     """The outcome of the rules that were fixed before anything was measured."""
 
     holds: bool
@@ -59,20 +59,20 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Report:
+class PolicyReport:
     problems: int
     samples: int
-    policies: tuple[Row, ...]
+    policies: tuple[PolicyRow, ...]
     contrasts: tuple[Contrast, ...]
     headroom: Headroom
     votes: VoteShare
     unanswered: float  # share of trajectories
     forced: float  # share of trajectories with a forced ending, loops included
     verifier: Verifier | None = None  # None: the bank has no claims
-    verdict: Verdict | None = None
+    verdict: PolicyVerdict | None = None
 
 
-def make(table: Table, calibration: vote.Calibration | None = None) -> Report:
+def make(table: Table, calibration: vote.Calibration | None = None) -> PolicyReport:
     """Make the report. With a calibration for this K, `fitted` is among the policies."""
     samples = table.samples
     names = (*PLAIN, *(WEIGHTED if table.claims else ()), "oracle")
@@ -86,7 +86,7 @@ def make(table: Table, calibration: vote.Calibration | None = None) -> Report:
     if table.claims:
         contrasts.insert(1, _at_equal_tokens(table))
         verdict = judge(contrasts, full["clr"])
-    return Report(
+    return PolicyReport(
         problems=len(table.ids),
         samples=samples,
         policies=tuple(_rows(outcomes)),
@@ -116,12 +116,12 @@ def steps(samples: int) -> list[int]:
     return sorted({2**i for i in range(samples.bit_length()) if 2**i <= samples} | {samples})
 
 
-def contrast(name: str, one: Outcome, other: Outcome, note: str = "") -> Contrast:
+def contrast(name: str, one: PolicyOutcome, other: PolicyOutcome, note: str = "") -> Contrast:
     found = statistics.means((one.right - other.right)[None])[0]
     return Contrast(name, found.value, found.low, found.high, statistics.mcnemar(one.first, other.first), note)
 
 
-def judge(contrasts: Sequence[Contrast], clr: Outcome) -> Verdict:
+def judge(contrasts: Sequence[Contrast], clr: PolicyOutcome) -> PolicyVerdict:
     """CLR is falsified for a model, and majority is its better default, if any of these holds."""
     found = {contrast.name: contrast for contrast in contrasts}
     reasons = []
@@ -136,7 +136,7 @@ def judge(contrasts: Sequence[Contrast], clr: Outcome) -> Verdict:
         reasons.append(f"it harms as many problems as it rescues, or more ({harms:g} against {rescues:g})")
     if found["mechanical - majority"].gains and not found["model - majority"].gains:
         reasons.append("only the mechanical check gains, not the model's own verdicts")
-    return Verdict(not reasons, tuple(reasons))
+    return PolicyVerdict(not reasons, tuple(reasons))
 
 
 def signed(contrast: Contrast) -> str:
@@ -145,10 +145,10 @@ def signed(contrast: Contrast) -> str:
     return f"{value:+.1f} points, 95% interval {low:+.1f} to {high:+.1f}"
 
 
-def _rows(outcomes: Sequence[Outcome]) -> list[Row]:
+def _rows(outcomes: Sequence[PolicyOutcome]) -> list[PolicyRow]:
     accuracies = statistics.means(np.array([outcome.right for outcome in outcomes]))
     return [
-        Row(
+        PolicyRow(
             each.name,
             each.k,
             float(each.tokens.mean()),
@@ -163,7 +163,7 @@ def _rows(outcomes: Sequence[Outcome]) -> list[Row]:
     ]
 
 
-def _contrasts(full: dict[str, Outcome]) -> list[Contrast]:
+def _contrasts(full: dict[str, PolicyOutcome]) -> list[Contrast]:
     pairs = [
         ("clr", "majority"),
         ("clr", "permuted"),

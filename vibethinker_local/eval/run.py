@@ -23,7 +23,7 @@ THINK_TOKENS = 4096  # for reasoning about the claims of one trajectory
 
 
 @dataclass(frozen=True)
-class Job:
+class SampleJob:
     """One trajectory to be sampled."""
 
     problem: Problem
@@ -38,12 +38,12 @@ class Stepped:
     tokens: int  # generated since the run began
 
 
-def jobs(problems: Sequence[Problem], samples: int, bank: Bank | None, seed: int) -> list[Job]:
+def jobs(problems: Sequence[Problem], samples: int, bank: Bank | None, seed: int) -> list[SampleJob]:
     """The trajectories that a bank lacks, if it is to have `samples` of each problem."""
     known = bank.entries if bank else {}
     missing = ((problem, index) for problem in problems for index in range(samples))
     missing = (each for each in missing if (each[0].id, each[1]) not in known)
-    return [Job(problem, index, seed_of(seed, problem.id, index)) for problem, index in missing]
+    return [SampleJob(problem, index, seed_of(seed, problem.id, index)) for problem, index in missing]
 
 
 def seed_of(seed: int, problem: str, index: int) -> int:
@@ -52,7 +52,7 @@ def seed_of(seed: int, problem: str, index: int) -> int:
 
 
 def fill(
-    model: Model, jobs: Sequence[Job], options: Options, claims: int, *, thinking: bool = False
+    model: Model, jobs: Sequence[SampleJob], options: Options, claims: int, *, thinking: bool = False
 ) -> Generator[Entry | Stepped, None, None]:
     """Sample the jobs, as many at a time as the model has places; yields each entry as soon as it is complete.
 
@@ -77,7 +77,7 @@ class _Open:
 
 
 class _Filling:
-    def __init__(self, model: Model, jobs: Sequence[Job], options: Options, claims: int, thinking: bool) -> None:
+    def __init__(self, model: Model, jobs: Sequence[SampleJob], options: Options, claims: int, thinking: bool) -> None:
         self._model, self._options, self._count, self._thinking = model, options, claims, thinking
         self._ahead = list(jobs)[::-1]
         self._open: dict[str, _Open] = {}
@@ -112,7 +112,7 @@ class _Filling:
         except UsageError as error:
             raise UsageError(f"Problem {problem.id}: {error}") from None
 
-    def _start(self, job: Job) -> None:
+    def _start(self, job: SampleJob) -> None:
         problem = job.problem
         if problem.id not in self._open:
             claims, prompt = self._claims(problem), self._model.encode(problem.asked)

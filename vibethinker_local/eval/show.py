@@ -9,16 +9,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
-from vibethinker_local.eval.bank import Header
-from vibethinker_local.eval.report import Contrast, Report, signed
-from vibethinker_local.eval.statistics import Estimate
+from vibethinker_local.eval.bank import BankHeader
+from vibethinker_local.eval.report import Contrast, PolicyReport, signed
+from vibethinker_local.eval.statistics import Interval
 from vibethinker_local.system.terminal import printable
 
 DIGITS = 6  # in JSON
 WIDTH = 200  # of a table, at most
 
 
-def as_data(report: Report, header: Header, notes: Sequence[str] = ()) -> dict[str, Any]:
+def as_data(report: PolicyReport, header: BankHeader, notes: Sequence[str] = ()) -> dict[str, Any]:
     """The object of `vibe eval report --json`; NaN becomes null."""
     told = asdict(report) | {"model": asdict(header), "notes": list(notes)}
     if told["verifier"]:
@@ -29,7 +29,7 @@ def as_data(report: Report, header: Header, notes: Sequence[str] = ()) -> dict[s
     return rounded
 
 
-def contrasts_as_data(contrasts: Sequence[Contrast], headers: Sequence[Header], problems: int) -> dict[str, Any]:
+def contrasts_as_data(contrasts: Sequence[Contrast], headers: Sequence[BankHeader], problems: int) -> dict[str, Any]:
     """The object of `vibe eval report --models A B --json`."""
     told = {
         "problems": problems,
@@ -41,7 +41,7 @@ def contrasts_as_data(contrasts: Sequence[Contrast], headers: Sequence[Header], 
     return rounded
 
 
-def tables(report: Report, header: Header, notes: Sequence[str]) -> str:
+def tables(report: PolicyReport, header: BankHeader, notes: Sequence[str]) -> str:
     """The report as text."""
     what = f"{report.problems:,} problems · {report.samples} trajectories each · seed {header.seed}"
     return _text(
@@ -49,13 +49,13 @@ def tables(report: Report, header: Header, notes: Sequence[str]) -> str:
     )
 
 
-def contrasts(found: Sequence[Contrast], headers: Sequence[Header], problems: int) -> str:
+def contrasts(found: Sequence[Contrast], headers: Sequence[BankHeader], problems: int) -> str:
     """The comparison of two models as text."""
     first, second = map(model, headers)
     return _text(f"{second}", f"against {first}", f"on {problems:,} problems that both banks have", "", _grid_of(found))
 
 
-def model(header: Header) -> str:
+def model(header: BankHeader) -> str:
     return printable(f"{header.file} {header.quant} (sha256 {header.sha256[:12]})")
 
 
@@ -77,7 +77,7 @@ def _grid_of(found: Sequence[Contrast]) -> Grid:
     return grid
 
 
-def _policies(report: Report) -> Grid:
+def _policies(report: PolicyReport) -> Grid:
     grid = _grid("policy", "k", "tokens", "read", "accuracy", "95% interval", "rescues", "harms")
     for row in report.policies:
         if row.k == 1 and row.name != "single" and report.samples > 1:
@@ -95,7 +95,7 @@ def _policies(report: Report) -> Grid:
     return grid
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _lines(report: PolicyReport) -> Iterator[str]:
     room, votes = report.headroom, report.votes
     yield (
         f"A better choice among {room.k} could gain {_points(room.difference)}: "
@@ -145,17 +145,17 @@ def _count(problems: float) -> str:
     return f"{problems:.1f}".removesuffix(".0")
 
 
-def _percent(found: Estimate) -> str:
+def _percent(found: Interval) -> str:
     if math.isnan(found.value):
         return "an unknown share"
     return f"{100 * found.value:.1f}% ({100 * found.low:.1f}-{100 * found.high:.1f})"
 
 
-def _points(found: Estimate) -> str:
+def _points(found: Interval) -> str:
     return f"{100 * found.value:.1f} points ({100 * found.low:.1f} to {100 * found.high:.1f})"
 
 
-def _plain(found: Estimate) -> str:
+def _plain(found: Interval) -> str:
     return "unknown" if math.isnan(found.value) else f"{found.value:.3f} ({found.low:.3f}-{found.high:.3f})"
 
 

@@ -14,7 +14,7 @@ IN_MEMORY = 4_000_000  # numbers held at once while resampling
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Interval:
     """A figure with its 95% interval; NaN if there is no data for it."""
 
     value: float
@@ -32,22 +32,22 @@ def resamples(n: int, count: int = RESAMPLES) -> Floats:
     return counts
 
 
-def estimate(value: float, resampled: Floats) -> Estimate:
+def estimate(value: float, resampled: Floats) -> Interval:
     """The percentile interval."""
     if not np.isfinite(resampled).any():
-        return Estimate(value, math.nan, math.nan)
+        return Interval(value, math.nan, math.nan)
     low, high = np.nanpercentile(resampled, [2.5, 97.5])
-    return Estimate(value, float(low), float(high))
+    return Interval(value, float(low), float(high))
 
 
-def means(values: Floats) -> list[Estimate]:
+def means(values: Floats) -> list[Interval]:
     """The mean of each row of `values`, (m, n) by problems; the rows are resampled together."""
     n = values.shape[1]
     resampled = resamples(n) @ values.T / n
     return [estimate(float(row.mean()), each) for row, each in zip(values, resampled.T, strict=True)]
 
 
-def ratio(over: Floats, under: Floats) -> Estimate:
+def ratio(over: Floats, under: Floats) -> Interval:
     """The sum of `over` divided by the sum of `under`, both (n,) by problem."""
     counts = resamples(len(over))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -64,7 +64,7 @@ def mcnemar(left: Bools, right: Bools) -> float:
     return min(1.0, float(2 * tail / 2**differing))
 
 
-def auroc(scores: Floats, positive: Bools) -> Estimate:
+def auroc(scores: Floats, positive: Bools) -> Interval:
     """The chance that a positive scores higher than a negative, ties counted half. All (n, K); NaN scores are ignored.
 
     Problems are resampled with all that belongs to them.
@@ -74,7 +74,7 @@ def auroc(scores: Floats, positive: Bools) -> Estimate:
     order = np.argsort(scores[known], kind="stable")
     sorted_scores, rows, positives = scores[known][order], rows[order], positive[known][order]
     if not len(order):
-        return Estimate(math.nan, math.nan, math.nan)
+        return Interval(math.nan, math.nan, math.nan)
     begins = np.flatnonzero(np.diff(sorted_scores, prepend=-np.inf) > 0)  # of each run of equal scores
 
     def areas(counts: Floats) -> Floats:

@@ -45,7 +45,7 @@ from vibethinker_local.system import machine
 
 
 @dataclass(frozen=True)
-class Question:
+class SeededProblem:
     """One solution to sample."""
 
     problem: str
@@ -56,7 +56,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Trial:
-    task: Question
+    task: SeededProblem
     answer: str | None
     tokens: int
 
@@ -65,7 +65,7 @@ class Trial:
         return self.answer == self.task.answer
 
 
-def attempt(model: Model, tasks: list[Question]) -> Iterator[Trial]:
+def attempt(model: Model, tasks: list[SeededProblem]) -> Iterator[Trial]:
     """Sample a solution of each task, in the order in which they end."""
     jobs = (SamplingJob(i, tuple(model.encode(task.problem)), task.seed) for i, task in enumerate(tasks))
     for written in sample(model, jobs):
@@ -161,7 +161,7 @@ def estimate(name: str, value: float, bounds: tuple[float, float]) -> str:
     return f"{name:<52} {value:6.3f}  [{bounds[0]:.3f}, {bounds[1]:.3f}]"
 
 
-def solutions(model: Model, tasks: list[Question], *, by_operations: bool) -> Iterator[str]:
+def solutions(model: Model, tasks: list[SeededProblem], *, by_operations: bool) -> Iterator[str]:
     """One solution of each task."""
     began = time.perf_counter()
     done = list(attempt(model, tasks))
@@ -198,10 +198,10 @@ def main() -> None:
     if arguments.count < 1 or arguments.each < 1 or (arguments.problem is None) != (arguments.answer is None):
         parser.error("-n and --each take a number from 1; --problem and --answer go together")
     drawn = list(problems(arguments.count, arguments.seed))
-    tasks = [Question(p.text, str(p.answer), p.operations, arguments.seed + i) for i, p in enumerate(drawn)]
+    tasks = [SeededProblem(p.text, str(p.answer), p.operations, arguments.seed + i) for i, p in enumerate(drawn)]
     if arguments.problem:
         text = arguments.problem.read_text(encoding="utf-8")
-        tasks = [Question(text, arguments.answer, 0, arguments.seed + i) for i in range(arguments.count)]
+        tasks = [SeededProblem(text, arguments.answer, 0, arguments.seed + i) for i in range(arguments.count)]
     try:
         model = load(
             installed.choose(arguments.model), Options(arguments.seed), threads=machine.threads(), places=AT_ONCE

@@ -62,7 +62,7 @@ class Prover(Protocol):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Match:
     level: Level
     method: str  # what decided it
 
@@ -94,16 +94,16 @@ def matches_gold(answer: str, gold: str, prover: Prover = NOBODY) -> bool:
     return match(answer, gold, prover).same
 
 
-def compare(left: str, right: str, prover: Prover) -> Verdict:
+def compare(left: str, right: str, prover: Prover) -> Match:
     """`same_answer`, with how far they agree and what decided it."""
     if left == right or left.split() == right.split():
-        return Verdict(Level.SAME, "text")
+        return Match(Level.SAME, "text")
     comparison = _Comparison(prover)
     level = _under_both_readings(comparison, understood(left), understood(right))
-    return Verdict(level, comparison.method)
+    return Match(level, comparison.method)
 
 
-def match(answer: str, gold: str, prover: Prover) -> Verdict:
+def match(answer: str, gold: str, prover: Prover) -> Match:
     """`matches_gold`, with what decided it."""
     strict = compare(answer, gold, prover)
     if strict.same:
@@ -111,11 +111,11 @@ def match(answer: str, gold: str, prover: Prover) -> Verdict:
     lenient = _Lenient(prover)
     decimal_comma = any(_DECIMAL_COMMA.fullmatch(text.strip()) for text in (answer, gold))
     if decimal_comma and compare(answer.replace(",", "."), gold.replace(",", "."), prover).same:
-        return Verdict(Level.COMPATIBLE, "lenient")
+        return Match(Level.COMPATIBLE, "lenient")
     for one in dict.fromkeys(understood(answer)):
         for other in dict.fromkeys(understood(gold)):
             if lenient.answers(one, other):
-                return Verdict(Level.COMPATIBLE, "lenient")
+                return Match(Level.COMPATIBLE, "lenient")
     return strict
 
 
