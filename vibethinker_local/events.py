@@ -14,6 +14,7 @@ BudgetName = Literal["quick", "standard", "deep"]
 VerdictKind = Literal["score", "think"]  # read off a probability, or reasoned about
 Ruling = Literal["supported", "refuted", "undecided"]
 Reason = Literal["length", "loop", "stop", "answer now"]  # why an end is forced
+ProblemKind = Literal["maths", "code"]
 CacheType = Literal["f16", "q8_0"]  # of the numbers in the KV cache
 AgreementLevel = Literal["decided", "leading", "none"]
 Decision = Literal["settled", "likely", "all", "time", "answer now", "incomparable", "stopped", "failed"]
@@ -31,6 +32,7 @@ class Options:
     threads: int | None = None
     cache: CacheType = "f16"  # of the KV cache
     repeatable: bool = True  # a single solution is computed the same way each time, also where that takes longer
+    kind: ProblemKind | None = None  # None: as the problem reads
 
 
 @dataclass
@@ -144,6 +146,27 @@ class ReliabilityReport:
 
 
 @dataclass(frozen=True)
+class Differing:
+    """An input on which the programs of a code problem did different things."""
+
+    input: str
+    outcomes: tuple[tuple[str, tuple[int, ...]], ...]  # what, and which trajectories' programs; the chosen one's first
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What the programs of a code problem did when they were run: never a proof, only what happened."""
+
+    examples: int  # in the statement
+    passed: tuple[int | None, ...] = ()  # of the examples, by each trajectory's program; None: it has none
+    inputs: tuple[str, ...] = ()  # further ones, by the model
+    assertions: int = 0  # on how many of them the model said what it expects
+    held: int = 0  # of these by the chosen program
+    differ: tuple[Differing, ...] = ()
+    note: str | None = None  # why programs were not run
+
+
+@dataclass(frozen=True)
 class Usage:
     """What a run cost. Seconds are wall time from the start of the prompt to the last token."""
 
@@ -172,6 +195,7 @@ class Solution:
     trajectories: tuple[Trajectory, ...] = ()
     seeds: tuple[int, ...] = ()
     report: ReliabilityReport | None = None  # of the reliability pass
+    behaviour: Behaviour | None = None  # of a code problem
 
 
 @dataclass(frozen=True)

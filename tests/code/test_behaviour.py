@@ -124,7 +124,7 @@ def test_programs_that_only_fail_are_not_agreed() -> None:
     assert [group.members for group in behaviour.groups(TASK, outcomes)] == [(0,), (1,), (2,)]
 
 
-def test_where_programs_differ_is_said_in_a_sentence() -> None:
+def test_the_inputs_on_which_the_most_differ_come_first() -> None:
     outcomes = {
         0: [value("3"), value("1"), value("7")],
         1: [value("4"), value("1"), value("8")],
@@ -132,11 +132,15 @@ def test_where_programs_differ_is_said_in_a_sentence() -> None:
         3: [value("3"), value("1"), LATE],
     }
     ranked = behaviour.groups(TASK, outcomes)
-    found = behaviour.differences(TASK, ["[3, 1]", "[]", "[9]"], ranked)
-    assert [str(each) for each in found] == [
-        "on [9] #2 gives 8, #4 gives no end within its time, the others 7",
-        "on [3, 1] #2 gives 4, the others 3",
+    first, second = behaviour.differences(TASK, ["[3, 1]", "[]", "[9]"], ranked)
+    assert first.input == "[9]"
+    assert [(str(outcome), members) for outcome, members in first.outcomes] == [
+        ("7", (0, 2)),
+        ("8", (1,)),
+        ("no end within its time", (3,)),
     ]
+    assert second.input == "[3, 1]"
+    assert [(str(outcome), members) for outcome, members in second.outcomes] == [("3", (0, 2, 3)), ("4", (1,))]
 
 
 def test_programs_that_agree_differ_nowhere() -> None:

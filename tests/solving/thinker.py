@@ -132,6 +132,7 @@ def run(
     backend: Thinker,
     plan: Plan,
     *,
+    problem: str = "p",
     control: Control | None = None,
     seed: int = 2,
     max_tokens: int = 400,
@@ -141,7 +142,7 @@ def run(
     model = loaded(backend)
     events: list[SolveEvent] = []
     options = Options(seed=seed, max_tokens=max_tokens)
-    for event in reliable.solve("p", model, options, control or Control(), plan, **other):  # type: ignore[arg-type]
+    for event in reliable.solve(problem, model, options, control or Control(), plan, **other):  # type: ignore[arg-type]
         watch(event)
         events.append(event)
     assert isinstance(events[0], Started)

@@ -17,7 +17,7 @@ from vibethinker_local.cli import votes_view
 from vibethinker_local.cli.doctor import Check
 from vibethinker_local.events import Solution, SolveEvent
 from vibethinker_local.solving import receipt
-from vibethinker_local.solving.follow import DECISIONS, Place, RunState, summary
+from vibethinker_local.solving.follow import DECISIONS, Place, RunState, behaved, summary
 from vibethinker_local.system.files import unwritable
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import Pace, Transfer, left
@@ -70,10 +70,11 @@ def explain(solution: Solution) -> str:
 
 
 def verdict(solution: Solution) -> str:
-    """One line about a run of the reliability pass that ended in an answer: what happened, and the plain majority."""
+    """One line about a run that ended in an answer: what happened, and the plain majority; empty of one solution that
+    is no program."""
     report = solution.report
     if report is None:
-        return ""
+        return behaved(solution.behaviour, 0) if solution.behaviour else ""
     parts = [summary(report), DECISIONS[report.decision]]
     if report.note:
         parts.append(report.note)

@@ -10,7 +10,7 @@ import typer
 
 from vibethinker_local.cli.options import Context, Model, Threads
 from vibethinker_local.errors import FileError, UsageError
-from vibethinker_local.events import BudgetName, CacheType, Control, PassMode, Status, VerdictKind
+from vibethinker_local.events import BudgetName, CacheType, Control, PassMode, ProblemKind, Status, VerdictKind
 
 EXITS: dict[Status, int] = {"answered": 0, "no_answer": 3, "failed": 5, "stopped": 130}
 
@@ -27,6 +27,7 @@ def solve(
     ctx: Context = None,
     kv: Annotated[CacheType, typer.Option("--kv", help="The KV cache: q8_0 takes half the memory.")] = "f16",
     threads: Threads = None,
+    kind: Annotated[ProblemKind | None, typer.Option(help="What is asked for. Default: as the problem reads.")] = None,
     reliable: Annotated[
         bool, typer.Option("-r", "--reliable", help="Several solutions, a vote, and claims that are checked.")
     ] = False,
@@ -83,6 +84,7 @@ def solve(
         ctx or own.context,
         threads or own.threads,
         cache=kv,
+        kind=kind,
         repeatable=seed is not None,
     )
     control = Control()
@@ -138,8 +140,8 @@ def solve(
         render.complain(render.explain(solution))
     elif solution.status != "answered":
         progress.say(render.explain(solution))
-    elif solution.report:
-        progress.say(render.verdict(solution), warning=solution.report.agreement.level == "none")
+    elif line := render.verdict(solution):
+        progress.say(line, warning=solution.report is not None and solution.report.agreement.level == "none")
     raise typer.Exit(EXITS[solution.status])
 
 

@@ -51,6 +51,12 @@ def attempt(text: str, task: Task) -> Attempt | None:
     return None
 
 
+def program(text: str, task: Task) -> str | None:
+    """The source of the program in an answer."""
+    found = attempt(text, task)
+    return found.source if found else None
+
+
 def crashed(attempt: Attempt, inputs: list[str]) -> list[Outcome]:
     """The outcomes of a program that cannot be run: nothing of it needs to be."""
     return [Outcome(exception="SyntaxError", message=attempt.fault or "")] * len(inputs)

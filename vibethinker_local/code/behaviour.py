@@ -13,8 +13,6 @@ from vibethinker_local.code.examples import Example
 from vibethinker_local.code.task import Task
 from vibethinker_local.sandbox import Outcome
 
-SHOWN = 80  # characters of an input or an outcome in a sentence
-
 
 @dataclass(frozen=True)
 class Group:
@@ -36,12 +34,6 @@ class Difference:
 
     input: str
     outcomes: tuple[tuple[Outcome, tuple[int, ...]], ...]  # with the programs that do so
-
-    def __str__(self) -> str:
-        """For example: `on [3, 1] #2 gives 4, the others 3`."""
-        (leading, _), *others = self.outcomes
-        said = [f"{_named(members)} {_verb(members)} {_short(str(outcome))}" for outcome, members in others]
-        return f"on {_short(self.input.strip())} {', '.join(said)}, the others {_short(str(leading))}"
 
 
 def passes(task: Task, expected: str, outcome: Outcome) -> bool:
@@ -124,16 +116,3 @@ def _same(task: Task, left: Sequence[Outcome], right: Sequence[Outcome]) -> bool
 
 def _count(task: Task, examples: Sequence[Example], outcomes: Sequence[Outcome]) -> int:
     return sum(passes(task, example.expected, outcome) for example, outcome in zip(examples, outcomes, strict=False))
-
-
-def _named(members: Sequence[int]) -> str:
-    return ", ".join(f"#{member + 1}" for member in members)
-
-
-def _verb(members: Sequence[int]) -> str:
-    return "gives" if len(members) == 1 else "give"
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

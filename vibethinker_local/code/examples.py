@@ -82,6 +82,26 @@ def asserted(statement: str) -> str | None:
     return None
 
 
+def assertions(reply: str, name: str) -> list[tuple[str, str | None]]:
+    """The inputs that a model's assertions have, each with what it expects, if that is a literal."""
+    found: dict[str, str | None] = {}
+    for call in re.finditer(rf"(?<![\w.]){re.escape(name)}\s*\(", reply):
+        end = balanced(reply, call.end() - 1)
+        arguments = " ".join(reply[call.end() : end - 1].split("\n")).strip() if end else ""
+        if end is None or arguments in found or not _are_arguments(arguments):
+            continue
+        equals = re.match(r"\s*(?:==|is)\s*", reply[end:])
+        value = literal(reply, end + equals.end()) if equals else None
+        found[arguments] = value[0] if value else None
+    return list(found.items())[:MOST]
+
+
+def inputs(reply: str) -> list[str]:
+    """The inputs of a program that a model wrote, each in a block of its own."""
+    blocks = re.split(r"^[ \t]*```.*$", reply, flags=re.MULTILINE)[1::2]
+    return list(dict.fromkeys(block.strip("\n") for block in blocks if block.strip()))[:MOST]
+
+
 def labelled(statement: str, *, program: bool) -> list[Example]:
     """`Input: … Output: …`, as LeetCode has it: arguments by name, or one by one."""
     found = []

@@ -9,11 +9,13 @@ import re
 import textwrap
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from vibethinker_local.code import examples
 from vibethinker_local.code.examples import Example
 from vibethinker_local.code.leetcode import PRELUDE, wrapped
+from vibethinker_local.events import ProblemKind
 from vibethinker_local.sandbox import Call
 
 LONGEST = 100_000  # characters of a statement that is looked into
@@ -61,15 +63,25 @@ class Task:
     starter: str = ""  # the beginning that a solution has to go on from
     examples: tuple[Example, ...] = ()
 
+    @property
+    def called(self) -> str:
+        """The function as a call names it."""
+        return ("Solution()." if self.form == "method" else "") + (self.entry or "solution")
+
     def call(self, input: str, entry: str | None = None) -> Call:
         """The call of a program whose function is `entry`, if the statement does not name it."""
         if self.form == "program":
             return Call(stdin=input if input.endswith("\n") else input + "\n")
-        name = self.entry or entry or "solution"
-        owner = "Solution()." if self.form == "method" else ""
-        return Call(f"{owner}{name}({wrapped(input, self.parameters, self.annotations)})")
+        name = self.called if self.entry or not entry else entry
+        return Call(f"{name}({wrapped(input, self.parameters, self.annotations)})")
 
 
+def of(statement: str, kind: ProblemKind | None) -> Task | None:
+    """The task of a statement, if it is one, or if the user has said so."""
+    return None if kind == "maths" else read(statement, surely=kind == "code")
+
+
+@lru_cache(64)
 def read(statement: str, *, surely: bool = False) -> Task | None:
     """The task of a statement, or None if it asks for something else than a program in Python.
 

@@ -13,7 +13,7 @@ from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.errors import ModelError
-from vibethinker_local.events import Exchange, ModelIdentity, Options
+from vibethinker_local.events import Exchange, ModelIdentity, Options, ProblemKind
 from vibethinker_local.gguf.header import Header
 from vibethinker_local.llama.recipe import LlamaModel
 from vibethinker_local.models import memory, results
@@ -105,17 +105,24 @@ class Model:
     def identity(self) -> ModelIdentity:
         return ModelIdentity(self.name, self.path.name, self.backend.info.quant)
 
-    def encode(self, problem: str, earlier: Sequence[Exchange] = (), *, talk: bool = False) -> list[int]:
+    def encode(
+        self,
+        problem: str,
+        earlier: Sequence[Exchange] = (),
+        *,
+        talk: bool = False,
+        kind: ProblemKind | None = None,
+    ) -> list[int]:
         """The prompt as token ids: a problem after earlier exchanges; with `talk`, a message of a conversation."""
-        return self.encode_chat((prompts.talk if talk else prompts.solve)(problem, earlier))
+        return self.encode_chat((prompts.talk if talk else prompts.solve)(problem, earlier, kind))
 
-    def recent(self, problem: str, earlier: Sequence[Exchange]) -> Sequence[Exchange]:
+    def recent(self, problem: str, earlier: Sequence[Exchange], kind: ProblemKind | None = None) -> Sequence[Exchange]:
         """The newest exchanges that, with the problem, take at most EARLIER_SHARE of the context."""
         if self.spec.alone:
             return ()
         room = int(self.context * EARLIER_SHARE)
         dropped = bisect_left(
-            range(len(earlier)), True, key=lambda drop: len(self.encode(problem, earlier[drop:])) <= room
+            range(len(earlier)), True, key=lambda drop: len(self.encode(problem, earlier[drop:], kind=kind)) <= room
         )
         return earlier[dropped:]
 
@@ -123,10 +130,10 @@ class Model:
         """A conversation up to where the model's reply begins, as token ids."""
         return template.encode(self._template, messages, self.backend.tokenize, name=self.path.name)
 
-    def encode_turn(self, problem: str, message: str) -> list[int]:
+    def encode_turn(self, problem: str, message: str, kind: ProblemKind | None = None) -> list[int]:
         """The tokens between the model's reply to a problem and its reply to a further message."""
         chat = [
-            *prompts.solve(problem),
+            *prompts.solve(problem, kind=kind),
             {"role": "assistant", "content": ""},
             {"role": "user", "content": message},
         ]

@@ -3,7 +3,9 @@
 import unicodedata
 from collections.abc import Sequence
 
-from vibethinker_local.events import Exchange
+from vibethinker_local.code import task
+from vibethinker_local.code.task import Task
+from vibethinker_local.events import Exchange, ProblemKind
 
 VERSION = 1  # increased with every change to a text below; a model trained on these texts names it in its file
 
@@ -11,6 +13,35 @@ SOLVE = "{problem}\n\nPlease reason step by step, and put your final answer with
 
 # Wraps a multiple-choice problem; the result is then asked as above.
 CHOICE = "{problem}\n\nThe answer is the letter of the right option, without any other text."
+
+# A problem whose answer is a program, by its form; a statement that is nothing but code stands in a block.
+CODE = {
+    "function": (
+        "{problem}\n\nSolve it in Python. Think first. Then give the complete function, with its imports and without "
+        "examples of its use, in one ```python block."
+    ),
+    "method": (
+        "{problem}\n\nSolve it in Python. Think first. Then give the complete class, with its imports and without "
+        "examples of its use, in one ```python block."
+    ),
+    "program": (
+        "{problem}\n\nSolve it in Python. Think first. Then give the complete program, which reads standard input and "
+        "writes to standard output, in one ```python block."
+    ),
+}
+BLOCK = "```python\n{problem}\n```"
+
+# Asked of the model afresh, without a solution: inputs on which solutions are compared, and what it expects there.
+ASSERTIONS = (
+    "{problem}\n\nDo not solve it. Write {count} assertions that a right solution holds, each for another case, edge "
+    "cases among them. One per line, as `assert {call}(...) == ...`, in one ```python block."
+)
+INPUTS = (
+    "{problem}\n\nDo not solve it. Write {count} short inputs for such a program, each for another case, edge cases "
+    "among them. Each in a ``` block of its own."
+)
+APART = "Two solutions differ. The first:\n\n```python\n{first}\n```\n\nThe second:\n\n```python\n{second}\n```"
+AT_ONCE = "<think>\n\n</think>\n\n"
 
 # Forced into a reply. First the end of the reasoning, after which the model answers as usual; if it still commits to
 # nothing, the beginning of a sentence that can only end in an answer.
@@ -30,10 +61,10 @@ JUDGE = (
 )
 LABELS = ("VALID", "INVALID")
 # The beginning of a reply without reasoning: the next token is the first of a label.
-JUDGE_AT_ONCE = "<think>\n\n</think>\n\n1. "
+JUDGE_AT_ONCE = AT_ONCE + "1. "
 
 
-def solve(problem: str, earlier: Sequence[Exchange] = ()) -> list[dict[str, str]]:
+def solve(problem: str, earlier: Sequence[Exchange] = (), kind: ProblemKind | None = None) -> list[dict[str, str]]:
     """The chat messages that ask for a solution of one problem.
 
     NFC, because Hugging Face's Qwen2 tokenizer normalises and llama.cpp does not.
@@ -42,16 +73,35 @@ def solve(problem: str, earlier: Sequence[Exchange] = ()) -> list[dict[str, str]
     for exchange in earlier:
         messages += solve(exchange.question)
         messages.append({"role": "assistant", "content": _normal(exchange.answer)})
-    return [*messages, {"role": "user", "content": SOLVE.format(problem=_normal(problem))}]
+    asked = task.of(problem, kind)
+    said = CODE[asked.form].format(problem=_stated(problem)) if asked else SOLVE.format(problem=_normal(problem))
+    return [*messages, {"role": "user", "content": said}]
 
 
-def talk(said: str, earlier: Sequence[Exchange] = ()) -> list[dict[str, str]]:
+def talk(said: str, earlier: Sequence[Exchange] = (), kind: ProblemKind | None = None) -> list[dict[str, str]]:
     """A conversation: the first question is posed as a problem, and what follows is sent as it was written."""
-    messages = solve(said, earlier)
+    messages = solve(said, earlier, kind)
     later = [*(exchange.question for exchange in earlier), said][1:]
     for message, text in zip(messages[2::2], later, strict=True):
         message["content"] = _normal(text)
     return messages
+
+
+def assertions(problem: str, of: Task, count: int, programs: tuple[str, str] | None = None) -> list[dict[str, str]]:
+    """The conversation that asks for inputs of programs, with what the model expects of them; of two `programs`, for
+    inputs on which they differ."""
+    text = _stated(problem)
+    if programs:
+        text += "\n\n" + APART.format(first=programs[0], second=programs[1])
+    asked = INPUTS.format(problem=text, count=count)
+    if of.form != "program":
+        asked = ASSERTIONS.format(problem=text, count=count, call=of.called)
+    return [{"role": "user", "content": asked}]
+
+
+def assertions_begin(of: Task) -> str:
+    """What the reply to `assertions` begins with, so that no reasoning comes first."""
+    return AT_ONCE + ("```\n" if of.form == "program" else f"```python\nassert {of.called}(")
 
 
 def claims(count: int) -> str:
@@ -69,6 +119,12 @@ def judge(problem: str, claims: Sequence[str]) -> list[dict[str, str]]:
     """The conversation that asks for a verdict on each claim about a problem."""
     numbered = "\n".join(f"{number}. {_normal(claim)}" for number, claim in enumerate(claims, 1))
     return [{"role": "user", "content": JUDGE.format(problem=_normal(problem), claims=numbered)}]
+
+
+def _stated(problem: str) -> str:
+    """A statement of a code problem: in a block, if it is nothing but code."""
+    text = unicodedata.normalize("NFC", problem).strip("\n").rstrip()
+    return BLOCK.format(problem=text) if task.parsed(text) is not None and "\n" in text else text.strip()
 
 
 def _normal(text: str) -> str:

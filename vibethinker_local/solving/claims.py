@@ -239,7 +239,7 @@ class Claims:
     @cached_property
     def _turn(self) -> list[int]:
         """The user's message that asks for claims, as it follows on a trajectory."""
-        return self._model.encode_turn(self._problem, prompts.claims(self._count))
+        return self._model.encode_turn(self._problem, prompts.claims(self._count), self._options.kind)
 
     @cached_property
     def _shared(self) -> int:

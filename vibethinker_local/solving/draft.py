@@ -6,6 +6,8 @@ Knows nothing of engines beyond their outputs; `solve` decides what to force.
 from collections.abc import Iterator
 from typing import Literal
 
+from vibethinker_local.code import answer
+from vibethinker_local.code.task import Task
 from vibethinker_local.engine import StepOutput
 from vibethinker_local.events import Closing, Finish, Reason, SolveEvent, Trajectory, Wrote
 from vibethinker_local.reliability import answers
@@ -16,8 +18,11 @@ from vibethinker_local.runtime.reasoning import ReasoningParser, Span, split
 class Draft:
     """A trajectory while it is being written."""
 
-    def __init__(self, seed: int, *, opened: bool = False, index: int = 0, talk: bool = False) -> None:
-        """In `talk`, what the model says in the end counts, committed to an answer or not."""
+    def __init__(
+        self, seed: int, *, opened: bool = False, index: int = 0, talk: bool = False, task: Task | None = None
+    ) -> None:
+        """In `talk`, what the model says in the end counts, committed to an answer or not. The answer to a `task` is a
+        program."""
         self.seed, self.index = seed, index
         self.tokens = 0
         self.closing: Reason | None = None  # why the end was forced
@@ -27,7 +32,7 @@ class Draft:
         self._hurry_done = False  # and something was done about it
         self._line_ended = False  # just now, of visible text outside code, by the model
         self._brace_closed = False  # just now
-        self._opened, self._talk = opened, talk
+        self._opened, self._talk, self._task = opened, talk, task
         self._text: list[str] = []
         self._parser = ReasoningParser(opened=opened)
         self._logprobs: list[float] = []
@@ -70,7 +75,7 @@ class Draft:
         unfinished = self.ended == "length" and self._parser.in_code and not self.closing
         if self._answer() is not None and not unfinished:
             return None
-        if self._talk and self.ended == "stop" and self._split()[1]:
+        if (self._talk or self._task) and self.ended == "stop" and self._split()[1]:
             return None
         self._hurry_done |= now
         return self.ended or "answer now"
@@ -94,13 +99,16 @@ class Draft:
         elif self.closing:
             finish = "loop" if self.closing == "loop" else "forced"
         mean = sum(self._logprobs) / len(self._logprobs) if self._logprobs else None
-        answer = answers.extract(text, "" if self._talk and text else reasoning)
-        return Trajectory(self.seed, self.tokens, finish, answer, text, reasoning, mean)
+        found = self._extract(text, "" if self._talk and text else reasoning)
+        return Trajectory(self.seed, self.tokens, finish, found, text, reasoning, mean)
+
+    def _extract(self, text: str, reasoning: str = "") -> str | None:
+        return answer.program(text, self._task) if self._task else answers.extract(text, reasoning)
 
     def _answer(self) -> str | None:
         """The answer in the visible text so far."""
         text = self._split()[1]
-        return answers.extract(answers.mended(text) if self.ended == "stop" else text)
+        return self._extract(answers.mended(text) if self.ended == "stop" else text)
 
     def _split(self) -> tuple[str, str]:
         return split("".join(self._text), opened=self._opened)

@@ -11,10 +11,12 @@ from typing import Literal
 
 from vibethinker_local.events import (
     Announced,
+    Behaviour,
     Claimed,
     Closing,
     Contested,
     Decision,
+    Differing,
     Finished,
     Judged,
     Reason,
@@ -39,6 +41,7 @@ CLOSINGS: dict[Reason, str] = {
     "stop": "stopped without an answer",
     "answer now": "answer now",
 }
+BRIEF = 60  # characters of an input or an outcome in a sentence
 DECISIONS: dict[Decision, str] = {
     "settled": "settled: the votes to come could not change it",
     "likely": "one answer leads clearly",
@@ -308,6 +311,8 @@ class RunState:
         self._rows[event.index] = row
         counted = " · ".join(f"{short(cluster.answer)}: {cluster.votes}" for cluster in votes.clusters[:MOST_CLUSTERS])
         answer = trajectory.answer or "no answer"
+        if "\n" in answer:
+            answer = short(answer)  # a program
         self._note(f"{answer} · {trajectory.tokens:,} tokens · {counted}", event.index)
 
 
@@ -342,3 +347,31 @@ def _claims_told(report: ReliabilityReport) -> str:
     if report.refuted == report.checked:
         return f"the claims told nothing: all {report.checked} refuted"
     return f"{report.refuted} of {report.checked} claims refuted" if report.refuted else "no claim refuted"
+
+
+def behaved(found: Behaviour, chosen: int | None) -> str:
+    """What happened, in one line, about the program at a position: it is tested, never proved.
+
+    For example: 3 of 3 examples passed · 10 further inputs tried · on [3, 1] #2 gives 4, the others 3
+    """
+    passed = None if chosen is None else found.passed[chosen]
+    if passed is None:
+        return found.note or ""
+    said = [f"{passed} of {found.examples} examples passed"] if found.examples else []
+    if found.inputs:
+        said.append(f"{len(found.inputs)} further inputs tried")
+    if found.assertions:
+        said.append(f"{found.held} of the model's {found.assertions} own expectations met")
+    if found.differ:
+        said.append(_told(found.differ[0]))
+    return " · ".join([*said, "tested, not proved"]) if said else "it was run on nothing: there is no example"
+
+
+def _told(differing: Differing) -> str:
+    """For example: on [3, 1] #2 gives 4, #5 and #7 give 5, the others 3"""
+    (leading, _), *others = differing.outcomes
+    said = []
+    for outcome, members in others:
+        who = " and ".join(f"#{member + 1}" for member in members)
+        said.append(f"{who} {'gives' if len(members) == 1 else 'give'} {short(outcome, BRIEF)}")
+    return f"on {short(differing.input, BRIEF)} {', '.join(said)}, the others {short(leading, BRIEF)}"

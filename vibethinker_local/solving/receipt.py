@@ -4,7 +4,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 
 from vibethinker_local import __version__
-from vibethinker_local.events import Claim, Solution, Trajectory
+from vibethinker_local.events import Claim, Differing, Solution, Trajectory
 
 
 def receipt(solution: Solution) -> dict[str, object]:
@@ -38,6 +38,14 @@ def receipt(solution: Solution) -> dict[str, object]:
         "seeds": list(solution.seeds),
         "versions": {"vibethinker_local": __version__, "llama_cpp_python": version("llama-cpp-python")},
     }
+    if behaviour := solution.behaviour:
+        told["behaviour"] = {
+            "examples": {"given": behaviour.examples, "passed": list(behaviour.passed)},
+            "inputs": list(behaviour.inputs),
+            "assertions": {"given": behaviour.assertions, "held": behaviour.held},
+            "differ": [_differing(each) for each in behaviour.differ],
+            "note": behaviour.note,
+        }
     if report:
         told["decision"] = report.decision
         told["note"] = report.note
@@ -57,6 +65,11 @@ def _trajectory(trajectory: Trajectory) -> dict[str, object]:
         "reliability": trajectory.reliability,
         "claims": [_claim(claim) for claim in trajectory.claims],
     }
+
+
+def _differing(differing: Differing) -> dict[str, object]:
+    outcomes = [{"outcome": said, "trajectories": list(members)} for said, members in differing.outcomes]
+    return {"input": differing.input, "outcomes": outcomes}
 
 
 def _claim(claim: Claim) -> dict[str, object]:

@@ -8,10 +8,11 @@ earlier. Knows how to drive an engine; what votes and claims are worth is `relia
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from vibethinker_local.code import task
 from vibethinker_local.errors import EngineError, UsageError
 from vibethinker_local.events import (
     AnswerCluster,
@@ -33,14 +34,16 @@ from vibethinker_local.events import (
 from vibethinker_local.models import checksums
 from vibethinker_local.reliability import equivalence, stopping, vote
 from vibethinker_local.reliability.checker import Checker
-from vibethinker_local.reliability.clusters import Clusters
+from vibethinker_local.reliability.clusters import Cluster, Clusters
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.solving import calibration
 from vibethinker_local.solving import journal as journals
 from vibethinker_local.solving.claims import CLAIM_TOKENS, Checks, Claims
+from vibethinker_local.solving.follow import behaved
 from vibethinker_local.solving.journal import Journal, JournalEntry
+from vibethinker_local.solving.programs import Programs, open_sandbox
 from vibethinker_local.solving.sampling import Budget, Ended, Sampling, shown
 from vibethinker_local.system import paths
 
@@ -103,6 +106,7 @@ def solve_journalled(
         max_tokens=options.max_tokens,
         context=options.context,
         cache=options.cache,
+        **({"kind": options.kind} if options.kind else {}),
     )
     resumed: tuple[JournalEntry, ...] = ()
     if resume:
@@ -146,16 +150,18 @@ class _Pass:
         self._began = time.monotonic()
         self._checker = Checker(left=lambda: 0.0 if control.stop else self._left)
         self._clusters = Clusters(lambda a, b: equivalence.compare(a, b, self._checker).level)
-        recent = model.recent(problem, earlier)
+        recent = model.recent(problem, earlier, options.kind)
         self._dropped = len(earlier) - len(recent)
-        self._prompt = model.encode(problem, recent)
+        self._prompt = model.encode(problem, recent, kind=options.kind)
+        asked = task.of(problem, options.kind)
         checks = Checks(plan.mode != "published", plan.verdicts == "score", threshold=plan.threshold)
         self._claims = Claims(problem, model, options, plan.claims, checks)
         wanted = min(options.max_tokens or model.spec.max_tokens, plan.tokens)
         if plan.mode == "published":
             wanted = plan.tokens  # no cap below the context
         self._budget = Budget.of(wanted, model, len(self._prompt), self._claims.context if plan.checks_claims else 0)
-        self._sampling = Sampling(model, options, self._prompt, self._budget)
+        self._sampling = Sampling(model, options, self._prompt, self._budget, task=asked)
+        self._programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
         self._answered: dict[int, Ended] = {}
         self._error: str | None = None
         self._decision: Decision | None = None
@@ -178,6 +184,7 @@ class _Pass:
                 self._sampling.finished.append(ended)
                 yield self._count(ended)
             yield from self._sample(done={entry.index for entry in resumed})
+            self._tell_apart()
             if self._contested:
                 yield Contested(tuple(self._ranked()), plan.claims)
                 yield from self._check_claims()
@@ -188,6 +195,8 @@ class _Pass:
     def close(self) -> None:
         """Give everything back that a run holds in the engine and elsewhere."""
         self._checker.close()
+        if self._programs:
+            self._programs.close()
         with suppress(EngineError):
             self._sampling.close()
             self._claims.close()
@@ -216,29 +225,42 @@ class _Pass:
         """Sample until the vote is decided, refilling a free place as soon as one trajectory ends."""
         sampling, plan = self._sampling, self._plan
         ahead = [index for index in range(plan.samples) if index not in done]
+        if self._programs and ahead:
+            self._programs.ask()
         while True:
             self._decision = self._decided(coming=len(ahead) + sampling.running)
             if self._decision or self._over:
                 break
-            while ahead and sampling.running < self._model.places and not self._hurried and not self._may_suffice():
+            while ahead and self._has_place and not self._hurried and not self._may_suffice():
                 index = ahead.pop(0)
                 sampling.start(index, self._options.seed + index)
-            if not sampling.running:
+            if not sampling.running + self._asking:
                 break
             before = len(sampling.finished)
-            yield from sampling.take(self._model.engine.step(), answer_now=self._hurried)
+            outputs = self._model.engine.step()
+            if self._programs:
+                self._programs.take(outputs)
+            yield from sampling.take(outputs, answer_now=self._hurried)
             for ended in sampling.finished[before:]:
                 if self._journal:
                     self._journal.add(JournalEntry(ended.index, ended.trajectory, ended.tokens))
                 yield self._count(ended)
         sampling.abandon()
 
+    def _tell_apart(self) -> None:
+        """Where two groups of programs tie, ask for inputs on which they differ."""
+        if self._programs and self._decision == "all" and self._programs.ask_apart():
+            while self._programs.asking and not self._interrupted:
+                self._programs.take(self._model.engine.step())
+
     def _count(self, ended: Ended) -> Sampled:
         """Take a trajectory into the vote."""
         answer = ended.trajectory.answer
         if answer is not None and ended.trajectory.finish != "aborted":
             self._answered[ended.index] = ended
-            if equivalence.comparable(answer):
+            if self._programs:
+                self._programs.add(ended.index, ended.trajectory.text)
+            elif equivalence.comparable(answer):
                 if not equivalence.plain(answer):
                     self._checker.warm()  # while the others are sampled, so that decoding does not wait for it
                 self._clusters.add(ended.index, answer)
@@ -253,7 +275,7 @@ class _Pass:
         if self._hurried:
             return "answer now" if self._control.answer_now else "time"
         if coming == 0:
-            return "all"
+            return None if self._asking else "all"
         if not self._plan.stopping:
             return None
         votes = [cluster.votes for cluster in self._by_votes()]
@@ -269,13 +291,26 @@ class _Pass:
         return self._plan.stopping and stopping.leading(votes) >= stopping.LIKELY
 
     @property
+    def _has_place(self) -> bool:
+        return self._sampling.running + self._asking < self._model.places
+
+    @property
+    def _asking(self) -> int:
+        """Sequences that write inputs for programs."""
+        return self._programs.asking if self._programs else 0
+
+    @property
     def _incomparable(self) -> bool:
+        if self._programs:
+            return not self._programs.runs
         return any(not equivalence.comparable(ended.trajectory.answer or "") for ended in self._answered.values())
 
     @property
     def _contested(self) -> bool:
         """Whether claims are worth their tokens: they could change the answer."""
-        if not self._plan.checks_claims or self._over or not self._answered or self._decision not in ("all", None):
+        if self._programs or not self._plan.checks_claims:
+            return False
+        if self._over or not self._answered or self._decision not in ("all", None):
             return False
         return len(list(self._clusters)) > 1 or self._plan.mode == "published"
 
@@ -319,13 +354,20 @@ class _Pass:
     # The vote
 
     def _weights(self) -> dict[int, float]:
+        if self._programs:
+            return dict.fromkeys(self._answered, 1.0) | self._programs.weights()
         return vote.weights(self._claims.standings(), self._answered, self._plan.claims, self._weight)
 
     def _ranked(self) -> list[AnswerCluster]:
-        return vote.ranked(self._clusters, self._weights(), sorted(self._answered))
+        return vote.ranked(self._grouped, self._weights(), sorted(self._answered))
 
     def _by_votes(self) -> list[AnswerCluster]:
-        return vote.ranked(self._clusters, dict.fromkeys(self._answered, 1.0), sorted(self._answered))
+        return vote.ranked(self._grouped, dict.fromkeys(self._answered, 1.0), sorted(self._answered))
+
+    @property
+    def _grouped(self) -> Iterable[Cluster]:
+        """Programs that behave alike, or equivalent answers."""
+        return self._programs.clusters() if self._programs else self._clusters
 
     def _solution(self) -> Solution:
         ranked, weights = self._ranked(), self._weights()
@@ -341,11 +383,21 @@ class _Pass:
             status = "stopped"
         if self._error:
             status = "failed"
+        behaviour, note = None, INCOMPARABLE if self._incomparable else None
+        if self._programs:
+            behaviour = self._programs.report([ended.index for ended in finished])
+            at = next((at for at, each in enumerate(finished) if each.trajectory is chosen), None)
+            note = f"{INCOMPARABLE} {behaviour.note}" if self._incomparable else behaved(behaviour, at)
         return Solution(
             problem=self._problem,
             status=status,
             model=self._model.identity,
-            usage=Usage(len(self._prompt), self._sampling.tokens, time.monotonic() - self._began, self._claims.tokens),
+            usage=Usage(
+                len(self._prompt),
+                self._sampling.tokens,
+                time.monotonic() - self._began,
+                self._claims.tokens + (self._programs.tokens if self._programs else 0),
+            ),
             answer=ranked[0].answer if ranked else chosen.answer if chosen else None,
             text=shown(chosen) if chosen else "",
             error=self._error,
@@ -358,10 +410,11 @@ class _Pass:
                 decision=self._decision or self._ending,
                 checked=len(verdicts),
                 refuted=sum(verdict.ruling == "refuted" for verdict in verdicts),
-                note=INCOMPARABLE if self._incomparable else None,
+                note=note,
                 drawn=sum(trajectory.finish != "aborted" for trajectory in trajectories),
                 answered=len(self._answered),
             ),
+            behaviour=behaviour,
         )
 
     @property

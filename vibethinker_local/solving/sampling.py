@@ -8,6 +8,7 @@ on from "The answer is \\boxed{". For both, tokens are kept in reserve.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from vibethinker_local.code.task import Task
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import Options, Reason, SolveEvent, Trajectory
@@ -81,10 +82,17 @@ class Ended:
 
 class Sampling:
     def __init__(
-        self, model: Model, options: Options, prompt: list[int], budget: Budget, *, talk: bool = False
+        self,
+        model: Model,
+        options: Options,
+        prompt: list[int],
+        budget: Budget,
+        *,
+        talk: bool = False,
+        task: Task | None = None,
     ) -> None:
         self._model, self._options, self._prompt, self._budget = model, options, prompt, budget
-        self._talk = talk
+        self._talk, self._task = talk, task
         self._opened = model.opens_reasoning(prompt)
         self._first: SequenceId | None = None
         self._running: dict[SequenceId, Running] = {}
@@ -106,7 +114,9 @@ class Sampling:
         params = self._model.params(self._options, seed, budget.tokens - budget.reserve, reserve=budget.reserve)
         sequence = self._model.engine.add(self._prompt, params, parent=self._first)
         self._first = sequence if self._first is None else self._first
-        self._running[sequence] = Running(Draft(seed, opened=self._opened, index=index, talk=self._talk))
+        self._running[sequence] = Running(
+            Draft(seed, opened=self._opened, index=index, talk=self._talk, task=self._task)
+        )
 
     def take(self, outputs: list[StepOutput], *, answer_now: bool = False) -> Iterator[SolveEvent]:
         """What the engine put out, as events; trajectories that have come to their end move to `finished`."""

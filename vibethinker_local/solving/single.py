@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
+from vibethinker_local.code import task
 from vibethinker_local.errors import EngineError
 from vibethinker_local.events import (
     Control,
@@ -17,6 +19,7 @@ from vibethinker_local.events import (
     Usage,
 )
 from vibethinker_local.runtime.model import Model
+from vibethinker_local.solving.programs import Programs, open_sandbox
 from vibethinker_local.solving.sampling import Budget, Sampling, shown
 
 
@@ -34,8 +37,10 @@ def solve(
     Of the exchanges before it, the oldest are dropped if they would take the room for thinking; Started says how many.
     In `talk`, only the first question is put as a problem, and a reply that ends by itself is answer enough.
     """
-    recent = model.recent(problem, earlier)
-    prompt = model.encode(problem, recent, talk=talk)
+    kind = options.kind
+    recent = model.recent(problem, earlier, kind)
+    prompt = model.encode(problem, recent, talk=talk, kind=kind)
+    asked = None if talk and earlier else task.of(problem, kind)
     budget = Budget.of(options.max_tokens or model.spec.max_tokens, model, len(prompt))
     dropped = len(earlier) - len(recent)
     typical, context = model.spec.typical_tokens, model.context
@@ -44,8 +49,9 @@ def solve(
     began = time.perf_counter()
     status: Status | None = None
     error: str | None = None
-    sampling = Sampling(model, options, prompt, budget, talk=talk)
+    sampling = Sampling(model, options, prompt, budget, talk=talk, task=asked)
     sampling.start(0, options.seed)
+    programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
     try:
         while sampling.running and not control.stop:
             yield from sampling.take(model.engine.step(), answer_now=control.answer_now)
@@ -55,6 +61,12 @@ def solve(
         status, error = "failed", str(failure)
     sampling.close()
     trajectory = sampling.finished[0].trajectory
+    behaviour = None
+    if programs:
+        with closing(programs):
+            if trajectory.answer is not None and not control.stop:
+                programs.add(0, trajectory.text)
+            behaviour = programs.report([0])
     answered = trajectory.answer is not None or (talk and trajectory.text)
     yield Finished(
         Solution(
@@ -67,6 +79,7 @@ def solve(
             error=error,
             trajectories=(trajectory,),
             seeds=(options.seed,),
+            behaviour=behaviour,
         )
     )
 

@@ -169,7 +169,7 @@ class Solver:
         quick = forecast.is_quick(model)
         with nullcontext() if quick else awake.kept():
             if not quick and announce != "never":
-                prompt = len(model.encode(problem, model.recent(problem, earlier)))
+                prompt = len(model.encode(problem, model.recent(problem, earlier, options.kind), kind=options.kind))
                 rates, measure = self._rates or forecast.known(model), announce == "always" or plan is not None
                 found = forecast.announce(model, options, control, prompt, plan, rates, measure, notices)
                 self._rates = yield from found

@@ -1,0 +1,202 @@
+"""The programs of a code problem: run on the statement's examples and on inputs of the model's own, and compared.
+
+Like Claims, this adds Sequences to an engine and is handed what the engine puts out. Without a sandbox no program is
+run, and none agrees with another.
+
+    ask ─→ inputs and assertions ─┐
+    add ─→ examples ─→ inputs ────┴─→ groups that behave alike
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from vibethinker_local import sandbox
+from vibethinker_local.code import answer, behaviour, examples
+from vibethinker_local.code.answer import Attempt
+from vibethinker_local.code.behaviour import Group
+from vibethinker_local.code.task import Task
+from vibethinker_local.engine import SequenceId, StepOutput
+from vibethinker_local.errors import EngineError, SandboxError
+from vibethinker_local.events import Behaviour, Differing, Options
+from vibethinker_local.reliability.clusters import Cluster
+from vibethinker_local.runtime import prompts
+from vibethinker_local.runtime.model import Model
+from vibethinker_local.sandbox import Outcome, Sandbox
+
+INPUTS = 10  # that the model is asked for
+APART = 5  # and further ones, where two groups of programs tie
+ASK_TOKENS = 768  # for the reply
+ASK_SEED = 1 << 20  # apart from those of solutions
+SHOWN = 200  # characters of an input or an outcome in a receipt
+
+
+def open_sandbox() -> tuple[Sandbox | None, str | None]:
+    """A sandbox that is getting ready, or why there is none."""
+    try:
+        runner = sandbox.open()
+    except SandboxError as error:
+        return None, str(error)
+    runner.warm()
+    return runner, None
+
+
+class Programs:
+    """The programs of one problem, by their trajectory's index."""
+
+    def __init__(
+        self, problem: str, task: Task, model: Model, options: Options, runner: Sandbox | None, note: str | None = None
+    ) -> None:
+        self.task, self.note = task, note
+        self.tokens = 0  # generated, to ask for inputs
+        self._problem, self._model, self._options, self._runner = problem, model, options, runner
+        self._inputs = [example.input for example in task.examples]
+        self._expected: list[tuple[int, str]] = []  # of the model's inputs, by their position among all
+        self._attempts: dict[int, Attempt] = {}
+        self._outcomes: dict[int, list[Outcome]] = {}
+        self._asking: dict[SequenceId, list[str]] = {}
+        self._asked_apart = False
+
+    @property
+    def runs(self) -> bool:
+        """Whether programs are run at all."""
+        return self._runner is not None
+
+    @property
+    def asking(self) -> int:
+        """Sequences that the engine works on."""
+        return len(self._asking)
+
+    def add(self, index: int, text: str) -> Attempt | None:
+        """The program in an answer, run on all inputs that there are."""
+        attempt = answer.attempt(text, self.task)
+        if attempt:
+            self._attempts[index], self._outcomes[index] = attempt, []
+            self._run(index)
+        return attempt
+
+    def source(self, index: int) -> str:
+        return self._attempts[index].source
+
+    # Inputs by the model
+
+    def ask(self) -> None:
+        """Have inputs written, and what the model expects of them. Does nothing where the context has no room."""
+        self._ask(INPUTS, None, ASK_SEED)
+
+    def ask_apart(self) -> bool:
+        """Have inputs written on which the two leading groups differ, if they weigh the same; once."""
+        ranked = self.groups()
+        if self._asked_apart or len(ranked) < 2 or ranked[0].weight > ranked[1].weight:
+            return False
+        self._asked_apart = True
+        first, second = (self._attempts[group.members[0]].source for group in ranked[:2])
+        return self._ask(APART, (first, second), ASK_SEED + 1)
+
+    def _ask(self, count: int, programs: tuple[str, str] | None, seed: int) -> bool:
+        model = self._model
+        if not self.runs:
+            return False
+        begin = prompts.assertions_begin(self.task)
+        prompt = model.encode_chat(prompts.assertions(self._problem, self.task, count, programs))
+        prompt += model.backend.tokenize(begin, special=False)
+        room = min(ASK_TOKENS, model.context - len(prompt))
+        if room <= 0:
+            return False
+        params = model.params(self._options, (self._options.seed + seed) % 2**63, room)
+        self._asking[model.engine.add(prompt, params)] = [begin.removeprefix(prompts.AT_ONCE)]
+        return True
+
+    def take(self, outputs: Iterable[StepOutput]) -> None:
+        """What the engine put out. Programs are run on the inputs of a reply as soon as it is complete."""
+        for output in outputs:
+            if (pieces := self._asking.get(output.sequence)) is None:
+                continue
+            self.tokens += output.token is not None
+            pieces.append(output.text)
+            if output.end:
+                del self._asking[output.sequence]
+                self._model.engine.abort(output.sequence)
+                self._read("".join(pieces))
+
+    def _read(self, reply: str) -> None:
+        if self.task.form == "program":
+            found: list[tuple[str, str | None]] = [(text, None) for text in examples.inputs(reply)]
+        else:
+            found = examples.assertions(reply, self.task.called)
+        for text, expected in found:
+            if text not in self._inputs:
+                self._inputs.append(text)
+                if expected is not None:
+                    self._expected.append((len(self._inputs) - 1, expected))
+        for index in self._attempts:
+            self._run(index)
+
+    def close(self) -> None:
+        """Give back what the engine holds, and end the sandbox. May be repeated."""
+        with suppress(EngineError):
+            for name in self._asking:
+                self._model.engine.abort(name)
+        self._asking.clear()
+        if self._runner:
+            self._runner.close()
+
+    # What programs do
+
+    def _run(self, index: int) -> None:
+        """Run a program on the inputs that it has not seen."""
+        attempt, known = self._attempts[index], self._outcomes[index]
+        ahead = self._inputs[len(known) :]
+        if attempt.fault:
+            known += answer.crashed(attempt, ahead)
+        elif self._runner:
+            try:
+                known += self._runner.run(attempt.program, attempt.calls(ahead))
+            except SandboxError as error:
+                self.note, self._runner = str(error), None
+
+    def groups(self) -> list[Group]:
+        """Those that pass the most examples, in groups that behave alike, the weightiest first."""
+        if not self.runs:
+            return []
+        chosen = behaviour.best(self.task, self._outcomes)
+        return behaviour.groups(self.task, {index: self._outcomes[index] for index in chosen}, self._expected)
+
+    def clusters(self) -> list[Cluster]:
+        """The same as the vote has it."""
+        return [Cluster(self._attempts[group.members[0]].source, group.members) for group in self.groups()]
+
+    def weights(self) -> dict[int, float]:
+        """What each of these programs counts."""
+        ranked = self.groups()
+        return {index: group.weight / len(group.members) for group in ranked for index in group.members}
+
+    def report(self, order: Sequence[int]) -> Behaviour:
+        """What happened, with trajectories by their position in `order`."""
+        place = {index: at for at, index in enumerate(order)}
+        ranked = self.groups()
+        differ = behaviour.differences(self.task, self._inputs, ranked)
+        return Behaviour(
+            examples=len(self.task.examples),
+            passed=tuple(self._passed(index) for index in order),
+            inputs=tuple(_short(text) for text in self._inputs[len(self.task.examples) :]),
+            assertions=len(self._expected),
+            held=ranked[0].assertions if ranked else 0,
+            differ=tuple(
+                Differing(
+                    _short(each.input),
+                    tuple((_short(str(said)), tuple(place[m] for m in members)) for said, members in each.outcomes),
+                )
+                for each in differ
+            ),
+            note=self.note,
+        )
+
+    def _passed(self, index: int) -> int | None:
+        if index not in self._outcomes or not self.runs:
+            return None
+        pairs = zip(self.task.examples, self._outcomes[index], strict=False)
+        return sum(behaviour.passes(self.task, example.expected, outcome) for example, outcome in pairs)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
