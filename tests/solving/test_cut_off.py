@@ -37,7 +37,7 @@ def test_interrupted_in_every_state(kind: type[SolveEvent], what: str) -> None:
 
 def test_an_engine_that_fails_in_any_state_keeps_what_was_finished() -> None:
     answered = 0
-    for after in range(0, 160, 3):
+    for after in range(0, 160, 7):
         backend = Thinker({"9": 0.6, "4": 0.4}, TURNED, fails_after=after)
         found, events = run(backend, THREE)
         finished = [event for event in events if isinstance(event, Sampled)]
@@ -52,7 +52,7 @@ def test_an_engine_that_fails_in_any_state_keeps_what_was_finished() -> None:
             answered += found.status == "failed"
         elif found.error:
             assert found.report.decision == "failed"
-    assert answered > 10, "it failed late, too"
+    assert answered > 4, "it failed late, too"
 
 
 def test_a_run_that_was_cut_off_goes_on(tmp_path: Path) -> None:

@@ -26,7 +26,6 @@ from vibethinker_local.solving.single import solve
 Script = Callable[[bytes], int]  # what was written so far, forced text included → the next byte or EOS
 CLOSED, ASKED = b"\n</think>\n\n", b"The answer is \\boxed{"
 FOREVER = 3_000  # more than any budget here
-ENDINGS = 500
 
 
 class Speaker(ScriptedBackend):
@@ -291,11 +290,12 @@ ENDS: list[bytes] = [
 ]
 
 
-def test_five_hundred_endings() -> None:
+@pytest.mark.parametrize("count", [150, pytest.param(1000, marks=pytest.mark.slow)])
+def test_endings_at_random(count: int) -> None:
     """Any reply, any reaction to being closed and asked, any budget, with and without Ctrl-C at some time."""
     statuses: Counter[str] = Counter()
     finishes: Counter[str] = Counter()
-    for seed in range(ENDINGS):
+    for seed in range(count):
         rng = random.Random(seed)
         base = list(BASES)[seed % len(BASES)]
         following = script(BASES[base](rng), rng.choice(ENDS), rng.choice(ENDS))
@@ -321,5 +321,6 @@ def test_five_hundred_endings() -> None:
         assert result.answer is None or result.answer in written or "\ufffd" in written, what
         statuses[result.status] += 1
         finishes[trajectory.finish] += 1
-    assert min(statuses[status] for status in ("answered", "no_answer")) > 50, statuses
-    assert min(finishes[finish] for finish in ("stop", "forced", "length", "loop")) > 5, finishes
+    assert min(statuses[status] for status in ("answered", "no_answer")) > count / 10, statuses
+    assert min(finishes[finish] for finish in ("stop", "forced", "length")) > count / 100, finishes
+    assert finishes["loop"] > 0 or count < 500, "loops need the longest budgets, which are rare"
