@@ -199,7 +199,7 @@ class Solution:
 
 
 @dataclass(frozen=True)
-class Announced:
+class Notice:
     """A notice before a run begins: how long it may take, or that the speed is being measured first.
 
     An empty text takes the previous notice back.
@@ -283,4 +283,4 @@ class Finished:
     solution: Solution
 
 
-SolveEvent = Announced | Started | Wrote | Closing | Sampled | Contested | Claimed | Judged | Finished
+SolveEvent = Notice | Started | Wrote | Closing | Sampled | Contested | Claimed | Judged | Finished

@@ -36,7 +36,7 @@ def appears(path: Path) -> bool:
 
 
 def test_it_runs_as_long_as_the_block(inhibitor: Path) -> None:
-    with awake.kept():
+    with awake.keep_awake():
         assert appears(inhibitor / "started")
         time.sleep(0.1)
         assert "--what=idle:sleep --who=vibe" in (inhibitor / "started").read_text()
@@ -45,7 +45,7 @@ def test_it_runs_as_long_as_the_block(inhibitor: Path) -> None:
 
 
 def test_it_ends_when_the_program_is_killed(inhibitor: Path) -> None:
-    source = "import time\nfrom vibethinker_local.system import awake\nwith awake.kept(): time.sleep(60)"
+    source = "import time\nfrom vibethinker_local.system import awake\nwith awake.keep_awake(): time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", source], env=os.environ | {"PYTHONPATH": str(ROOT)}) as running:
         assert appears(inhibitor / "started")
         running.kill()
@@ -54,18 +54,18 @@ def test_it_ends_when_the_program_is_killed(inhibitor: Path) -> None:
 
 def test_where_there_is_no_such_program_nothing_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with awake.kept():
+    with awake.keep_awake():
         pass
 
 
 def test_the_program_may_refuse(inhibitor: Path) -> None:
     (inhibitor / "bin/systemd-inhibit").write_text("#!/bin/sh\nexit 1\n")
-    with awake.kept():
+    with awake.keep_awake():
         time.sleep(0.2)
 
 
 def test_an_error_inside_the_block_goes_through(inhibitor: Path) -> None:
-    with pytest.raises(ZeroDivisionError), awake.kept():
+    with pytest.raises(ZeroDivisionError), awake.keep_awake():
         1 / 0  # noqa: B018
     assert not [child for child in psutil.Process().children() if child.name() == "systemd-inhibit"]
 

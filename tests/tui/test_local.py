@@ -9,9 +9,9 @@ import pytest
 
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.events import (
-    Announced,
     Control,
     Finished,
+    Notice,
     Options,
     Sampled,
     Solution,
@@ -74,7 +74,7 @@ def bench(rate: float) -> None:
 
 
 def said(events: list[SolveEvent]) -> list[str]:
-    return [event.text for event in events if isinstance(event, Announced)]
+    return [event.text for event in events if isinstance(event, Notice)]
 
 
 def solution(events: list[SolveEvent]) -> Solution:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.tui.fakes import Pause, Script, ScriptedSolver, chatting, prompt, reply, run
 from tests.tui.scenes import vote
-from vibethinker_local.events import Announced, Wrote
+from vibethinker_local.events import Notice, Wrote
 from vibethinker_local.tui.widgets.panel import VotesPanel
 
 
@@ -92,7 +92,7 @@ def test_how_long_a_run_may_take_and_how_long_it_still_will(tmp_path: Path) -> N
         measuring, loaded, thinking, later = Pause(), Pause(), Pause(), Pause()
         first, *rest = reply("one two", "7")
         more: Script = [thinking, Wrote("on and on ", True, 500), later, Wrote("so ", True, 503)]
-        script = [Announced("Measuring …"), measuring, Announced(COST), loaded, first, rest[0], *more, *rest[1:]]
+        script = [Notice("Measuring …"), measuring, Notice(COST), loaded, first, rest[0], *more, *rest[1:]]
         async with chatting(tmp_path, ScriptedSolver([script]), size=(80, 24)) as chat:
             await chat.ask("go", wait=False)
             await chat.reach(measuring)

@@ -1,4 +1,4 @@
-"""The command line. The only place that maps errors to exit codes; what a command needs is imported inside it."""
+"""The command line. Maps errors to exit codes. Commands import what they need inside, so that `vibe` starts fast."""
 
 import io
 import logging
@@ -17,7 +17,7 @@ from vibethinker_local.errors import FileError, ModelError, SandboxError, UsageE
 
 
 class VibeCommands(TyperGroup):
-    """Every error becomes a sentence on stderr and an exit code."""
+    """Turns every error into a sentence on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -47,7 +47,7 @@ app = typer.Typer(
 
 
 def exit_code(error: VibeError) -> int:
-    """The contract's exit code of an error."""
+    """The documented exit code of an error."""
     match error:
         case UsageError() | FileError() | SandboxError():
             return 2
@@ -58,9 +58,9 @@ def exit_code(error: VibeError) -> int:
 
 
 def run() -> NoReturn:
-    """The program: standard streams that exist, UTF-8 whatever the locale says, and the exit code of the command."""
+    """The whole program: makes standard streams exist and be UTF-8, runs the command, exits with its code."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed: a file opened later would take its number, and get its output
+        if getattr(sys, name) is None:  # closed; or a file opened later would get its descriptor, and its output
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -24,7 +24,7 @@ def bench(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Measure how fast this machine runs a model, and keep the figures (unless --threads is given).
+    """Measure how fast this machine runs a model, and store the results (unless --threads is given).
 
     \b
     vibe bench

@@ -12,7 +12,7 @@ def chat(
     ctx: Context = None,
     threads: Threads = None,
 ) -> None:
-    """Talk with the model on the whole screen. `vibe` alone does the same; f1 lists the keys.
+    """Talk with the model in a full-screen chat. `vibe` alone does the same; f1 lists the keys.
 
     \b
     vibe chat -m vibethinker-3b:Q4_K_M
@@ -21,10 +21,10 @@ def chat(
 
 
 def converse(model: str | None, ctx: int | None, threads: int | None) -> None:
-    """The chat, until the user leaves it. Raises UsageError without a terminal."""
+    """Run the chat until the user leaves it. Raises UsageError without a terminal."""
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # the screen is painted on stderr
         raise UsageError("The chat needs a terminal, also for stderr; `vibe solve` works without one.")
-    gc.disable()  # a start makes nothing but what stays; the app enables it
+    gc.disable()  # nothing that is created while starting becomes garbage; the app enables it again
     from vibethinker_local.system import paths, settings
     from vibethinker_local.tui.actions import KEYS
     from vibethinker_local.tui.app import make_app

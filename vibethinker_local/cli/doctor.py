@@ -1,4 +1,4 @@
-"""`vibe doctor`: what this installation has, and what is wrong with it. Changes nothing."""
+"""`vibe doctor`: checks this installation. Changes nothing."""
 
 import importlib.util
 import platform
@@ -19,7 +19,7 @@ MANY_SEQUENCES = 8  # as a run of the reliability pass may want
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report; `advice` says what to do where something is wrong."""
+    """One line of the report; `advice` says what to do if something is wrong."""
 
     name: str
     value: str
@@ -28,7 +28,7 @@ class Check:
 
 
 def examine() -> Iterator[Check]:
-    """All checks, one after another."""
+    """Run all checks, one after another."""
     yield Check("vibethinker-local", __version__)
     yield Check("python", f"{platform.python_version()} ({platform.machine()}, {platform.system()})")
     if machine.is_translated():
@@ -47,7 +47,7 @@ def examine() -> Iterator[Check]:
 
 
 def _sandbox() -> Check:
-    """Where programs of the model run. Without the extra they are not run, which is a choice."""
+    """The sandbox for programs that the model writes. Not having the extra is a choice, not a fault."""
     found = sandbox.state(thorough=True)
     value = f"{found.kind}, {found.detail}" if found.detail else "not installed: programs are not run"
     if found.kind in ("ready", "missing"):
@@ -109,7 +109,7 @@ def _model_files() -> Iterator[Check]:
 
 
 def _fit(name: str, path: Path, spec: installed.ModelSpec) -> Check:
-    """The contexts with which a model would run in the memory that is free now."""
+    """The contexts that a model could have in the memory that is free now."""
     try:
         header, room, cores = gguf_header.read(path), machine.room(), machine.threads()
         plans = [
@@ -123,7 +123,7 @@ def _fit(name: str, path: Path, spec: installed.ModelSpec) -> Check:
 
 
 def _quantize_owner() -> Check:
-    """Another distribution may have installed a package of the same name over ours."""
+    """Whether `quantize` is ours: another distribution may have installed a package of the same name over it."""
     spec = importlib.util.find_spec("quantize")
     found = Path(spec.origin).parent if spec and spec.origin else None
     ours = paths.PACKAGE.parent / "quantize"

@@ -27,7 +27,7 @@ app = typer.Typer(
 BankFile = Annotated[Path, typer.Argument(metavar="BANK", help="A bank made by `vibe eval run`.")]
 Samples = Annotated[int | None, typer.Option("-k", "--samples", min=1, max=1024, help="Default: all there are.")]
 MOST = 64  # trajectories at once
-EVERY = 30.0  # seconds between lines of progress where stderr is no terminal
+EVERY = 30.0  # seconds between lines of progress when stderr is not a terminal
 
 
 @app.command()
@@ -82,7 +82,7 @@ def run(
     context = ctx or (known.header.context if known else own.context)
     options = Options(seed, temperature, top_p, max_tokens or own.max_tokens, context, threads or own.threads, cache=kv)
     sha256 = checksums.sha256(chosen.path)
-    with awake.kept():
+    with awake.keep_awake():
         places = together or at_once(chosen, MOST)
         loaded = load(chosen, options, threads=machine.threads(), places=places)
         with closing(loaded.engine):
@@ -261,7 +261,7 @@ def _fill(
     known: "Bank | None",
     progress: "Progress",
 ) -> None:
-    """Make what is wanted, and show how far it has come."""
+    """Sample what the bank lacks, and show progress."""
     from vibethinker_local.eval import run as running
     from vibethinker_local.eval.bank import Entry
     from vibethinker_local.eval.pace import BankPace
@@ -286,7 +286,7 @@ def _name_damage(bank: "Bank", progress: "Progress") -> None:
 
 
 def _calibration(header: "BankHeader", table: "Table") -> "tuple[vote.Calibration | None, list[str]]":
-    """The calibration that may be judged by a bank, and what there is to say of it."""
+    """The calibration for this bank's model, if the bank is fit to judge it, and notes about it."""
     from vibethinker_local.solving import calibration
 
     kept = calibration.find(header.sha256, table.samples, table.claims)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def names(incomplete: str) -> list[str]:
-    """What the shell may complete to: NAME and NAME:QUANT."""
+    """Shell completions: NAME and NAME:QUANT."""
     from vibethinker_local.models import spec as model_spec
 
     try:
@@ -37,7 +37,7 @@ def pull(
     ctx: Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens of context to leave room for.")] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
-    """Fetch a model and check it. Goes on where an earlier pull was cut off; the file's path is printed.
+    """Fetch a model and check it. Resumes an interrupted pull; prints the file's path.
 
     \b
     vibe pull
@@ -60,7 +60,7 @@ def pull(
     name, quant = named
     progress = render.Progress(quiet=quiet, show_thinking=False)
     context, room = ctx or settings.load().context, machine.room()
-    with awake.kept():
+    with awake.keep_awake():
         if source == "checkpoint":
             path = _from_checkpoint(name, quant, context or known[name].context, known[name], progress)
         else:
@@ -71,7 +71,7 @@ def pull(
 
 
 def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpec", progress: "Progress") -> Path:
-    """Fetch a checkpoint, and make a GGUF file of it that is listed as installed."""
+    """Fetch a checkpoint and build a GGUF file from it, which then counts as installed."""
     from quantize import estimate
     from quantize.build import build
     from quantize.config import read_config
@@ -83,7 +83,7 @@ def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpe
 
     try:
         if quant is not None:
-            parse_file_type(quant)  # before gigabytes are fetched
+            parse_file_type(quant)  # fails before gigabytes are fetched
         folder = progress.carry(pull.checkpoint(name, spec))
         if quant is None:
             room = machine.room()

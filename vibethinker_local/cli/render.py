@@ -1,4 +1,4 @@
-"""Events to the terminal: the answer or the receipt on stdout, progress on stderr. Computes nothing."""
+"""Output on the terminal: the answer or the receipt on stdout, progress on stderr. Computes nothing."""
 
 import json
 import os
@@ -23,17 +23,17 @@ from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import Pace, Transfer, left
 
 T = TypeVar("T")
-PLAIN_SECONDS = 5.0  # between progress lines where stderr is no terminal
+PLAIN_SECONDS = 5.0  # between progress lines when stderr is not a terminal
 
 
 def print_json(solution: Solution) -> None:
-    """The receipt, alone on stdout."""
+    """Print the receipt on stdout, and nothing else."""
     text = _readable(json.dumps(receipt.receipt(solution), ensure_ascii=False))
     _out("".join(c if printable(c) else f"\\u{ord(c):04x}" for c in text))  # what is left stands inside strings
 
 
 def print_text(solution: Solution, *, answer_only: bool) -> None:
-    """The visible text, or the extracted answer alone; of a run that was cut off, only what holds an answer."""
+    """Print the visible text, or the extracted answer alone. An interrupted run prints only a text with an answer."""
     cut_off = solution.status in ("stopped", "failed")
     text = solution.answer if answer_only or (cut_off and solution.answer is None) else solution.text
     if text:
@@ -41,7 +41,7 @@ def print_text(solution: Solution, *, answer_only: bool) -> None:
 
 
 def print_checks(checks: list[Check], *, as_json: bool) -> None:
-    """The doctor's report on stdout."""
+    """Print the doctor's report on stdout."""
     if as_json:
         _out(json.dumps({"checks": [asdict(check) for check in checks]}, ensure_ascii=False))
         return
@@ -54,7 +54,7 @@ def print_checks(checks: list[Check], *, as_json: bool) -> None:
 
 
 def print_line(text: str) -> None:
-    """A line on stdout."""
+    """Print a line on stdout."""
     _out(printable(_readable(text)))
 
 
@@ -89,17 +89,17 @@ def verdict(solution: Solution) -> str:
 
 
 def complain(error: object) -> None:
-    """The one line on stderr that an error becomes."""
+    """Print an error as one line on stderr."""
     _Forgiving(sys.stderr).write(f"vibe: {printable(_readable(str(error)))}\n")
 
 
 def _readable(text: str) -> str:
-    """A text with file names that Python could not decode in this locale: they are UTF-8 all the same, mostly."""
+    """A text whose file names Python could not decode in this locale, decoded as the UTF-8 that they mostly are."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _out(text: str) -> None:
-    """Print to stdout. That nobody reads it any more is fine; that it cannot be written is an error."""
+    """Print to stdout. A closed pipe is fine; any other failure is an error."""
     try:
         print(text, flush=True)
     except OSError as error:
@@ -109,14 +109,14 @@ def _out(text: str) -> None:
 
 
 def _to_nowhere(stream: TextIO) -> None:
-    """Send the rest, and what Python flushes at exit, to nowhere."""
+    """Discard all further output, including what Python flushes at exit."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, stream.fileno())
     os.close(devnull)
 
 
 class _Forgiving:
-    """A stream for progress: when it can be written no more, the work goes on without."""
+    """A stream for progress. If it can no longer be written, the work goes on without progress."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -134,7 +134,7 @@ class _Forgiving:
 
 
 class Progress:
-    """Shows events on stderr as they come: live on a terminal, a line now and then elsewhere, nothing if quiet."""
+    """Shows a run on stderr: live on a terminal, as occasional lines elsewhere, not at all if quiet."""
 
     def __init__(self, *, quiet: bool, show_thinking: bool, stream: TextIO | None = None) -> None:
         stream = stream or sys.stderr
@@ -147,10 +147,10 @@ class Progress:
         live = terminal and not quiet and not show_thinking
         self._live = Live(console=self._console, refresh_per_second=8, transient=True) if live else None
         self._said = time.monotonic()
-        self._fresh = True  # whether stderr stands at the beginning of a line
+        self._fresh = True  # whether the cursor is at the beginning of a line
 
     def follow(self, events: Iterable[SolveEvent]) -> Solution:
-        """Show a run while it goes on and return the Solution it ends in."""
+        """Show a run while it goes on, and return its Solution."""
         run, told, thought = RunState(), 0, Place()
         if self._live:
             self._live.start()
@@ -201,14 +201,14 @@ class Progress:
             self._fresh = True
 
     def say(self, text: str, *, warning: bool = False) -> None:
-        """A line on stderr, unless quiet."""
+        """Print a line on stderr, unless quiet."""
         if not self._quiet:
             self._end_line()
             style = "yellow" if warning and self._style else self._style
             self._console.print(Text(printable(text), style=style))
 
     def status(self, text: str, hint: str = "", *, every: float = PLAIN_SECONDS) -> None:
-        """How far it has come: on a terminal the line that is there already, elsewhere a new one now and then."""
+        """Show progress: on a terminal by updating one line, elsewhere by a new line now and then."""
         if self._live:
             text = f"{text} · {hint}" if hint else text
             self._live.update(Text(text, self._style, no_wrap=True, overflow="ellipsis"))
@@ -217,7 +217,7 @@ class Progress:
             self.say(text)
 
     def carry(self, steps: Generator[Transfer, None, T]) -> T:
-        """Show how far bytes have come, and return what the steps end in."""
+        """Show the progress of a transfer, and return its result."""
         pace = Pace()
         with self.shown():
             try:
@@ -230,7 +230,7 @@ class Progress:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Inside the block, `status` is shown where the terminal can."""
+        """Inside the block, `status` is shown live if stderr is a terminal."""
         if self._live:
             self._live.start()
         try:

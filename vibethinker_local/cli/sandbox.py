@@ -1,4 +1,4 @@
-"""The commands on the sandbox in which programs of the model run."""
+"""The commands for the sandbox in which programs that the model writes are run."""
 
 import contextlib
 from typing import Annotated
@@ -12,7 +12,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def main(ctx: typer.Context) -> None:
-    """Without a command: whether there is one."""
+    """Without a subcommand: say whether the sandbox is ready."""
     if ctx.invoked_subcommand is None:
         from vibethinker_local import sandbox
         from vibethinker_local.cli import render
@@ -39,7 +39,7 @@ def setup(
 
     progress = render.Progress(quiet=quiet, show_thinking=False)
     if sandbox.state(thorough=True).kind != "ready":
-        with awake.kept(), progress.shown(), contextlib.closing(sandbox.prepare()) as steps:
+        with awake.keep_awake(), progress.shown(), contextlib.closing(sandbox.prepare()) as steps:
             progress.say(f"The sandbox is compiled for this machine, once: {sandbox.SECONDS}, and 300 MB of disk.")
             for seconds in steps:
                 progress.status(f"Compiling · {seconds:.0f} s", "Ctrl-C: stop; nothing is kept")

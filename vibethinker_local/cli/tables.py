@@ -1,4 +1,4 @@
-"""Lists on stdout, as aligned lines or as one JSON object. Computes nothing."""
+"""Prints tables on stdout, as aligned lines or as one JSON object. Computes nothing."""
 
 import json
 from collections.abc import Sequence

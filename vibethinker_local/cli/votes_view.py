@@ -1,4 +1,4 @@
-"""The reliability pass on a terminal: the votes so far, the trajectories on their way, the claims that fell."""
+"""The reliability pass on a terminal: the votes so far, the running trajectories, the refuted claims."""
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -8,12 +8,12 @@ from vibethinker_local.solving.follow import Votes, short
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import duration
 
-MOST_ROWS = 6  # of trajectories, and of answers
+MOST_ROWS = 6  # for trajectories, and for answers
 MOST_REFUTED = 3
 
 
 def view(votes: Votes, hint: str, style: str) -> RenderableType:
-    """All that is known now, in at most some 16 lines."""
+    """Everything that is known now, in about 16 lines at most."""
     parts: list[RenderableType] = [Text(headline(votes), style, no_wrap=True, overflow="ellipsis")]
     if votes.clusters:
         parts.append(_answers(votes))
@@ -31,7 +31,7 @@ def view(votes: Votes, hint: str, style: str) -> RenderableType:
 
 
 def headline(votes: Votes) -> str:
-    """One line: what is being done, and how far it is."""
+    """One line that says what is being done, and how far it has got."""
     if votes.stage == "checking":
         checked = sum(claim.verdict is not None for claim in votes.claims)
         stated = f"{len(votes.claims)} claims stated"

@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from vibethinker_local.errors import ModelError
 from vibethinker_local.gguf.header import Header
 from vibethinker_local.system import paths, toml
-from vibethinker_local.system.toml import Strict, Text
+from vibethinker_local.system.toml import StrictModel, Text
 
 SCHEMA = 1
 BUNDLED = "mini"
@@ -27,7 +27,7 @@ Size = Annotated[int, Field(ge=1, le=2**45)]
 Tokens = Annotated[int, Field(ge=1, le=2**20)]
 
 
-class ModelFile(Strict):
+class ModelFile(StrictModel):
     """One GGUF file of a model, in the package or in a hub repository."""
 
     quant: Name
@@ -51,7 +51,7 @@ class ModelFile(Strict):
         return Path(self.file or self.package or "").name
 
 
-class Shape(Strict):
+class Shape(StrictModel):
     """What the memory of a context depends on, known before any file is here; the words are gguf_header.Header's."""
 
     layers: Annotated[int, Field(ge=1, le=512)]
@@ -67,7 +67,7 @@ class Shape(Strict):
         return Header(**self.model_dump(), weights=weights)
 
 
-class ModelSpec(Strict):
+class ModelSpec(StrictModel):
     """One model: where it comes from, how it is sampled, where it stops, and its files, the best first."""
 
     about: Text
@@ -97,7 +97,7 @@ class ModelSpec(Strict):
         return value
 
 
-class _Registry(Strict):
+class _Registry(StrictModel):
     schema_: Annotated[int, Field(alias="schema")]
     models: dict[Name, ModelSpec]
 

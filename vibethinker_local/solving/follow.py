@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from vibethinker_local.events import (
-    Announced,
     Behaviour,
     Claimed,
     Closing,
@@ -19,6 +18,7 @@ from vibethinker_local.events import (
     Differing,
     Finished,
     Judged,
+    Notice,
     Reason,
     ReliabilityReport,
     Sampled,
@@ -190,7 +190,7 @@ class RunState:
         """Take in one event."""
         self._eta.see(event)
         match event:
-            case Announced():
+            case Notice():
                 self.announced = event.text
                 if event.text:
                     self._note(event.text)

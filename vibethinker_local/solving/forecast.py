@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from vibethinker_local.engine import SamplingParams, SequenceId
-from vibethinker_local.events import Announced, Control, Options
+from vibethinker_local.events import Control, Notice, Options
 from vibethinker_local.models import memory, results
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.runtime.model import SMALL_BYTES, Model
@@ -34,7 +34,7 @@ def announce(
     rates: Rates | None,
     measure: bool,
     notices: Sequence[str] = (),
-) -> Generator[Announced, None, Rates | None]:
+) -> Generator[Notice, None, Rates | None]:
     """Say how long a run with a prompt of so many tokens will take, if long, and that it drains the battery.
 
     Rates that are not known are measured if that is wanted; `notices` are said first. Returns the rates.
@@ -43,7 +43,7 @@ def announce(
     """
     measured = False
     if rates is None and measure:
-        yield Announced(MEASURING)
+        yield Notice(MEASURING)
         rates, measured = calibrate(model, control), True
         if control.stop:
             return None  # it was not measured well
@@ -54,7 +54,7 @@ def announce(
         sentence = f"Running {battery}." if battery else None
     text = " ".join(filter(None, (*notices, sentence)))
     if text or measured:  # an empty one ends the sentence that it is being measured
-        yield Announced(text)
+        yield Notice(text)
     return rates
 
 

@@ -167,7 +167,7 @@ class Solver:
         model = self.load(plan.places if plan else 1)
         notices = model.notices if self._places > loaded_for > 0 else ()  # it was loaded again
         quick = forecast.is_quick(model)
-        with nullcontext() if quick else awake.kept():
+        with nullcontext() if quick else awake.keep_awake():
             if not quick and announce != "never":
                 prompt = len(model.encode(problem, model.recent(problem, earlier, options.kind), kind=options.kind))
                 rates, measure = self._rates or forecast.known(model), announce == "always" or plan is not None

@@ -13,7 +13,7 @@ _WINDOWS_AS_BEFORE = 0x80000000
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def keep_awake() -> Iterator[None]:
     """Inside the block the machine does not go to sleep by itself. Does nothing on a system without such a service."""
     if sys.platform == "win32":
         import ctypes

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError, fiel
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import BudgetName
 from vibethinker_local.system import paths, toml
-from vibethinker_local.system.toml import Strict, Text
+from vibethinker_local.system.toml import StrictModel, Text
 
 SCHEMA = 1
 PREFIX = "VIBE_"
@@ -24,7 +24,7 @@ _KEY = r"[a-z0-9_]+(\+[a-z0-9_]+)*"
 Key = Annotated[str, StringConstraints(pattern=f"^{_KEY}(,{_KEY})*$", max_length=80)]  # as Textual writes them
 
 
-class Settings(Strict):
+class Settings(StrictModel):
     """What is in force; None leaves it to the model's entry in models.toml, or to this machine."""
 
     model: Text | None = None  # a name in models.toml, NAME:QUANT, or a .gguf file

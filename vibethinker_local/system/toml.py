@@ -24,7 +24,7 @@ _KEY = re.compile(rf"\s*({_DOTTED})\s*=")
 _SENTENCES = {"extra_forbidden": "there is no such key here", "missing": "is missing"}
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from vibethinker_local.events import Announced, Closing, Finished, Reason, Sampled, Solution, SolveEvent, Started, Wrote
+from vibethinker_local.events import Closing, Finished, Notice, Reason, Sampled, Solution, SolveEvent, Started, Wrote
 from vibethinker_local.tui.store import Turn
 
 Phase = Literal["waiting", "reading", "thinking", "answering", "done"]
@@ -69,7 +69,7 @@ class Live:
 
     def apply(self, event: SolveEvent) -> None:
         match event:
-            case Announced():
+            case Notice():
                 self.announced = event.text
             case Started():
                 self.phase, self.prompt_tokens = "reading", event.prompt_tokens
