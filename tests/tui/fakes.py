@@ -23,8 +23,7 @@ from vibethinker_local.events import (
     Wrote,
 )
 from vibethinker_local.tui.app import ChatApp, make_app
-from vibethinker_local.tui.solver import Request
-from vibethinker_local.tui.start import Start
+from vibethinker_local.tui.solver import Request, Start
 from vibethinker_local.tui.store import Store
 from vibethinker_local.tui.widgets.prompt import Prompt
 

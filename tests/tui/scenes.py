@@ -26,7 +26,7 @@ from vibethinker_local.events import (
     Verdict,
     Wrote,
 )
-from vibethinker_local.tui.start import Larger, Start
+from vibethinker_local.tui.solver import Larger, Start
 from vibethinker_local.tui.store import Store, Turn
 
 QUESTION = "How many positive integers $n \\le 100$ have exactly 6 divisors?"
@@ -275,8 +275,9 @@ async def played(scene: Scene, folder: Path, size: tuple[int, int]) -> AsyncIter
         store.close()
     async with chatting(folder, scene.solver(), size=size, theme=scene.theme) as chat:
         await scene.act(chat)
-        for cursor in chat.app.screen.query("Input, TextArea"):
-            cursor.cursor_blink = False  # type: ignore[attr-defined]
+        for screen in chat.app.screen_stack:
+            for cursor in screen.query("Input, TextArea"):
+                cursor.cursor_blink = False  # type: ignore[attr-defined]
         await chat.pilot.pause(0.1)
         yield chat
 

@@ -100,7 +100,7 @@ def test_a_disk_that_is_full_is_said_once_and_the_conversation_goes_on(tmp_path:
             await chat.ask("go", wait=False)
             await chat.reach(pause)
             disk.execute("PRAGMA max_page_count = 1")  # as many as there are, that is
-            chat.app.session.live.unsaved.append((True, "x" * 100_000))  # type: ignore[union-attr]
+            chat.app.session.live.run.reasoning.add("x" * 100_000)  # type: ignore[union-attr]
             await chat.until(lambda: "cannot be kept" in chat.shown)
             pause.go.set()
             await chat.until(lambda: not chat.app.session.live)
@@ -141,7 +141,7 @@ def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path, monkeypatch:
     async def test() -> None:
         async with chatting(tmp_path) as chat:
             (tmp_path / "file").write_text("")
-            chat.app.folder = Path("file")
+            chat.app.chat.folder = Path("file")
             await chat.ask("Why?")
             await chat.pilot.press("f9")
             await chat.until(lambda: "cannot be written" in chat.shown)

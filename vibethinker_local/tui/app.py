@@ -81,11 +81,14 @@ class ChatApp(App[None], inherit_bindings=False):
         return TerminalDriver
 
     def on_mount(self) -> None:
-        self.push_screen(Chat(self.session))
+        self.push_screen(Chat(self.session, self.keys, self.folder, measures_memory=self.measures_memory))
         for name in ("SIGTERM", "SIGHUP"):  # the terminal is given back in order also then
             with suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self.exit)
         self.call_after_refresh(self.load)
+
+    def on_chat_model_wanted(self) -> None:
+        self.load()
 
     def load(self) -> None:
         """Load in the background what the first answer needs: what shows it, and the model."""
@@ -100,9 +103,9 @@ class ChatApp(App[None], inherit_bindings=False):
         try:
             self.session.loaded()
         except VibeError as error:
-            self._later(self.chat.failed_to_load, error)
+            self._later(self.chat.show_model, str(error))
         else:
-            self._later(self.chat.load)
+            self._later(self.chat.show_model)
         if not self.session.store.is_sound():
             self._later(self.session.store.renew)
 

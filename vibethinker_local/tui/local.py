@@ -8,8 +8,7 @@ from vibethinker_local.models import installed, listing
 from vibethinker_local.models.installed import Chosen
 from vibethinker_local.solving import solver
 from vibethinker_local.system import machine
-from vibethinker_local.tui.solver import Request
-from vibethinker_local.tui.start import Larger, Start
+from vibethinker_local.tui.solver import Larger, Request, Start
 
 
 class Local:

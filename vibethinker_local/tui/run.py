@@ -7,20 +7,14 @@ told once that there is something. It takes all there is when it gets to it, so 
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from vibethinker_local.events import SolveEvent, Wrote
-
-if TYPE_CHECKING:
-    from vibethinker_local.events import Control
+from vibethinker_local.events import Control, SolveEvent, Wrote
 
 
 class Run:
     """Consumes an iterator of events on a daemon thread. `arrived` is called on that thread."""
 
-    def __init__(self, begin: "Callable[[Control], Iterator[SolveEvent]]", arrived: Callable[[], object]) -> None:
-        from vibethinker_local.events import Control  # slow to import, and not needed for the first paint
-
+    def __init__(self, begin: Callable[[Control], Iterator[SolveEvent]], arrived: Callable[[], object]) -> None:
         self.control = Control()
         self._begin, self._arrived = begin, arrived
         self._lock = threading.Lock()

@@ -3,19 +3,15 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from vibethinker_local.errors import UsageError, VibeError
-from vibethinker_local.events import Exchange, SolveEvent
-from vibethinker_local.solving.follow import RunState
+from vibethinker_local.events import Control, Exchange, SolveEvent
+from vibethinker_local.solving.follow import Votes
 from vibethinker_local.tui.attachments import with_attachments
 from vibethinker_local.tui.live import Live
 from vibethinker_local.tui.run import Run
 from vibethinker_local.tui.solver import Request, Solver
 from vibethinker_local.tui.store import Attachment, Listed, Store, Turn
-
-if TYPE_CHECKING:
-    from vibethinker_local.events import Control
 
 BUDGETS = ("quick", "standard", "deep")
 STOP_SECONDS = 0.6  # to wait for a run when the app quits; what is written is kept in any case
@@ -32,7 +28,6 @@ class Session:
         self.turns: list[Turn] = []
         self.live: Live | None = None
         self.last: Live | None = None  # the turn before, while its conversation is open
-        self.tally: RunState | None = None
         self.solver: Solver | None = None
         self.unkept: str | None = None  # why what was written last is not on the disk
         self._late: list[Turn] = []  # finished turns that are not on the disk yet
@@ -46,6 +41,12 @@ class Session:
     def listed(self) -> Listed | None:
         """This conversation as lists have it; None before its first question."""
         return self.store.listed(self.conversation) if self.conversation is not None else None
+
+    @property
+    def votes(self) -> Votes | None:
+        """Of the turn that is being written, or of the one before; None if there is no vote."""
+        now = self.live or self.last
+        return now.run.votes if now else None
 
     # The model
 
@@ -82,14 +83,13 @@ class Session:
         )
         request = Request(with_attachments(question, attachments), seed, earlier, self.reliable, self.budget)
 
-        def begin(control: "Control") -> Iterator[SolveEvent]:
+        def begin(control: Control) -> Iterator[SolveEvent]:
             solver = self.loaded()
             return solver.solve(replace(request, earlier=() if solver.alone else earlier), control)
 
         name = self.solver.identity.name if self.solver else ""
         self.live = Live(Turn(question, name, seed, attachments=tuple(attachments)), self.clock)
         self.save()
-        self.tally = RunState(self.clock)
         self._run = Run(begin, arrived)
         self._run.start()
         return self.live
@@ -104,12 +104,9 @@ class Session:
     def _apply(self) -> tuple[bool, BaseException | None]:
         assert self._run
         assert self.live
-        assert self.tally
         events, ended, error = self._run.take()
         for event in events:
-            self.live.apply(event)
-            self.tally.apply(event)
-            self.live.seconds_left = self.tally.seconds_left
+            self.live.run.apply(event)
         return ended, error
 
     def save(self) -> None:
@@ -121,7 +118,7 @@ class Session:
                 self._late.pop(0)
             if self.live:
                 self.live.turn = self._begun(self.live.turn)
-                self._save_pieces(self.live)
+                self.live.save(self.store)
         except UsageError as error:
             self.unkept = str(error)
         else:
@@ -139,24 +136,11 @@ class Session:
         self.turns[at : at + 1] = [begun] * (at < len(self.turns))
         return begun
 
-    def _save_pieces(self, live: Live) -> None:
-        """Raises UsageError."""
-        if live.rewritten:
-            self.store.replace(live.turn.id, [(True, "".join(live.reasoning)), (False, "".join(live.answer))])
-        elif live.unsaved:
-            self.store.append(live.turn.id, live.unsaved)
-        live.rewritten = False
-        live.unsaved.clear()
-
     def _end(self, failure: str = "") -> Turn:
         assert self.live
         live, self.live, self._run = self.live, None, None
         self.last = live
         turn = live.finished(failure)
-        if live.solution:
-            seed = live.solution.seeds[0] if live.solution.seeds else turn.seed  # another one if a run was resumed
-            identity = live.solution.model
-            turn = replace(turn, model=identity.name, quant=identity.quant or "", seed=seed)
         self._finish(turn)
         if turn.status == "failed" and self.solver and not failure:  # the engine has died: a new one is needed
             self.solver.close()
@@ -190,7 +174,7 @@ class Session:
         assert self.live is None
         self.save()
         self._late.clear()  # what cannot be kept has been said
-        self.tally = self.last = None
+        self.last = None
 
     def show_version(self, turn: int) -> None:
         """Show the branch that a turn of this conversation is in. Raises UsageError."""
@@ -211,7 +195,7 @@ class Session:
             self._run.stop(STOP_SECONDS)
             self._apply()
             turn = self.live.finished()
-            turn = turn if self.live.solution else replace(turn, status="stopped")
+            turn = turn if self.live.run.solution else replace(turn, status="stopped")
             self.live = self._run = None
             self._finish(turn)
         if self.solver:

@@ -2,13 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from vibethinker_local.events import Exchange, ModelIdentity, SolveEvent
-
-if TYPE_CHECKING:  # slow to import, and not needed for the first paint
-    from vibethinker_local.events import Control
-    from vibethinker_local.tui.start import Start
+from vibethinker_local.events import Control, Exchange, ModelIdentity, SolveEvent
 
 
 @dataclass(frozen=True)
@@ -22,10 +18,31 @@ class Request:
     budget: str = "standard"
 
 
+@dataclass(frozen=True)
+class Larger:
+    """A model that is not here yet."""
+
+    name: str
+    quant: str
+    about: str
+    bytes: int
+    context: int | None  # that fits into memory beside it
+
+
+@dataclass(frozen=True)
+class Start:
+    """The facts of the welcome: which model answers, and what it is good for."""
+
+    model: str
+    about: str
+    bundled: bool = False
+    larger: Larger | None = None
+
+
 class Solver(Protocol):
     """Answers on whatever thread calls it, one request at a time."""
 
-    start: "Start"
+    start: Start
 
     @property
     def identity(self) -> ModelIdentity: ...
@@ -48,7 +65,7 @@ class Solver(Protocol):
         """A sentence about how long a vote may take; None if it is short, or nothing is known. At once, any thread."""
         ...
 
-    def solve(self, request: Request, control: "Control") -> Iterator[SolveEvent]:
+    def solve(self, request: Request, control: Control) -> Iterator[SolveEvent]:
         """Events, the last of them Finished. Raises VibeError if the request cannot be answered at all."""
         ...
 

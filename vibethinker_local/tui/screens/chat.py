@@ -1,46 +1,299 @@
-"""The chat: what keys and palette do, one method for each action of the table."""
+"""The conversation on the screen: what is written in the prompt goes to the session, what the session does is shown.
 
-import re
+Every action of the table in `actions` is a method here, `action_…`.
+"""
 
-from vibethinker_local.errors import UsageError, VibeError
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import psutil
+from textual.app import ComposeResult
+from textual.containers import Center, Horizontal, Vertical
+from textual.content import Content
+from textual.events import Resize
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+
+from vibethinker_local.errors import VibeError
+from vibethinker_local.solving.follow import summary
 from vibethinker_local.system import paths
+from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.actions import bindings
-from vibethinker_local.tui.attachments import read
+from vibethinker_local.tui.attachments import label, read
 from vibethinker_local.tui.export import Format, export_stored
+from vibethinker_local.tui.live import Live
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.screens.help import Help
-from vibethinker_local.tui.screens.talk import Talk
-from vibethinker_local.tui.session import BUDGETS
-from vibethinker_local.tui.store import Turn
+from vibethinker_local.tui.session import BUDGETS, Session
+from vibethinker_local.tui.store import Attachment, Turn
+from vibethinker_local.tui.text.markdown import code_blocks
 from vibethinker_local.tui.widgets.panel import VotesPanel
 from vibethinker_local.tui.widgets.prompt import Prompt
+from vibethinker_local.tui.widgets.status import Status, StatusLine
+from vibethinker_local.tui.widgets.title import Title
 from vibethinker_local.tui.widgets.transcript import Transcript
+from vibethinker_local.tui.widgets.welcome import Welcome
 
-_CODE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[`~]*\s*$", re.DOTALL | re.MULTILINE)
+if TYPE_CHECKING:  # the Markdown reader and all: not for the first paint
+    from vibethinker_local.tui.widgets.turn import TurnView
+
+PAINT_SECONDS = 1 / 25  # between two paints of what is being written
+SAVE_SECONDS = 0.5
+MEMORY_SECONDS = 3.0
+REST, MOST_REST = 2.0, 0.4  # after a paint: times as long as it took, seconds at most
+NARROW, SHORT = 108, 30  # cells
+TOAST_SECONDS = 6.0
 
 
-class Chat(Talk):
-    """The screen with everything that can be done on it."""
+class Chat(Screen[None]):
+    """One conversation at a time."""
 
+    AUTO_FOCUS = "#prompt"
     BINDINGS = bindings(everywhere=False)
 
-    # Answers
+    class Arrived(Message):
+        """The run has something to show."""
+
+    class ModelWanted(Message):
+        """The engine has died: the next answer needs another."""
+
+    def __init__(self, session: Session, keys: Mapping[str, str], folder: Path, *, measures_memory: bool) -> None:
+        """`keys` are the user's own, for the help; exports go into `folder`."""
+        super().__init__()
+        self.session, self._keys, self.folder = session, keys, folder
+        self._measures_memory = measures_memory
+        self.attachments: list[Attachment] = []
+        self.editing: int | None = None  # the place of the turn that what is in the prompt will be a version of
+        self.unloaded = ""  # why there is no model
+        self._view: TurnView | None = None  # of the turn that is being written
+        self._voting: Live | None = None  # whose votes the panel has been opened for
+        self._memory = 0  # bytes
+        self._unkept: str | None = None
+        self._next_paint = 0.0
+        self._painting = self._more = False  # a paint is due or under way; something has come since
+
+    def compose(self) -> ComposeResult:
+        yield Title()
+        with Horizontal(id="middle"):
+            with Vertical():
+                yield Welcome()
+                yield Transcript()
+                with Center(id="more"):
+                    yield Static("▾ more below", id="badge", markup=False)
+            yield VotesPanel()
+        yield Static("", id="attachments", markup=False)
+        yield Prompt()
+        yield StatusLine()
+
+    def on_mount(self) -> None:
+        self.query_one(Prompt).asked = self.session.history()
+        self.show_around()
+        self.set_interval(SAVE_SECONDS, self.session.save)
+        self.set_interval(1.0, self.show_status)
+        if self._measures_memory:
+            self.set_interval(MEMORY_SECONDS, self.measure_memory)
+
+    def on_resize(self, event: Resize) -> None:
+        self.set_class(event.size.width < NARROW, "-narrow")
+        self.set_class(event.size.height < SHORT, "-short")
+        self.call_after_refresh(self.show_votes)
+
+    def show_model(self, failure: str = "") -> None:
+        """Show what is known once the model is there, or cannot be."""
+        self.unloaded = failure
+        self.say(failure, error=True)
+        self.show_welcome()
+        self.show_status()
+        for notice in self.session.solver.notices if self.session.solver else ():
+            self.say(notice)
+
+    # Asking
+
+    def on_prompt_sent(self, event: Prompt.Sent) -> None:
+        if not event.text.strip() and not self.attachments:
+            return
+        prompt = self.query_one(Prompt)
+        if self.session.live:
+            self.say("One question at a time: esc stops this answer.")
+            prompt.set_text(event.text + prompt.text)
+            return
+        if event.text.strip():
+            prompt.remember(event.text)
+        place, self.editing = self.editing, None
+        attachments, self.attachments = self.attachments, []
+        self.show_attachments()
+        self.call_next(self.ask, event.text.strip(), attachments, place)
+
+    def on_prompt_pasted(self, event: Prompt.Pasted) -> None:
+        self.attachments.append(Attachment("pasted text", event.text))
+        self.show_attachments()
+
+    async def ask(self, question: str, attachments: Sequence[Attachment] = (), place: int | None = None) -> None:
+        """Begin to answer; with a place, as a further version of the turn there."""
+        transcript = self.query_one(Transcript)
+        if place is not None:
+            await transcript.cut(place)
+        live = self.session.ask(
+            question, lambda: self.post_message(self.Arrived()), attachments=attachments, place=place
+        )
+        solver = self.session.solver
+        if solver and solver.alone and len(self.session.turns) == 1:
+            self.say(f"{solver.identity.name} reads each question alone: it does not know what was said before.")
+        if not self.session.reliable:
+            self.remove_class("-votes")  # of another question
+        self.query_one(Welcome).display = False
+        transcript.display = True
+        self._view = await transcript.add(live.turn)
+        self._view.follow(live.run)
+        self.show_title()
+        self.show_status()
+        self.post_message(self.Arrived())  # what came while there was nothing to show it
+
+    async def on_chat_arrived(self) -> None:
+        """Paint now, or when the last paint is long enough ago: what comes until then is painted with it."""
+        if self._painting:
+            self._more = True
+            return
+        self._painting = True
+        wait = self._next_paint - time.monotonic()
+        if wait > 0:
+            self.set_timer(wait, self.paint)
+        else:
+            await self.paint()
+
+    async def paint(self) -> None:
+        began = time.monotonic()
+        if self.session.live is None or self._view is None:
+            self._painting = False
+            return
+        live, view = self.session.live, self._view
+        self._more = False
+        turn = self.session.take()
+        view.follow(live.run)
+        if turn:
+            self._view = None
+            view.finish(turn)
+            if self.session.solver is None and live.run.solution:  # its engine has died
+                self.post_message(self.ModelWanted())
+        self.show_votes()
+        self.show_status()
+        self.query_one(Transcript).note_end()
+        self.call_after_refresh(self._painted, began)
+
+    def _painted(self, began: float) -> None:
+        """Leave the keys most of the time, however long it takes to lay out what has been written."""
+        now = time.monotonic()
+        self._next_paint = max(began + PAINT_SECONDS, now + min(MOST_REST, REST * (now - began)))
+        self._painting = False
+        if self._more:
+            self._more = False
+            self.post_message(self.Arrived())
+
+    # What is shown around the conversation
+
+    def say(self, *texts: str | None, error: bool = False) -> None:
+        """A message in the corner, of all that there is to say."""
+        if text := " ".join(filter(None, texts)):
+            severity: Literal["error", "information"] = "error" if error else "information"
+            self.notify(printable(text), severity=severity, timeout=TOAST_SECONDS, markup=False)
+
+    def show_around(self) -> None:
+        self.show_title()
+        self.show_welcome()
+        self.show_status()
+
+    def show_title(self) -> None:
+        listed = self.session.listed
+        self.query_one(Title).show(listed.title if listed else "")
+
+    def show_welcome(self) -> None:
+        empty = not self.session.turns and not self.session.live
+        welcome = self.query_one(Welcome)
+        welcome.show(self.session.solver.start if self.session.solver else None, self.unloaded)
+        welcome.display, self.query_one(Transcript).display = empty, not empty
+
+    def show_attachments(self) -> None:
+        line = self.query_one("#attachments", Static)
+        rows = ["enter asks this as another version · esc keeps it as it is"] if self.editing is not None else []
+        rows += ["   ".join(f"+ {printable(label(one))}" for one in self.attachments)] if self.attachments else []
+        line.update(Content("\n".join(rows)))
+        line.display = bool(rows)
+
+    def show_votes(self) -> None:
+        votes, live = self.session.votes, self.session.live or self.session.last
+        if votes is None:
+            return
+        if live is not self._voting:  # a new vote opens the panel; the user may close it
+            self._voting = live
+            self.add_class("-votes")
+            self.call_after_refresh(self.show_votes)
+        self.query_one(VotesPanel).show(votes)
+
+    def measure_memory(self) -> None:
+        """Ask the system how much memory our processes take."""
+        try:
+            us = psutil.Process()
+            self._memory = sum(one.memory_info().rss for one in (us, *us.children(recursive=True)))
+        except psutil.Error:  # one has just ended
+            return
+        self.show_status()
+
+    def show_status(self) -> None:
+        session, live = self.session, self.session.live
+        if session.unkept != self._unkept:  # said once
+            self._unkept = session.unkept
+            self.say(session.unkept, error=True)
+        for notice in session.store.take_notices():
+            self.say(notice, error=True)
+        solver = session.solver
+        now = live or session.last
+        started = now.run.started if now else None
+        self.query_one(StatusLine).show(
+            Status(
+                model=solver.identity.name if solver else "" if self.unloaded else "loading …",
+                quant=(solver.identity.quant or "") if solver else "",
+                used=started.prompt_tokens + now.run.tokens if now and started else 0,
+                context=started.context if live and started else solver.context if solver else 0,
+                rate=live.run.rate or None if live and live.run.phase in ("thinking", "answering") else None,
+                memory=self._memory,
+                reliability=self.badge(),
+                on=session.reliable,
+            )
+        )
+        self.set_class(session.reliable, "-reliable")
+
+    def badge(self) -> str:
+        """What there is to say about reliability, in a few words."""
+        votes = self.session.votes
+        if votes and votes.report:
+            return summary(votes.report)
+        if votes and self.session.live:
+            return f"{'checking' if votes.stage == 'checking' else 'voting'} · {votes.done} of at most {votes.samples}"
+        return f"reliability on · {self.session.budget}" if self.session.reliable else "reliability off"
+
+    def on_transcript_at_end(self, event: Transcript.AtEnd) -> None:
+        self.query_one("#more").display = not event.at_end
+
+    # Actions: answers
 
     def action_reliability(self) -> None:
         self.session.reliable = not self.session.reliable
         later = "From the next question on." if self.session.live else None
-        self.say(later, self.cost() if self.session.reliable else None)
+        self.say(later, self._cost() if self.session.reliable else None)
         self.show_status()
 
     def action_budget(self) -> None:
         at = BUDGETS.index(self.session.budget)
         self.session.budget = BUDGETS[(at + 1) % len(BUDGETS)]
         off = None if self.session.reliable else f"Budget of the reliability pass: {self.session.budget}."
-        self.say(off, self.cost())
+        self.say(off, self._cost())
         self.show_status()
 
-    def cost(self) -> str | None:
+    def _cost(self) -> str | None:
         """How long a vote would take, as far as that is known."""
         return self.session.solver.quote(self.session.budget) if self.session.solver else None
 
@@ -61,14 +314,14 @@ class Chat(Talk):
             await views[-1].thinking.toggle()
 
     async def action_regenerate(self) -> None:
-        if turn := self.last_turn():
+        if turn := self._last_turn():
             await self.ask(turn.question, turn.attachments, len(self.session.turns) - 1)
 
     def action_edit(self) -> None:
-        if self.last_turn():
+        if self._last_turn():
             self.edit(len(self.session.turns) - 1)
 
-    def last_turn(self) -> Turn | None:
+    def _last_turn(self) -> Turn | None:
         """The last turn, unless one is being written."""
         if self.session.live:
             self.say("An answer is being written: esc stops it.")
@@ -85,15 +338,14 @@ class Chat(Talk):
         self.query_one(Prompt).focus()
         self.show_attachments()
 
-    # Conversations
+    # Actions: conversations
 
     async def action_new(self) -> None:
-        if not self.leave():
-            return
-        self.session.new()
-        await self.show_conversation()
+        if self._may_leave():
+            self.session.new()
+            await self.show_conversation()
 
-    def leave(self) -> bool:
+    def _may_leave(self) -> bool:
         """Whether the conversation can be left: not while it is being written."""
         if self.session.live:
             self.say("An answer is being written: esc stops it first.")
@@ -104,9 +356,7 @@ class Chat(Talk):
         self.set_class(False, "-votes")
         if self.editing is not None:
             self.edit(None)
-        self.show_title()
-        self.show_welcome()
-        self.show_status()
+        self.show_around()
         self.query_one(Prompt).focus()
 
     def action_conversations(self) -> None:
@@ -115,28 +365,26 @@ class Chat(Talk):
                 if self.session.conversation is not None and self.session.listed is None and not self.session.live:
                     await self.action_new()  # it was deleted
                 self.show_title()
-            elif conversation != self.session.conversation and self.leave():
+            elif conversation != self.session.conversation and self._may_leave():
                 self.session.open(conversation)
                 await self.show_conversation()
 
-        self.app.push_screen(Conversations(self.session.store, self.session.conversation), chosen)
+        self.app.push_screen(Conversations(self.session.store, self.session.conversation, self.folder), chosen)
 
     def action_export(self) -> None:
-        self.export("markdown")
+        self._export("markdown")
 
     def action_export_json(self) -> None:
-        self.export("json")
+        self._export("json")
 
-    def export(self, form: Format) -> None:
+    def _export(self, form: Format) -> None:
         if not (listed := self.session.listed):
             self.say("There is nothing to export yet.")
             return
         try:
-            path = export_stored(self.session.store, listed, form, self.chat_app.folder)
+            self.say(f"Written: {export_stored(self.session.store, listed, form, self.folder)}")
         except VibeError as error:
             self.say(str(error), error=True)
-        else:
-            self.say(f"Written: {path}")
 
     def action_rename(self) -> None:
         if not (listed := self.session.listed):
@@ -147,13 +395,13 @@ class Chat(Talk):
             if name:
                 try:
                     self.session.store.rename(listed.id, name)
-                except UsageError as error:
+                except VibeError as error:
                     self.say(str(error), error=True)
                 self.show_title()
 
         self.app.push_screen(Ask("Rename", listed.title), renamed)
 
-    # Text
+    # Actions: text
 
     def action_attach(self) -> None:
         def given(path: str | None) -> None:
@@ -172,29 +420,26 @@ class Chat(Talk):
         self.show_attachments()
 
     def action_copy_answer(self) -> None:
-        self.copy(self.session.turns[-1].answer if self.session.turns else "", "The answer")
+        self._copy(self.session.turns[-1].answer if self.session.turns else "", "The answer")
 
     def action_copy_turn(self) -> None:
         turn = self.session.turns[-1] if self.session.turns else None
-        self.copy(f"{turn.question}\n\n{turn.answer}" if turn else "", "The turn")
+        self._copy(f"{turn.question}\n\n{turn.answer}" if turn else "", "The turn")
 
     def action_copy_code(self) -> None:
         answer = self.session.turns[-1].answer if self.session.turns else ""
-        blocks = [block for _, block in _CODE.findall(answer)]
-        if len(blocks) < 2:
-            if answer and not blocks:
-                self.say("There is no code block in the last answer.")
-            else:
-                self.copy("".join(blocks), "The code")
-            return
+        blocks = code_blocks(answer)
+        if answer and not blocks:
+            self.say("There is no code block in the last answer.")
+        elif len(blocks) < 2:
+            self._copy("".join(blocks), "The code")
+        else:
+            self.app.push_screen(
+                Pick("Copy which block?", [_first_line(block) for block in blocks]),
+                lambda at: self._copy(blocks[at], "The code") if at is not None else None,
+            )
 
-        def picked(at: int | None) -> None:
-            if at is not None:
-                self.copy(blocks[at], "The code")
-
-        self.app.push_screen(Pick("Copy which block?", [_first_line(block) for block in blocks]), picked)
-
-    def copy(self, text: str, what: str) -> None:
+    def _copy(self, text: str, what: str) -> None:
         if not text:
             self.say("There is nothing to copy yet.")
             return
@@ -202,13 +447,13 @@ class Chat(Talk):
         self.say(f"{what} is on the clipboard.")
 
     async def action_example(self) -> None:
-        if self.leave():
+        if self._may_leave():
             await self.ask((paths.PACKAGE / "mini" / "example.txt").read_text(encoding="utf-8").strip())
 
-    # Look
+    # Actions: look
 
     def action_votes(self) -> None:
-        if self.session.tally and self.session.tally.votes:
+        if self.session.votes:
             self.toggle_class("-votes")
             self.call_after_refresh(self.show_votes)
         else:
@@ -234,7 +479,7 @@ class Chat(Talk):
         self.query_one(Transcript).scroll_end(animate=False)
 
     def action_help(self) -> None:
-        self.app.push_screen(Help(self.chat_app.keys))
+        self.app.push_screen(Help(self._keys))
 
 
 def _first_line(block: str) -> str:

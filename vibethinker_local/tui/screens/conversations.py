@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,9 +16,9 @@ from textual.widgets.option_list import Option
 from vibethinker_local.errors import UsageError
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.export import Format, export_stored
-from vibethinker_local.tui.markdown import readable
 from vibethinker_local.tui.screens.dialogs import Ask
 from vibethinker_local.tui.store import LISTED, Listed, Store
+from vibethinker_local.tui.text.markdown import readable
 
 HINT = "enter opens · f2 renames · f8 deletes · f9 .md · f10 .json · esc"
 
@@ -35,9 +36,10 @@ class Conversations(ModalScreen[int | None]):
         Binding("f10", "export('json')", "JSON", tooltip="Export.", id="conversations.json", priority=True),
     ]
 
-    def __init__(self, store: Store, current: int | None) -> None:
+    def __init__(self, store: Store, current: int | None, folder: Path) -> None:
+        """Exports go into the folder."""
         super().__init__()
-        self._store, self._current = store, current
+        self._store, self._current, self._folder = store, current, folder
         self._found: list[Listed] = []
         self._doomed: int | None = None  # asked to be deleted once
 
@@ -138,7 +140,7 @@ class Conversations(ModalScreen[int | None]):
     def action_export(self, form: Format) -> None:
         if chosen := self._chosen:
             try:
-                path = export_stored(self._store, chosen, form, self.app.folder)  # type: ignore[attr-defined]
+                path = export_stored(self._store, chosen, form, self._folder)
             except UsageError as error:
                 self._hint(printable(str(error)))
             else:

@@ -7,8 +7,8 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
 
-from vibethinker_local.tui.document import Document
-from vibethinker_local.tui.markdown import Reader
+from vibethinker_local.tui.text.document import Document
+from vibethinker_local.tui.text.markdown import Reader
 
 MOST_CHARACTERS = 120_000  # shown; the export has all of it
 MOST_LINE = 20_000  # characters; beyond that, laying out one line takes seconds

@@ -7,12 +7,12 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from vibethinker_local.solving.follow import Place, RunState
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import left
 from vibethinker_local.tui.attachments import label
-from vibethinker_local.tui.live import Live
-from vibethinker_local.tui.markdown import readable
 from vibethinker_local.tui.store import Attachment, Turn
+from vibethinker_local.tui.text.markdown import readable
 from vibethinker_local.tui.widgets.answer import Answer
 from vibethinker_local.tui.widgets.thoughts import Thoughts
 
@@ -107,6 +107,7 @@ class TurnView(Vertical):
         self.answer = Answer(turn.answer)
         self._foot = Static(self._footing(turn), classes="foot", markup=False)
         self._foot_lines = 0
+        self._reasoning_at, self._answer_at = Place(), Place()  # how far `follow` has come
         self._notice = Static("", classes="notice", markup=False)
 
     def compose(self) -> ComposeResult:
@@ -121,35 +122,27 @@ class TurnView(Vertical):
         self._notice.display = False
         self._foot.display = bool(self.turn.id)
 
-    def follow(self, live: Live) -> None:
+    def follow(self, run: RunState) -> None:
         """Show what has been written since the last call."""
-        if live.dropped and not self._notice.display:
-            what = (
-                "The oldest turn no longer fits"
-                if live.dropped == 1
-                else f"The {live.dropped} oldest turns no longer fit"
-            )
-            self._notice.update(Content(f"{what} into the context: the model does not see them here."))
+        if run.started and run.started.dropped and not self._notice.display:
+            self._notice.update(Content(_dropped(run.started.dropped)))
             self._notice.display = True
-        if live.fresh_reasoning:
-            self.thinking.add("".join(live.fresh_reasoning))
-            live.fresh_reasoning.clear()
-        self.thinking.display = bool(live.reasoning)
+        _, fresh, self._reasoning_at = run.reasoning.since(self._reasoning_at)
+        if fresh:
+            self.thinking.add(fresh)
+        self.thinking.display = bool(run.reasoning)
         self.thinking.say(
-            f"thinking · {live.reasoning_tokens:,} tokens · {_duration(live.thought_seconds)}"
-            if live.phase == "thinking"
-            else _thought(live.reasoning_tokens, live.thought_seconds)
+            f"thinking · {tokens(run.reasoning_tokens)} · {_duration(run.thought_seconds)}"
+            if run.phase == "thinking"
+            else _thought(run.reasoning_tokens, run.thought_seconds)
         )
-        if live.replaced:
-            live.replaced = False
-            live.fresh_answer.clear()
-            self.answer.show("".join(live.answer))
-        elif live.fresh_answer:
-            text = "".join(live.fresh_answer)
-            live.fresh_answer.clear()
-            self.answer.grow(text)
+        anew, fresh, self._answer_at = run.answer.since(self._answer_at)
+        if anew:
+            self.answer.show(fresh)
+        elif fresh:
+            self.answer.grow(fresh)
         self._foot.display = True
-        progress, width = _progress(live), max(1, self._foot.size.width - 2)
+        progress, width = _progress(run), max(1, self._foot.size.width - 2)
         lines = sum(-(-line.cell_length // width) for line in progress.split("\n"))
         self._foot.update(progress, layout=lines != self._foot_lines)  # to lay all out again takes its time
         self._foot_lines = lines
@@ -168,38 +161,47 @@ class TurnView(Vertical):
         ending = ENDINGS.get(turn.status, "")
         parts = [Content.assemble((printable(part), "$text-warning")) for part in (ending, turn.note) if part]
         if turn.tokens:
-            rate = f" · {turn.tokens / turn.seconds:,.0f} tok/s" if turn.seconds > 0 else ""
-            parts.append(Content(f"{turn.tokens:,} tokens · {_duration(turn.seconds)}{rate}"))
+            rate = turn.tokens / turn.seconds if turn.seconds >= 0.1 else 0.0  # of less, it would mean nothing
+            pace = f" · {rate:,.0f} tok/s" if rate >= 0.5 else ""
+            parts.append(Content(f"{tokens(turn.tokens)} · {_duration(turn.seconds)}{pace}"))
         return Content(" · ").join(parts)
 
 
-def _progress(live: Live) -> Content:
+def _dropped(turns: int) -> str:
+    what = "The oldest turn no longer fits" if turns == 1 else f"The {turns} oldest turns no longer fit"
+    return f"{what} into the context: the model does not see them here."
+
+
+def _progress(run: RunState) -> Content:
     """What it is doing, below what was said before it began."""
-    if live.announced and live.phase == "waiting":
-        return Content(live.announced)
-    doing = _doing(live)
-    return Content.assemble(live.announced, "\n", doing) if live.announced else doing
+    if run.announced and run.phase == "waiting":
+        return Content(run.announced)
+    doing = _doing(run)
+    return Content.assemble(run.announced, "\n", doing) if run.announced else doing
 
 
-def _doing(live: Live) -> Content:
-    match live.phase:
+def _doing(run: RunState) -> Content:
+    match run.phase:
         case "waiting":
             return Content("loading the model …")
         case "reading":
-            return Content(f"reading {live.prompt_tokens:,} tokens …")
+            return Content(f"reading {tokens(run.started.prompt_tokens if run.started else 0)} …")
         case _:
-            text = f"{live.tokens:,} tokens · {_duration(live.seconds)}"
-            text += f" · {left(live.seconds_left)}" if live.seconds_left else ""
+            text = f"{tokens(run.tokens)} · {_duration(run.seconds)}"
+            text += f" · {left(run.seconds_left)}" if run.seconds_left else ""
             text += " · esc stops"
-            text += " · ctrl+g answers now" if live.phase == "thinking" else ""
-            if live.provisional and live.answer:
+            text += " · ctrl+g answers now" if run.phase == "thinking" else ""
+            if run.provisional and run.answer:
                 return Content.assemble(("provisional: the vote is not decided", "bold $text-warning"), " · ", text)
             return Content(text)
 
 
-def _thought(tokens: int, seconds: float) -> str:
-    what = f"{tokens:,} token{'s' if tokens != 1 else ''}"
-    return f"thought for {what} · {_duration(seconds)}" if tokens else "thought"
+def _thought(count: int, seconds: float) -> str:
+    return f"thought for {tokens(count)} · {_duration(seconds)}" if count else "thought"
+
+
+def tokens(count: int) -> str:
+    return f"{count:,} token{'s' if count != 1 else ''}"
 
 
 def _duration(seconds: float) -> str:

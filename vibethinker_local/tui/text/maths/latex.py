@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from vibethinker_local.tui.maths import symbols
+from vibethinker_local.tui.text.maths import symbols
 
 MOST_CHARACTERS, MOST_DEPTH = 8000, 40
 Kind = Literal["ordinary", "binary", "relation", "punctuation", "open", "close", "function", "large", "text", "space"]

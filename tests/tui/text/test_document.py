@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from textual.geometry import Offset
 from textual.selection import SELECT_ALL, Selection
 
-from vibethinker_local.tui.document import Document, Row
+from vibethinker_local.tui.text.document import Document, Row
 from vibethinker_local.tui.widgets.answer import Answer
 
 WIDTH = 24

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibethinker_local.tui.maths import BOX, Broken, display, inline, parse
+from vibethinker_local.tui.text.maths import BOX, Broken, display, inline, parse
 
 LINES = [
     (r"\frac{a+b}{c}", "(a + b)/c"),

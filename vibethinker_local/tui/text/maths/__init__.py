@@ -3,8 +3,8 @@
 Libraries were looked at first: pylatexenc reads \\frac{a+b}{c} as a+b/c, flatlatex and unicodeit leave most commands.
 """
 
-from vibethinker_local.tui.maths.block import display
-from vibethinker_local.tui.maths.latex import Broken, parse
-from vibethinker_local.tui.maths.line import BOX, inline
+from vibethinker_local.tui.text.maths.block import display
+from vibethinker_local.tui.text.maths.latex import Broken, parse
+from vibethinker_local.tui.text.maths.line import BOX, inline
 
 __all__ = ["BOX", "Broken", "display", "inline", "parse"]

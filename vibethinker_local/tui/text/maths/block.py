@@ -5,9 +5,9 @@ from itertools import chain
 
 from rich.cells import cell_len
 
-from vibethinker_local.tui.maths import symbols
-from vibethinker_local.tui.maths.latex import Boxed, Fenced, Fraction, Grid, Kind, Node, Root, Row, Scripts, Symbol
-from vibethinker_local.tui.maths.line import kind_of, linear, lowered, raised, spaced
+from vibethinker_local.tui.text.maths import symbols
+from vibethinker_local.tui.text.maths.latex import Boxed, Fenced, Fraction, Grid, Kind, Node, Root, Row, Scripts, Symbol
+from vibethinker_local.tui.text.maths.line import kind_of, linear, lowered, raised, spaced
 
 _FENCE_PARTS = {
     "(": "⎛⎜⎝",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibethinker_local.tui.markdown import Reader, readable, whole
+from vibethinker_local.tui.text.markdown import Reader, readable, whole
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vibethinker_local.system.terminal import printable
-from vibethinker_local.tui import maths
-from vibethinker_local.tui.maths.latex import ENVIRONMENTS
+from vibethinker_local.tui.text import maths
+from vibethinker_local.tui.text.maths.latex import ENVIRONMENTS
 
 FENCE_LANGUAGE = "maths"  # of the fenced blocks that displayed formulas become
 READABLE = 20_000  # characters of a question that are looked through for formulas
@@ -19,6 +19,7 @@ _LINE = 200  # characters of a line's beginning that are remembered
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>#+=|~$!&-])")
 _FENCE = re.compile(r"[ >]*(?:(?:[-*+]|\d{1,9}[.)]) +)?(`{3,}|~{3,})")
 _MARK = re.compile(r"\n|`|\$|\\.|\\$", re.DOTALL)
+_BLOCK = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[`~]*\s*$", re.DOTALL | re.MULTILINE)
 _LIST_ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+")
 
 
@@ -213,6 +214,11 @@ def whole(text: str) -> str:
     """A finished text as Markdown."""
     reader = Reader()
     return reader.feed(text) + reader.flush()
+
+
+def code_blocks(text: str) -> list[str]:
+    """What stands between the fences of a model's text."""
+    return [block for _, block in _BLOCK.findall(text)]
 
 
 def readable(text: str) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from vibethinker_local.tui.maths import symbols
-from vibethinker_local.tui.maths.latex import (
+from vibethinker_local.tui.text.maths import symbols
+from vibethinker_local.tui.text.maths.latex import (
     Accent,
     Boxed,
     Fenced,

@@ -13,8 +13,8 @@ from markdown_it.tree import SyntaxTreeNode as Node
 from rich.cells import cell_len
 from textual.content import Content
 
-from vibethinker_local.tui.markdown import FENCE_LANGUAGE
-from vibethinker_local.tui.table import table
+from vibethinker_local.tui.text.markdown import FENCE_LANGUAGE
+from vibethinker_local.tui.text.table import table
 
 STYLES = {"em": "italic", "strong": "bold", "s": "strike", "code_inline": "$accent on $panel"}
 HEADING, CODE, RULE = "bold $primary", "$foreground on $surface", "$secondary"
