@@ -86,16 +86,16 @@ def _log_callback(prototype: Callable[..., Any]) -> Any:
 
 @contextmanager
 def _heard() -> Iterator[list[_Line]]:
-    """The lines that llama.cpp logs inside the block."""
+    """Collects the lines that llama.cpp logs inside the block."""
     _native_lines.clear()
     yield _native_lines
 
 
 class LlamaBackend:
-    """One model and one context with a KV cache of `cells` cells for `places` streams.
+    """One model, and one context whose KV cache has `cells` cells for `places` streams.
 
-    They share the cells, which needs flash attention: without it, attention over all cells takes too long, so each of
-    at most two streams has cells of its own.
+    The streams share the cells, which requires flash attention: without it, attending over all cells takes too long.
+    Then each of at most two streams has cells of its own.
     """
 
     info: ModelInfo
@@ -137,7 +137,7 @@ class LlamaBackend:
         self.cells = int(self._native.llama_n_ctx(self._context))
         self._memory = self._native.llama_get_memory(self._context)
         self._batch = _Batch(self._native)
-        # Piece of every token, looked up once each: the call costs more than the lookup.
+        # The bytes of each token, cached: calling llama.cpp costs more than a lookup.
         self._pieces: dict[int, bytes] = {}
 
     def _open(self, path: Path, cells: int, threads: int, cache: CacheType, *, gpu: bool) -> None:
@@ -180,7 +180,7 @@ class LlamaBackend:
         )
 
     def _attend(self, path: Path, cells: int, threads: int, cache: CacheType) -> Any:
-        """The context; None if it cannot have the flash attention that a unified cache needs."""
+        """Creates the context; None if it cannot have the flash attention that a unified cache requires."""
         native = self._native
         params = native.llama_context_default_params()
         params.n_ctx = cells
@@ -208,7 +208,7 @@ class LlamaBackend:
         return context
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """Token ids of `text`; control tokens are recognised in it only with `special`."""
+        """The token ids of `text`. Control tokens are recognised only if `special`."""
         data = text.encode("utf-8", "replace")
         room = len(data) + 8
         ids = (self._native.llama_token * room)()
@@ -286,7 +286,7 @@ class LlamaBackend:
 
     @functools.cached_property
     def _markers(self) -> NDArray[np.int64]:
-        """Control tokens that end nothing: a grammar would take their names for text."""
+        """Control tokens other than end tokens, which a grammar would take for the text of their names."""
         is_control = functools.partial(self._native.llama_vocab_is_control, self._vocab)
         return np.array([t for t in range(self.vocabulary) if is_control(t) and t not in self.info.ends], np.int64)
 
@@ -299,7 +299,7 @@ class LlamaBackend:
 
 
 class _Batch:
-    """llama.cpp's batch over arrays of ours, which are filled faster than its structures are."""
+    """A llama.cpp batch that points into NumPy arrays, which are faster to fill than its own structures."""
 
     def __init__(self, native: Any) -> None:
         self._tokens, self._positions, self._places = (np.zeros(BATCH, np.int32) for _ in range(3))
@@ -317,7 +317,7 @@ class _Batch:
         )
 
     def fill(self, slices: Tokens[Slice]) -> int:
-        """Returns how many rows of logits are wanted."""
+        """Fill the batch; returns how many rows of logits it will give."""
         count = rows = 0
         for piece in slices:
             begin, count = count, count + len(piece.tokens)
@@ -333,7 +333,7 @@ class _Batch:
 
 
 def _is_set(native: Any) -> Any:
-    """A callback that looks whether a byte is set. Asked after every node of a graph, so no Python: strlen is one."""
+    """A callback that tells whether a byte is set. It runs after every graph node, so it is C's strlen."""
     c = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
     return ctypes.cast(c.strlen, native.ggml_abort_callback)
 
@@ -343,7 +343,7 @@ def _bytes(state: State) -> Any:
 
 
 def system_info() -> str:
-    """llama.cpp's line about the CPU features and backends it was built with."""
+    """llama.cpp's own line about the CPU features and backends that it was built with."""
     info: bytes = library().llama_print_system_info()
     return info.decode("utf-8", "replace").strip()
 
@@ -353,12 +353,12 @@ def supports_gpu() -> bool:
 
 
 def _reason(lines: list[_Line]) -> str:
-    """The most telling of llama.cpp's error lines, without the name of the function that wrote it."""
+    """The first error line that llama.cpp logged, without the name of the function that wrote it."""
     line = next((line.text for line in lines if line.error), "llama.cpp gave no reason")
     return line.split(": ", 1)[-1].rstrip(".") if ": " in line else line.rstrip(".")
 
 
 def _quant(name: str) -> str:
-    """`Q4_K - Medium` as the file names say it: Q4_K_M."""
+    """`Q4_K - Medium` as it is written in file names: Q4_K_M."""
     base, _, size = name.removeprefix("(guessed) ").partition(" - ")
     return f"{base}_{size[0]}" if size else base

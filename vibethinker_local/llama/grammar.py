@@ -1,4 +1,4 @@
-"""A GBNF grammar over llama.cpp's vocabulary. llama.cpp ends the process over a token that is not allowed."""
+"""A GBNF grammar over llama.cpp's vocabulary. llama.cpp aborts the process when given a token that is not allowed."""
 
 import ctypes
 from typing import Any
@@ -14,7 +14,7 @@ _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32
 
 class LlamaGrammar:
     def __init__(self, native: Any, vocab: Any, never: Tokens, source: str) -> None:
-        """`never` are token ids that no text has. Raises ValueError if the source is no grammar with a root."""
+        """`never`: token ids that are never allowed. Raises ValueError if the source is not GBNF with a rule `root`."""
         self._native, self._never = native, never
         self._sampler = native.llama_sampler_init_grammar(vocab, source.encode(), b"root") if source.strip() else None
         if not self._sampler:
@@ -38,7 +38,7 @@ class LlamaGrammar:
         self._sampler = None
 
     def _apply(self, tokens: Tokens, logits: Logits) -> Logits:
-        """The logits of these tokens, -inf where the grammar does not allow them."""
+        """The logits of these tokens, with -inf for those that the grammar does not allow."""
         candidates = np.zeros(len(tokens), _CANDIDATE)
         candidates["id"], candidates["logit"] = tokens, logits
         array = self._native.llama_token_data_array(

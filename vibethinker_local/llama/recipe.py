@@ -1,4 +1,4 @@
-"""What to load, for the process that loads it. Imports llama.cpp there and not before."""
+"""Describes a model to load. It is sent to the engine's process, and only there is llama.cpp imported."""
 
 from dataclasses import dataclass
 from pathlib import Path

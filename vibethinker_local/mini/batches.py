@@ -1,4 +1,4 @@
-"""Batches of mini's examples: which are drawn, and how rows become tensors."""
+"""Draws mini's training examples, and makes batches of tensors from them."""
 
 import random
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Mix:
     thinking: float  # verdicts after reasoning
     at_once: float  # verdicts at once
     worked: float  # worked solutions with their claims
-    label_weight: float  # of a batch of verdicts at once: a few dozen targets, each little better than a coin's throw
+    label_weight: float  # of a batch of verdicts at once, which has a few dozen targets little better than coin tosses
 
 
 EARLY, LATE = Mix(0.08, 0.12, 0.36, 0.24, 0.3), Mix(0.10, 0.14, 0.18, 0.38, 0.12)
@@ -46,7 +46,7 @@ class TrainingBatch:
     targets: Tensor  # the same, IGNORED where no loss counts
     positions: Tensor | None  # the same; None if no row has branches
     branches: Tensor | None
-    name: str = "loss"  # "labels" for a batch of nothing but verdicts at once
+    name: str = "loss"  # "labels" for a batch that consists of verdicts at once
     weight: float = 1.0  # of its loss
 
 

@@ -27,7 +27,7 @@ _INVERSE = {"+": "-", "-": "+", "*": "/"}
 
 
 def claims(reasoning: str, text: str) -> list[str]:
-    """All that a solution claims, what matters most to its answer first; empty if it cannot be read.
+    """Everything that a solution claims, most important for its answer first; empty if it cannot be parsed.
 
     `Ann - 5 = 17 - 5 = 12` after `Ann = Tom + 5 = 12 + 5 = 17` says little that is new, but it can be checked: a
     solution of one step has no better ones to fill up with.
@@ -56,12 +56,12 @@ def claims(reasoning: str, text: str) -> list[str]:
 
 
 def well_formed(claim: str) -> bool:
-    """Whether it is a chain of equations of the kinds above, true or not."""
+    """Whether a claim is a chain of equations of the kinds above, true or not."""
     return _CLAIM.fullmatch(claim) is not None
 
 
 def fault(claim: str, problem: WordProblem) -> Fault | None:
-    """What is wrong with a claim about a problem; None if it is true, and its plan and its numbers are right."""
+    """What is wrong with a claim about a problem; None if it is true and its plan and its numbers are right."""
     claim = " ".join(claim.split()).removesuffix(".")
     implied = set(_implied(problem.truths))
     if claim in implied:
@@ -74,7 +74,7 @@ def fault(claim: str, problem: WordProblem) -> Fault | None:
 
 
 def arithmetic_holds(claim: str) -> bool:
-    """Whether the parts of a chain that are all numbers are equal to each other."""
+    """Whether those parts of a chain that consist of numbers are equal."""
     values = set[float]()
     for part in claim.split(" = "):
         if found := _SUM.fullmatch(part):
@@ -104,12 +104,12 @@ def _other_way_round(step: str) -> list[str]:
 
 
 def _swapped(claim: str) -> str:
-    """The same with the terms of its sums and products in the other order."""
+    """The same equation with the terms of its sums and products in the other order."""
     return re.sub(rf"({_TERM}) ([+*]) ({_TERM})", r"\3 \2 \1", claim)
 
 
 def _implied(truths: Iterable[str]) -> Iterator[str]:
-    """The claims that a problem's truths imply: themselves, sums in either order, each the other way round."""
+    """The claims implied by a problem's true equations: themselves, with terms swapped, and solved for other terms."""
     for truth in truths:
         for form in {truth, _swapped(truth)}:
             yield form

@@ -24,15 +24,15 @@ from vibethinker_local.mini.tokenizer import IM_END
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.reasoning import split
 
-IGNORED = -100  # the target of a token that is not learned from
-COUNTS = (3, 5)  # of claims, as the app asks for them
-CLEAN = 0.15  # of the cases without a false claim: how many are taken
+IGNORED = -100  # the target of a token that does not count in the loss
+COUNTS = (3, 5)  # numbers of claims that the app asks for
+CLEAN = 0.15  # the share of cases without a false claim that is used
 BRANCHES = 6  # claims about one problem that are judged at once, each by itself
 
 
 @dataclass(frozen=True)
 class ExampleRow:
-    """One row of a batch. Tokens of a branch see the trunk (branch 0) and their own branch alone."""
+    """One row of a batch. The tokens of a branch attend only to the trunk (branch 0) and to their own branch."""
 
     tokens: list[int]
     targets: list[int]  # the same length; IGNORED where no loss counts
@@ -50,7 +50,7 @@ class Own:
 
 @dataclass(frozen=True)
 class Case:
-    """A problem with mini's own solutions, and all that they claim: each claim with what is wrong with it."""
+    """A problem with mini's own solutions and all their claims, each with what is wrong with it."""
 
     problem: WordProblem
     solutions: tuple[Own, ...]
@@ -58,7 +58,7 @@ class Case:
 
 
 def load(files: Iterable[Path]) -> list[Case]:
-    """The cases of files that `trajectories` has written."""
+    """The cases in files that `trajectories` has written."""
     cases: list[Case] = []
     for file in files:
         written: dict[int, list[str]] = defaultdict(list)
@@ -71,7 +71,7 @@ def load(files: Iterable[Path]) -> list[Case]:
 
 
 def chosen(cases: Sequence[Case], rng: random.Random) -> Case:
-    """A case at random; one without a false claim only now and then, so that about half of all claims are false."""
+    """A random case. Cases without a false claim are drawn rarely, so that about half of all claims are false."""
     while True:
         found = rng.choice(cases)
         if any(wrong for _, wrong in found.claims) or (found.claims and rng.random() < CLEAN):
@@ -79,7 +79,7 @@ def chosen(cases: Sequence[Case], rng: random.Random) -> Case:
 
 
 def case(problem: WordProblem, texts: Iterable[str]) -> Case:
-    """What mini's solutions of a problem claim, and what is wrong with it."""
+    """The claims of mini's solutions of a problem, each with what is wrong with it."""
     own = [Own(text, tuple(claims(*split(text)))) for text in texts]
     stated = dict.fromkeys(claim for solution in own for claim in solution.claims[: COUNTS[-1] + 2])
     faults = ((claim, fault(claim, problem)) for claim in stated)
@@ -162,7 +162,7 @@ class ExampleWriter:
 
 
 def claims_turn(count: int) -> str:
-    """What stands between a solution's end and the claims."""
+    """The tokens between the end of a solution and the claims."""
     return "\n" + tokenization.render([{"role": "user", "content": prompts.claims(count)}])
 
 
@@ -171,7 +171,7 @@ def numbered(lines: Iterable[str]) -> str:
 
 
 def renamed(case: Case, rng: random.Random) -> Case:
-    """The same with other names: errors stay what they are, and there are far more cases than were sampled."""
+    """The same case with other names. The errors stay the same, and there are far more cases than were sampled."""
     known = sorted({word for word in re.findall("[A-Z][a-z]+", case.problem.text) if word in NAMES})
     names = dict(zip(known, rng.sample(NAMES, len(known)), strict=True))
 

@@ -94,7 +94,7 @@ def share(name: str, right: int, count: int) -> str:
 
 
 def votes(solved: list[Solved]) -> Iterator[str]:
-    """What several solutions of each problem give, and what choosing among them could."""
+    """How often several solutions of each problem are right, and what choosing among them could gain."""
     each, count = len(solved[0].texts), len(solved)
     single = np.array([np.mean(one.right) for one in solved])
     majority = np.array([one.majority_right for one in solved])
@@ -113,7 +113,7 @@ def votes(solved: list[Solved]) -> Iterator[str]:
 
 
 def stating(stated: list[StatedClaims]) -> Iterator[str]:
-    """Whether the claims can be read, and are what the solution says."""
+    """Whether the claims can be parsed, and whether they are what the solution says."""
     yield share(f"replies of {CLAIMS} claims that can be read", sum(one.readable for one in stated), len(stated))
     known = [one for one in stated if one.expected]
     yield share("replies that say word for word what the solution says", sum(one.faithful for one in known), len(known))
@@ -124,7 +124,7 @@ def stating(stated: list[StatedClaims]) -> Iterator[str]:
 
 
 def judging(judged: list[JudgedClaim]) -> Iterator[str]:
-    """How well claims are judged, by what is wrong with them."""
+    """How well claims are judged, by the kind of error they have."""
     if not judged:
         yield "no claim to judge"
         return

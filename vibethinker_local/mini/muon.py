@@ -1,4 +1,4 @@
-"""Muon (Keller Jordan 2024): momentum whose steps are made orthogonal, for matrices.
+"""Muon (Keller Jordan 2024): an optimiser for matrices that orthogonalises its momentum steps.
 
 As torch.optim.Muon with adjust_lr_fn="original", but in the precision that is asked for: PyTorch's always computes in
 bfloat16, which took most of the time of training on a CPU that only imitates it.
@@ -34,7 +34,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """A matrix of the same directions whose singular values are all about 1 (0.7 to 1.2)."""
+    """A matrix with the same singular vectors, whose singular values are all about 1 (0.7 to 1.2)."""
     a, b, c = COEFFICIENTS
     wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     wide = wide / wide.norm().clamp(min=1e-7)

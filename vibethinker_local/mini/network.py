@@ -1,4 +1,4 @@
-"""Qwen2 in PyTorch, as small as training it needs: no cache, no generation. Parameter names are Hugging Face's.
+"""Qwen2 in PyTorch, with only what training needs: no cache, no generation. Parameter names are Hugging Face's.
 
 Source: transformers, models/qwen2/modeling_qwen2.py (RMSNorm before each block, QKV bias, SwiGLU, tied embeddings).
 """
@@ -160,7 +160,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 @torch.no_grad()
 def start_with_lookup(first: Attention, second: Attention) -> None:
-    """Let the two first layers start out as one induction circuit (Olsson et al. 2022), which training then adapts.
+    """Initialise the first two layers as an induction circuit (Olsson et al. 2022), which training then adapts.
 
     In "Ann has 5" the number belongs to the token three back; where the reply has come to "Ann has", the name stands
     two back. Head h of the first layer looks h + 1 tokens back: a key bias k and a query bias of k rotated by -d score

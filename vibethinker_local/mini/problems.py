@@ -1,4 +1,4 @@
-"""The problems `mini` is made for: small arithmetic word problems, generated with their worked solutions.
+"""The problems that `mini` is made for: small arithmetic word problems, generated with worked solutions.
 
 A problem is a random graph of named quantities. Each fact defines one quantity, by a number or from others; the
 question asks for one that needs `operations` steps. Facts are shuffled and up to two of them are distractors.
@@ -24,7 +24,7 @@ SPLITS: dict[int, Split] = {0: "test", 1: "calibration", 2: "judge", 3: "judge"}
 MAX_OPERATIONS = 7
 MAX_VALUE = 999
 MIX = (7, 6, 5, 4, 3, 2, 1)  # of relations with 1 to 7 operations
-MADE_UP = 0.03  # share of problems with names that nobody has
+MADE_UP = 0.03  # share of problems with made-up names
 
 NAMES = (
     "Ann Ben Cat Dan Eva Finn Gus Hana Ian Jade Kim Leo Mia Noah Olga Pam Quinn Ravi Sara Tom Uma Vera Will "
@@ -111,7 +111,7 @@ class Quantity:
 
 @dataclass
 class Steps:
-    """Writes the reasoning: look a quantity up, then what it needs, then compute it (depth first)."""
+    """Writes the reasoning: state what a quantity depends on, work those out, then compute it (depth first)."""
 
     lines: list[str] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
@@ -130,7 +130,7 @@ class Steps:
 def generate(
     rng: random.Random, *, operations: int, shape: Shape = "relations", made_up: float = MADE_UP
 ) -> WordProblem:
-    """Draw one problem that needs exactly `operations` steps (1 to 7); `made_up` is the chance of names nobody has."""
+    """Draw one problem that needs exactly `operations` steps (1 to 7); `made_up` is the chance of made-up names."""
     if not 1 <= operations <= MAX_OPERATIONS:
         raise ValueError(f"operations must be 1 to {MAX_OPERATIONS}, got {operations}")
     match shape:
@@ -278,7 +278,7 @@ def _fact(rng: random.Random, q: Quantity, verb: str, items: str) -> str:
 
 
 def _story(rng: random.Random, operations: int, made_up: float) -> WordProblem:
-    """One person, one thing, changes one after another."""
+    """A story about one person and one kind of thing, which change in number one after another."""
     name, items = _names(rng, 1, made_up)[0], rng.choice(ITEMS)
     start = rng.randint(1, rng.choice((20, 100, 400)))
     value, parts, lines, signature = start, [], [f"{name} has {start} {items}."], f"story{start}"
@@ -327,7 +327,7 @@ def _sum(rng: random.Random) -> WordProblem:
 
 
 def _names(rng: random.Random, count: int, made_up: float) -> list[str]:
-    """Distinct names; some problems make them up, so that names nobody listed can be read too."""
+    """Distinct names. Some problems make them up, so that the model learns to read names that are not listed."""
     if rng.random() < made_up:
         made = {
             "".join(rng.choice(CONSONANTS) + rng.choice(VOWELS) for _ in range(rng.randint(2, 3))).capitalize()
@@ -339,7 +339,7 @@ def _names(rng: random.Random, count: int, made_up: float) -> list[str]:
 
 
 def problems(count: int, seed: int, split: Split = "test") -> Iterator[WordProblem]:
-    """`count` problems of a split: the same seed, the same problems."""
+    """`count` problems of a split. The same seed gives the same problems."""
     rng = random.Random(seed)
     return (draw(rng, split=split) for _ in range(count))
 

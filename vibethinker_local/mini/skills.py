@@ -1,4 +1,4 @@
-"""mini's three skills on held-out problems: what its votes could gain, whether its claims can be read, how it judges.
+"""mini's three skills on held-out problems: what votes could gain, whether its claims can be parsed, how it judges.
 
 Every figure comes with a 95% interval; where one problem gives several solutions or claims, problems are resampled.
 """
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Solved:
-    """A problem with the model's solutions of it."""
+    """A problem with the model's solutions."""
 
     problem: WordProblem
     texts: tuple[str, ...]
@@ -42,7 +42,7 @@ class Solved:
 
     @property
     def majority_right(self) -> bool:
-        """Whether the most frequent answer is right; the first sampled of those that tie."""
+        """Whether the most frequent answer is right; ties go to the one that was sampled first."""
         votes = Counter(answer for answer in self.answers if answer is not None)
         return bool(votes) and votes.most_common(1)[0][0] == str(self.problem.answer)
 
@@ -65,7 +65,7 @@ class StatedClaims:
 
     @property
     def expected(self) -> list[str]:
-        """What the solution's text says, if it says as much."""
+        """The claims in the solution's own text, if there are as many."""
         said = claims_of(*split(self.solution))[:CLAIMS]
         return said if len(said) == CLAIMS else []
 
@@ -82,7 +82,7 @@ class StatedClaims:
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """A claim with what is wrong with it, and what the model makes of it."""
+    """A claim with what is wrong with it, and the model's verdict."""
 
     problem: int  # index
     wrong: Fault | None
@@ -170,7 +170,7 @@ def _scores(model: Model, asked: Sequence[list[int]], labels: tuple[int, ...]) -
 
 
 def auroc(valid: Floats, true: NDArray[np.bool_]) -> float:
-    """The chance that a true claim gets more than a false one; ties count half. NaN if there are none of either."""
+    """The chance that a true claim scores higher than a false one; ties count half. NaN if one kind is missing."""
     _, inverse, counts = np.unique(valid, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     positive = int(true.sum())

@@ -29,7 +29,7 @@ TEMPLATE = (
 
 
 def render(messages: list[dict[str, str]]) -> str:
-    """What TEMPLATE makes of a conversation."""
+    """A conversation, rendered by TEMPLATE."""
     turns = (f"{IM_START}{m['role']}\n{m['content']}{IM_END}\n" for m in messages)
     return "".join(turns) + f"{IM_START}assistant\n"
 
@@ -40,7 +40,7 @@ def prompt(problem: str) -> str:
 
 
 def reply(problem: WordProblem) -> str:
-    """What the model is taught to write after `prompt`."""
+    """The text that the model is taught to write after `prompt`."""
     return f"<think>\n{problem.steps}\n</think>\n\n{problem.conclusion}{IM_END}"
 
 

@@ -40,7 +40,7 @@ SAVE_SECONDS = 120
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """What a run is made with; saved beside it."""
+    """The hyperparameters of a run, saved beside it."""
 
     seed: int = 0
     hidden_size: int = 128
@@ -76,7 +76,7 @@ Made by vibethinker_local/mini/train.py.
 
 
 def has_bfloat16(device: str) -> bool:
-    """Whether the device computes in bfloat16; a CPU that only imitates it takes several times as long."""
+    """Whether the device has native bfloat16; on a CPU that emulates it, training takes several times as long."""
     cpu = torch.cpu.get_capabilities()
     return device != "cpu" or any(cpu.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
@@ -145,7 +145,7 @@ class TrainingRun:
         partial.replace(self.folder / "state.pt")
 
     def train(self, minutes: float, until: float, *, compiled: bool) -> None:
-        """Go on with a plan of `minutes` up to a share of it; a slow machine takes fewer steps in that time."""
+        """Train up to a share of a plan of `minutes`. A slow machine takes fewer steps in that time."""
         loss_of = torch.compile(self.model) if compiled else self.model
         planned = minutes * 60 * (1 - self.progress)
         began, saved, first = time.monotonic(), time.monotonic(), self.progress
@@ -179,7 +179,7 @@ class TrainingRun:
         self.save()
 
     def _learn(self, loss_of: Callable[..., Tensor], batch: TrainingBatch) -> float:
-        """Take one step; the loss before it, in nats per target."""
+        """Take one step; returns the loss before it, in nats per target."""
         rate = min(1.0, (self.step + 1) / self.recipe.warmup)
         rate *= min(1.0, max(0.02, (1 - self.progress) / (1 - self.recipe.decay_from)))
         for optimizer, base in zip(self.optimizers, (self.recipe.muon_rate, self.recipe.adam_rate), strict=True):

@@ -1,4 +1,4 @@
-"""Many solutions by a model, as it samples them for `vibe solve`: what claims are drawn from, and what is measured.
+"""Samples many solutions as `vibe solve` does: for training on their claims, and for measuring.
 
     python -m vibethinker_local.mini.trajectories -n 6000 --seed 1 -o FILE      two solutions of each problem
 
@@ -21,7 +21,7 @@ from vibethinker_local.models import installed
 from vibethinker_local.runtime.model import Model, load
 from vibethinker_local.system import machine
 
-AT_ONCE = 8  # more are slower: each token then attends over all that share the KV cache
+AT_ONCE = 8  # more would be slower, because each token attends over all cells of the shared KV cache
 
 
 @dataclass(frozen=True)
