@@ -30,7 +30,7 @@ class Coder(Thinker):
         if "Do not solve it" in before[0]:
             if not self.asked or self.asked[-1] != before[0]:
                 self.asked.append(before[0])
-            begin = written.partition("(")[0] + "("
+            begin = written.partition("twice(")[0] + "twice("
             return self._go_on(written, {(begin + self._assertions).encode(): 1.0})
         return super()._row(tokens)
 

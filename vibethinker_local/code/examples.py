@@ -83,9 +83,9 @@ def asserted(statement: str) -> str | None:
 
 
 def assertions(reply: str, name: str) -> list[tuple[str, str | None]]:
-    """The inputs that a model's assertions have, each with what it expects, if that is a literal."""
+    """The inputs in a model's assertions on a function, each with the expected literal, if there is one."""
     found: dict[str, str | None] = {}
-    for call in re.finditer(rf"(?<![\w.]){re.escape(name)}\s*\(", reply):
+    for call in re.finditer(rf"(?<!\w){re.escape(name)}\s*\(", reply):
         end = balanced(reply, call.end() - 1)
         arguments = " ".join(reply[call.end() : end - 1].split("\n")).strip() if end else ""
         if end is None or arguments in found or not _are_arguments(arguments):

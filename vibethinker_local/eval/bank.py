@@ -56,6 +56,19 @@ class BankHeader:
 
 
 @dataclass(frozen=True)
+class Ran:
+    """What came of a trajectory's program when it was run."""
+
+    right: bool  # it passes the problem's tests
+    examples: int  # in the statement
+    passed: int  # of them
+    outcomes: tuple[str, ...] = ()  # on each input, long ones as their hash: equal texts for equal outcomes
+    assertions: int = 0  # of the model's own
+    held: int = 0  # of them
+    ask_tokens: int = 0  # generated, to ask for them: once for all trajectories of the problem
+
+
+@dataclass(frozen=True)
 class Entry:
     """A trajectory with its claims and verdicts. Numbers of tokens are of generated ones, except `read_tokens`."""
 
@@ -72,6 +85,7 @@ class Entry:
     claim_tokens: int = 0
     think_tokens: int = 0
     read_tokens: int = 0  # of the prompts for claims and verdicts, without the problem, which they share
+    ran: Ran | None = None  # of a code problem
 
 
 @dataclass(frozen=True)
@@ -200,12 +214,21 @@ def _header(told: dict[str, Any]) -> BankHeader:
 
 
 def _entry(told: dict[str, Any]) -> Entry:
-    entry = Entry(**told)
+    ran = told.pop("ran", None)
+    entry = Entry(**told, ran=None if ran is None else _ran(ran))
     counts = (entry.index, entry.tokens, entry.claim_tokens, entry.think_tokens, entry.read_tokens)
     texts = (entry.id, entry.text, entry.reasoning, entry.finish, entry.answer or "")
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(n, int) and n >= 0 for n in counts):
         raise ValueError("no trajectory")
     return replace(entry, claims=tuple(map(_checked, cast("list[dict[str, Any]]", entry.claims))))
+
+
+def _ran(told: dict[str, Any]) -> Ran:
+    ran = Ran(**told | {"outcomes": tuple(told["outcomes"])})
+    counts = (ran.examples, ran.passed, ran.assertions, ran.held, ran.ask_tokens)
+    if not all(isinstance(n, int) and n >= 0 for n in counts) or not all(isinstance(o, str) for o in ran.outcomes):
+        raise ValueError("no outcome")
+    return ran
 
 
 def _checked(told: dict[str, Any]) -> CheckedClaim:

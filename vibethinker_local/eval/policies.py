@@ -15,6 +15,8 @@ from vibethinker_local.reliability import stopping, vote
 
 PERMUTED = 16  # how often the weights are shuffled
 ALIKE = 1e-9  # sums of weights that differ by less count as equal
+RUN = ("examples", "behaviour", "codet")  # policies that need programs that were run
+ASKED = ("behaviour", "codet")  # those that need inputs of the model's own
 CHECKED = ("clr", "linear", "mechanical", "model", "permuted", "fitted")  # policies that need claims
 
 
@@ -56,6 +58,10 @@ def _group(
         seen = np.arange(k) < drawn[:, None]
         tokens = np.where(seen, table.tokens[:, part], 0).sum(axis=1).astype(np.float64)
         right = _only(_wins(table, cluster, (answered & seen).astype(np.float64)))
+    elif name in RUN:
+        right = _only(_program_wins(table, name, part))
+        assert table.programs
+        tokens += table.programs.ask_tokens if name in ASKED else 0
     elif name in CHECKED:
         weights = np.where(answered, _weights(table, name, calibration)[:, part], 0.0)
         if name == "permuted":
@@ -78,6 +84,27 @@ def _group(
         (right & ~majority).mean(axis=0),
         (~right & majority).mean(axis=0),
     )
+
+
+def _program_wins(table: Table, name: str, part: slice) -> Bools:
+    """(n,): whether the chosen program is right: the first of those that pass the most examples, or of their weightiest
+    behaviour; CodeT's weight is the number of its programs times its assertions that hold."""
+    programs = table.programs
+    assert programs
+    right = np.zeros(len(table.cluster), np.bool_)
+    for row, cluster in enumerate(table.cluster[:, part].tolist()):
+        passed, held = programs.passed[row, part], programs.held[row, part]
+        there = [at for at, number in enumerate(cluster) if number >= 0]
+        best = [at for at in there if passed[at] == max(passed[at] for at in there)]
+        if not best:
+            continue
+        chosen = best[0]
+        if name in ASKED:
+            members = {number: [at for at in best if cluster[at] == number] for number in {cluster[at] for at in best}}
+            weight = {n: len(m) * (1 + (held[m[0]] if name == "codet" else 0)) for n, m in members.items()}
+            chosen = members[max(members, key=lambda n: (weight[n], -members[n][0]))][0]
+        right[row] = programs.right[row, part][chosen]
+    return right
 
 
 def _only(right: Bools) -> Bools:

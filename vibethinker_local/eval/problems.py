@@ -1,10 +1,12 @@
 """Problems with known answers, and whether an answer is the right one. `layouts` reads them from files."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from vibethinker_local.events import ProblemKind
 from vibethinker_local.reliability import equivalence
 from vibethinker_local.runtime import prompts
 
@@ -32,8 +34,21 @@ class Problem:
 
     @property
     def asked(self) -> str:
-        """What the model is given."""
-        return prompts.CHOICE.format(problem=self.problem) if self.kind == "choice" else self.problem
+        """What the model is given: of code with the starter, or with the first of its tests where there is none."""
+        if self.kind == "choice":
+            return prompts.CHOICE.format(problem=self.problem)
+        if self.program is None:
+            return self.problem
+        starter, first = self.program.starter, re.search(r"^assert .*", self.program.test, re.MULTILINE)
+        if starter and starter.strip() not in self.problem:
+            return f"{self.problem}\n\n```python\n{starter.rstrip()}\n```"
+        if not self.program.entry_point and first:
+            return f"{self.problem}\n\nFor example:\n\n{first[0]}"
+        return self.problem
+
+    @property
+    def asked_as(self) -> ProblemKind:
+        return "code" if self.kind == "code" else "maths"
 
     @property
     def digest(self) -> str:
@@ -41,7 +56,7 @@ class Problem:
         return hashlib.sha256(" ".join(self.problem.split()).encode()).hexdigest()[:16]
 
     def right(self, answer: str, prover: equivalence.Prover) -> bool:
-        """Whether an answer is the right one; of several options, by its letter. Code is not judged by its text."""
+        """Whether an answer is the right one; of several options, by its letter. Code is run, not compared."""
         match self.kind:
             case "code":
                 return False
@@ -59,10 +74,6 @@ def notices(found: Sequence[Problem]) -> list[str]:
         said.append(
             f"The right option is {letters.pop()} in all {count} problems: a model that likes this letter looks better "
             "than it is. Shuffle the options."
-        )
-    if programs := sum(problem.kind == "code" for problem in found):
-        said.append(
-            f"{programs:,} problems ask for code: their solutions are kept, and count as wrong until they are run."
         )
     return said
 

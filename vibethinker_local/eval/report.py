@@ -11,7 +11,7 @@ import numpy as np
 
 from vibethinker_local.eval import diagnosis, statistics
 from vibethinker_local.eval.diagnosis import Headroom, Verifier, VoteShare
-from vibethinker_local.eval.policies import PolicyOutcome, replay
+from vibethinker_local.eval.policies import RUN, PolicyOutcome, replay
 from vibethinker_local.eval.table import Floats, Table
 from vibethinker_local.reliability import vote
 
@@ -75,15 +75,16 @@ class PolicyReport:
 def make(table: Table, calibration: vote.Calibration | None = None) -> PolicyReport:
     """Make the report. With a calibration for this K, `fitted` is among the policies."""
     samples = table.samples
-    names = (*PLAIN, *(WEIGHTED if table.claims else ()), "oracle")
+    claims = table.claims if table.programs is None else 0  # programs are run, and claim nothing
+    names = (*PLAIN, *(RUN if table.programs else WEIGHTED if claims else ()), "oracle")
     outcomes = [replay(table, name, k) for name in names for k in steps(samples)]
     outcomes.insert(0, replay(table, "single", 1))
-    if calibration and table.claims:
+    if calibration and claims:
         outcomes.append(replay(table, "fitted", samples, calibration))
     full = {outcome.name: outcome for outcome in outcomes if outcome.k == samples}
     contrasts = [*_contrasts(full)]
     verdict = None
-    if table.claims:
+    if claims:
         contrasts.insert(1, _at_equal_tokens(table))
         verdict = judge(contrasts, full["clr"])
     return PolicyReport(
@@ -95,7 +96,7 @@ def make(table: Table, calibration: vote.Calibration | None = None) -> PolicyRep
         votes=diagnosis.votes(table),
         unanswered=float(1 - table.answered.mean()),
         forced=sum(table.finish[kind] for kind in ("forced", "loop")) / max(1, table.finish.total()),
-        verifier=diagnosis.verifier(table) if table.claims else None,
+        verifier=diagnosis.verifier(table) if claims else None,
         verdict=verdict,
     )
 
@@ -175,6 +176,9 @@ def _contrasts(full: dict[str, PolicyOutcome]) -> list[Contrast]:
         ("fitted", "majority"),
         ("adaptive", "majority"),
         ("oracle", "majority"),
+        ("behaviour", "examples"),
+        ("codet", "behaviour"),
+        ("oracle", "behaviour"),
     ]
     return [contrast(f"{a} - {b}", full[a], full[b], "equal samples") for a, b in pairs if a in full and b in full]
 

@@ -10,15 +10,20 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from vibethinker_local import sandbox
+from vibethinker_local.code import task
 from vibethinker_local.engine import StepOutput
-from vibethinker_local.errors import UsageError
-from vibethinker_local.eval.bank import Bank, Entry
+from vibethinker_local.errors import SandboxError, UsageError
+from vibethinker_local.eval.bank import Bank, Entry, Ran
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.events import Claimed, Options
 from vibethinker_local.runtime.model import Model
+from vibethinker_local.sandbox import Outcome, Sandbox
 from vibethinker_local.solving.claims import Checks, Claims
+from vibethinker_local.solving.programs import Programs
 from vibethinker_local.solving.sampling import Budget, Ended, Sampling
 
+LONGEST = 200  # characters of an outcome that are kept
 THINK_TOKENS = 4096  # for reasoning about the claims of one trajectory
 
 
@@ -56,7 +61,8 @@ def fill(
 ) -> Generator[Entry | Stepped, None, None]:
     """Sample the jobs, as many at a time as the model has places; yields each entry as soon as it is complete.
 
-    `claims` is M; with 0 none are asked for. Raises UsageError if a problem does not fit into the context.
+    `claims` is M; with 0 none are asked for, and none of programs. Programs are run as they end. Raises UsageError if a
+    problem does not fit into the context, and SandboxError if there are programs that cannot be run.
     """
     filling = _Filling(model, jobs, options, claims, thinking)
     try:
@@ -73,6 +79,8 @@ class _Open:
     sampling: Sampling
     claims: Claims
     missing: int  # jobs that are not entries yet
+    programs: Programs | None = None  # of a code problem
+    running: list[Ended] = field(default_factory=list)  # trajectories that wait for inputs of their programs
     checking: dict[int, Ended] = field(default_factory=dict)  # trajectories whose claims are being checked, by index
 
 
@@ -82,6 +90,8 @@ class _Filling:
         self._ahead = list(jobs)[::-1]
         self._open: dict[str, _Open] = {}
         self._tokens = 0
+        coding = any(job.problem.kind == "code" for job in jobs)
+        self._runner: Sandbox | None = sandbox.open() if coding else None
         self._wanted = Counter(job.problem.id for job in jobs)
         for problem in {job.problem.id: job.problem for job in jobs}.values():
             self._budget(problem, self._claims(problem))  # fails now if a problem is too long, not hours later
@@ -97,27 +107,40 @@ class _Filling:
         for each in self._open.values():
             each.sampling.close()
             each.claims.close()
+            if each.programs:
+                each.programs.release()
+        if self._runner:
+            self._runner.close()
 
     @property
     def _running(self) -> int:
-        return sum(each.sampling.running + each.claims.running for each in self._open.values())
+        running = sum(each.sampling.running + each.claims.running for each in self._open.values())
+        return running + sum(each.programs.asking for each in self._open.values() if each.programs)
 
     def _claims(self, problem: Problem) -> Claims:
         return Claims(problem.asked, self._model, self._options, self._count, Checks(refuted_too=True))
 
     def _budget(self, problem: Problem, claims: Claims) -> Budget:
-        wanted, prompt = self._options.max_tokens or self._model.spec.max_tokens, self._model.encode(problem.asked)
+        wanted, prompt = self._options.max_tokens or self._model.spec.max_tokens, self._prompt(problem)
         try:
             return Budget.of(wanted, self._model, len(prompt), claims.context if self._count else 0)
         except UsageError as error:
             raise UsageError(f"Problem {problem.id}: {error}") from None
 
+    def _prompt(self, problem: Problem) -> list[int]:
+        return self._model.encode(problem.asked, kind=problem.asked_as)
+
     def _start(self, job: SampleJob) -> None:
         problem = job.problem
         if problem.id not in self._open:
-            claims, prompt = self._claims(problem), self._model.encode(problem.asked)
-            sampling = Sampling(self._model, self._options, prompt, self._budget(problem, claims))
-            self._open[problem.id] = _Open(problem, sampling, claims, self._wanted[problem.id])
+            claims, prompt = self._claims(problem), self._prompt(problem)
+            asked = task.read(problem.asked, surely=True) if problem.kind == "code" else None
+            sampling = Sampling(self._model, self._options, prompt, self._budget(problem, claims), task=asked)
+            programs = None
+            if asked:
+                programs = Programs(problem.asked, asked, self._model, self._options, self._runner)
+                programs.ask()
+            self._open[problem.id] = _Open(problem, sampling, claims, self._wanted[problem.id], programs)
         self._open[problem.id].sampling.start(job.index, job.seed)
 
     def _take(self, outputs: list[StepOutput]) -> Iterator[Entry]:
@@ -129,12 +152,19 @@ class _Filling:
             for event in each.claims.take(outputs):
                 if self._thinking and isinstance(event, Claimed):
                     each.claims.reason(event.index, THINK_TOKENS)
+            if each.programs:
+                each.programs.take(outputs)
             for ended in each.sampling.finished[before:]:
-                if self._count and ended.trajectory.answer is not None:
+                if each.programs:
+                    each.programs.add(ended.index, ended.trajectory.text)
+                    each.running.append(ended)
+                elif self._count and ended.trajectory.answer is not None:
                     each.claims.state(ended)
                     each.checking[ended.index] = ended
                 else:
                     yield self._entry(each, ended)
+            while each.running and each.programs and not each.programs.asking:
+                yield self._entry(each, each.running.pop(0))
             for index in [index for index in each.checking if each.claims.done(index)]:
                 yield self._entry(each, each.checking.pop(index))
 
@@ -159,5 +189,32 @@ class _Filling:
             claims=tuple(stated.claims or ()),
             claim_tokens=stated.claim_tokens,
             think_tokens=stated.think_tokens,
+            ran=_ran(of, ended.index),
             read_tokens=of.claims.read_tokens(ended.index, together=self._thinking) if stated.claims is not None else 0,
         )
+
+
+def _ran(of: _Open, index: int) -> Ran | None:
+    """What came of a program. Raises SandboxError."""
+    programs, tested = of.programs, of.problem.program
+    if programs is None or tested is None:
+        return None
+    if programs.note:
+        raise SandboxError(programs.note)
+    return Ran(
+        right=programs.tests(index, tested.setup, tested.test),
+        examples=len(programs.task.examples),
+        passed=programs.passed(index),
+        outcomes=tuple(map(_told, programs.outcomes(index))),
+        assertions=programs.assertions,
+        held=programs.held(index),
+        ask_tokens=programs.tokens,
+    )
+
+
+def _told(outcome: Outcome) -> str:
+    """An outcome in a few letters, the same for equal ones."""
+    if not outcome.finished:
+        return f"!{outcome.limit or outcome.exception}"
+    text = outcome.value if outcome.value is not None else " ".join(outcome.stdout.split())
+    return text if len(text) <= LONGEST else hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

@@ -1,14 +1,15 @@
 """A bank as arrays: one row per problem, one column per trajectory, in the order of their indices."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vibethinker_local.code import values
 from vibethinker_local.errors import UsageError
-from vibethinker_local.eval.bank import Bank, Entry
+from vibethinker_local.eval.bank import Bank, Entry, Ran
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.reliability import equivalence
 from vibethinker_local.reliability.checker import Checker
@@ -21,6 +22,20 @@ SECONDS = 10.0  # for one symbolic comparison: long enough for a bank to give th
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ProgramTable:
+    """What came of the programs of code problems. Shapes (n, K); `ask_tokens` (n,)."""
+
+    right: Bools  # passes the tests
+    passed: Ints  # examples of the statement
+    held: Ints  # assertions of the model's own
+    ask_tokens: Ints  # of asking for them, once a problem
+
+    def rows(self, chosen: Ints) -> "ProgramTable":
+        """Those problems alone."""
+        return ProgramTable(self.right[chosen], self.passed[chosen], self.held[chosen], self.ask_tokens[chosen])
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,7 @@ class Table:
     verdict_tokens: Ints  # (n, K): of verdicts, one for each that was read off
     read_tokens: Ints  # (n, K): of prompts for claims and verdicts
     finish: Counter[str]
+    programs: "ProgramTable | None" = None  # of code problems
     left_out: int = 0  # problems with fewer trajectories
 
     @property
@@ -55,6 +71,8 @@ class Table:
     @property
     def each_right(self) -> Bools:
         """(n, K): whether a trajectory's answer is right."""
+        if self.programs:
+            return self.programs.right
         rows = np.arange(len(self.cluster))[:, None]
         return np.asarray(self.right[rows, np.maximum(self.cluster, 0)] & self.answered)
 
@@ -68,6 +86,8 @@ class Table:
         arrays = {name: getattr(self, name)[chosen] for name in names}
         refuted = {by: counts[chosen] for by, counts in self.refuted.items()}
         ids, digests = (tuple(each[i] for i in chosen) for each in (self.ids, self.digests))
+        if self.programs:
+            arrays["programs"] = self.programs.rows(chosen)
         return Table(ids, digests, claims=self.claims, refuted=refuted, finish=self.finish, **arrays)
 
 
@@ -113,8 +133,44 @@ def build(bank: Bank, samples: int | None = None, *, thinking: bool = False) -> 
         verdict_tokens=_ints([each.tokens for each in row] for row in rulings),
         read_tokens=_ints([entry.read_tokens for entry in row] for row in entries),
         finish=Counter(entry.finish for row in entries for entry in row),
+        programs=_programs(bank, whole),
         left_out=len(found) - len(whole),
     )
+
+
+def _programs(bank: Bank, whole: dict[str, list[Entry]]) -> ProgramTable | None:
+    """Raises UsageError for a bank of code and other problems."""
+    coding = [bank.problems[problem].kind == "code" for problem in whole]
+    if not any(coding):
+        return None
+    if not all(coding):
+        raise UsageError(f"{bank.path} has code problems among others: choose some with --only.")
+    ran = [[entry.ran or Ran(False, 0, 0) for entry in row] for row in whole.values()]
+    return ProgramTable(
+        right=np.array([[each.right for each in row] for row in ran], np.bool_),
+        passed=_ints([each.passed for each in row] for row in ran),
+        held=_ints([each.held for each in row] for row in ran),
+        ask_tokens=np.array([max(each.ask_tokens for each in row) for row in ran], np.int64),
+    )
+
+
+def _behaviours(entries: list[Entry]) -> tuple[list[int], list[bool]]:
+    """The number of each program's behaviour, and whether the first program that behaves so is right."""
+    numbers, firsts = [-1] * len(entries), list[Ran]()
+    for at, entry in enumerate(entries):
+        ran = entry.ran
+        if entry.answer is None or ran is None:
+            continue
+        shown = any(not outcome.startswith("!") for outcome in ran.outcomes)
+        alike = (number for number, first in enumerate(firsts) if shown and _alike(first.outcomes, ran.outcomes))
+        numbers[at] = next(alike, len(firsts))
+        if numbers[at] == len(firsts):
+            firsts.append(ran)
+    return numbers, [first.right for first in firsts]
+
+
+def _alike(left: Sequence[str], right: Sequence[str]) -> bool:
+    return len(left) == len(right) and all(values.same(a, b) for a, b in zip(left, right, strict=True))
 
 
 def together(left: Table, right: Table) -> tuple[Table, Table]:
@@ -149,6 +205,8 @@ class _Rulings:
 
 def _answers(problem: Problem, entries: list[Entry], checker: Checker) -> tuple[list[int], list[bool]]:
     """The number of each trajectory's answer, and whether each answer is right."""
+    if problem.kind == "code":
+        return _behaviours(entries)
     clusters = Clusters(lambda a, b: equivalence.compare(a, b, checker).level)
     for at, entry in enumerate(entries):
         if entry.answer is not None and equivalence.comparable(entry.answer):

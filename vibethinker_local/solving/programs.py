@@ -21,12 +21,13 @@ from vibethinker_local.events import Behaviour, Differing, Options
 from vibethinker_local.reliability.clusters import Cluster
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.sandbox import Outcome, Sandbox
+from vibethinker_local.sandbox import Call, Limits, Outcome, Program, Sandbox
 
 INPUTS = 10  # that the model is asked for
 APART = 5  # and further ones, where two groups of programs tie
 ASK_TOKENS = 768  # for the reply
 ASK_SEED = 1 << 20  # apart from those of solutions
+TESTING = Limits(seconds=15, total_seconds=15)  # tests are many calls in one
 SHOWN = 200  # characters of an input or an outcome in a receipt
 
 
@@ -73,6 +74,11 @@ class Programs:
             self._attempts[index], self._outcomes[index] = attempt, []
             self._run(index)
         return attempt
+
+    @property
+    def assertions(self) -> int:
+        """The model's own, of what it expects."""
+        return len(self._expected)
 
     def source(self, index: int) -> str:
         return self._attempts[index].source
@@ -122,7 +128,7 @@ class Programs:
         if self.task.form == "program":
             found: list[tuple[str, str | None]] = [(text, None) for text in examples.inputs(reply)]
         else:
-            found = examples.assertions(reply, self.task.called)
+            found = examples.assertions(reply, self.task.entry or "solution")
         for text, expected in found:
             if text not in self._inputs:
                 self._inputs.append(text)
@@ -131,12 +137,16 @@ class Programs:
         for index in self._attempts:
             self._run(index)
 
-    def close(self) -> None:
-        """Give back what the engine holds, and end the sandbox. May be repeated."""
+    def release(self) -> None:
+        """Give back what the engine holds. May be repeated."""
         with suppress(EngineError):
             for name in self._asking:
                 self._model.engine.abort(name)
         self._asking.clear()
+
+    def close(self) -> None:
+        """`release`, and end the sandbox. May be repeated."""
+        self.release()
         if self._runner:
             self._runner.close()
 
@@ -153,6 +163,30 @@ class Programs:
                 known += self._runner.run(attempt.program, attempt.calls(ahead))
             except SandboxError as error:
                 self.note, self._runner = str(error), None
+
+    def tests(self, index: int, setup: str, test: str) -> bool:
+        """Whether a program passes tests: `setup`, the program and `test`, run one after the other, raise nothing."""
+        attempt = self._attempts.get(index)
+        if attempt is None or attempt.fault or self._runner is None:
+            return False
+        program = Program(f"{attempt.source}\n\n\n{test}", f"{setup}\n\n{self.task.prelude}")
+        [outcome] = self._runner.run(program, [Call("True")], TESTING)
+        return outcome.finished
+
+    def outcomes(self, index: int) -> list[Outcome]:
+        """What a program did on each input; empty if there is none."""
+        return self._outcomes.get(index, [])
+
+    def passed(self, index: int) -> int:
+        """How many examples a program passes."""
+        return self._passed(index) or 0
+
+    def held(self, index: int) -> int:
+        """How many of the model's own assertions hold for a program."""
+        found = self._outcomes.get(index, [])
+        return sum(
+            behaviour.passes(self.task, expected, found[at]) for at, expected in self._expected if at < len(found)
+        )
 
     def groups(self) -> list[Group]:
         """Those that pass the most examples, in groups that behave alike, the weightiest first."""
