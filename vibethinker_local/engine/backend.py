@@ -1,4 +1,4 @@
-"""What the engine needs from whatever computes logits. `llama.LlamaBackend` is the real one; tests script another."""
+"""The interface between the engine and whatever computes logits: `llama.LlamaBackend`, or a scripted one in tests."""
 
 from collections.abc import Sequence as Tokens
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class Slice:
     place: int
     start: int
     tokens: Tokens[int]
-    logits: bool  # whether the logits after the last token are wanted
+    logits: bool  # whether to return the logits after the last token
 
 
 class Grammar(Protocol):
-    """Which tokens may come next, in one Sequence. A stop token may where the text can end."""
+    """The tokens that may come next in one Sequence. Stop tokens are allowed wherever the text may end."""
 
     def allows(self, token: int) -> bool: ...
 
@@ -31,7 +31,7 @@ class Grammar(Protocol):
         ...
 
     def accept(self, token: int) -> None:
-        """Go on by a token that is allowed."""
+        """Advance by a token, which must be allowed."""
         ...
 
     def close(self) -> None: ...
@@ -44,8 +44,8 @@ class Backend(Protocol):
     cells: int
     places: int
     batch: int  # tokens that one decode takes at most
-    unified: bool  # whether the places share the cells; else each has cells // places of its own
-    threads: int  # that compute, at most; 1 if fewer would make no difference
+    unified: bool  # whether the places share the cells; if not, each has cells // places of its own
+    threads: int  # the most that may compute; 1 if their number makes no difference
 
     def decode(self, slices: Tokens[Slice], padding: int = 0) -> Logits:
         """Compute all slices in one batch and return a row of logits for each slice that wants one, in order.
@@ -57,15 +57,15 @@ class Backend(Protocol):
         ...
 
     def use_threads(self, count: int) -> None:
-        """Compute the next batches with so many threads."""
+        """Compute the next batches with this many threads."""
         ...
 
     def interrupt(self) -> None:
-        """From another thread: a decode under way need not be finished."""
+        """Called from another thread: a running decode need not be finished."""
         ...
 
     def copy(self, source: int, target: int, length: int) -> None:
-        """Give `target`, an empty place, the first `length` positions of `source`; they share cells if unified."""
+        """Copy the first `length` positions of `source` to `target`, an empty place; they share cells if unified."""
         ...
 
     def trim(self, place: int, length: int) -> None:
@@ -73,23 +73,23 @@ class Backend(Protocol):
         ...
 
     def save(self, place: int) -> State | None:
-        """All that a place holds, to be restored bit for bit. None if there is no memory for it."""
+        """Everything that a place holds, to be restored bit for bit. None if there is not enough memory."""
         ...
 
     def restore(self, place: int, state: State) -> bool:
-        """Fill an empty place. False, and still empty, if that failed."""
+        """Fill an empty place. Returns False if that failed; the place is then still empty."""
         ...
 
     def grammar(self, source: str) -> Grammar:
-        """A grammar in GBNF, at its root. Raises ValueError if it is none."""
+        """A grammar, at its start, from GBNF source. Raises ValueError if the source is not valid."""
         ...
 
     def piece(self, token: int) -> bytes:
-        """The bytes that a token stands for; none for a control token."""
+        """The bytes that a token stands for; empty for a control token."""
         ...
 
     def close(self) -> None:
-        """Give everything back; further calls do nothing."""
+        """Free everything. Further calls do nothing."""
         ...
 
 

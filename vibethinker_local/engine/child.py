@@ -47,8 +47,8 @@ class Child:
         self._source, self._sink = commands, events
         self._writing = threading.Lock()
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
-        self._ahead = 0  # steps sent that were not taken yet
-        self._done: list[Any] = []  # Sequences whose command was carried out since the last step
+        self._ahead = 0  # steps that were sent but not taken yet
+        self._done: list[Any] = []  # ids of Sequences whose command was carried out since the last step
 
     def run(self) -> None:
         begin: Begin = pickle.load(self._source)
@@ -69,7 +69,7 @@ class Child:
                 self._done = []
 
     def _obey(self) -> None:
-        """Carry out what was commanded; wait for a command if there is nothing to do, or enough was done."""
+        """Carry out pending commands. Waits for one if there is nothing to do, or if it is far enough ahead."""
         while True:
             idle = not (self._engine.busy or self._done) or self._ahead >= AHEAD
             try:
@@ -113,7 +113,7 @@ class Child:
                         if isinstance(message, Abort):
                             self._engine.interrupt(message.id)
         except (EOFError, OSError):
-            os._exit(0)  # nobody is there any more
+            os._exit(0)  # the parent is gone
         except Exception as error:  # the outermost loop of this thread
             self.fail(error)
 
@@ -134,7 +134,7 @@ class Child:
                 os._exit(0)
 
     def fail(self, error: Exception) -> None:
-        """Tell why, and end the process."""
+        """Report the reason, and end the process."""
         if not isinstance(error, VibeError):
             log.exception("the engine's process failed")
         reason = str(error) if isinstance(error, VibeError) else f"{type(error).__name__}: {error}"
@@ -154,9 +154,9 @@ def main() -> None:
     child = Child(commands, events)
     try:
         child.run()
-    except EOFError:  # nobody wants it any more, before it began
+    except EOFError:  # the parent went away before the model was loaded
         return
-    except Exception as error:  # the outermost loop: whatever it is, the handle hears of it
+    except Exception as error:  # the outermost loop: whatever it is, the handle is told
         child.fail(error)
 
 

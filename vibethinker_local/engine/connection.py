@@ -22,9 +22,9 @@ from vibethinker_local.engine.planner import Planner
 from vibethinker_local.errors import EngineDied, EngineError, ModelError
 from vibethinker_local.system import logs
 
-GRACE = 1.0  # seconds to end in, before a process is made to
+GRACE = 1.0  # seconds that a process gets to end by itself before it is killed
 SPINS = 3000  # rounds of active waiting: as fast as the default on an idle machine, a third faster on a busy one
-LINE = 300  # characters of the log that a message may quote
+LINE = 300  # characters of the log that an error message may quote
 Events = queue.SimpleQueue[Ready | StepMessage | Failed | None]  # None: there will be no more
 Answers = queue.SimpleQueue[Reply | None]
 
@@ -55,7 +55,7 @@ class Connection:
             target=_read, args=(self.process.stdout, self.events, self.answers), name="engine", daemon=True
         )
         self._reader.start()
-        self.end = weakref.finalize(self, _end, self.process, self._reader)  # when it is forgotten, too
+        self.end = weakref.finalize(self, _end, self.process, self._reader)  # also runs on garbage collection
 
     def begin(self, recipe: Recipe, planner: Planner | None) -> None:
         """Load a model. Raises what the recipe raises, or EngineDied."""
@@ -74,7 +74,7 @@ class Connection:
         return self.end.alive and self.process.poll() is None
 
     def write(self, message: Message) -> bool:
-        """Whether there was anybody to write to."""
+        """Send a message. Returns False if the process is gone."""
         data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
         assert self.process.stdin
         with self._writing:
@@ -86,7 +86,7 @@ class Connection:
         return True
 
     def failure(self, event: Event | None = None) -> EngineError | ModelError:
-        """End the process, and tell what it said of its reasons, or else how it ended."""
+        """End the process; returns the reason that it gave, or else how it ended."""
         self._reader.join(GRACE)
         with suppress(queue.Empty):
             while not isinstance(event, Failed):
@@ -119,7 +119,7 @@ def _waiting() -> dict[str, str]:
 
 
 def _read(source: IO[bytes], events: Events, answers: Answers) -> None:
-    """Sort what the process says, until it says no more."""
+    """Read the process's messages and sort them, until there are no more."""
     with suppress(EOFError, OSError, ValueError, pickle.UnpicklingError):  # cut off anywhere
         while True:
             event: Event = pickle.load(source)
@@ -132,7 +132,7 @@ def _read(source: IO[bytes], events: Events, answers: Answers) -> None:
 
 
 def _end(process: "subprocess.Popen[bytes]", reader: threading.Thread) -> None:
-    """It ends by itself when its input is closed; if not, it is ended."""
+    """Close the process's input, on which it should end; if it does not, kill it."""
     assert process.stdin
     assert process.stdout
     with suppress(OSError):

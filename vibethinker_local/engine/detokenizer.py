@@ -1,4 +1,4 @@
-"""Bytes of tokens to text, piece by piece: never half a character, never half a stop string."""
+"""Turns the bytes of tokens into text, piece by piece: never half a character, never part of a stop string."""
 
 import codecs
 
@@ -17,7 +17,7 @@ class TextStream:
         self.stopped = False
 
     def feed(self, piece: bytes) -> str:
-        """The text that is certain after `piece`. Sets `stopped` when a stop string is complete."""
+        """The text that is certain now that `piece` was added. Sets `stopped` when a stop string is complete."""
         self._held += self._decoder.decode(piece)
         found = [at for stop in self._stops if (at := self._held.find(stop)) >= 0]
         if found:
@@ -30,7 +30,7 @@ class TextStream:
         return text
 
     def flush(self) -> str:
-        """What was held back, at the end; the stream can be fed further afterwards."""
+        """The text that was held back; to be called at the end, though the stream can still be continued after it."""
         text, self._held = self._held + self._decoder.decode(b"", final=True), ""
         self._decoder.reset()
         self.stopped = False
@@ -38,5 +38,5 @@ class TextStream:
 
 
 def _overlap(text: str, stop: str) -> int:
-    """The length of the longest end of `text` that is a beginning of `stop`."""
+    """The length of the longest suffix of `text` that is a prefix of `stop`."""
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)

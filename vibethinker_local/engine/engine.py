@@ -38,26 +38,26 @@ class Engine(Generic[B]):
         self._computing = backend.threads  # threads that the last batch was computed with
         self._sequences: dict[SequenceId, Sequence] = {}
         self._outputs: list[StepOutput] = []  # of calls between steps
-        self._stepping: frozenset[int] = frozenset()  # Sequences in the step under way
-        self._decoding: frozenset[int] = frozenset()  # those in its batch under way
-        self._cut_short = False  # the step under way need not be finished
+        self._stepping: frozenset[int] = frozenset()  # ids of the Sequences in the current step
+        self._decoding: frozenset[int] = frozenset()  # ids of those in its current batch
+        self._cut_short = False  # the current step need not be finished
         self._next = 0
         self.spent = Spent()
         self.stepped_at = 0.0  # seconds, by this process's clock: the end of the last step that decoded
 
     @property
     def cells_used(self) -> int:
-        """Cells of the KV cache that hold something of Sequences that were not aborted."""
+        """Cells of the KV cache that hold tokens of Sequences that were not aborted."""
         return self._scheduler.cells_used
 
     @property
     def preempted(self) -> int:
-        """Times that a running Sequence had to make room for others."""
+        """How often a running Sequence had to make room for others."""
         return self._scheduler.preempted
 
     @property
     def threads(self) -> ThreadCount:
-        """How many threads compute, and how many would on an idle machine."""
+        """How many threads compute, and how many would compute on an idle machine."""
         return ThreadCount(self._computing, self._threads.most)
 
     def add(
@@ -160,7 +160,7 @@ class Engine(Generic[B]):
             sequence.grammar.close()
 
     def interrupt(self, id: SequenceId) -> None:
-        """From another thread that wants to abort a Sequence: do not finish a step with it."""
+        """Called from another thread that wants to abort a Sequence: a step with it need not be finished."""
         if id in self._stepping:
             self._cut_short = True
         if id in self._decoding:
@@ -223,14 +223,14 @@ class Engine(Generic[B]):
             self.backend.use_threads(count)
 
     def close(self) -> None:
-        """Give everything back. May be repeated."""
+        """Free everything. May be repeated."""
         for sequence in self._sequences.values():
             if sequence.grammar:
                 sequence.grammar.close()
         self.backend.close()
 
     def _draw(self, sequence: Sequence, row: Logits) -> Draw:
-        """The next token. What a grammar does not allow is drawn again, from what it does: masking all costs more."""
+        """The next token. If the grammar does not allow it, draw again from a masked row: masking is expensive."""
         drawn = self._sampler.sample(row, sequence.params, sequence.drawn)
         grammar = sequence.grammar
         if grammar is None:
@@ -244,7 +244,7 @@ class Engine(Generic[B]):
         return drawn
 
     def _commit(self, sequence: Sequence, drawn: Draw) -> None:
-        """Give a sampled token to its Sequence, and end it where it must end."""
+        """Append a sampled token to its Sequence, and end the Sequence if it is due."""
         token, stream = drawn.token, sequence.text
         sequence.drawn += 1
         sequence.put_out += 1

@@ -13,7 +13,7 @@ from vibethinker_local.engine.backend import Backend, State
 
 @dataclass(eq=False)
 class Segment:
-    """Consecutive positions that the same places hold."""
+    """Consecutive positions that are held by the same places."""
 
     length: int
     holders: int = 1
@@ -21,7 +21,7 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class Saved:
-    """What a place held, outside the KV cache."""
+    """The contents of a place, saved outside the KV cache."""
 
     length: int
     state: State
@@ -45,7 +45,7 @@ class KV:
         return len(self._free)
 
     def used_but_for(self, places: Collection[int]) -> int:
-        """Cells that any other place than these holds."""
+        """The number of cells held by places other than these."""
         held = {segment for place, segments in self._segments.items() if place not in places for segment in segments}
         return sum(segment.length for segment in held)
 
@@ -74,7 +74,7 @@ class KV:
         return place
 
     def extend(self, place: int, count: int) -> None:
-        """Note that `count` further positions of `place` were computed."""
+        """Record that `count` further positions of `place` were computed."""
         segments = self._segments[place]
         if segments and segments[-1].holders == 1:
             segments[-1].length += count
@@ -95,13 +95,13 @@ class KV:
         del segments[kept:]
 
     def close(self, place: int) -> None:
-        """Give a place and what only it holds back."""
+        """Free a place, and the cells that only it holds."""
         self._drop(self._segments.pop(place))
         self._backend.trim(place, 0)
         self._free.append(place)
 
     def save(self, place: int) -> Saved | None:
-        """What a place holds; None if there is no memory for it."""
+        """Save what a place holds; None if there is not enough memory."""
         state = self._backend.save(place)
         return None if state is None else Saved(sum(segment.length for segment in self._segments[place]), state)
 

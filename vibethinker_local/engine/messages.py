@@ -38,7 +38,7 @@ class Add:
 @dataclass(frozen=True)
 class Force:
     id: SequenceId
-    known: int  # tokens put out that the caller knows of: later ones are taken back first
+    known: int  # tokens that the caller has received; later ones are taken back first
     tokens: list[int]
     then: int
 
@@ -51,7 +51,7 @@ class Abort:
 
 @dataclass(frozen=True)
 class Took:
-    """So many further steps were taken by the caller."""
+    """The caller has taken this many further steps."""
 
     steps: int
 
@@ -69,7 +69,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class CellsUsed:
-    """Answered in its turn, after the commands before it."""
+    """A question, which is answered in order, after the commands before it."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class IsGrammar:
 class Ready:
     info: ModelInfo
     cells: int
-    capacity: int  # cells that one Sequence can have
+    capacity: int  # the most cells that one Sequence can have
     vocabulary: int
     threads: int
 
@@ -97,7 +97,7 @@ class StepMessage:
 
     outputs: list[StepOutput]
     done: list[SequenceId]
-    at: float  # seconds, by a clock of the process: when the step was over
+    at: float  # when the step ended, in seconds by the process's clock
     threads: ThreadCount
 
 

@@ -1,4 +1,4 @@
-"""What a model file says of itself."""
+"""What a model file says about itself."""
 
 from dataclasses import dataclass
 
@@ -11,4 +11,4 @@ class ModelInfo:
     parameters: int
     bytes: int
     ends: frozenset[int]  # tokens that end a reply
-    notice: str | None = None  # what the user should know of how it was loaded
+    notice: str | None = None  # what the user should know about how it was loaded

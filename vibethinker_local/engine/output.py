@@ -1,4 +1,4 @@
-"""What comes out of an engine."""
+"""The outputs of an engine."""
 
 from dataclasses import dataclass
 from typing import Literal, NewType
@@ -9,7 +9,7 @@ End = Literal["stop", "length", "loop", "aborted", "scored"]
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Where the time of all steps so far went, in seconds."""
+    """How the time of all steps so far was spent, in seconds."""
 
     decoding: float = 0.0  # inside the backend
     sampling: float = 0.0  # from logits to outputs
@@ -19,7 +19,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class ThreadCount:
-    """How many threads compute now, and how many do on a machine that does nothing else."""
+    """How many threads compute now, and how many would on an otherwise idle machine."""
 
     now: int
     most: int
@@ -36,7 +36,7 @@ class StepOutput:
 
     sequence: SequenceId
     token: int | None
-    text: str  # may be empty: a character or a stop string may not be complete yet
+    text: str  # may be empty, while a character or a stop string is incomplete
     logprob: float | None = None  # nats; None for a forced token
     confidence: float | None = None  # nats, of the most likely token
     end: End | None = None

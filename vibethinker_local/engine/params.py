@@ -1,4 +1,4 @@
-"""What a Sequence is sampled with. Defaults are the model's business (models.toml), so there are few here."""
+"""The sampling parameters of a Sequence. Defaults belong to the model (models.toml), so there are few here."""
 
 from dataclasses import dataclass
 

@@ -37,20 +37,20 @@ from vibethinker_local.engine.sequence import checked, limit_after
 from vibethinker_local.errors import EngineError, ModelError
 
 TAKE_TOGETHER = 4  # steps that are acknowledged at once
-KNOWN, SHORT = 1024, 4096  # texts that are remembered, tokenized, and how many characters they may have
+KNOWN, SHORT = 1024, 4096  # how many tokenized texts are cached, and how many characters each may have
 PATIENCE = 0.1  # seconds after which a step comes back empty: the caller may have something else to do
 
 
 @dataclass
 class Heard:
-    """What the caller knows of a Sequence."""
+    """What the handle knows about a Sequence in the process."""
 
     params: SamplingParams
     put_out: int = 0
     generated: int = 0
     ended: bool = False
-    aborted: bool = False  # its end is still to be heard
-    muted: int = 0  # commands under way: what it put out before they arrive is taken back
+    aborted: bool = False  # its end has not been reported yet
+    muted: int = 0  # commands sent but not yet carried out; until then the process's output is stale and dropped
 
 
 class EngineProcess:
@@ -64,19 +64,19 @@ class EngineProcess:
         self._next = 0
         self._asking = threading.Lock()
         self._pieces: dict[int, bytes] = {}
-        # An answer waits for the step that the process is in: what was asked once is remembered.
+        # Cached, because an answer has to wait for the process's current step.
         self._known = lru_cache(KNOWN)(self._tokens)
         self._is_grammar = lru_cache(KNOWN)(lambda source: bool(self._ask(IsGrammar(source))))
         self._closed = False
-        self.stepped_at = 0.0  # seconds, by the process's clock: the end of the step that was taken last
-        self._taken = 0  # steps that were not acknowledged yet
+        self.stepped_at = 0.0  # when the step taken last had ended, in seconds by the process's clock
+        self._taken = 0  # steps taken but not acknowledged yet
         self._connection = connection or Connection()
         self._connection.begin(recipe, planner)
         self.threads = ThreadCount(self._connection.ready.threads, self._connection.ready.threads)
 
     @property
     def backend(self) -> "EngineProcess":
-        """What one may know of the model: `info`, `cells`, `vocabulary`, `tokenize` and `piece`."""
+        """What can be asked about the model: `info`, `cells`, `vocabulary`, `tokenize` and `piece`."""
         return self
 
     @property
@@ -97,37 +97,37 @@ class EngineProcess:
 
     @property
     def spent(self) -> Spent:
-        """Where the time of the process's steps went."""
+        """How the time of the process's steps was spent."""
         found: Spent = self._ask(TimeSpent())
         return found
 
     @property
     def busy(self) -> bool:
-        """Whether a step would report anything, sooner or later."""
+        """Whether there is still something for `step` to report."""
         return any(not heard.ended for heard in list(self._heard.values()))
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """Token ids of `text`; control tokens are recognised in it only with `special`."""
+        """The token ids of `text`. Control tokens are recognised only if `special`."""
         return list(self._known(text, special) if len(text) <= SHORT else self._tokens(text, special))
 
     def _tokens(self, text: str, special: bool) -> tuple[int, ...]:
         return tuple(self._ask(Tokenize(text, special)))
 
     def piece(self, token: int) -> bytes:
-        """The bytes that a token stands for; none for a control token."""
+        """The bytes that a token stands for; empty for a control token."""
         if token not in self._pieces:
             self._pieces[token] = self._ask(Piece(token))
         return self._pieces[token]
 
     def add(self, tokens: Iterable[int], params: SamplingParams, *, parent: SequenceId | None = None) -> SequenceId:
-        """As Engine.add. Raises EngineDied if the process had died with Sequences in it; else it starts another."""
+        """Like Engine.add. If the process has died, raises EngineDied if it had Sequences, and else starts another."""
         known = checked(tokens, self.vocabulary, self._connection.ready.capacity, params)
         if params.grammar is not None and not self._is_grammar(params.grammar):
             raise ValueError("the grammar is not valid GBNF with a rule `root`")
         return self._add(known, params, parent)
 
     def score(self, tokens: Iterable[int], labels: tuple[int, ...], *, parent: SequenceId | None = None) -> SequenceId:
-        """As Engine.score. Raises EngineDied as `add` does."""
+        """Like Engine.score. Raises EngineDied as `add` does."""
         checked(labels, self.vocabulary, self._connection.ready.capacity)
         return self._add(
             checked(tokens, self.vocabulary, self._connection.ready.capacity, SCORING), SCORING, parent, labels
@@ -148,7 +148,7 @@ class EngineProcess:
         return name
 
     def force(self, id: SequenceId, tokens: Iterable[int], *, then: int) -> None:
-        """As Engine.force: the tokens come after those that `step` has returned so far."""
+        """Like Engine.force. The tokens come right after those that `step` has returned so far."""
         heard = self._heard.get(id)
         if heard is None or heard.aborted:
             raise ValueError(f"Sequence {id} is gone")
@@ -161,7 +161,7 @@ class EngineProcess:
         heard.ended = False
 
     def abort(self, id: SequenceId) -> None:
-        """As Engine.abort. Of a Sequence that is gone, or in a process that is, it does nothing."""
+        """Like Engine.abort. Does nothing if the Sequence or its process is gone."""
         heard = self._heard.get(id)
         if heard is None or heard.aborted:
             return
@@ -172,7 +172,7 @@ class EngineProcess:
         self._connection.write(Abort(id, heard.put_out))  # if that fails, `step` will tell
 
     def step(self) -> list[StepOutput]:
-        """The outputs of the next step, or none if it takes long. Raises EngineDied, and what failed inside."""
+        """The outputs of the next step; empty if it takes long. Raises EngineDied, or the error inside the process."""
         if not self.busy:
             return []
         try:
@@ -184,7 +184,7 @@ class EngineProcess:
         raise self._failure(event)
 
     def close(self) -> None:
-        """End the process, in mid-decode too. May be repeated."""
+        """End the process, even in the middle of a decode. May be repeated."""
         self._closed = True
         self._heard.clear()
         self._connection.end()
@@ -194,7 +194,7 @@ class EngineProcess:
         self._taken += 1
         if self._taken == TAKE_TOGETHER:
             self._taken = 0
-            self._connection.write(Took(TAKE_TOGETHER))  # if that fails, what was heard before counts all the same
+            self._connection.write(Took(TAKE_TOGETHER))  # if that fails, what was received before still counts
         for id in step.done:
             if id in self._heard:
                 self._heard[id].muted -= 1
@@ -214,7 +214,7 @@ class EngineProcess:
         return taken
 
     def _revive(self) -> None:
-        """Have a process that lives."""
+        """Make sure that there is a living process."""
         if self._closed:
             raise EngineError("The engine was closed.")
         if self._connection.alive:
@@ -228,12 +228,12 @@ class EngineProcess:
         self._connection, self._taken = connection, 0
 
     def _losing(self) -> bool:
-        """Whether somebody waits for something that a death would cost."""
+        """Whether the death of the process would lose anything that somebody is waiting for."""
         return any(not (heard.ended or heard.aborted) for heard in list(self._heard.values()))
 
     def _ask(self, question: Question | CellsUsed) -> Any:
         with self._asking:
-            again = not self._losing()  # of another process, if this one was dead and nobody had noticed
+            again = not self._losing()  # ask another process, if this one was dead and nothing is lost
             while True:
                 self._revive()
                 answer = self._connection.answers.get() if self._connection.write(question) else None

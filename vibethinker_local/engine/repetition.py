@@ -1,4 +1,4 @@
-"""Notices that a Sequence goes round in circles, on tokens, at about a microsecond each.
+"""Notices from its tokens that a Sequence is going round in circles, at about a microsecond per token.
 
 Two signs, both read off where the last GRAM tokens were seen before:
 - an exact cycle: every token equals the one `period` before it. Text that is copied once, as a draft of code into the
@@ -23,7 +23,7 @@ class RepetitionDetector:
         self.novelty = 1.0  # the fading share of tokens that ended GRAM tokens not seen before
 
     def feed(self, token: int) -> bool:
-        """Note a token; True if the text is repeating itself."""
+        """Add a token; returns True if the text is repeating itself."""
         tokens, end = self._tokens, len(self._tokens)
         tokens.append(token)
         gram = hash(tuple(tokens[-GRAM:]))

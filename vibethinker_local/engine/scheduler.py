@@ -15,15 +15,15 @@ from vibethinker_local.engine.planner import Planner
 from vibethinker_local.engine.sequence import Sequence, SequenceState
 from vibethinker_local.errors import NoRoom
 
-PREFILL_SECONDS = 0.5  # of prompts in one step, while others wait for their next token
-PREFILL_LEAST = 16  # tokens of prompts in one step, however long they take; also before the rate is known
-MEASURABLE = 16  # tokens in a batch whose time says something of the rate
+PREFILL_SECONDS = 0.5  # spent on prompts in one step, while others wait for their next token
+PREFILL_LEAST = 16  # prompt tokens in one step however long they take, and while the rate is unknown
+MEASURABLE = 16  # tokens that a batch must have for its time to say something about the rate
 SAVED_SHARE = 0.5  # positions that may be saved outside the cache, in cells of it; what is beyond is computed again
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is decoded at once: Sequences with their tokens, and how many tokens pad it."""
+    """One decode: Sequences with their tokens, and the number of padding tokens."""
 
     work: list[tuple[Sequence, Slice]]
     padding: int = 0
@@ -50,23 +50,23 @@ class Scheduler:
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
         self.ended: dict[int, Sequence] = {}  # by id, the longest ended first
-        self.left: dict[int, Sequence] = {}  # the same
-        self.preempted = 0  # times that a running Sequence was put away
+        self.cached_prompts: dict[int, Sequence] = {}  # aborted ones whose prompt's KV can be reused, oldest first
+        self.preempted = 0  # how often a running Sequence lost its place
 
     @property
     def cells_used(self) -> int:
-        """Cells that hold something of Sequences that are not over."""
-        return self._kv.used_but_for({other.place for other in self.left.values() if other.place is not None})
+        """Cells that hold tokens of Sequences that were not aborted."""
+        return self._kv.used_but_for({other.place for other in self.cached_prompts.values() if other.place is not None})
 
     def admit(self) -> None:
-        """Let waiting Sequences run, as long as there is room."""
+        """Let waiting Sequences run while there is room."""
         while self.waiting and self._ready(self.waiting[0]):
             sequence = self.waiting.popleft()
             sequence.state = SequenceState.RUNNING
             self.running.append(sequence)
 
     def _ready(self, sequence: Sequence) -> bool:
-        """Give a Sequence its place, at the cost of KV that nobody is using now. False if it has to wait."""
+        """Give a Sequence a place, evicting KV that is not in use if needed. Returns False if it has to wait."""
         while True:
             source, shared = self._prefix(sequence)
             if source and source.state is SequenceState.RUNNING and source.computed < shared:
@@ -78,7 +78,7 @@ class Scheduler:
                 return False
 
     def _prefix(self, sequence: Sequence) -> tuple[Sequence | None, int]:
-        """Who has, or will soon have, the most of its first tokens in KV, and how many."""
+        """The Sequence with the longest shared prefix in KV, now or soon, and the length of that prefix."""
         best, most = None, 0
         if sequence.place is not None or sequence.saved:
             return best, most
@@ -93,14 +93,14 @@ class Scheduler:
         return best, most
 
     def _holders(self) -> Iterator[Sequence]:
-        """All with KV, in a place or saved."""
-        for group in (self.running, self.ended.values(), self.left.values(), self.waiting):
+        """All Sequences that have KV, in a place or saved."""
+        for group in (self.running, self.ended.values(), self.cached_prompts.values(), self.waiting):
             for other in group:
                 if other.place is not None or other.saved:
                     yield other
 
     def _fits(self, sequence: Sequence, source: Sequence | None, shared: int) -> bool:
-        takes_over = source is not None and source.state is SequenceState.LEFT
+        takes_over = source is not None and source.state is SequenceState.CACHED
         if sequence.place is None and self._kv.free_places == 0 and not takes_over:
             return False
         held = sequence.computed if sequence.place is not None else 0
@@ -122,8 +122,8 @@ class Scheduler:
             sequence.place = self._kv.restore(saved)
             if sequence.place is not None and shared < saved.length:
                 self._kv.trim(sequence.place, shared)
-        elif source and source.place is not None and source.state is SequenceState.LEFT:
-            del self.left[source.id]
+        elif source and source.place is not None and source.state is SequenceState.CACHED:
+            del self.cached_prompts[source.id]
             self._kv.trim(source.place, shared)
             sequence.place, source.place, source.state = source.place, None, SequenceState.GONE
         elif source and source.place is not None:
@@ -134,7 +134,7 @@ class Scheduler:
         sequence.saved = sequence.parent = None
 
     def _make_room(self, wanting: Sequence, source: Sequence | None) -> bool:
-        """Put away the KV that is needed least. False if there is none but that of those who run, and their sources."""
+        """Evict the KV that is needed least. Returns False if only running Sequences and their sources have any."""
         idle = [other for other in self._idle(waiting=not self.running) if other is not wanting]
         chosen = next((other for other in idle if other is not source), None)
         if chosen is None and not self.running and source in idle:
@@ -145,14 +145,14 @@ class Scheduler:
         return True
 
     def _idle(self, *, waiting: bool) -> list[Sequence]:
-        """Who has a place and does not run: what was left, the longest ended, then perhaps the last in the queue."""
-        others = [*self.left.values(), *self.ended.values(), *(reversed(self.waiting) if waiting else ())]
+        """Sequences that hold a place but do not run: aborted, ended (oldest first), perhaps a waiting one."""
+        others = [*self.cached_prompts.values(), *self.ended.values(), *(reversed(self.waiting) if waiting else ())]
         return [other for other in others if other.place is not None]
 
     def _put_away(self, sequence: Sequence) -> None:
-        """Take its place from a Sequence and keep what it held, if there is room for that."""
+        """Take the place of a Sequence away, and save what it held if there is room."""
         assert sequence.place is not None
-        if sequence.state is SequenceState.LEFT:
+        if sequence.state is SequenceState.CACHED:
             self._forget(sequence)
             return
         others = [other for other in self._holders() if other.saved and other is not sequence]
@@ -191,7 +191,7 @@ class Scheduler:
         return list(self._grouped(work))
 
     def _grouped(self, work: list[tuple[Sequence, Slice]]) -> Iterator[Batch]:
-        """Sequences that decode, in the batches that take the least time together."""
+        """The decoding Sequences, in the batches that together take the least time."""
         padding = min(self._batch, self._kv.free) - len(work) if self._kv.unified else 0
         begin = 0
         for part in self._planner.parts(len(work), padding):
@@ -213,7 +213,7 @@ class Scheduler:
         self.preempted += 1
 
     def advance(self, batch: Batch, seconds: float) -> None:
-        """Note that a batch was computed, and how long that took."""
+        """Record that a batch was computed, and how long it took."""
         for sequence, piece in batch.work:
             self._kv.extend(piece.place, len(piece.tokens))
             sequence.computed += len(piece.tokens)
@@ -223,13 +223,13 @@ class Scheduler:
             self._prefill = max(PREFILL_LEAST, int(PREFILL_SECONDS * batch.tokens / seconds))
 
     def end(self, sequence: Sequence) -> None:
-        """A running Sequence has ended; its KV stays until the room is needed."""
+        """End a running Sequence; its KV is kept until the room is needed."""
         self.running.remove(sequence)
         sequence.state = SequenceState.ENDED
         self.ended[sequence.id] = sequence
 
     def resume(self, sequence: Sequence) -> None:
-        """One that has ended wants to run on, before any new one."""
+        """Let an ended Sequence run on, ahead of any new one."""
         del self.ended[sequence.id]
         sequence.state = SequenceState.WAITING
         self.waiting.appendleft(sequence)
@@ -250,14 +250,14 @@ class Scheduler:
                 self.running.remove(sequence)
             case SequenceState.ENDED:
                 del self.ended[sequence.id]
-            case SequenceState.LEFT | SequenceState.GONE:
+            case SequenceState.CACHED | SequenceState.GONE:
                 return
         sequence.saved = None
         if sequence.place is None:
             sequence.state = SequenceState.GONE
             return
-        sequence.state = SequenceState.LEFT
-        self.left[sequence.id] = sequence
+        sequence.state = SequenceState.CACHED
+        self.cached_prompts[sequence.id] = sequence
         del sequence.tokens[min(sequence.computed, sequence.prompt) :]
         self._kv.trim(sequence.place, len(sequence.tokens))
         sequence.computed = len(sequence.tokens)
@@ -265,9 +265,9 @@ class Scheduler:
             self._forget(sequence)
 
     def _forget(self, sequence: Sequence) -> None:
-        """Nothing is left of it."""
+        """Drop everything about a Sequence."""
         assert sequence.place is not None
-        del self.left[sequence.id]
+        del self.cached_prompts[sequence.id]
         self._kv.close(sequence.place)
         sequence.place, sequence.state = None, SequenceState.GONE
 

@@ -1,4 +1,4 @@
-"""One stream of tokens in the engine: the only mutable word of the domain."""
+"""One request in the engine: its tokens, sampling parameters and KV state. Changed only by Engine and Scheduler."""
 
 from collections.abc import Iterable
 from enum import Enum, auto
@@ -8,21 +8,23 @@ from vibethinker_local.engine.detokenizer import TextStream
 from vibethinker_local.engine.params import SCORING, SamplingParams
 from vibethinker_local.engine.repetition import RepetitionDetector
 
-if TYPE_CHECKING:  # the handle of another process needs no numpy
+if TYPE_CHECKING:  # the handle in the front end must not import numpy
     from vibethinker_local.engine.backend import Grammar
     from vibethinker_local.engine.kv import Saved
 
 
 class SequenceState(Enum):
-    WAITING = auto()  # for a place, or with one for room to go on
+    WAITING = auto()  # for a place; or it has one, and waits for free cells
     RUNNING = auto()
-    ENDED = auto()  # a fork or `force` can go on from it; its KV stays while there is room
-    LEFT = auto()  # aborted; the KV of its prompt is there for others until the room is needed
+    ENDED = auto()  # a fork or `force` can continue it; its KV is kept while there is room
+    CACHED = auto()  # aborted; the KV of its prompt can be reused by others until the room is needed
     GONE = auto()
 
 
 def checked(tokens: Iterable[int], vocabulary: int, cells: int, params: SamplingParams | None = None) -> list[int]:
-    """The tokens as a list. Raises ValueError if one is none, or if they never fit with all that `params` allow."""
+    """The tokens as a list. Raises ValueError for a token id outside the vocabulary, or if prompt + max_tokens +
+    reserve exceed the KV cache.
+    """
     found = list(tokens)
     if found and not 0 <= min(found) <= max(found) < vocabulary:
         wrong = next(token for token in found if not 0 <= token < vocabulary)
@@ -37,7 +39,7 @@ def checked(tokens: Iterable[int], vocabulary: int, cells: int, params: Sampling
 
 
 def limit_after(params: SamplingParams, generated: int, forced: int, then: int) -> int:
-    """How many tokens a Sequence may have generated, once some were forced and `then` followed. Raises ValueError."""
+    """The limit of generated tokens if some are forced and `then` more follow. Raises ValueError beyond the reserve."""
     if params.grammar is not None or params is SCORING:
         raise ValueError("a Sequence with a grammar, or a score, cannot be forced")
     limit = generated + forced + then
@@ -59,11 +61,11 @@ class Sequence:
         self.saved: Saved | None = None  # its KV, while it has no place
         self.computed = 0  # how many of the tokens are in the KV cache, or saved
         self.generated = 0  # tokens after the prompt, forced ones included
-        self.limit = params.max_tokens  # of generated
-        self.drawn = 0  # tokens sampled: the n that the next draw depends on
-        self.put_out = 0  # tokens told of: those generated, and stop tokens
+        self.limit = params.max_tokens  # for `generated`
+        self.drawn = 0  # tokens sampled so far: the n on which the next draw depends
+        self.put_out = 0  # tokens reported to the caller: the generated ones, and stop tokens
         self.stopped = False  # by a stop token, which is not among its tokens
-        self.forced = False  # once it was, its limit is near, and a loop is left to it
+        self.forced = False  # after forcing, the limit is near, so loops are no longer looked for
         self.text = TextStream(params.stop_strings)
         self.prompt = self.text_begin = len(tokens)  # the latter: the token that the text's stream began with
         self.repetition = RepetitionDetector()
@@ -75,11 +77,11 @@ class Sequence:
 
     @property
     def room(self) -> int:
-        """Tokens that it may still ask for."""
+        """How many more tokens it may ask for."""
         return max(0, self.params.max_tokens + self.params.reserve - self.generated)
 
     def shares(self, other: "Sequence") -> int:
-        """How many first tokens it has in common with another; its own last one is always computed anew."""
+        """The length of the prefix shared with another Sequence. Its own last token is always computed anew."""
         mine, theirs = self.tokens, other.tokens
         most = min(len(mine) - 1, len(theirs))
         if mine[:most] == theirs[:most]:
@@ -87,5 +89,5 @@ class Sequence:
         return next(i for i in range(most) if mine[i] != theirs[i])
 
     def drop(self) -> None:
-        """It has no KV any more, saved or not: it starts over from its tokens."""
+        """Its KV is lost, also the saved one: it starts over from its tokens."""
         self.saved, self.computed = None, 0
