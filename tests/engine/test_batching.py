@@ -82,6 +82,20 @@ def test_what_fits_runs_together() -> None:
     assert backend.decoded[-1] == 16
 
 
+@pytest.mark.parametrize(("typical", "together"), [(None, 3), (20, 10), (40, 5)])
+def test_as_many_run_as_typically_fit(typical: int | None, together: int) -> None:
+    """Room for two that go on to their limit of 100; those that outgrow what is typical push the youngest out."""
+    backend = ScriptedBackend(mixes, cells=204, places=32)
+    engine = Engine(backend)
+    sampling = [params(n, max_tokens=100, stop_ids=frozenset(), typical=typical) for n in range(12)]
+    names = [engine.add(bytes([n, n]), each) for n, each in enumerate(sampling)]
+    engine.step()
+    engine.step()
+    assert backend.decoded[-1] == together
+    outputs = run(engine)
+    assert all(outputs[name][-1].end == "length" for name in names)
+
+
 def test_a_prefix_is_found_without_a_parent() -> None:
     backend = ScriptedBackend(writes(b"one"))
     engine = Engine(backend)

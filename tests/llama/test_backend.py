@@ -223,6 +223,10 @@ def test_without_flash_attention_at_most_two_run() -> None:
     assert backend.info.notice
     assert "no more than 2" in backend.info.notice
     backend.close()
+    for cells, places in ((4096, 2), (3000, 1)):
+        backend = LlamaBackend(MINI, cells=cells, context=2048, places=8, threads=1, flash_attention=False)
+        assert (backend.places, backend.cells) == (places, places * 2048), "each its whole context"
+        backend.close()
 
 
 def test_an_interrupted_batch_leaves_nothing(backend: LlamaBackend, prompts: list[list[int]]) -> None:

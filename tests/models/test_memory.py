@@ -114,6 +114,19 @@ def test_the_3b_on_common_machines() -> None:
     assert contexts(2, 1) is None
 
 
+def test_sequences_share_what_is_rarely_needed_at_once() -> None:
+    room = Room(16 * GIB, "this machine")
+    assert memory.shared_cells(32768, 16, 2048) == 32768 + 15 * 2048
+    assert memory.shared_cells(1024, 16, 2048) == 16 * 1024
+    apart, shared = (planned(Q4_K_M, room, sequences=16, typical=typical) for typical in (None, 2048))
+    assert apart
+    assert shared
+    assert (shared.context, shared.sequences, shared.cells) == (32768, 16, 63488)
+    assert shared.need == memory.need(Q4_K_M, shared.cells, 16)
+    assert shared.context > apart.context
+    assert shared.need.total < apart.need.total / 2
+
+
 def test_reasons_are_sentences() -> None:
     def reason(gib: float, **options: object) -> str:
         plan = planned(Q4_K_M, Room(int(gib * GIB), "this machine"), **options)
@@ -135,7 +148,7 @@ def test_a_refusal_says_what_is_short_and_what_to_do() -> None:
         memory.plan(Q4_K_M, Room(2 * GIB, "this container"), sequences=8)
     assert str(refusal.value) == (
         "The model does not fit into memory: for a context of 8,192 tokens it needs 2.3 GiB (weights 1.8 GiB, "
-        "KV cache 288 MiB, the rest 249 MiB), and may fill 90% of the 2.0 GiB that this container has free. "
+        "KV cache 288 MiB, the rest 250 MiB), and may fill 90% of the 2.0 GiB that this container has free. "
         "Use a smaller quant, a shorter context (--ctx), or fewer Sequences at once (-k); or --kv q8_0."
     )
 

@@ -38,8 +38,7 @@ def converse(model: str | None, ctx: int | None, threads: int | None) -> None:
         from vibethinker_local.events import Options
         from vibethinker_local.tui.local import Local
 
-        context, threads_wanted = ctx or own.context, threads or own.threads
-        options = Options(0, max_tokens=own.max_tokens, context=context, threads=threads_wanted, repeatable=False)
+        options = Options(0, max_tokens=own.max_tokens, context=ctx or own.context, threads=threads or own.threads)
         return Local(model or own.model, options)
 
     store = Store(paths.data() / "conversations.db")

@@ -85,7 +85,6 @@ def solve(
         threads or own.threads,
         cache=kv,
         kind=kind,
-        repeatable=seed is not None,
     )
     control = Control()
     progress = render.Progress(quiet=quiet, show_thinking=show_thinking)
@@ -108,7 +107,7 @@ def solve(
                     seconds=seconds,
                 )
             context.with_resource(interrupts(control))  # to the end: an answer that is there gets printed
-            solver.load(plan.places if plan else 1)
+            solver.load(solver.places(plan))
             for notice in solver.notices:
                 progress.say(notice)
             solution = progress.follow(

@@ -17,6 +17,7 @@ class SamplingParams:
     stop_ids: frozenset[int] = frozenset()
     stop_strings: tuple[str, ...] = ()
     grammar: str | None = None  # GBNF that the sampled text follows; such a Sequence cannot be forced
+    typical: int | None = None  # tokens that such a Sequence has at its end, as a rule, its prompt among them
     repeatable: bool = True  # alone in a batch, it has all threads whatever the machine does: logits show their number
 
     def __post_init__(self) -> None:

@@ -1,8 +1,8 @@
 """Who runs, and what the next batch holds. Touches the KV cache, never the logits.
 
-Running Sequences decode first; what is left of a batch goes to prompts, oldest first. A Sequence is admitted when its
-prompt and half of what all may still ask for are free: most end before their limit. If cells run short all the same,
-the youngest is put away: its KV is saved outside the cache and restored later, bit for bit.
+Running Sequences decode first; what is left of a batch goes to prompts, oldest first. A Sequence is admitted when there
+are cells for its prompt and for what all are expected to ask for still: most end before their limit. If cells run short
+all the same, the youngest is put away: its KV is saved outside the cache and restored later, bit for bit.
 """
 
 from collections import deque
@@ -109,8 +109,8 @@ class Scheduler:
         elif source and source.saved and source.saved.length > self._kv.free:
             return False  # it is restored whole, then trimmed
         freed = source.computed - shared if source and takes_over else 0
-        wanted = len(sequence.tokens) - held - freed + sequence.room // 2
-        return wanted + sum(other.pending + other.room // 2 for other in self.running) <= self._kv.free
+        wanted = len(sequence.tokens) - held - freed + sequence.expected
+        return wanted + sum(other.pending + other.expected for other in self.running) <= self._kv.free
 
     def _open(self, sequence: Sequence, source: Sequence | None, shared: int) -> None:
         if sequence.place is not None:

@@ -80,6 +80,12 @@ class Sequence:
         """How many more tokens it may ask for."""
         return max(0, self.params.max_tokens + self.params.reserve - self.generated)
 
+    @property
+    def expected(self) -> int:
+        """Tokens that it will still ask for, as a rule: most end before their limit."""
+        half, typical = self.room // 2, self.params.typical
+        return half if typical is None else min(half, max(typical - len(self.tokens), typical // 4))
+
     def shares(self, other: "Sequence") -> int:
         """The length of the prefix shared with another Sequence. Its own last token is always computed anew."""
         mine, theirs = self.tokens, other.tokens

@@ -109,15 +109,20 @@ class LlamaBackend:
         places: int = 1,
         threads: int,
         cache: CacheType = "f16",
+        context: int | None = None,
         flash_attention: bool = True,
     ) -> None:
-        """Load a model, onto the GPU if there is one that takes it. Raises ModelError if it cannot be used."""
+        """Load a model, onto the GPU if there is one that takes it. Raises ModelError if it cannot be used.
+
+        `context` is the cells of a place where the places cannot share them; None: its part of all.
+        """
         gguf_header.read(path)
         self._native = library()
         self._native.llama_log_set(_callbacks[-1], ctypes.c_void_p(0))  # again: a process has one, quantize its own
         finding = amx.settle(self._native)
         self._model = self._context = None
         self.batch, self.places, self.unified = BATCH, places, flash_attention
+        self._cells_apart = context or cells // places
         self._interrupted = ctypes.create_string_buffer(2)
         gpu = supports_gpu()
         try:
@@ -150,8 +155,9 @@ class LlamaBackend:
             self._context = self._attend(path, cells, threads, cache)
             self.unified = bool(self._context)
         if not self._context:
-            wanted, self.places = self.places, min(self.places, SEPARATE_PLACES)
-            self._context = self._attend(path, cells // wanted * self.places, threads, "f16")
+            wanted, each = self.places, self._cells_apart
+            self.places = min(self.places, SEPARATE_PLACES, max(1, cells // each))
+            self._context = self._attend(path, each * self.places, threads, "f16")
             self.info = replace(self.info, notice=SEPARATE if wanted > self.places else None)
 
     def _load(self, path: Path, *, gpu: bool) -> Any:

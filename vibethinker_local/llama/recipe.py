@@ -17,9 +17,17 @@ class LlamaModel:
     places: int
     threads: int
     cache: CacheType = "f16"
+    context: int | None = None  # cells of a place where the places cannot share them; None: its part of all
 
     def open(self) -> "LlamaBackend":
         """Raises ModelError."""
         from vibethinker_local.llama.backend import LlamaBackend
 
-        return LlamaBackend(self.path, cells=self.cells, places=self.places, threads=self.threads, cache=self.cache)
+        return LlamaBackend(
+            self.path,
+            cells=self.cells,
+            places=self.places,
+            threads=self.threads,
+            cache=self.cache,
+            context=self.context,
+        )

@@ -1,7 +1,7 @@
 """Decides before loading whether a model fits into memory, with which context, and for how many Sequences.
 
 Computed from the file's header alone, for the way this engine sets up llama.cpp: batches of 512 tokens, one KV cache
-shared by all Sequences, flash attention, logits for as many tokens as there are Sequences.
+shared by all Sequences, flash attention, logits for as many tokens as there are Sequences and one more, for padding.
 """
 
 from collections.abc import Iterator
@@ -56,16 +56,12 @@ class Need:
 class MemoryPlan:
     """The context and the number of Sequences that a model is loaded with, and why."""
 
-    context: int  # tokens guaranteed to each Sequence
+    context: int  # tokens that a Sequence may have
     sequences: int  # running at once
+    cells: int  # of the KV cache that they share
     cache: CacheType
     need: Need
     reason: str
-
-    @property
-    def cells(self) -> int:
-        """Of the KV cache, in tokens."""
-        return self.context * self.sequences
 
 
 def need(header: Header, cells: int, sequences: int, cache: CacheType = "f16", *, threads: int = 1) -> Need:
@@ -85,10 +81,18 @@ def need(header: Header, cells: int, sequences: int, cache: CacheType = "f16", *
     return Need(
         weights=header.weights,
         kv_cache=cells * header.layers * 2 * header.kv_width * VALUE_BYTES[cache] // VALUES,
-        compute=max(mask + network, max(sequences, 8) * row) + sequences * row + unlogged,
+        compute=max(mask + network, max(sequences + 1, 8) * row) + (sequences + 1) * row + unlogged,
         program=PROGRAM + PER_TOKEN * header.vocabulary,
         threads=threads,
     )
+
+
+def shared_cells(context: int, sequences: int, typical: int | None = None) -> int:
+    """Cells of the KV cache for so many Sequences at once: of all, one may fill its context while others are typical.
+
+    Where that is not enough, some wait for others. Without a typical number of tokens each has its whole context.
+    """
+    return context + (sequences - 1) * min(context, typical or context)
 
 
 def plan(
@@ -100,16 +104,18 @@ def plan(
     most: int = 32768,
     cache: CacheType = "f16",
     threads: int = 1,
+    typical: int | None = None,
 ) -> MemoryPlan:
-    """The largest context, up to `most` tokens, that fits for each of `sequences`; fewer if not even 8,192 do.
+    """The largest context, up to `most` tokens, that fits for `sequences`; fewer if not even 8,192 do.
 
-    A given `context` is taken as it is. Raises ModelError, with what to do about it, if not even one Sequence fits.
+    A given `context` is taken as it is. `typical` is the number of tokens that a Sequence usually takes, prompt
+    included (see `shared_cells`). Raises ModelError, with what to do about it, if not even one Sequence fits.
     """
     most = min(most, header.trained_context)
     least = context or min(LEAST_CONTEXT, most)
 
     def wanted(tokens: int, count: int) -> Need:
-        return need(header, tokens * count, count, cache, threads=threads)
+        return need(header, shared_cells(tokens, count, typical), count, cache, threads=threads)
 
     contexts = [context] if context else list(_descending(most, least))
     fitting = (
@@ -129,7 +135,7 @@ def plan(
         reason = f"{chosen}: {most:,} do not fit into {_limit(wanted(most, count), room)}."
     else:
         reason = f"{chosen} fit into {_limit(wanted(tokens, count), room)}."
-    return MemoryPlan(tokens, count, cache, wanted(tokens, count), reason)
+    return MemoryPlan(tokens, count, shared_cells(tokens, count, typical), cache, wanted(tokens, count), reason)
 
 
 def context(header: Header, room: Room, *, most: int) -> int:

@@ -23,8 +23,8 @@ class Plan:
 
     @property
     def places(self) -> int:
-        """Trajectories that are sampled at once: more would be wasted where four agree."""
-        return min(self.samples, 4)
+        """Trajectories that may be sampled at once: where four may agree and end the run, more would be wasted."""
+        return min(self.samples, 4) if self.stopping else self.samples
 
     @property
     def checks_claims(self) -> bool:

@@ -26,7 +26,9 @@ log = logging.getLogger("vibethinker_local.runtime.model")
 
 EARLIER_SHARE = 1 / 3  # of the context, at most, goes to earlier exchanges; the rest is for thinking
 SMALL_BYTES = 50_000_000  # below this, a step takes less time than waking other threads
-AT_ONCE = 8  # Sequences worth running together, where nothing was measured
+AT_ONCE = 16  # Sequences worth running together, where nothing was measured: kernels are at their best from there on
+UNKNOWN_TYPICAL = 4096  # tokens of a solution, of a model of which nothing is known
+TYPICAL_PROMPT, LEAST_TYPICAL = 1024, 2048  # tokens
 
 
 class TextBackend(Protocol):
@@ -74,6 +76,7 @@ class Model:
     chosen: Chosen
     engine: AnyEngine
     places: int = 1  # Sequences that run at once
+    window: int | None = None  # tokens that a Sequence may have; None: its part of the cells
     notices: tuple[str, ...] = ()  # what the user should know about how it was loaded
 
     @property
@@ -94,8 +97,8 @@ class Model:
 
     @property
     def context(self) -> int:
-        """Tokens guaranteed to each Sequence."""
-        return self.backend.cells // self.places
+        """Tokens that each Sequence may have."""
+        return self.window or self.backend.cells // self.places
 
     @property
     def backend(self) -> TextBackend:
@@ -164,6 +167,7 @@ class Model:
             top_k=spec.top_k,
             stop_ids=self.stop_ids(),
             grammar=grammar,
+            typical=typical_tokens(self.chosen),
             repeatable=options.repeatable,
         )
 
@@ -176,7 +180,7 @@ class Model:
 def load(
     chosen: Chosen, options: Options, *, threads: int, places: int = 1, connection: Connection | None = None
 ) -> Model:
-    """Load a model, with the largest context that fits for each of `places` Sequences. Raises ModelError.
+    """Load a model, with the largest context that fits for `places` Sequences that share memory. Raises ModelError.
 
     A `connection` made in advance saves the time that the process takes to start.
     """
@@ -190,16 +194,25 @@ def load(
         most=chosen.spec.context,
         cache=options.cache,
         threads=threads,
+        typical=typical_tokens(chosen),
     )
     log.info("%s; it needs %s", plan.reason, plan.need)
-    recipe = LlamaModel(chosen.path, plan.cells, plan.sequences, threads, options.cache)
+    recipe = LlamaModel(chosen.path, plan.cells, plan.sequences, threads, options.cache, plan.context)
     engine = EngineProcess(recipe, connection, planner=step_planner(chosen, threads))
     less = plan.sequences < places or plan.context < min(options.context or chosen.spec.context, header.trained_context)
-    cells = engine.backend.cells // plan.sequences
+    shared = plan.cells < plan.context * plan.sequences
+    cells = plan.context if shared else engine.backend.cells // plan.sequences
     raised = options.context is not None and cells > options.context
     least = f"A context of {options.context} tokens is below the least that llama.cpp has: it holds {cells:,}."
     notices = (plan.reason if less else None, least if raised else None, engine.info.notice)
-    return Model(chosen, engine, plan.sequences, tuple(filter(None, notices)))
+    return Model(chosen, engine, plan.sequences, plan.context if shared else None, tuple(filter(None, notices)))
+
+
+def typical_tokens(chosen: Chosen) -> int:
+    """Tokens that a Sequence of a model has at its end, its prompt among them: most of its solutions have fewer."""
+    spec = chosen.spec
+    solution = spec.typical_tokens[1] if "typical_tokens" in spec.model_fields_set else UNKNOWN_TYPICAL
+    return max(LEAST_TYPICAL, solution + TYPICAL_PROMPT)
 
 
 def at_once(chosen: Chosen, most: int) -> int:

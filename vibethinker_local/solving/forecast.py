@@ -9,7 +9,7 @@ from vibethinker_local.engine import SamplingParams, SequenceId
 from vibethinker_local.events import Control, Notice, Options
 from vibethinker_local.models import memory, results
 from vibethinker_local.reliability.plan import Plan
-from vibethinker_local.runtime.model import SMALL_BYTES, Model
+from vibethinker_local.runtime.model import SMALL_BYTES, Model, typical_tokens
 from vibethinker_local.solving.quote import Lengths, Quote, Rates, Work, quote
 from vibethinker_local.system import awake
 
@@ -73,7 +73,8 @@ def forecast(
     `places` is for a model that will be loaded with room for so many Sequences at once.
     """
     places = places or model.places
-    need = memory.need(model.header, model.context * places, places, options.cache)
+    cells = memory.shared_cells(model.context, places, typical_tokens(model.chosen))
+    need = memory.need(model.header, cells, places, options.cache)
     if not rates.deeper:  # reading keys and values takes as long as reading so many bytes of weights
         cell = memory.need(model.header, 1024, 1, options.cache).kv_cache / 1024
         rates = replace(rates, deeper=cell / model.header.weights / rates.decode(1))

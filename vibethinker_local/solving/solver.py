@@ -27,7 +27,7 @@ from vibethinker_local.models import checksums, installed
 from vibethinker_local.models.spec import ModelSpec
 from vibethinker_local.reliability import plan as planning
 from vibethinker_local.reliability.plan import Plan
-from vibethinker_local.runtime.model import Model
+from vibethinker_local.runtime.model import Model, at_once
 from vibethinker_local.runtime.model import load as load_model
 from vibethinker_local.solving import forecast, reliable, single
 from vibethinker_local.solving.quote import Rates
@@ -95,6 +95,10 @@ class Solver:
         self._places = places  # also if there was room for fewer: it is not tried again
         return self._model
 
+    def places(self, plan: Plan | None) -> int:
+        """Sequences that a run keeps going at once, where there is memory for them."""
+        return at_once(self.chosen, plan.places) if plan else 1
+
     def _load(self, places: int) -> Model:
         connection, self._connection = self._connection, None
         return load_model(self.chosen, self.options, threads=machine.threads(), places=places, connection=connection)
@@ -161,10 +165,11 @@ class Solver:
         for that. Raises VibeError if the problem cannot be solved at all.
         """
         control = control or Control()
-        options = replace(self.options, seed=secrets.randbelow(2**31) if seed is None else seed)
+        given = seed is not None
+        options = replace(self.options, seed=secrets.randbelow(2**31) if seed is None else seed, repeatable=given)
         earlier = () if self.spec.alone else earlier
         loaded_for = self._places
-        model = self.load(plan.places if plan else 1)
+        model = self.load(self.places(plan))
         notices = model.notices if self._places > loaded_for > 0 else ()  # it was loaded again
         quick = forecast.is_quick(model)
         with nullcontext() if quick else awake.keep_awake():
@@ -213,7 +218,7 @@ class Solver:
         rates = self._rates or forecast.known(model)
         if forecast.is_quick(model) or rates is None:
             return None
-        places = model.places if self._places >= plan.places else plan.places
+        places = model.places if self._places >= self.places(plan) else self.places(plan)
         return forecast.expect(forecast.forecast(model, self.options, TYPICAL_QUESTION, plan, rates, places=places))
 
 
