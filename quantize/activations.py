@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .errors import MachineError, ModelFileError
-from .ggml import Floats
-from .gguf_file import GgufFile, read_gguf
+from vibethinker_local.gguf.reader import GgufFile
+from vibethinker_local.llama.kernels import Floats
+from vibethinker_local.llama.observed import BATCH, Watch, context, load
+
+from .errors import MachineError, ModelError
+from .gguf_file import read_gguf
 from .imatrix import Activations
-from .model import BATCH, Watch, context, load
 from .progress import Meter, Progress, follow
 from .text import Cut, Text, cut
 from .verify import check_keys
@@ -41,7 +43,7 @@ class Node:
 
 
 def collect(path: Path, text: Text, into: Cut, threads: int) -> Generator[Progress, None, Activations]:
-    """Raises ModelFileError for a file that is no sound Qwen2 model, RequestError for too short a text."""
+    """Raises ModelError for a file that is no sound Qwen2 model, RequestError for too short a text."""
     file = read_gguf(path)
     check_keys(file)
     return (yield from follow("importance", lambda meter: _collect(file, text, into, threads, meter), "tokens"))
@@ -86,7 +88,7 @@ def _nodes(file: GgufFile) -> dict[bytes, Node]:
     widths = {tensor.name: tensor.shape[-1] for tensor in file.tensors}
     missing = [name for names in _readers(file).values() for name in names if name not in widths]
     if missing:
-        raise ModelFileError(f"{file.path} lacks {missing[0]}; build it again")
+        raise ModelError(f"{file.path} lacks {missing[0]}; build it again")
     return {node: Node(widths[tensors[0]]) for node, tensors in _readers(file).items()}
 
 
@@ -97,4 +99,4 @@ def _check(nodes: dict[bytes, Node], tokens: int, path: Path) -> None:
                 f"llama.cpp showed {node.tokens} of {tokens} tokens at {name.decode()}; please report this"
             )
         if not np.isfinite(node.squares).all():
-            raise ModelFileError(f"{path} computes numbers that are not finite at {name.decode()}; build it again")
+            raise ModelError(f"{path} computes numbers that are not finite at {name.decode()}; build it again")

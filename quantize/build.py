@@ -9,7 +9,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import ggml, stream, verify
+from vibethinker_local.llama import kernels
+
+from . import stream, verify
 from .header import UNKNOWN_SHA256, write_header
 from .job import Job
 from .output import check_target, partial
@@ -36,7 +38,7 @@ def build(job: Job, out: Path, threads: int) -> Generator[Progress, None, Built]
         size = data + job.plan.data_size
         file.resize(size)
 
-        def write(slab: stream.Slab, content: ggml.Bytes) -> None:
+        def write(slab: stream.Slab, content: kernels.Bytes) -> None:
             record = verify.Written(data + slab.offset, slab.size, hashlib.sha256(content.data).digest())
             file.write(record.offset, content.data)
             with lock:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from typer.core import TyperGroup
 
-from .errors import MachineError, QuantizeError, RequestError
+from vibethinker_local.errors import VibeError
+
+from .errors import MachineError, RequestError
 
 if TYPE_CHECKING:
     from .progress import Progress
@@ -28,7 +30,7 @@ class Commands(TyperGroup):
         previous = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as `timeout` sends it: it is a Ctrl-C
         try:
             return super().invoke(ctx)
-        except QuantizeError as error:
+        except VibeError as error:
             _say(f"error: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:

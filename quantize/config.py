@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vibethinker_local.gguf.header import MAX_LAYERS
+
 from .errors import CheckpointError
 from .source import Checkpoint, SourceTensor, read_json
 
 ARCHITECTURE = "Qwen2ForCausalLM"
 EMBEDDING = "model.embed_tokens.weight"
 OUTPUT = "lm_head.weight"
-MAX_LAYERS = 512  # LLAMA_MAX_LAYERS
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .ggml import Floats
+from vibethinker_local.llama.kernels import Floats
 
 Doubles = npt.NDArray[np.float64]
 Row = npt.NDArray[np.uint16]

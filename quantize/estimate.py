@@ -10,7 +10,8 @@ import numpy as np
 import psutil
 from gguf import GGMLQuantizationType
 
-from . import ggml
+from vibethinker_local.llama import kernels
+
 from .config import Qwen2Config, imagined
 from .divergence import Estimate
 from .errors import RequestError
@@ -82,10 +83,10 @@ def seconds(plan: Plan, threads: int) -> float:
     for tensor in plan.tensors:
         if tensor.type not in rates:
             weights = rng.standard_normal((SAMPLE_ROWS, tensor.source.width), np.float32)
-            out = np.empty(ggml.row_size(tensor.type, tensor.source.width) * SAMPLE_ROWS, np.uint8)
-            ggml.quantize(weights[:1], tensor.type, None, out[: out.size // SAMPLE_ROWS])  # builds its tables
+            out = np.empty(kernels.row_size(tensor.type, tensor.source.width) * SAMPLE_ROWS, np.uint8)
+            kernels.quantize(weights[:1], tensor.type, None, out[: out.size // SAMPLE_ROWS])  # builds its tables
             begin = time.perf_counter()
-            ggml.quantize(weights, tensor.type, None, out)
+            kernels.quantize(weights, tensor.type, None, out)
             rates[tensor.type] = weights.size / (time.perf_counter() - begin)
         total += tensor.weights / rates[tensor.type]
     return total / threads

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from vibethinker_local.gguf.reader import GgufFile
+from vibethinker_local.llama.kernels import Floats
+from vibethinker_local.llama.observed import BATCH, Context, context, load
+
 from .divergence import Doubles, Quality, Scores, compare, encode, quality, row_size, surprise
-from .errors import MachineError, ModelFileError
-from .ggml import Floats
-from .gguf_file import GgufFile, read_gguf
-from .model import BATCH, Context, context, load
+from .errors import MachineError, ModelError
+from .gguf_file import read_gguf
 from .progress import Meter, Progress, follow
 from .text import Cut, Text, cut
 from .verify import check_keys
@@ -48,7 +50,7 @@ class Evaluation:
 
 
 def evaluate(base: Path, quantized: Path, text: Text, into: Cut, threads: int) -> Generator[Progress, None, Evaluation]:
-    """Raises ModelFileError for unsound files or such of two families, RequestError for too short a text."""
+    """Raises ModelError for unsound files or such of two families, RequestError for too short a text."""
     check_keys(read_gguf(quantized))  # before the long part
     with scratch() as folder:
         measured = yield from measure_base(base, text, into, threads, folder / "base.logits")
@@ -113,7 +115,7 @@ def _measure(path: Path, base: Base, text: Text, threads: int, meter: Meter) -> 
     divergences: list[tuple[float, bool]] = []
     with load(path, meter.stop) as model, base.logits.open("rb") as logits:
         if model.vocabulary != base.vocabulary or cut(text.tokens(model), into, model.bos) != base.chunks:
-            raise ModelFileError(f"{path} cuts text into other tokens than {base.path}; they cannot be compared")
+            raise ModelError(f"{path} cuts text into other tokens than {base.path}; they cannot be compared")
         logits.seek(base.rows)
         meter.total = len(base.chunks) * into.size
         with context(model, into.size, threads, meter.stop) as sequence:
@@ -140,7 +142,7 @@ def _predictions(sequence: Context, chunk: list[int], meter: Meter) -> Iterator[
             places = range(begin, min(begin + BATCH, part.stop))
             logits = sequence.decode(chunk[places.start : places.stop], begin, outputs=part is counted)
             if not np.isfinite(logits).all():
-                raise ModelFileError(f"{sequence.model.path} computes logits that are not finite; build it again")
+                raise ModelError(f"{sequence.model.path} computes logits that are not finite; build it again")
             yield from zip((chunk[place + 1] for place in places), logits, strict=False)
             meter.done += len(places)
     meter.done += 1  # the last token is not computed

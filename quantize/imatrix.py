@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter
 
-from .errors import ModelFileError, RequestError
-from .ggml import Floats
-from .gguf_file import FileTensor, GgufFile, read_gguf
+from vibethinker_local.gguf.reader import GgufFile, Tensor
+from vibethinker_local.llama.kernels import Floats
+
+from .errors import ModelError, RequestError
+from .gguf_file import read_gguf
 from .header import Provenance, TensorInfo, pad, save
 from .output import partial
 from .plan import Plan
@@ -59,11 +61,11 @@ class Activations:
 
 
 def read_imatrix(path: Path) -> Imatrix:
-    """Raises ModelFileError unless `path` is a complete importance matrix of finite numbers."""
+    """Raises ModelError unless `path` is a complete importance matrix of finite numbers."""
     file = read_gguf(path)
     datasets, chunks = file.keys.get("imatrix.datasets"), file.keys.get("imatrix.chunk_count")
     if not isinstance(datasets, list) or not isinstance(chunks, int) or not file.tensors:
-        raise ModelFileError(f"{path} is a GGUF file, but not an importance matrix as llama-imatrix writes it")
+        raise ModelError(f"{path} is a GGUF file, but not an importance matrix as llama-imatrix writes it")
     content = path.read_bytes()
     tensors = {tensor.name: tensor for tensor in file.tensors}
     importance = {
@@ -74,16 +76,16 @@ def read_imatrix(path: Path) -> Imatrix:
     return Imatrix(path, hashlib.sha256(content).hexdigest(), tuple(map(str, datasets)), chunks, importance)
 
 
-def _mean_square(file: GgufFile, content: bytes, sums: FileTensor, counts: FileTensor | None) -> Floats:
+def _mean_square(file: GgufFile, content: bytes, sums: Tensor, counts: Tensor | None) -> Floats:
     if counts is None or sums.type != GGMLQuantizationType.F32 or counts.type != GGMLQuantizationType.F32:
-        raise ModelFileError(f"{file.path} lacks the counts of {sums.name}, or holds them in another type than F32")
+        raise ModelError(f"{file.path} lacks the counts of {sums.name}, or holds them in another type than F32")
     totals = np.frombuffer(content, np.float32, sums.size // 4, sums.offset)
     count = np.frombuffer(content, np.float32, counts.size // 4, counts.offset).round()
     if count.size != 1:
-        raise ModelFileError(f"{file.path} is for a mixture of experts ({sums.name}), which Qwen2 is not")
+        raise ModelError(f"{file.path} is for a mixture of experts ({sums.name}), which Qwen2 is not")
     mean = totals / count[0] if count[0] != 0 else np.ones_like(totals)  # never seen: every column counts alike
     if not np.isfinite(count[0]) or not (np.isfinite(mean) & (mean >= 0)).all():
-        raise ModelFileError(f"{file.path} holds numbers that no squares add up to, for {sums.name}; compute it again")
+        raise ModelError(f"{file.path} holds numbers that no squares add up to, for {sums.name}; compute it again")
     return mean.astype(np.float32)
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from vibethinker_local.llama.kernels import Floats
+
 from . import vocab
 from .card import Card, read_card
 from .config import Qwen2Config, match_weights, read_config, redundant_output
 from .errors import RequestError
-from .ggml import Floats
 from .header import SOURCE_SHA256, UNKNOWN_SHA256, Keys, Provenance
 from .imatrix import Imatrix, check_belongs, read_imatrix
 from .plan import FILE_TYPES, Override, Plan, make_plan, parse_file_type, parse_override, parse_tensor_type
@@ -58,7 +59,7 @@ class Job:
 
 
 def prepare(request: Request) -> Job:
-    """Raises RequestError, CheckpointError or ModelFileError; then there is nothing to clean up."""
+    """Raises RequestError, CheckpointError or ModelError; then there is nothing to clean up."""
     file_type = parse_file_type(request.file_type)
     overrides = [parse_override(text) for text in request.tensor_types]
     if request.embedding_type:

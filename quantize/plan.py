@@ -1,7 +1,7 @@
 """What will be written: for every tensor its type, place and size, known before the first byte.
 
-The types are llama.cpp's own choice (ggml.choose_types); overrides are laid over it afterwards, because handing them to
-llama.cpp would shift its layer counters and change other tensors. Does not read or write tensor data.
+The types are llama.cpp's own choice (kernels.choose_types); overrides are laid over it afterwards, because handing them
+to llama.cpp would shift its layer counters and change other tensors. Does not read or write tensor data.
 """
 
 import re
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from gguf import GGMLQuantizationType, LlamaFileType
 
-from . import ggml
+from vibethinker_local.llama import kernels
+
 from .config import Qwen2Config, Weight
 from .errors import MachineError, RequestError
 from .header import TensorInfo, pad, write_plan_header
@@ -171,7 +172,7 @@ def make_plan(
         if override := _override(choice.name, source, overrides):
             wanted = type = override.type
             used.add(override)
-        size = ggml.row_size(type, source.width) * source.rows
+        size = kernels.row_size(type, source.width) * source.rows
         tensors.append(TensorPlan(choice.name, source, wanted, type, offset, size))
         offset += pad(size)
     for override in overrides:
@@ -182,13 +183,13 @@ def make_plan(
 
 def _choices(
     config: Qwen2Config, weights: Sequence[Weight], file_type: str, with_importance: bool
-) -> list[ggml.Choice]:
+) -> list[kernels.Choice]:
     """llama.cpp's decision, from a file that has the checkpoint's tensor list and no data."""
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "plan.gguf"
             write_plan_header(path, config, [_as_is(weight) for weight in weights])
-            return ggml.choose_types(path, FILE_TYPES[file_type], with_importance=with_importance)
+            return kernels.choose_types(path, FILE_TYPES[file_type], with_importance=with_importance)
     except OSError as error:
         where = f"{tempfile.gettempdir()} ({error.strerror})"
         raise MachineError(f"no sparse file can be made in {where}; free some space there") from error
@@ -199,7 +200,7 @@ def _override(name: str, source: SourceTensor, overrides: Sequence[Override]) ->
     if len(source.shape) == 1:
         return None
     override = next((override for override in overrides if override.pattern.search(name)), None)
-    if override and not ggml.fits(override.type, source.width):
+    if override and not kernels.fits(override.type, source.width):
         raise RequestError(f"{name} cannot be {override.type.name}: its rows have {source.width} weights")
     return override
 
@@ -208,4 +209,4 @@ def _as_is(weight: Weight) -> TensorInfo:
     """The tensor in its own type, as the converter's output would hold it."""
     source = weight.source
     type = SOURCE_TYPES[source.dtype] if len(source.shape) == 2 else GGMLQuantizationType.F32
-    return TensorInfo(weight.name, source.shape, type, ggml.row_size(type, source.width) * source.rows)
+    return TensorInfo(weight.name, source.shape, type, kernels.row_size(type, source.width) * source.rows)

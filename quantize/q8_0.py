@@ -5,14 +5,14 @@ half its time. Blocks of 32 weights: a scale in float16, then 32 bytes.
 import numpy as np
 from gguf import GGMLQuantizationType
 
-from . import ggml
+from vibethinker_local.llama import kernels
 
 BLOCK = 32
 ALMOST_HALF = np.float32(0.5).view(np.uint32) - np.uint32(1)  # bits of the float below a half
 MAGNITUDE, SIGN = np.uint32(0x7FFFFFFF), np.uint32(0x80000000)
 
 
-def quantize(weights: ggml.Floats, out: ggml.Bytes) -> None:
+def quantize(weights: kernels.Floats, out: kernels.Bytes) -> None:
     """Finite float32 weights, shape (rows, width), to `out`; `width` is a multiple of 32. Releases the GIL."""
     bits = weights.reshape(-1).view(np.uint32) & MAGNITUDE
     largest = bits  # of ever longer pieces: floats without sign are in the order of their bits
@@ -23,7 +23,7 @@ def quantize(weights: ggml.Floats, out: ggml.Bytes) -> None:
         inverse = np.where(scales > 0, 1 / scales, np.float32(0))
         packed = scales.astype("<f2")
     if not np.isfinite(inverse).all():  # weights so small that C leaves the result open
-        ggml.quantize(weights, GGMLQuantizationType.Q8_0, None, out)
+        kernels.quantize(weights, GGMLQuantizationType.Q8_0, None, out)
         return
     steps = bits.view(np.float32).reshape(-1, BLOCK)
     np.multiply(weights.reshape(-1, BLOCK), inverse[:, None], out=steps)

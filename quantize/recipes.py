@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from . import ggml
+from vibethinker_local.llama import kernels
+
 from .build import build
 from .config import Qwen2Config, Weight, imagined, match_weights, read_config
 from .divergence import Quality, quality
@@ -89,7 +90,7 @@ def recipes(order: Order) -> list[tuple[Recipe, Request]]:
     folder = locate(order.source, order.revision)
     config = read_config(folder)
     weights = match_weights(config, open_checkpoint(folder))
-    possible: list[str | None] = [name for name in EMBEDDINGS if ggml.fits(TENSOR_TYPES[name], config.hidden)]
+    possible: list[str | None] = [name for name in EMBEDDINGS if kernels.fits(TENSOR_TYPES[name], config.hidden)]
     matrix = read_imatrix(order.imatrix) if order.imatrix else None
     found: list[tuple[Recipe, Request]] = []
     seen: set[object] = set()

@@ -18,7 +18,10 @@ from typing import BinaryIO
 import numpy as np
 from gguf import GGMLQuantizationType
 
-from . import ggml, q8_0
+from vibethinker_local.llama import kernels
+from vibethinker_local.llama.kernels import Bytes, Floats
+
+from . import q8_0
 from .errors import CheckpointError
 from .plan import SOURCE_TYPES, Plan, TensorPlan
 from .progress import TICK, Progress
@@ -57,8 +60,8 @@ class Slab:
         return self.tensor.source.width * self.rows
 
 
-Sink = Callable[[Slab, ggml.Bytes], None]
-Importance = Mapping[str, ggml.Floats]  # by GGUF tensor name: one number per column
+Sink = Callable[[Slab, Bytes], None]
+Importance = Mapping[str, Floats]  # by GGUF tensor name: one number per column
 
 
 def slabs(tensor: TensorPlan) -> Iterator[Slab]:
@@ -81,7 +84,7 @@ class Reader:
         """What `sha256sum FILES | sha256sum` prints for the checkpoint's files in order of name, once all is read."""
         return self._listing.hexdigest()
 
-    def read(self, buffer: ggml.Bytes) -> Slab | None:
+    def read(self, buffer: Bytes) -> Slab | None:
         """The next slab, with its source bytes put at the start of `buffer`; None when all is read."""
         with self._lock:
             self._buffer = buffer.data
@@ -120,7 +123,7 @@ def _fill(part: memoryview, file: BinaryIO, path: Path) -> None:
         part = part[count:]
 
 
-def convert(slab: Slab, source: ggml.Bytes, scratch: ggml.Floats, importance: ggml.Floats | None) -> ggml.Bytes:
+def convert(slab: Slab, source: Bytes, scratch: Floats, importance: Floats | None) -> Bytes:
     """The slab's bytes in its planned type. `scratch` has room for its weights, float32.
 
     Raises CheckpointError, naming the tensor, for a weight that is not finite or that the type cannot hold.
@@ -128,7 +131,7 @@ def convert(slab: Slab, source: ggml.Bytes, scratch: ggml.Floats, importance: gg
     tensor = slab.tensor
     weights = scratch[: slab.weights].reshape(slab.rows, tensor.source.width)
     source_type = SOURCE_TYPES[tensor.source.dtype]
-    ggml.widen(source, source_type, weights)
+    kernels.widen(source, source_type, weights)
     largest = max(float(weights.max()), -float(weights.min()))  # NaN if there is one
     place = f"{tensor.source.name} in {tensor.source.file}"
     if not np.isfinite(largest):
@@ -139,9 +142,9 @@ def convert(slab: Slab, source: ggml.Bytes, scratch: ggml.Floats, importance: gg
     if tensor.type is GGMLQuantizationType.Q8_0:
         q8_0.quantize(weights, out)
     else:
-        ggml.quantize(weights, tensor.type, importance, out)
+        kernels.quantize(weights, tensor.type, importance, out)
     if largest > LARGEST_F16 and tensor.type not in WIDE:
-        ggml.widen(out, tensor.type, weights)
+        kernels.widen(out, tensor.type, weights)
         if not np.isfinite(weights).all():
             advice = f"keep it wide with --tensor '{tensor.name}=BF16'"
             raise CheckpointError(f"{place} holds the weight {largest:g}, too large for {tensor.type.name}; {advice}")

@@ -4,8 +4,12 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from .errors import ModelFileError
-from .gguf_file import GgufFile, Value, read_gguf
+from gguf import GGMLQuantizationType
+
+from vibethinker_local.gguf.reader import GgufFile, Value
+
+from .errors import ModelError
+from .gguf_file import read_gguf
 from .plan import FILE_TYPES, TypeShare, label, type_shares
 
 MAX_ITEMS = 8  # longer lists, such as the vocabulary, are shown by their length
@@ -27,11 +31,11 @@ class Summary:
 
 
 def summarize(path: Path) -> Summary:
-    """Raises ModelFileError unless `path` is a complete GGUF file with tensors."""
+    """Raises ModelError unless `path` is a complete GGUF file with tensors."""
     file = read_gguf(path)
     if not file.tensors:
-        raise ModelFileError(f"{path} holds no tensors")
-    shares = type_shares([(tensor.type, tensor.size) for tensor in file.tensors])
+        raise ModelError(f"{path} holds no tensors")
+    shares = type_shares([(GGMLQuantizationType(tensor.type), tensor.size) for tensor in file.tensors])
     keys = {key: shorten(value) for key, value in file.keys.items()}
     weights = sum(prod(tensor.shape) for tensor in file.tensors)
     return Summary(path, _label(file), file.size, weights, shares, keys)
@@ -41,7 +45,7 @@ def _label(file: GgufFile) -> str:
     number = file.keys.get("general.file_type")
     declared = next((name for name, file_type in FILE_TYPES.items() if file_type == number), None)
     matrices = [tensor for tensor in file.tensors if len(tensor.shape) == 2]
-    return label(declared, [(tensor.type, tensor.shape[-1]) for tensor in matrices])
+    return label(declared, [(GGMLQuantizationType(tensor.type), tensor.shape[-1]) for tensor in matrices])
 
 
 def shorten(value: Value) -> Value:

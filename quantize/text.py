@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vibethinker_local.llama.observed import Message, Model
+
 from .errors import RequestError
-from .model import Message, Model
 
 CALIBRATION, EVALUATION = (Path(__file__).parent / name for name in ("calibration.txt", "evaluation.txt"))
 CHUNK_SIZE = 512  # tokens; what llama-imatrix and llama-perplexity take

@@ -4,7 +4,6 @@ Does not repair and does not write.
 """
 
 import hashlib
-import math
 import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from gguf import GGMLQuantizationType
 
-from . import ggml, model, stream
-from .config import MAX_LAYERS
-from .errors import MachineError, ModelFileError, RequestError
-from .gguf_file import FileTensor, GgufFile, Value, read_gguf
+from vibethinker_local.gguf.header import TOKENS, check
+from vibethinker_local.gguf.reader import GgufFile, Tensor
+from vibethinker_local.llama import kernels, observed
+
+from . import stream
+from .errors import MachineError, ModelError, RequestError
+from .gguf_file import read_gguf
 from .header import OUR_KEYS, SOURCE_SHA256, write_header
 from .job import Job
 from .plan import TENSOR_TYPES, Plan, TensorPlan
@@ -25,7 +28,6 @@ from .stream import SLAB_WEIGHTS
 
 Events = Generator[Progress, None, None]
 IMATRIX_SHA256 = "quantize.imatrix.sha256"
-SCALINGS = ("none", "linear", "yarn", "longrope")
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ class Written:
 
 
 def check_header(path: Path, plan: Plan) -> None:
-    """Raises ModelFileError unless the file's tensor list is the plan's."""
+    """Raises ModelError unless the file's tensor list is the plan's."""
     file = read_gguf(path)
     found = [(t.name, t.shape, t.type, t.offset - file.data) for t in file.tensors]
     if found != [(t.name, t.source.shape, t.type, t.offset) for t in plan.tensors]:
-        raise ModelFileError(f"{path} does not list the tensors that were planned; please report this")
+        raise ModelError(f"{path} does not list the tensors that were planned; please report this")
 
 
 def check_written(path: Path, written: Sequence[Written]) -> Events:
@@ -58,37 +60,38 @@ def check_written(path: Path, written: Sequence[Written]) -> Events:
 
 
 def check_loads(path: Path) -> Events:
-    """Let llama.cpp load the file and evaluate a few tokens. Raises ModelFileError if it cannot, or not finitely."""
-    yield from follow("loading", lambda meter: model.check_loads(path, meter.stop))
+    """Let llama.cpp load the file and evaluate a few tokens. Raises ModelError if it cannot, or not finitely."""
+    yield from follow("loading", lambda meter: observed.check_loads(path, meter.stop))
 
 
 def check_finite(file: GgufFile) -> Events:
-    """Widen every weight. Raises ModelFileError, naming the tensor, for one that is not finite."""
+    """Widen every weight. Raises ModelError, naming the tensor, for one that is not finite."""
     total, done = sum(tensor.size for tensor in file.tensors), 0
     scratch = np.empty(max(_step(tensor) * tensor.shape[-1] for tensor in file.tensors), np.float32)
     with file.path.open("rb", buffering=0) as content:
         for tensor in file.tensors:
             width = tensor.shape[-1]
-            size = ggml.row_size(tensor.type, width)
+            type = GGMLQuantizationType(tensor.type)
+            size = kernels.row_size(type, width)
             rows = tensor.size // size
             content.seek(tensor.offset)
             for row in range(0, rows, _step(tensor)):
                 count = min(_step(tensor), rows - row)
                 raw = np.frombuffer(content.read(count * size), np.uint8)
                 weights = scratch[: count * width]
-                ggml.widen(raw, tensor.type, weights)
+                kernels.widen(raw, type, weights)
                 if not np.isfinite(weights).all():
-                    raise ModelFileError(f"{tensor.name} in {file.path} holds a weight that is not finite; build again")
+                    raise ModelError(f"{tensor.name} in {file.path} holds a weight that is not finite; build again")
                 done += raw.size
                 yield Progress("checking", done, total)
 
 
-def _step(tensor: FileTensor) -> int:
+def _step(tensor: Tensor) -> int:
     return max(1, SLAB_WEIGHTS // tensor.shape[-1])
 
 
 def verify(path: Path) -> Events:
-    """Everything that the file alone can show. Raises ModelFileError with what is wrong."""
+    """Everything that the file alone can show. Raises ModelError with what is wrong."""
     file = read_gguf(path)
     check_keys(file)
     yield from check_finite(file)
@@ -96,53 +99,30 @@ def verify(path: Path) -> Events:
 
 
 def check_keys(file: GgufFile) -> None:
-    """What a reader needs, and what llama.cpp takes on trust: it would end the process.
+    """What a reader needs, beside what llama.cpp takes on trust (vibethinker_local/gguf/header.py).
 
-    Raises ModelFileError with what is wrong.
+    Raises ModelError with what is wrong.
     """
+    check(file)
     keys = file.keys
-    tokens = keys.get("tokenizer.ggml.tokens")
+    tokens = keys[TOKENS]
+    assert isinstance(tokens, list)
     embedding = next((tensor for tensor in file.tensors if tensor.name == "token_embd.weight"), None)
     problem = None
-    if keys.get("general.architecture") != "qwen2":
-        problem = f"the architecture {keys.get('general.architecture')!r} instead of qwen2"
-    elif not isinstance(tokens, list) or embedding is None or len(tokens) != embedding.shape[0]:
+    if embedding is None or len(tokens) != embedding.shape[0]:
         problem = "a vocabulary that does not fit its embedding"
-    elif len({str(token) for token in tokens}) < len(tokens) or keys.get("tokenizer.ggml.model") != "gpt2":
-        problem = "a token twice, or a tokenizer that is not gpt2"
-    elif not _plausible(keys):
-        problem = "numbers of layers, heads or sizes that contradict each other"
-    elif keys.get("qwen2.expert_count", 0) != 0 or keys.get("qwen2.rope.scaling.type", "none") not in SCALINGS:
-        problem = "experts, or a scaling of positions that llama.cpp does not have"
     elif not isinstance(keys.get("tokenizer.ggml.pre"), str):
         problem = "no pre-tokenizer, so that llama.cpp would cut text in another way"
-    elif not isinstance(keys.get("tokenizer.chat_template"), str):
-        problem = "no chat template"
     elif keys.get("tokenizer.ggml.eos_token_id") not in range(len(tokens)):
         problem = "no eos token"
     if problem:
-        raise ModelFileError(f"{file.path} has {problem}; build it again from a complete checkpoint")
-
-
-def _plausible(keys: dict[str, Value]) -> bool:
-    def number(key: str, default: int = 0) -> int:
-        value = keys.get(f"qwen2.{key}", default)
-        return value if type(value) is int and 0 < value < 2**31 else 0
-
-    heads, width, layers = number("attention.head_count"), number("embedding_length"), number("block_count")
-    if 0 in (heads, width, layers) or width % heads or layers > MAX_LAYERS:
-        return False
-    kv_heads, size = number("attention.head_count_kv", heads), width // heads
-    sizes = {number(key, size) for key in ("attention.key_length", "attention.value_length", "rope.dimension_count")}
-    epsilon = keys.get("qwen2.attention.layer_norm_rms_epsilon")
-    sound = isinstance(epsilon, float) and 0 < epsilon < math.inf
-    return sound and kv_heads > 0 and heads % kv_heads == 0 and sizes == {size} and size % 2 == 0
+        raise ModelError(f"{file.path} has {problem}; build it again from a complete checkpoint")
 
 
 def verify_against(path: Path, job: Job, threads: int) -> Events:
     """Make the file's bytes once more from the checkpoint and compare. The types are the file's own.
 
-    Raises ModelFileError if keys or tensors differ, RequestError if another importance matrix was used.
+    Raises ModelError if keys or tensors differ, RequestError if another importance matrix was used.
     """
     file = read_gguf(path)
     mine = job.imatrix.sha256 if job.imatrix else None
@@ -155,33 +135,33 @@ def verify_against(path: Path, job: Job, threads: int) -> Events:
     with path.open("rb", buffering=0) as content:
         lock = threading.Lock()
 
-        def compare(slab: stream.Slab, expected: ggml.Bytes) -> None:
+        def compare(slab: stream.Slab, expected: kernels.Bytes) -> None:
             with lock:
                 content.seek(file.data + slab.offset)
                 found = content.read(slab.size)
             if found != expected.tobytes():
-                raise ModelFileError(f"{slab.tensor.name} in {path} is not what {job.checkpoint.folder} gives")
+                raise ModelError(f"{slab.tensor.name} in {path} is not what {job.checkpoint.folder} gives")
 
         yield from stream.run(reader, plan, job.importance, compare, threads, "comparing")
     recorded = file.keys.get(SOURCE_SHA256)
     if recorded is not None and recorded != reader.fingerprint:
-        raise ModelFileError(f"{path} was built from other files: it says {recorded}, these are {reader.fingerprint}")
+        raise ModelError(f"{path} was built from other files: it says {recorded}, these are {reader.fingerprint}")
 
 
 def _plan_of(file: GgufFile, plan: Plan) -> Plan:
     """The job's tensors, with the types and places that the file gives them."""
     planned = {tensor.name: tensor for tensor in plan.tensors}
     if planned.keys() != {tensor.name for tensor in file.tensors}:
-        raise ModelFileError(f"{file.path} does not hold the tensors that the checkpoint gives")
+        raise ModelError(f"{file.path} does not hold the tensors that the checkpoint gives")
     tensors: list[TensorPlan] = []
     for found in file.tensors:
-        tensor = planned[found.name]
-        if found.type not in TENSOR_TYPES.values():  # some need an importance matrix, or ggml ends the process
-            raise ModelFileError(f"{found.name} in {file.path} is {found.type.name}, which is never built here")
+        tensor, type = planned[found.name], GGMLQuantizationType(found.type)
+        if type not in TENSOR_TYPES.values():  # some need an importance matrix, or ggml ends the process
+            raise ModelError(f"{found.name} in {file.path} is {type.name}, which is never built here")
         if found.shape != tensor.source.shape:
-            raise ModelFileError(f"{found.name} in {file.path} has the shape {found.shape}, not {tensor.source.shape}")
+            raise ModelError(f"{found.name} in {file.path} has the shape {found.shape}, not {tensor.source.shape}")
         offset = found.offset - file.data
-        tensors.append(TensorPlan(found.name, tensor.source, found.type, found.type, offset, found.size))
+        tensors.append(TensorPlan(found.name, tensor.source, type, type, offset, found.size))
     return Plan(plan.file_type, tuple(tensors))
 
 
@@ -197,4 +177,4 @@ def _compare_keys(file: GgufFile, job: Job, plan: Plan) -> None:
     expected["general.file_type"] = file.keys.get("general.file_type", 0)  # the job's type is a stand-in
     for key in sorted(expected.keys() | file.keys.keys()):
         if not key.startswith(OUR_KEYS) and expected.get(key) != file.keys.get(key):
-            raise ModelFileError(f"{file.path} has another {key} than {job.checkpoint.folder} gives")
+            raise ModelError(f"{file.path} has another {key} than {job.checkpoint.folder} gives")

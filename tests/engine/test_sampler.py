@@ -238,7 +238,7 @@ class LlamaTopP:
     """llama.cpp's own chain: top_p over all candidates, then a draw."""
 
     def __init__(self) -> None:
-        from vibethinker_local.llama.backend import library
+        from vibethinker_local.llama.library import library
 
         self.native = library()
         self.chain = self.native.llama_sampler_chain_init(self.native.llama_sampler_chain_default_params())

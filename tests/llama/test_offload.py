@@ -9,7 +9,7 @@ import pytest
 
 from vibethinker_local.engine.backend import Slice
 from vibethinker_local.errors import ModelError
-from vibethinker_local.llama import backend as llama
+from vibethinker_local.llama import library as llama
 from vibethinker_local.llama.backend import LlamaBackend
 from vibethinker_local.system.paths import MINI
 

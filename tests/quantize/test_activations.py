@@ -14,15 +14,15 @@ import pytest
 from gguf import GGUFReader
 
 from quantize.activations import collect
-from quantize.errors import ModelFileError
+from quantize.errors import ModelError
 from quantize.imatrix import read_imatrix, write_imatrix
 from quantize.job import Request
-from quantize.model import Stopped, Watch, context, load
 from quantize.text import Cut, cut, read_text
 from tests.quantize.checkpoint import Shape, random_weights, write_checkpoint
 from tests.quantize.forward import forward
 from tests.quantize.helpers import run, run_build
 from tests.quantize.reference import tensors
+from vibethinker_local.llama.observed import Stopped, Watch, context, load
 
 INTO = Cut(200, limit=3)  # more than one call's worth of tokens each
 
@@ -96,12 +96,12 @@ def test_numbers_that_are_not_finite(tmp_path: Path, prose: Path) -> None:
     spoiled = bytearray((tmp_path / "sound.gguf").read_bytes())
     spoiled[norm.data_offset : norm.data_offset + 4] = np.float32(np.inf).tobytes()
     (tmp_path / "spoiled.gguf").write_bytes(spoiled)
-    with pytest.raises(ModelFileError, match="not finite at ffn_norm-0"):
+    with pytest.raises(ModelError, match="not finite at ffn_norm-0"):
         run(collect(tmp_path / "spoiled.gguf", read_text(prose), Cut(64), threads=1))
 
 
 def test_what_is_no_qwen2_model(computed: Path, prose: Path) -> None:
-    with pytest.raises(ModelFileError, match="architecture None instead of qwen2"):
+    with pytest.raises(ModelError, match="holds a None model"):
         run(collect(computed, read_text(prose), INTO, threads=1))
 
 

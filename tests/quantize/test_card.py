@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from quantize.card import Card, read_card
-from quantize.gguf_file import Value, read_gguf
+from quantize.gguf_file import read_gguf
 from quantize.job import Request, prepare
 from tests.quantize.checkpoint import edit_json
 from tests.quantize.helpers import run_build
+from vibethinker_local.gguf.reader import Value
 
 WHOLE = """---
 license: [mit, apache-2.0]

@@ -13,14 +13,13 @@ from typing import Any
 
 import pytest
 
-from quantize.errors import QuantizeError
 from quantize.gguf_file import read_gguf
 from quantize.job import Request, prepare
 from quantize.source import read_shard
 from quantize.verify import check_keys
 from tests.quantize.checkpoint import Shape, write_checkpoint
 from tests.quantize.helpers import run_build
-from vibethinker_local.errors import ModelError
+from vibethinker_local.errors import VibeError
 from vibethinker_local.gguf import header
 
 Corruption = Callable[[bytes, random.Random], bytes]
@@ -83,7 +82,7 @@ def outcomes(seeds: range, ways: tuple[Corruption, ...], content: bytes, attempt
         try:
             attempt(corrupted)
             found.add("used")
-        except (QuantizeError, ModelError) as error:
+        except VibeError as error:
             found.add(type(error).__name__)
             said = str(error)
         else:
@@ -155,7 +154,7 @@ def test_gguf_headers(seeds: range, checkpoint: Path, tmp_path: Path) -> None:
         shape = header.read(path)
         assert shape.width % shape.heads == 0
 
-    assert "ModelFileError" in outcomes(seeds, RAW, content[:data], by_the_quantizer)
+    assert "ModelError" in outcomes(seeds, RAW, content[:data], by_the_quantizer)
     assert "ModelError" in outcomes(seeds, RAW, content[:data], by_the_app)
 
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFReader
 
-from quantize import ggml, q8_0
+from quantize import q8_0
 from quantize.job import Request, prepare
 from quantize.plan import FILE_TYPES
 from tests.quantize.checkpoint import Shape, random_weights, widened, write_checkpoint
 from tests.quantize.helpers import run_build
 from tests.quantize.reference import Matrix, keys, llama_quantize, tensors, write_imatrix
+from vibethinker_local.llama import kernels
 
 
 def random_matrix(folder: Path) -> Matrix:
@@ -51,7 +52,7 @@ def test_q8_0_of_any_weights() -> None:
         weights[2:4, ::32] = weights[1, ::32]
         ours, theirs = np.zeros((2, weights.size // 32 * 34), np.uint8)
         q8_0.quantize(weights, ours)
-        ggml.quantize(weights, GGMLQuantizationType.Q8_0, None, theirs)
+        kernels.quantize(weights, GGMLQuantizationType.Q8_0, None, theirs)
         assert (ours == theirs).all(), exponent
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantize.errors import MachineError, ModelFileError, RequestError
+from quantize.errors import MachineError, ModelError, RequestError
 from quantize.evaluate import evaluate, measure_base
 from quantize.job import Request
-from quantize.model import load
 from quantize.text import Cut, cut, read_text
 from tests.quantize.checkpoint import Shape, random_weights, write_checkpoint
 from tests.quantize.forward import Array, forward, log_softmax
 from tests.quantize.helpers import run, run_build
+from vibethinker_local.llama.observed import load
 
 INTO = Cut(300, limit=2)  # more than one call's worth of tokens before and after the middle
 
@@ -86,7 +86,7 @@ def test_the_bases_file_is_llama_perplexitys(exact: Path, prose: Path, tmp_path:
 def test_models_of_two_families(exact: Path, prose: Path, tmp_path: Path) -> None:
     shape = Shape(num_hidden_layers=1, vocab_size=416)
     run_build(tmp_path / "m.gguf", Request(str(write_checkpoint(tmp_path / "c", shape)), "Q8_0"))
-    with pytest.raises(ModelFileError, match="other tokens than"):
+    with pytest.raises(ModelError, match="other tokens than"):
         run(evaluate(exact, tmp_path / "m.gguf", read_text(prose), INTO, threads=1))
 
 

@@ -5,7 +5,7 @@ from gguf import GGUFReader, GGUFWriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quantize.errors import ModelFileError
+from quantize.errors import ModelError
 from quantize.gguf_file import read_gguf
 from tests.quantize.checkpoint import write_safetensors
 
@@ -43,7 +43,7 @@ def test_a_changed_file_is_refused_or_read(tmp_path_factory: pytest.TempPathFact
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     try:
         file = read_gguf(path)
-    except ModelFileError:
+    except ModelError:
         return
     assert file.tensors == ()
 
@@ -53,25 +53,25 @@ def test_every_truncation_of_a_header_is_refused(tmp_path: Path) -> None:
     content = header_only(path)
     for size in range(len(content)):
         path.write_bytes(content[:size])
-        with pytest.raises(ModelFileError):
+        with pytest.raises(ModelError):
             read_gguf(path)
 
 
 def test_truncated_data(base: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.gguf"
     path.write_bytes(base.read_bytes()[:-1])
-    with pytest.raises(ModelFileError, match=r"bytes but has .* is truncated"):
+    with pytest.raises(ModelError, match="is cut off"):
         read_gguf(path)
 
 
 def test_other_files(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="cannot be read"):
+    with pytest.raises(ModelError, match="cannot be read"):
         read_gguf(tmp_path / "missing.gguf")
-    with pytest.raises(ModelFileError, match="cannot be read"):
+    with pytest.raises(ModelError, match="cannot be read"):
         read_gguf(tmp_path)
     write_safetensors(tmp_path / "x.safetensors", {})
-    with pytest.raises(ModelFileError, match="not a GGUF file"):
+    with pytest.raises(ModelError, match="not a GGUF file"):
         read_gguf(tmp_path / "x.safetensors")
     (tmp_path / "v2.gguf").write_bytes(b"GGUF" + (2).to_bytes(4, "little") + bytes(16))
-    with pytest.raises(ModelFileError, match="version 2"):
+    with pytest.raises(ModelError, match="version 2"):
         read_gguf(tmp_path / "v2.gguf")

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from quantize.gguf_file import Value, read_gguf
+from quantize.gguf_file import read_gguf
 from quantize.job import Request
 from tests.quantize.checkpoint import Shape, edit_json, write_checkpoint
 from tests.quantize.helpers import run_build
+from vibethinker_local.gguf.reader import Value
 
 TINY = Shape(num_hidden_layers=1, hidden_size=64, intermediate_size=96, num_attention_heads=2)
 CARD = """---

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gguf import GGUFWriter
 
-from quantize.errors import ModelFileError, RequestError
+from quantize.errors import ModelError, RequestError
 from quantize.imatrix import read_imatrix
 from quantize.job import Request, prepare
 from tests.quantize.reference import write_imatrix
@@ -29,7 +29,7 @@ def test_a_tensor_that_was_never_seen_counts_evenly(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [np.nan, np.inf, -1])
 def test_numbers_that_are_no_sums_of_squares(number: float, tmp_path: Path) -> None:
     write_imatrix(tmp_path / "i.gguf", {"blk.0.attn_q.weight": np.array([1, number], np.float32)})
-    with pytest.raises(ModelFileError, match=r"no squares add up to, for blk\.0\.attn_q"):
+    with pytest.raises(ModelError, match=r"no squares add up to, for blk\.0\.attn_q"):
         read_imatrix(tmp_path / "i.gguf")
 
 
@@ -42,12 +42,12 @@ def test_sums_without_counts(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    with pytest.raises(ModelFileError, match="lacks the counts"):
+    with pytest.raises(ModelError, match="lacks the counts"):
         read_imatrix(tmp_path / "i.gguf")
 
 
 def test_a_model_is_no_importance_matrix(base: Path) -> None:
-    with pytest.raises(ModelFileError, match="not an importance matrix"):
+    with pytest.raises(ModelError, match="not an importance matrix"):
         read_imatrix(base)
 
 

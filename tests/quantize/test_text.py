@@ -8,9 +8,10 @@ import pytest
 from quantize import text
 from quantize.errors import RequestError
 from quantize.job import Request
-from quantize.model import Message, Model, load
 from quantize.text import Cut, Text, bundled, cut, parse_conversations, read_text
 from tests.quantize.helpers import run_build
+from vibethinker_local.errors import UsageError
+from vibethinker_local.llama.observed import Message, Model, load
 
 STOP = threading.Event()
 
@@ -78,7 +79,7 @@ def test_an_unknown_template(tiny: Path, tmp_path: Path) -> None:
     run_build(tmp_path / "odd.gguf", Request(str(tiny), "Q8_0", chat_template=tmp_path / "t.jinja"))
     with (
         load(tmp_path / "odd.gguf", STOP) as model,
-        pytest.raises(RequestError, match="is none that llama"),
+        pytest.raises(UsageError, match="is none that llama"),
     ):
         model.render([Message("user", "Hi")])
 

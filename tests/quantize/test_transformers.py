@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from quantize.gguf_file import Value, read_gguf
+from quantize.gguf_file import read_gguf
 from quantize.job import Request
 from tests.quantize import transformers_checkpoint
 from tests.quantize.checkpoint import random_bits, write_safetensors
 from tests.quantize.helpers import run_build
 from tests.quantize.reference import LlamaTokenizer
+from vibethinker_local.gguf.reader import Value
 
 SAVED = Path(__file__).parent / "saved_by_transformers"
 FOLDERS = sorted(path.name for path in SAVED.iterdir())

@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 from vibethinker_local import __version__
 from vibethinker_local.cli import bench, chat, models, sandbox, solve
 from vibethinker_local.cli import eval as eval_commands
-from vibethinker_local.errors import FileError, ModelError, SandboxError, UsageError, VibeError
+from vibethinker_local.errors import VibeError
 
 
 class VibeCommands(TyperGroup):
@@ -31,7 +31,7 @@ class VibeCommands(TyperGroup):
 
             if isinstance(error, VibeError):
                 complain(error)
-                raise typer.Exit(exit_code(error)) from error
+                raise typer.Exit(error.exit_code) from error
             logging.getLogger("vibethinker_local").exception("a bug")
             complain(f"This is a bug, please report it: {type(error).__name__}: {error}. The log file has the details.")
             raise typer.Exit(5) from error
@@ -46,6 +46,7 @@ app = typer.Typer(
 )
 
 
+<<<<<<< HEAD
 def exit_code(error: VibeError) -> int:
     """The documented exit code of an error."""
     match error:
@@ -57,6 +58,8 @@ def exit_code(error: VibeError) -> int:
             return 5
 
 
+=======
+>>>>>>> 8ca44db (One GGUF reader, one door to llama.cpp, one tree of errors, for the app and the quantizer)
 def run() -> NoReturn:
     """The whole program: makes standard streams exist and be UTF-8, runs the command, exits with its code."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):

@@ -64,12 +64,12 @@ def _package(name: str) -> Check:
 
 def _llama() -> Iterator[Check]:
     try:
-        from vibethinker_local.llama import amx, backend
+        from vibethinker_local.llama import amx, library
 
-        yield Check("cpu features", backend.system_info())
-        if finding := amx.settle(backend.library()):
+        yield Check("cpu features", library.system_info())
+        if finding := amx.settle(library.library()):
             yield _amx(finding.works)
-        yield Check("gpu offload", "yes" if backend.supports_gpu() else "no")
+        yield Check("gpu offload", "yes" if library.supports_gpu() else "no")
     except VibeError as error:
         yield Check("llama.cpp", "does not load", "error", str(error))
 

@@ -75,7 +75,6 @@ def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpe
     from quantize import estimate
     from quantize.build import build
     from quantize.config import read_config
-    from quantize.errors import QuantizeError
     from quantize.job import Request, prepare
     from quantize.plan import parse_file_type
     from vibethinker_local.models import checksums, installed, pull
@@ -97,8 +96,6 @@ def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpe
         out = installed.built_path(name, job.plan.file_type)
         out.parent.mkdir(parents=True, exist_ok=True)
         progress.carry(pull.named(out.name, build(job, out, machine.threads())))
-    except QuantizeError as error:
-        raise UsageError(str(error)) if error.exit_code == 2 else ModelError(str(error)) from error
     except OSError as error:
         raise ModelError(f"{error.filename} cannot be written: {error.strerror}.") from error
     checksums.sha256(out)

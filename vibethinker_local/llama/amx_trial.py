@@ -3,7 +3,7 @@
 import os
 import sys
 
-from vibethinker_local.llama.backend import library
+from vibethinker_local.llama.library import library
 from vibethinker_local.system import paths
 
 TOKENS = 64  # several of AMX's tiles; a single token would be computed without

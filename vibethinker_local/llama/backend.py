@@ -1,20 +1,12 @@
-"""The real backend: llama.cpp through llama-cpp-python's low-level API. The only file of the app that imports it.
-
-Every return code is mapped here; native text goes to the log, never to the terminal.
-"""
+"""The real backend: llama.cpp through llama-cpp-python's low-level API. Every return code is mapped here."""
 
 import ctypes
 import functools
-import logging
 import os
 import re
 import sys
-import types
-from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Tokens
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from importlib.util import find_spec
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,67 +20,13 @@ from vibethinker_local.events import CacheType
 from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.llama import amx
 from vibethinker_local.llama.grammar import LlamaGrammar
-
-log = logging.getLogger("vibethinker_local.llama")
+from vibethinker_local.llama.library import library, listening, reason, supports_gpu
 
 BATCH = 512
 SEPARATE_PLACES = 2
 SEPARATE = f"Flash attention is not to be had here, so no more than {SEPARATE_PLACES} solutions run at once."
 _NO_FLASH_ATTENTION = re.compile("Flash Attention.*(set to disabled|required)|requires Flash Attention")
 _CACHE_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: enum ggml_type
-_LEVELS = {2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}  # ggml.h: enum ggml_log_level
-
-
-@functools.cache
-def library() -> Any:
-    """llama_cpp's low-level module, with its log sent to ours.
-
-    The package's __init__ imports its high-level half (a third of a second that every start would pay) and prints to
-    stderr, so the low-level module is loaded alone: under its own name, with a package that has only a path.
-    """
-    if "llama_cpp" not in sys.modules:
-        spec = find_spec("llama_cpp")
-        if spec is None or not spec.submodule_search_locations:
-            raise EngineError("llama-cpp-python is not installed: install vibethinker-local again.")
-        package = types.ModuleType("llama_cpp")
-        package.__path__ = list(spec.submodule_search_locations)
-        sys.modules["llama_cpp"] = package
-    try:
-        import llama_cpp.llama_cpp as native
-    except (OSError, RuntimeError, AttributeError) as error:
-        raise EngineError(f"llama.cpp's library cannot be loaded ({error}): install llama-cpp-python again.") from error
-    os.environ.setdefault("GGML_NO_BACKTRACE", "1")  # or a failing assert starts a debugger
-    native.llama_log_set(_log_callback(native.llama_log_callback), ctypes.c_void_p(0))
-    native.llama_backend_init()
-    return native
-
-
-@dataclass(frozen=True)
-class _Line:
-    text: str
-    error: bool
-
-
-_native_lines: list[_Line] = []  # of the call in progress, for `_heard`
-_callbacks: list[Any] = []  # ctypes callbacks must live as long as llama.cpp may call them
-
-
-def _log_callback(prototype: Callable[..., Any]) -> Any:
-    def write(level: int, text: bytes, _: object) -> None:
-        line = text.decode("utf-8", "replace").strip()
-        if line:
-            log.log(_LEVELS.get(level, logging.DEBUG), "%s", line)
-            _native_lines.append(_Line(line, error=level == 4))  # GGML_LOG_LEVEL_ERROR
-
-    _callbacks.append(prototype(write))
-    return _callbacks[-1]
-
-
-@contextmanager
-def _heard() -> Iterator[list[_Line]]:
-    """Collects the lines that llama.cpp logs inside the block."""
-    _native_lines.clear()
-    yield _native_lines
 
 
 class LlamaBackend:
@@ -118,7 +56,6 @@ class LlamaBackend:
         """
         gguf_header.read(path)
         self._native = library()
-        self._native.llama_log_set(_callbacks[-1], ctypes.c_void_p(0))  # again: a process has one, quantize its own
         finding = amx.settle(self._native)
         self._model = self._context = None
         self.batch, self.places, self.unified = BATCH, places, flash_attention
@@ -166,10 +103,10 @@ class LlamaBackend:
         no_devices = (ctypes.c_void_p * 1)(None)
         if not gpu:
             params.devices = ctypes.addressof(no_devices)
-        with _heard() as lines:
+        with listening() as lines:
             model = self._native.llama_model_load_from_file(os.fsencode(path), params)
         if not model:
-            raise ModelError(f"{path} cannot be loaded: {_reason(lines)}.")
+            raise ModelError(f"{path} cannot be loaded: {reason(lines)}.")
         return model
 
     def _describe(self) -> ModelInfo:
@@ -199,7 +136,7 @@ class LlamaBackend:
         params.flash_attn_type = flash
         params.type_k = params.type_v = _CACHE_TYPES[cache]
         params.no_perf = True
-        with _heard() as lines:
+        with listening() as lines:
             context = native.llama_init_from_model(self._model, params)
         if self.unified and any(_NO_FLASH_ATTENTION.search(line.text) for line in lines):
             if context:
@@ -207,7 +144,7 @@ class LlamaBackend:
             return None
         if not context:
             raise ModelError(
-                f"{path.name} does not run with a context of {cells} tokens: {_reason(lines)}. "
+                f"{path.name} does not run with a context of {cells} tokens: {reason(lines)}. "
                 "Use a shorter context (--ctx) or a smaller quant."
             )
         native.llama_set_abort_callback(context, _is_set(native), ctypes.addressof(self._interrupted))
@@ -235,7 +172,7 @@ class LlamaBackend:
         batch = self._batch
         rows = batch.fill([*slices, Slice(self.places, 0, [0] * padding, logits=False)] if padding else slices)
         self._interrupted[0] = b"\0"
-        with _heard() as lines:
+        with listening() as lines:
             code = self._native.llama_decode(self._context, batch.native)
         if padding:
             self.trim(self.places, 0)
@@ -247,8 +184,7 @@ class LlamaBackend:
             raise Interrupted(f"A batch of {batch.native.n_tokens} tokens was not finished.")
         if code != 0:
             raise EngineError(
-                f"llama.cpp could not compute a batch of {batch.native.n_tokens} tokens (code {code}): "
-                f"{_reason(lines)}."
+                f"llama.cpp could not compute a batch of {batch.native.n_tokens} tokens (code {code}): {reason(lines)}."
             )
         if rows == 0:
             return np.empty((0, self.vocabulary), np.float32)
@@ -346,22 +282,6 @@ def _is_set(native: Any) -> Any:
 
 def _bytes(state: State) -> Any:
     return state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-
-
-def system_info() -> str:
-    """llama.cpp's own line about the CPU features and backends that it was built with."""
-    info: bytes = library().llama_print_system_info()
-    return info.decode("utf-8", "replace").strip()
-
-
-def supports_gpu() -> bool:
-    return bool(library().llama_supports_gpu_offload())
-
-
-def _reason(lines: list[_Line]) -> str:
-    """The first error line that llama.cpp logged, without the name of the function that wrote it."""
-    line = next((line.text for line in lines if line.error), "llama.cpp gave no reason")
-    return line.split(": ", 1)[-1].rstrip(".") if ": " in line else line.rstrip(".")
 
 
 def _quant(name: str) -> str:

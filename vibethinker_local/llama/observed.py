@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vibethinker_local.llama import amx
-
-from . import ggml
-from .errors import MachineError, ModelFileError, RequestError
-from .ggml import Floats, llama
+from vibethinker_local.errors import EngineError, ModelError, UsageError
+from vibethinker_local.llama import amx, kernels
+from vibethinker_local.llama.kernels import Floats
+from vibethinker_local.llama.library import library, listening, reason
 
 BATCH = 128  # tokens in one call: their logits, 78 MB with Qwen2's vocabulary, are the largest thing beside the weights
 CHECK_THREADS = 1  # a second for four tokens and 3 billion weights; more would wait for each other on a busy machine
@@ -47,42 +46,45 @@ class Model:
 
     def __init__(self, handle: int, path: Path) -> None:
         self.handle = handle
+        self._llama = library()
         self.path = path
-        self._vocab = llama.llama_model_get_vocab(handle)
-        self.vocabulary: int = llama.llama_vocab_n_tokens(self._vocab)
-        adds_bos = llama.llama_vocab_get_add_bos(self._vocab)
-        self.bos: int | None = llama.llama_vocab_bos(self._vocab) if adds_bos else None
+        self._vocab = self._llama.llama_model_get_vocab(handle)
+        self.vocabulary: int = self._llama.llama_vocab_n_tokens(self._vocab)
+        adds_bos = self._llama.llama_vocab_get_add_bos(self._vocab)
+        self.bos: int | None = self._llama.llama_vocab_bos(self._vocab) if adds_bos else None
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
         """`special`: whether what reads like a control token becomes one."""
         raw = text.encode()
-        tokens = (llama.llama_token * (len(raw) + 2))()  # none is shorter than a byte
-        count = llama.llama_tokenize(self._vocab, raw, len(raw), tokens, len(tokens), True, special)
+        tokens = (self._llama.llama_token * (len(raw) + 2))()  # none is shorter than a byte
+        count = self._llama.llama_tokenize(self._vocab, raw, len(raw), tokens, len(tokens), True, special)
         if count < 0:
-            raise MachineError(f"llama.cpp cannot tokenize the text with {self.path}; please report this")
-        return tokens[:count]
+            raise EngineError(f"llama.cpp cannot tokenize the text with {self.path}; please report this")
+        return list(tokens[:count])
 
     def render(self, messages: Sequence[Message]) -> str:
         """A conversation in the chat template: as llama.cpp knows it, for the template itself is a foreign program.
 
-        A system message that the template would add by itself is left out. Raises RequestError for a template that
+        A system message that the template would add by itself is left out. Raises UsageError for a template that
         llama.cpp does not know.
         """
+        llama = self._llama
         template = llama.llama_model_chat_template(self.handle, None)
         parts = [(m.role.encode(), m.content.encode()) for m in messages]
         chat = (llama.llama_chat_message * len(parts))(*(llama.llama_chat_message(*part) for part in parts))
         room = ctypes.create_string_buffer(1024 + 2 * sum(len(content) for _, content in parts))
-        size = llama.llama_chat_apply_template(template, chat, len(chat), False, room, len(room)) if template else -1
+        size = (
+            self._llama.llama_chat_apply_template(template, chat, len(chat), False, room, len(room)) if template else -1
+        )
         if not 0 <= size <= len(room):
-            raise RequestError(
-                f"the chat template of {self.path} is none that llama.cpp knows; give a text with --text"
-            )
+            raise UsageError(f"the chat template of {self.path} is none that llama.cpp knows; give a text with --text")
         return room.raw[:size].decode()
 
 
 @contextmanager
 def load(path: Path, stop: threading.Event, *, in_place: bool = False) -> Iterator[Model]:
-    """Raises ModelFileError if llama.cpp refuses the file. `in_place`: no copies of the weights, which stay mapped."""
+    """Raises ModelError if llama.cpp refuses the file. `in_place`: no copies of the weights, which stay mapped."""
+    llama = library()
     amx.settle(llama)
     parameters = llama.llama_model_default_params()
     if in_place:
@@ -90,13 +92,13 @@ def load(path: Path, stop: threading.Event, *, in_place: bool = False) -> Iterat
         parameters.use_extra_bufts = False  # repacked weights: faster, but as large as the file once more
     go_on = llama.llama_progress_callback(lambda progress, user_data: not stop.is_set())
     parameters.progress_callback = go_on
-    with ggml.listening() as log:
+    with listening() as log:
         handle = llama.llama_model_load_from_file(os.fsencode(path), parameters)
-        why = ggml.reason(log)
+        why = reason(log)
     if not handle:
         if stop.is_set():
             raise Stopped
-        raise ModelFileError(f"llama.cpp cannot load {path}: {why}")
+        raise ModelError(f"llama.cpp cannot load {path}: {why}")
     try:
         yield Model(handle, path)
     finally:
@@ -109,13 +111,14 @@ class Context:
     def __init__(self, model: Model, handle: int, stop: threading.Event, failures: list[BaseException]) -> None:
         self.model = model
         self.handle = handle
+        self._llama = library()
         self.stop = stop
         self._failures = failures
-        self._batch = llama.llama_batch_init(BATCH, 0, 1)
+        self._batch = self._llama.llama_batch_init(BATCH, 0, 1)
 
     def clear(self) -> None:
         """Forget all tokens."""
-        llama.llama_memory_clear(llama.llama_get_memory(self.handle), True)
+        self._llama.llama_memory_clear(self._llama.llama_get_memory(self.handle), True)
 
     def decode(self, tokens: Sequence[int], position: int, *, outputs: bool) -> Floats:
         """Up to BATCH tokens that follow what was decoded before, the first at `position`.
@@ -127,28 +130,29 @@ class Context:
         for i, token in enumerate(tokens):
             batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.seq_id[i][0] = token, position + i, 1, 0
             batch.logits[i] = outputs
-        code = llama.llama_decode(self.handle, batch)
+        code = self._llama.llama_decode(self.handle, batch)
         if self._failures:
             raise self._failures.pop()
         if self.stop.is_set():
             raise Stopped
         if code != 0:
-            raise MachineError(f"llama.cpp cannot compute with {self.model.path} (llama_decode gives {code})")
+            raise EngineError(f"llama.cpp cannot compute with {self.model.path} (llama_decode gives {code})")
         shape = (len(tokens) if outputs else 0, self.model.vocabulary)
         if not outputs:
             return np.empty(shape, np.float32)
-        return np.ctypeslib.as_array(llama.llama_get_logits(self.handle), shape=shape)
+        return np.ctypeslib.as_array(self._llama.llama_get_logits(self.handle), shape=shape)
 
     def close(self) -> None:
-        llama.llama_batch_free(self._batch)
-        llama.llama_free(self.handle)
+        self._llama.llama_batch_free(self._batch)
+        self._llama.llama_free(self.handle)
 
 
 @contextmanager
 def context(
     model: Model, size: int, threads: int, stop: threading.Event, watch: Watch | None = None
 ) -> Iterator[Context]:
-    """Room for `size` tokens. Raises MachineError if there is not enough memory for it."""
+    """Room for `size` tokens. Raises EngineError if there is not enough memory for it."""
+    llama = library()
     parameters = llama.llama_context_default_params()
     parameters.n_ctx = size
     parameters.n_batch = parameters.n_ubatch = min(size, BATCH)
@@ -159,11 +163,11 @@ def context(
     shown = _callback(watch, failures) if watch else None  # referenced for as long as llama.cpp may call it
     if shown:
         parameters.cb_eval = shown
-    with ggml.listening() as log:
+    with listening() as log:
         handle = llama.llama_init_from_model(model.handle, parameters)
-        why = ggml.reason(log)
+        why = reason(log)
     if not handle:
-        raise MachineError(f"llama.cpp cannot make a context of {size} tokens for {model.path}: {why}")
+        raise EngineError(f"llama.cpp cannot make a context of {size} tokens for {model.path}: {why}")
     made = Context(model, handle, stop, failures)
     try:
         yield made
@@ -174,26 +178,26 @@ def context(
 def _callback(watch: Watch, failures: list[BaseException]) -> object:
     def shown(tensor: int, ask: bool, user_data: object) -> bool:
         try:
-            name = ggml.tensor_name(tensor)
-            return name in watch.names if ask else watch.see(name, ggml.read_floats(tensor))
+            name = kernels.tensor_name(tensor)
+            return name in watch.names if ask else watch.see(name, kernels.read_floats(tensor))
         except BaseException as error:  # raised again by decode: none may pass through native frames
             failures.append(error)
             return False
 
-    return llama.ggml_backend_sched_eval_callback(shown)
+    return library().ggml_backend_sched_eval_callback(shown)
 
 
 def check_loads(path: Path, stop: threading.Event) -> None:
     """Load a model and evaluate the vocabulary's first four tokens. Does not copy the weights.
 
-    Raises ModelFileError unless it loads and all logits are finite.
+    Raises ModelError unless it loads and all logits are finite.
     """
     with load(path, stop, in_place=True) as model:
         try:
             with context(model, 32, CHECK_THREADS, stop) as made:
                 logits = made.decode([i % model.vocabulary for i in range(4)], 0, outputs=True)
                 finite = bool(np.isfinite(logits).all())
-        except MachineError:
+        except EngineError:
             finite = False
     if not finite:
-        raise ModelFileError(f"{path} loads, but its logits are not finite numbers; build it again")
+        raise ModelError(f"{path} loads, but its logits are not finite numbers; build it again")
