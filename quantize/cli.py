@@ -72,7 +72,9 @@ TensorTypes = Annotated[
 Template = Annotated[Path | None, typer.Option(metavar="F", help="A chat template, instead of the checkpoint's own.")]
 Name = Annotated[str | None, typer.Option(help="The model's name; else the model card's, or the folder's.")]
 Against = Annotated[str | None, typer.Option(metavar="SRC", help="Compare with this checkpoint, byte by byte.")]
-MemorySize = Annotated[str | None, typer.Option(metavar="SIZE", help="Memory to use, such as 8G; else what is free.")]
+MemorySize = Annotated[
+    str | None, typer.Option(metavar="SIZE", help="Memory to use, such as 8G; else 90% of what is free.")
+]
 Context = Annotated[str, typer.Option(metavar="N", help="Tokens of context, such as 32k.")]
 TextPath = Annotated[Path | None, typer.Option("--text", metavar="F", help="A text to read; else the bundled one.")]
 Chunks = Annotated[int | None, typer.Option(min=1, metavar="N", help="Read that many chunks at most.")]
@@ -111,7 +113,7 @@ def plan(
     tokens = estimate.parse_tokens(context)
     job = prepare(Request(source, type, imatrix, embedding_type, tuple(tensor or ()), chat_template, revision=revision))
     need = estimate.memory(job.plan, job.config, tokens)
-    facts = (job, need, tokens, estimate.available_memory(), estimate.seconds(job.plan, threads))
+    facts = (job, need, tokens, estimate.usable_memory(), estimate.seconds(job.plan, threads))
     _warn([*job.warnings, *report.fallback_warning(job.plan)])
     _show(as_json, lambda: report.plan_json(*facts), lambda: report.plan_lines(*facts))
 
@@ -303,7 +305,7 @@ def recommend(
     from .source import locate
 
     tokens = estimate.parse_tokens(context)
-    budget = estimate.parse_bytes(memory) if memory else estimate.available_memory()
+    budget = estimate.parse_bytes(memory) if memory else estimate.usable_memory()
     folder = locate(source, revision, ("config.json",)) if source else None
     config = read_config(folder) if folder else estimate.VIBETHINKER_3B
     measured = making.find_report(figures, folder)

@@ -1,16 +1,18 @@
 """What a file will cost: memory to run it, time to build it, and which type to choose for a machine.
 
-Memory is an estimate from the model's shape; time is measured here and now, on random weights.
+Memory is computed from the model's shape; time is measured here and now, on random weights.
 """
 
 import time
 from dataclasses import dataclass
 
 import numpy as np
-import psutil
 from gguf import GGMLQuantizationType
 
+from vibethinker_local.gguf.header import Header
 from vibethinker_local.llama import kernels
+from vibethinker_local.models.memory import SHARE, Need, need
+from vibethinker_local.system import machine
 
 from .config import Qwen2Config, imagined
 from .divergence import Estimate
@@ -34,22 +36,7 @@ VIBETHINKER_3B = Qwen2Config(
 # From close to the original to far from it: by mean KL divergence, as others measured it for Llama-3-8B. F16 and BF16
 # are left out: at twice the size they have little to gain over Q8_0's 0.0014.
 BY_QUALITY = ("Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "IQ4_XS", "Q4_0", "Q3_K_M", "Q2_K")
-MICRO_BATCH = 512  # tokens; llama.cpp's default
-PROCESS = 150 << 20  # bytes; Python and the libraries
 SAMPLE_ROWS = 64
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes needed to run a model with a context of so many tokens."""
-
-    weights: int
-    kv_cache: int
-    compute: int
-
-    @property
-    def total(self) -> int:
-        return self.weights + self.kv_cache + self.compute + PROCESS
 
 
 @dataclass(frozen=True)
@@ -58,21 +45,33 @@ class Option:
 
     label: str
     arguments: str
-    memory: Memory
+    memory: Need
     fits: bool
     divergence: Estimate | None = None  # from the original, where it was measured
 
 
-def memory(plan: Plan, config: Qwen2Config, context: int) -> Memory:
-    """With the KV cache in f16; `context` in tokens. The logits of a micro-batch are most of the compute buffer."""
-    kv_per_token = config.layers * config.kv_heads * config.head_size * 2 * 2  # keys and values, two bytes each
-    compute = MICRO_BATCH * (config.vocabulary + 4 * config.ffn) * 4
-    return Memory(plan.data_size, kv_per_token * context, compute)
+def memory(plan: Plan, config: Qwen2Config, context: int) -> Need:
+    """What a file needs to run with `context` tokens, by the formula that the app's loader decides by."""
+    return need(header(plan, config), context, sequences=1)
 
 
-def available_memory() -> int:
-    """Bytes that this machine could give to a model now."""
-    return int(psutil.virtual_memory().available)
+def header(plan: Plan, config: Qwen2Config) -> Header:
+    """What the loader will read off the file."""
+    return Header(
+        layers=config.layers,
+        width=config.hidden,
+        feed_forward=config.ffn,
+        heads=config.heads,
+        kv_heads=config.kv_heads,
+        vocabulary=config.vocabulary,
+        trained_context=config.context,
+        weights=plan.data_size,
+    )
+
+
+def usable_memory() -> int:
+    """Bytes that a model may fill on this machine now: the rest of what is free is left to others."""
+    return int(SHARE * machine.room().memory)
 
 
 def seconds(plan: Plan, threads: int) -> float:

@@ -4,9 +4,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vibethinker_local.models.memory import Need
+
 from .build import Built
 from .divergence import Estimate
-from .estimate import Memory, Option
+from .estimate import Option
 from .evaluate import Evaluation
 from .imatrix import Activations
 from .job import Job
@@ -28,7 +30,7 @@ def fallback_warning(plan: Plan) -> list[str]:
     return [f"{count} have rows that {plan.file_type} does not allow; the file will be {plan.label}"]
 
 
-def plan_json(job: Job, need: Memory, context: int, available: int, seconds: float) -> Json:
+def plan_json(job: Job, need: Need, context: int, available: int, seconds: float) -> Json:
     plan = job.plan
     return {
         "type": plan.file_type,
@@ -46,7 +48,7 @@ def plan_json(job: Job, need: Memory, context: int, available: int, seconds: flo
     }
 
 
-def plan_lines(job: Job, need: Memory, context: int, available: int, seconds: float) -> list[str]:
+def plan_lines(job: Job, need: Need, context: int, available: int, seconds: float) -> list[str]:
     plan = job.plan
     fits = "fits into" if need.total <= available else "does not fit into"
     return [

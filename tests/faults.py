@@ -10,7 +10,8 @@ from pathlib import Path
 from tests.fakes import ScriptedBackend, mixes
 from vibethinker_local.engine.backend import Logits, Slice
 from vibethinker_local.llama import amx
-from vibethinker_local.llama.backend import LlamaBackend, library
+from vibethinker_local.llama.backend import LlamaBackend
+from vibethinker_local.llama.library import library
 from vibethinker_local.llama.recipe import LlamaModel
 
 

@@ -13,7 +13,6 @@
 A message is one sentence, or two: what is wrong, where, and what to do about it.
 """
 
-
 LONGEST = 1000  # characters of a message, which may quote names and values of a damaged file
 
 

@@ -7,6 +7,9 @@ from quantize.config import imagined
 from quantize.errors import RequestError
 from quantize.job import Request, prepare
 from quantize.plan import make_plan
+from tests.quantize.helpers import run_build
+from vibethinker_local.gguf.header import read
+from vibethinker_local.models import memory
 
 
 def test_the_published_models_size() -> None:
@@ -21,6 +24,14 @@ def test_the_kv_cache_of_the_published_model() -> None:
     need = estimate.memory(plan, estimate.VIBETHINKER_3B, context=32768)
     assert need.kv_cache == 32768 * 36 * 1024
     assert need.total > need.weights + need.kv_cache
+
+
+def test_what_the_loader_will_decide_by(small: Path, tmp_path: Path) -> None:
+    job = prepare(Request(str(small), "Q4_K_M"))
+    run_build(tmp_path / "small.gguf", Request(str(small), "Q4_K_M"))
+    shape = read(tmp_path / "small.gguf")
+    assert estimate.header(job.plan, job.config) == shape
+    assert estimate.memory(job.plan, job.config, context=2048) == memory.need(shape, 2048, sequences=1)
 
 
 def test_the_best_that_fits_is_first() -> None:

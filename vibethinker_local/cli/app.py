@@ -46,20 +46,6 @@ app = typer.Typer(
 )
 
 
-<<<<<<< HEAD
-def exit_code(error: VibeError) -> int:
-    """The documented exit code of an error."""
-    match error:
-        case UsageError() | FileError() | SandboxError():
-            return 2
-        case ModelError():
-            return 4
-        case _:
-            return 5
-
-
-=======
->>>>>>> 8ca44db (One GGUF reader, one door to llama.cpp, one tree of errors, for the app and the quantizer)
 def run() -> NoReturn:
     """The whole program: makes standard streams exist and be UTF-8, runs the command, exits with its code."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):

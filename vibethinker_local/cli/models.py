@@ -9,8 +9,10 @@ import typer
 from vibethinker_local.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
+    from quantize.config import Qwen2Config
     from vibethinker_local.cli.render import Progress
     from vibethinker_local.models.spec import ModelSpec
+    from vibethinker_local.system.machine import Room
 
 
 def names(incomplete: str) -> list[str]:
@@ -72,7 +74,6 @@ def pull(
 
 def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpec", progress: "Progress") -> Path:
     """Fetch a checkpoint and build a GGUF file from it, which then counts as installed."""
-    from quantize import estimate
     from quantize.build import build
     from quantize.config import read_config
     from quantize.job import Request, prepare
@@ -85,11 +86,8 @@ def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpe
             parse_file_type(quant)  # fails before gigabytes are fetched
         folder = progress.carry(pull.checkpoint(name, spec))
         if quant is None:
-            room = machine.room()
-            options = estimate.options(read_config(folder), room.memory, context)
-            fitting = (type for type, option in zip(estimate.BY_QUALITY, options, strict=True) if option.fits)
-            quant = next(fitting, estimate.BY_QUALITY[-1])
-            progress.say(f"{name}:{quant}: the best type that leaves room for {context:,} tokens in the {room}.")
+            quant, why = _best_type(read_config(folder), machine.room(), context)
+            progress.say(f"{name}:{quant}: {why}.")
         job = prepare(Request(str(folder), quant, name=name))
         for warning in job.warnings:
             progress.say(f"warning: {warning}")
@@ -100,6 +98,24 @@ def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpe
         raise ModelError(f"{error.filename} cannot be written: {error.strerror}.") from error
     checksums.sha256(out)
     return out
+
+
+def _best_type(config: "Qwen2Config", room: "Room", context: int) -> tuple[str, str]:
+    """The best type that leaves room for the context, as the loader will decide it, else the smallest; and why."""
+    from quantize import estimate
+    from quantize.config import imagined
+    from quantize.plan import make_plan
+    from vibethinker_local.models import memory
+
+    wanted, weights = min(context, config.context), imagined(config)
+    headers = {type: estimate.header(make_plan(config, weights, type), config) for type in estimate.BY_QUALITY}
+    contexts = {type: memory.context(header, room, most=wanted) for type, header in headers.items()}
+    if found := next((type for type in estimate.BY_QUALITY if contexts[type] >= wanted), None):
+        return found, f"the best type that leaves room for {wanted:,} tokens in the {room}"
+    smallest = estimate.BY_QUALITY[-1]
+    if not contexts[smallest]:
+        return smallest, f"the smallest type, though it does not fit into the {room}"
+    return smallest, f"the smallest type; {contexts[smallest]:,} tokens of context fit beside it into the {room}"
 
 
 def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False) -> None:
