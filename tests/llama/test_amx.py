@@ -90,13 +90,13 @@ def test_quantize_computes_without_it_too(trials: Callable[[str], Callable[[], i
     code = f"""
 import threading
 from pathlib import Path
-from quantize import ggml, model
 from tests import faults
-from vibethinker_local.llama import amx
+from vibethinker_local.llama import amx, observed
+from vibethinker_local.llama.library import library
 faults.make_amx_crash()
-before = amx.buffer_types(ggml.llama)[1]
-model.check_loads(Path({str(MINI)!r}), threading.Event())
-assert amx.buffer_types(ggml.llama)[1] == [name for name in before if name != amx.BUFFER_TYPE]
+before = amx.buffer_types(library())[1]
+observed.check_loads(Path({str(MINI)!r}), threading.Event())
+assert amx.buffer_types(library())[1] == [name for name in before if name != amx.BUFFER_TYPE]
 """
     environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
     subprocess.run([sys.executable, "-P", "-c", code], env=environment, check=True)

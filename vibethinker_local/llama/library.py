@@ -65,16 +65,16 @@ class Logged:
 
 
 _callbacks: list[Any] = []  # the one that llama.cpp may call; it must live as long as the process
-_collected: list[Logged] = []
-_collecting = threading.Lock()
+_listeners: list[list[Logged]] = []  # one at most
+_listener_lock = threading.Lock()
 
 
 def _write(level: int, text: bytes, _: object) -> None:
     decoded = text.decode("utf-8", "replace")
     if line := decoded.strip():
         log.log(_LEVELS.get(level, logging.DEBUG), "%s", line)
-    if _collecting.locked():
-        _collected.append(Logged(decoded, error=level == _ERROR))
+    for listener in _listeners:
+        listener.append(Logged(decoded, error=level == _ERROR))
 
 
 def _listen(native: Any) -> None:
@@ -84,14 +84,14 @@ def _listen(native: Any) -> None:
 @contextmanager
 def listening() -> Iterator[list[Logged]]:
     """Collects what llama.cpp logs inside the block, for one block of the process at a time."""
-    native = library()
-    with _collecting:
+    native, heard = library(), list[Logged]()
+    with _listener_lock:
         _listen(native)  # again: there is one callback for a whole process, and others may set theirs
-        _collected.clear()
+        _listeners.append(heard)
         try:
-            yield _collected
+            yield heard
         finally:
-            _collected.clear()
+            _listeners.clear()
 
 
 def reason(logged: list[Logged]) -> str:
