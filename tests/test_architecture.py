@@ -1,6 +1,7 @@
 """Who may import whom. Read from the source, so that imports inside functions count too."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,7 +94,7 @@ def test_quantize_uses_only_what_lies_below_the_app() -> None:
 def test_the_first_paint_waits_for_nothing_that_only_answers_need() -> None:
     late = ("llama_cpp", "markdown_it", "numpy", "mpmath")
     code = f"import sys, vibethinker_local.tui.app; print([name for name in {late} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "[]\n"
 
 
@@ -101,3 +102,11 @@ def test_the_first_paint_waits_for_nothing_that_only_answers_need() -> None:
 def test_every_file_says_what_it_is_for(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(source)) or not source.strip()
+
+
+def test_no_process_imports_from_the_working_folder() -> None:
+    """Python that we start is started with -P: a queue.py beside the user's problem is not ours to run."""
+    option = re.compile(r"""\[\s*sys\.executable,\s*"(-[^"]*)"|\{sys\.executable\} (-\S+)""")
+    for path in [*files(APP), *files(QUANTIZE), *(ROOT / "tests").rglob("*.py")]:
+        for first, in_shell in option.findall(path.read_text(encoding="utf-8")):
+            assert (first or in_shell) == "-P", path

@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROBLEM = "Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?"
-VIBE = [sys.executable, "-m", "vibethinker_local"]
+VIBE = [sys.executable, "-P", "-m", "vibethinker_local"]
 # The same program with a model that takes its time, so that there is something to interrupt.
 SLOW = """
 from tests.faults import Fault
@@ -38,7 +38,7 @@ def run(environment: dict[str, str], *args: str, **other: object) -> "subprocess
 
 
 def through_a_shell(environment: dict[str, str], line: str) -> "subprocess.CompletedProcess[bytes]":
-    program = environment | {"VIBE": f"{sys.executable} -m vibethinker_local solve --seed 1", "P": PROBLEM}
+    program = environment | {"VIBE": f"{sys.executable} -P -m vibethinker_local solve --seed 1", "P": PROBLEM}
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", line], env=program, capture_output=True, timeout=60, check=False
     )
@@ -70,7 +70,7 @@ def test_streams_may_be_closed_or_full(line: str, environment: dict[str, str]) -
     "what", ["solve --json", "--version", "--help", "bench --sequences 1 --prompt 16 --tokens 4 --rounds 1 --threads 1"]
 )
 def test_output_that_cannot_be_written_is_an_error(what: str, environment: dict[str, str]) -> None:
-    done = through_a_shell(environment, f'{sys.executable} -m vibethinker_local {what} <<<"$P" >/dev/full')
+    done = through_a_shell(environment, f'{sys.executable} -P -m vibethinker_local {what} <<<"$P" >/dev/full')
     assert done.returncode == 2
     assert b"Standard output cannot be written: No space left on device" in done.stderr
     assert b"Traceback" not in done.stderr
@@ -176,7 +176,7 @@ render.print_json = interrupted
 from vibethinker_local.__main__ import main
 main()
 """
-    args = [sys.executable, "-c", late, "solve", "--json", "-q", "--seed", "1", "-t", PROBLEM]
+    args = [sys.executable, "-P", "-c", late, "solve", "--json", "-q", "--seed", "1", "-t", PROBLEM]
     done = subprocess.run(args, env=environment, capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert json.loads(done.stdout)["answer"] == "17"

@@ -319,7 +319,8 @@ while True:
 
 def test_it_ends_with_a_front_end_that_is_killed(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([sys.executable, "-c", FRONT_END], stdout=subprocess.PIPE, env=environment) as front_end:
+    command = [sys.executable, "-P", "-c", FRONT_END]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as front_end:
         assert front_end.stdout
         child = psutil.Process(int(front_end.stdout.readline()))
         time.sleep(0.1)  # in mid-decode

@@ -26,7 +26,7 @@ def commands(arguments: argparse.Namespace) -> dict[str, list[list[Command]]]:
         str(path) for path in (arguments.base, arguments.quant, arguments.work, arguments.tools)
     )
     matrix, logits = f"{work}/imatrix.gguf", f"{work}/logits"
-    own = [sys.executable, "-m", "quantize"]
+    own = [sys.executable, "-P", "-m", "quantize"]
     ours = ["--text", str(arguments.text), "--chunks", str(arguments.chunks), "--threads", str(arguments.threads)]
     theirs = ["-f", str(arguments.text), "--chunks", str(arguments.chunks), "-t", str(arguments.threads)]
     perplexity = [f"{tools}/llama-perplexity", *theirs, "--kl-divergence-base", logits, "-m"]

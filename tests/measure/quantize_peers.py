@@ -89,6 +89,7 @@ def main() -> None:
     ours, theirs, base = (arguments.work / name for name in ("ours.gguf", "theirs.gguf", "base.gguf"))
     build = [
         sys.executable,
+        "-P",
         "-m",
         "quantize",
         "build",
@@ -102,7 +103,7 @@ def main() -> None:
     outtype, converted = (direct, theirs) if direct else ("bf16", base)
     peers = [[*arguments.converter, str(arguments.source), "--outtype", outtype, "--outfile", str(converted)]]
     if not direct:
-        native = [str(arguments.llama_quantize)] if arguments.llama_quantize else [sys.executable, "-c", NATIVE]
+        native = [str(arguments.llama_quantize)] if arguments.llama_quantize else [sys.executable, "-P", "-c", NATIVE]
         peers.append([*native, str(base), str(theirs), arguments.type])
     mine: list[Run] = []
     others: list[Run] = []

@@ -56,6 +56,7 @@ def test_without_its_weights_it_knows_nothing(count: int, tmp_path: Path) -> Non
     (zeroed / "model.safetensors").write_bytes(data[:begin] + bytes(len(data) - begin))
     command = [
         sys.executable,
+        "-P",
         "-m",
         "quantize",
         "build",

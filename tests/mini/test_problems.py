@@ -86,7 +86,7 @@ def test_splits_share_no_structure_and_numbers() -> None:
 
 
 def test_the_command_prints_json_lines() -> None:
-    command = [sys.executable, "-m", "vibethinker_local.mini.problems", "-n", "3", "--seed", "1"]
+    command = [sys.executable, "-P", "-m", "vibethinker_local.mini.problems", "-n", "3", "--seed", "1"]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     rows = [json.loads(line) for line in lines]
     assert [set(row) for row in rows] == [{"id", "problem", "answer"}] * 3

@@ -257,7 +257,7 @@ def test_a_model_that_does_not_fit_is_not_started(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(("kilobytes", "code"), [(250_000, 4), (500_000, 0)])
 def test_a_machine_made_small(tmp_path: Path, kilobytes: int, code: int) -> None:
     command = (
-        f"ulimit -v {kilobytes}; exec {sys.executable} -m vibethinker_local solve -m mini --seed 1 -q -t '17 + 25?'"
+        f"ulimit -v {kilobytes}; exec {sys.executable} -P -m vibethinker_local solve -m mini --seed 1 -q -t '17 + 25?'"
     )
     environment = os.environ | {"VIBE_HOME": str(tmp_path), "PYTHONPATH": str(paths.PACKAGE.parent)}
     environment |= {"OPENBLAS_NUM_THREADS": "1"}  # else numpy's stacks depend on the machine

@@ -155,7 +155,7 @@ def test_ctrl_c_stops_within_a_second(verb: str, lengthy: Path, tmp_path: Path) 
     out.write_bytes(b"old")
     scratch.mkdir()
     rest = ["-o", str(out)] if verb == "imatrix" else [str(lengthy / "m.gguf")]
-    command = [sys.executable, "-m", "quantize", verb, str(lengthy / "m.gguf"), *rest, "--threads", "1"]
+    command = [sys.executable, "-P", "-m", "quantize", verb, str(lengthy / "m.gguf"), *rest, "--threads", "1"]
     process = subprocess.Popen(
         [*command, "--text", str(lengthy / "text.txt"), "--chunks", "1000"],
         stdout=subprocess.PIPE,

@@ -187,7 +187,7 @@ def test_a_source_that_shrinks_meanwhile(tiny: Path, tmp_path: Path) -> None:
 
 
 def command(folder: Path, out: Path, *options: str) -> list[str]:
-    return [sys.executable, "-m", "quantize", "build", str(folder), "-o", str(out), *options]
+    return [sys.executable, "-P", "-m", "quantize", "build", str(folder), "-o", str(out), *options]
 
 
 @POSIX

@@ -141,7 +141,7 @@ def test_another_program_may_mount_the_commands(tmp_path: Path) -> None:
 
 def test_as_a_module(small: Path, tmp_path: Path) -> None:
     """Native code must stay silent, also on the real file descriptors."""
-    command = [sys.executable, "-m", "quantize", "build", str(small), "-o", str(tmp_path / "out.gguf"), "--json"]
+    command = [sys.executable, "-P", "-m", "quantize", "build", str(small), "-o", str(tmp_path / "out.gguf"), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["file"] == str(tmp_path / "out.gguf")
@@ -153,7 +153,7 @@ def test_help_has_an_example(command: str) -> None:
 
 
 def test_a_wrong_variable_of_the_hubs_client() -> None:
-    command = [sys.executable, "-m", "quantize", "plan", "org/name"]
+    command = [sys.executable, "-P", "-m", "quantize", "plan", "org/name"]
     environment = os.environ | {"HF_HUB_DOWNLOAD_TIMEOUT": "long"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert (done.returncode, done.stdout) == (2, "")
@@ -164,7 +164,7 @@ def test_a_wrong_variable_of_the_hubs_client() -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_cannot_be_written(base: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "quantize", "inspect", str(base)]
+        command = [sys.executable, "-P", "-m", "quantize", "inspect", str(base)]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (5, "error: the output cannot be written (No space left on device)\n")
 

@@ -34,7 +34,7 @@ def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def start(environment: dict[str, str], *args: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "vibethinker_local", "solve", *args]
+    command = [sys.executable, "-P", "-m", "vibethinker_local", "solve", *args]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -46,7 +46,7 @@ def test_it_runs_as_long_as_the_block(inhibitor: Path) -> None:
 
 def test_it_ends_when_the_program_is_killed(inhibitor: Path) -> None:
     source = "import time\nfrom vibethinker_local.system import awake\nwith awake.keep_awake(): time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", source], env=os.environ | {"PYTHONPATH": str(ROOT)}) as running:
+    with subprocess.Popen([sys.executable, "-P", "-c", source], env=os.environ | {"PYTHONPATH": str(ROOT)}) as running:
         assert appears(inhibitor / "started")
         running.kill()
     assert appears(inhibitor / "ended")

@@ -169,7 +169,7 @@ def test_the_shell_completes_models(home: Path) -> None:
     environment = {"_VIBE_COMPLETE": "complete_bash", "COMP_WORDS": "vibe pull vibethinker-3b:Q", "COMP_CWORD": "2"}
     program = "from vibethinker_local.__main__ import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-P", "-c", program],
         env=os.environ | environment | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

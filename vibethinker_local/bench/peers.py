@@ -25,7 +25,7 @@ from vibethinker_local.errors import UsageError
 from vibethinker_local.models import installed
 from vibethinker_local.models.installed import Chosen
 
-VIBE = [sys.executable, "-m", "vibethinker_local"]
+VIBE = [sys.executable, "-P", "-m", "vibethinker_local"]
 SHORT = 16  # tokens of a prompt where decoding is what counts
 WAIT = 120.0  # seconds for a server to load a model
 ATTEMPTS = 5  # for llama-batched-bench, which may end before its last line is out, with small models
@@ -119,7 +119,7 @@ def in_turn(setup: Setup) -> Iterator[Measurement]:
     job = {"path": str(setup.chosen.path), "cells": request.prompt + tokens + 8, "threads": setup.threads}
     job |= {"prompt": prompt, "tokens": tokens, "count": count, "batch": BATCH}
     job |= {"temperature": spec.temperature, "top_p": spec.top_p, "top_k": spec.top_k}
-    seconds = json.loads(_output([sys.executable, "-c", LLAMA_IN_TURN], json.dumps(job)).splitlines()[-1])
+    seconds = json.loads(_output([sys.executable, "-P", "-c", LLAMA_IN_TURN], json.dumps(job)).splitlines()[-1])
     yield Measurement(what, "Llama in turn", count * tokens / seconds)
 
 
@@ -164,7 +164,7 @@ def start(setup: Setup) -> Iterator[Measurement]:
     solve = [*VIBE, "solve", "-m", installed.BUNDLED, "--show-thinking", "-t", PROBLEM]
     yield Measurement("first token of mini", US, _until_output(solve), "ms")
     yield Measurement("vibe --version", US, _until_output([*VIBE, "--version"]), "ms")
-    yield Measurement("vibe --version", "python -c pass", _until_output([sys.executable, "-c", "pass"]), "ms")
+    yield Measurement("vibe --version", "python -c pass", _until_output([sys.executable, "-P", "-c", "pass"]), "ms")
 
 
 @contextmanager

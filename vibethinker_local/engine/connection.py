@@ -14,13 +14,12 @@ import sys
 import threading
 import weakref
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, Any
 
 from vibethinker_local.engine.messages import Begin, Event, Failed, Message, Ready, Recipe, Reply, StepMessage
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.errors import EngineDied, EngineError, ModelError
-from vibethinker_local.system import logs
+from vibethinker_local.system import children, logs
 
 GRACE = 1.0  # seconds that a process gets to end by itself before it is killed
 SPINS = 3000  # rounds of active waiting: as fast as the default on an idle machine, a third faster on a busy one
@@ -33,14 +32,13 @@ class Connection:
     def __init__(self) -> None:
         """Start a process, which takes a moment to get ready for `begin`. Raises EngineError."""
         log, self._log_begin = logs.engine_log()
-        folders = os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path)
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "vibethinker_local.engine.child"],
+                children.command("vibethinker_local.engine.child"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log or subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": folders, "GLIBC_TUNABLES": _tunables()} | _waiting(),
+                env=children.environment() | {"GLIBC_TUNABLES": _tunables()} | _waiting(),
                 **_OWN_GROUP,
             )
         except OSError as error:

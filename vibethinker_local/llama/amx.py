@@ -10,17 +10,15 @@ import ctypes
 import functools
 import json
 import logging
-import os
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vibethinker_local.errors import VibeError
-from vibethinker_local.system import files, paths
+from vibethinker_local.system import children, files, paths
 
 log = logging.getLogger("vibethinker_local.llama")
 
@@ -78,14 +76,13 @@ def find(library: list[Path]) -> Finding:
 
 def _trial() -> int | None:
     """The exit code of a child process that multiplies by AMX; None if it could not be started, or did not end."""
-    folders = os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path)
     with suppress(OSError, subprocess.TimeoutExpired):
         return subprocess.run(
-            [sys.executable, "-P", "-m", TRIAL],
+            children.command(TRIAL),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": folders},
+            env=children.environment(),
             timeout=PATIENCE,
             check=False,
         ).returncode

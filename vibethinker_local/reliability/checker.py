@@ -14,26 +14,17 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 from typing import IO, Self, cast
 
 from vibethinker_local.reliability.maths.expressions import Expression
+from vibethinker_local.system import children
 
 SECONDS = 1.0  # for one comparison
 GRACE = 0.5  # seconds more until a process that should have given up is killed
 START_SECONDS = 60.0  # a busy machine takes its time to start a process
 GLANCE = 0.1  # seconds after which it is asked again whether the caller has any time left
 MEMORY = 2 * 2**30  # bytes
-
-# -P keeps the working folder off the path; our own folder comes last, behind the standard library.
-_COMMAND = [
-    sys.executable,
-    "-P",
-    "-c",
-    f"import sys; sys.path.append(sys.argv[1]); from {__name__} import serve; serve()",
-    str(Path(__file__).absolute().parents[2]),
-]
 
 
 class Checker:
@@ -60,10 +51,11 @@ class Checker:
         self.close()
         self._replies, self._ready = queue.Queue(), False
         self._process = subprocess.Popen(
-            _COMMAND,
+            children.command(__name__),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=children.environment(),
             encoding="ascii",
         )
         stdout = cast(IO[str], self._process.stdout)
@@ -191,3 +183,7 @@ class _Running:
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
         self._clock.rest()
+
+
+if __name__ == "__main__":
+    serve()

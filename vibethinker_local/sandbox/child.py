@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vibethinker_local.errors import SandboxError
+from vibethinker_local.system import children
 
 # What a Python of any system needs to start and to find its temporary folder. Nothing else of the user's environment
 # is handed on; the program in the sandbox would not see it anyway.
@@ -21,16 +22,15 @@ else:
 
 def start(cache: Path) -> "subprocess.Popen[bytes]":
     """The worker, which compiles into `cache` what it does not find there. Raises SandboxError."""
-    folders = os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path)
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
     try:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "vibethinker_local.sandbox.worker", str(cache)],
+            children.command("vibethinker_local.sandbox.worker", str(cache)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=tempfile.gettempdir(),
-            env=environment | {"PYTHONPATH": folders},
+            env=environment,
             **_OWN_GROUP,
         )
     except OSError as error:

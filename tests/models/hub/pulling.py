@@ -75,7 +75,7 @@ def process(hub: Hub, *args: str, before: str = "") -> "subprocess.Popen[bytes]"
     program = f"{before}\nfrom vibethinker_local.__main__ import main\nmain()"
     environment = os.environ | {"HF_ENDPOINT": hub.address, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        [sys.executable, "-c", program, *args], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-P", "-c", program, *args], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 
 

@@ -128,7 +128,7 @@ for n in range(int(sys.argv[2])):
 def test_a_killed_writer_has_kept_all_it_handed_over(tmp_path: Path) -> None:
     path = tmp_path / "chat.db"
     writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), "100000"], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
+        [sys.executable, "-P", "-c", WRITER, str(path), "100000"], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
     )
     assert writer.stdout
     conversation = int(writer.stdout.readline())
@@ -145,9 +145,8 @@ def test_a_killed_writer_has_kept_all_it_handed_over(tmp_path: Path) -> None:
 
 def test_two_writers_at_once(tmp_path: Path) -> None:
     path = tmp_path / "chat.db"
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(path), "300"], stdout=subprocess.DEVNULL) for _ in range(3)
-    ]
+    command = [sys.executable, "-P", "-c", WRITER, str(path), "300"]
+    writers = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(3)]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     store = Store(path)
     for conversation in store.recent():
