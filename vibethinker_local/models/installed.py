@@ -21,7 +21,7 @@ __all__ = ["BUNDLED", "Chosen", "Installed", "ModelSpec", "choose", "installed",
 
 @dataclass(frozen=True)
 class Installed:
-    """A model file that lies on this machine; `listed` is its entry, None if it was built here."""
+    """A model file on this machine. `listed` is its entry in models.toml; None if it was built here."""
 
     path: Path
     quant: str
@@ -36,7 +36,7 @@ class Installed:
 
     @property
     def expected(self) -> str | None:
-        """The sha256 it must have: by its entry, else by its name in the hub's cache; None if nobody told."""
+        """The sha256 that it must have: from its entry, else from its name in the hub's cache; None if unknown."""
         if self.listed is None or self.listed.sha256:
             return self.listed.sha256 if self.listed else None
         blob = self.path.readlink().name if self.path.is_symlink() else ""
@@ -65,12 +65,12 @@ class Chosen:
 
     @cached_property
     def header(self) -> gguf_header.Header:
-        """What the file says of itself, read once. Raises ModelError."""
+        """The file's header, read once. Raises ModelError."""
         return gguf_header.read(self.path)
 
 
 def built_path(name: str, quant: str) -> Path:
-    """Where a file that is made here from the model's checkpoint lies."""
+    """The path of a file that is built here from the model's checkpoint."""
     return paths.built_models() / name / f"{name}-{quant}.gguf"
 
 
@@ -88,7 +88,7 @@ def hub_folder(repository: str) -> Path:
 
 
 def _places(file: ModelFile) -> list[Path]:
-    """Where a listed file lies: at most one path, the newest."""
+    """The path of a listed file, if it is here; the newest, if there are several."""
     if file.package:
         places = [paths.PACKAGE / file.package]
     else:
@@ -99,7 +99,7 @@ def _places(file: ModelFile) -> list[Path]:
 
 
 def partial(file: ModelFile) -> Path | None:
-    """What there is of a file whose download was cut off; None if nothing is, or its name is not known."""
+    """The partial file of an interrupted download; None if there is none, or if its name is unknown."""
     if not (file.repository and file.sha256):
         return None
     path = hub_folder(file.repository) / "blobs" / f"{file.sha256}.incomplete"
@@ -161,7 +161,7 @@ def _named(name: str, quant: str | None, known: dict[str, ModelSpec], say: Calla
 
 
 def _that_fit_first(files: list[Installed]) -> list[Installed]:
-    """Those that fit into memory before those that do not."""
+    """Sorts the files: those that fit into memory before those that do not."""
     if len(files) < 2:
         return files
     room = machine.room()
@@ -176,12 +176,12 @@ def _that_fit_first(files: list[Installed]) -> list[Installed]:
 
 
 def matching(files: list[Installed], quant: str | None) -> Iterator[Installed]:
-    """Those of a quant, or all."""
+    """The files of one quant, or all."""
     return (each for each in files if quant is None or each.quant.upper() == quant.upper())
 
 
 def check(file: Installed, name: str, say: Callable[[str], None]) -> None:
-    """See that a file is what it should be; reads it whole if nobody has. Raises ModelError."""
+    """Check that a file is what it should be; hashes it if that has not been done. Raises ModelError."""
     if file.state == "unchecked":
         say(f"Reading {file.path.name} ({file.bytes / 1e9:.2f} GB) once, to check it.")
         checksums.sha256(file.path)
@@ -211,7 +211,7 @@ def remove(file: Installed) -> None:
 
 
 def _spec_for(path: Path, known: dict[str, ModelSpec]) -> ModelSpec:
-    """A file that models.toml lists by name keeps its profile; any other one gets VibeThinker's."""
+    """The entry of a file that models.toml lists by name; for any other file, VibeThinker's entry."""
     for name, spec in known.items():
         if any(path.name == file.name for file in spec.files) or path.parent == paths.built_models() / name:
             return spec

@@ -1,4 +1,4 @@
-"""`vibe pull`: which file of a model suits this machine, and how it comes here."""
+"""`vibe pull`: chooses the file of a model that suits this machine, and fetches it."""
 
 import re
 from collections.abc import Callable, Generator
@@ -16,12 +16,12 @@ from vibethinker_local.system.machine import Room
 
 T = TypeVar("T")
 CHECKPOINT = (".safetensors", ".json", ".jinja", "merges.txt", "README.md")  # endings of what a checkpoint consists of
-PLAIN = re.compile(r"[\w.-]+")  # names that lead into no other folder, on Windows neither
+PLAIN = re.compile(r"[\w.-]+")  # names that do not lead into another folder, not even on Windows
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A quant of a model, the files that are of it, and in a sentence why it was taken."""
+    """A quant of a model, the files that have it, and why it was chosen, in a sentence."""
 
     files: tuple[ModelFile, ...]
     why: str
@@ -101,7 +101,7 @@ def checkpoint(name: str, spec: ModelSpec) -> Generator[Progress, None, Path]:
 
 @dataclass(frozen=True)
 class Step:
-    """How far a file that is made here has come, in bytes."""
+    """The progress of building a file here, in bytes."""
 
     stage: str
     file: str

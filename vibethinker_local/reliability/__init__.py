@@ -1,1 +1,1 @@
-"""Answers: what a solution commits to. (The reliability pass, which compares several, has its place here too.)"""
+"""Answers and how they compare, exact arithmetic, the vote and when it is decided. Pure: loads and prints nothing."""

@@ -1,4 +1,4 @@
-"""Calibrations that were kept: what a share of claims that stand is worth, for one model file, prompts, K and M.
+"""Stored calibrations: how much a share of claims that stand is worth, for one model file, prompts, K and M.
 
 `vibe eval fit` makes them, the mode `fitted` uses them. Each knows the problems it was made from: it must not be judged
 by them.
@@ -32,7 +32,7 @@ class Kept:
 
 
 def keep(kept: Kept) -> Path:
-    """Put a calibration in the place of an earlier one. Raises UsageError."""
+    """Store a calibration, replacing an earlier one. Raises UsageError."""
     path = _path(kept.sha256, kept.samples, kept.claims)
     write_atomic(path, json.dumps(asdict(kept)))
     return path

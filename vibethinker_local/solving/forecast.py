@@ -13,9 +13,9 @@ from vibethinker_local.runtime.model import SMALL_BYTES, Model, typical_tokens
 from vibethinker_local.solving.quote import Lengths, Quote, Rates, Work, quote
 from vibethinker_local.system import awake
 
-LONG = 30.0  # seconds: of a run that is shorter nothing is said
-PROMPT = 128  # tokens of a trial
-SECONDS, TOKENS = 2.0, 6  # how long it decodes at least with one Sequence, and with all: both
+LONG = 30.0  # seconds; nothing is announced for a shorter run
+PROMPT = 128  # tokens of the calibration's prompt
+SECONDS, TOKENS = 2.0, 6  # calibration decodes for at least this long and this many tokens, with one Sequence and all
 CLAIMS = 256  # tokens of a trajectory's claims
 MEASURING = "Measuring this machine's speed for some seconds; `vibe bench` does it once and better."
 
@@ -46,7 +46,7 @@ def announce(
         yield Notice(MEASURING)
         rates, measured = calibrate(model, control), True
         if control.stop:
-            return None  # it was not measured well
+            return None  # the measurement was cut short
     if rates:
         sentence = expect(forecast(model, options, prompt, plan, rates))
     else:
@@ -59,7 +59,7 @@ def announce(
 
 
 def expect(found: Quote) -> str | None:
-    """The sentence about a run, None about one that is short."""
+    """The sentence that announces a run; None for a short one."""
     if found.high <= LONG:
         return None
     return ", ".join(filter(None, (f"Expect {found}", awake.on_battery()))) + "."
@@ -87,7 +87,7 @@ def forecast(
 
 
 def known(model: Model) -> Rates | None:
-    """What `vibe bench` found, with what it found at a depth; None if it was not run."""
+    """The speeds measured by `vibe bench`, those at depth included; None if it was not run."""
     found = results.of(model.path)
     if found is None:
         return None
@@ -118,7 +118,7 @@ def calibrate(model: Model, control: Control) -> Rates:
 
 
 def _decode(model: Model, control: Control, prompt: list[int], parent: SequenceId, count: int) -> float:
-    """Tokens per second of so many Sequences."""
+    """Measures the tokens per second of this many Sequences."""
     engine, tokens = model.engine, min(256, model.context // 2)
     names = [engine.add(prompt, SamplingParams(seed, tokens), parent=parent) for seed in range(count)]
     began, written = 0.0, 0

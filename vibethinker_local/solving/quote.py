@@ -13,15 +13,15 @@ from vibethinker_local.events import Sampled, SolveEvent, Started, Wrote
 from vibethinker_local.system.units import duration, size
 
 QUARTILE = 0.6745  # standard deviations
-LEAST_VOTES = 4  # trajectories after which a vote may be decided
-PRIOR = 2.0  # trajectories that the typical lengths count as much as
+LEAST_VOTES = 4  # trajectories after which a vote can be decided at the earliest
+PRIOR = 2.0  # the model's typical length counts as much as this many observed solutions
 ANSWER = 200.0  # tokens to expect once the reasoning is over
-WINDOW = 15.0  # seconds that the speed is taken over
+WINDOW = 15.0  # seconds over which the speed is averaged
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """Tokens of a model's solutions: mean and deviation of their logarithm."""
+    """The lengths of a model's solutions in tokens: mean and standard deviation of their logarithm."""
 
     mean: float
     deviation: float
@@ -32,12 +32,12 @@ class Lengths:
         return cls((math.log(low) + math.log(high)) / 2, max(0.05, math.log(high / low) / (2 * QUARTILE)))
 
     def learned(self, finished: Sequence[int]) -> "Lengths":
-        """With what has ended counted in."""
+        """Updated by the lengths of solutions that have ended."""
         logs = [math.log(max(1, tokens)) for tokens in finished]
         return Lengths((PRIOR * self.mean + sum(logs)) / (PRIOR + len(logs)), self.deviation)
 
     def left(self, written: int, most: int) -> float:
-        """Tokens to expect of a solution that has so many and may have `most`."""
+        """The expected length of a solution that has this many tokens so far and may have `most`."""
         if written >= most:
             return 0.0
         longer = self._longer(written)
@@ -47,7 +47,7 @@ class Lengths:
         return max(1.0, within / longer - written)
 
     def total(self, count: int, most: int, quartile: int) -> float:
-        """Tokens of so many solutions together: the lower (-1) or the upper (1) quartile of the sum."""
+        """The lower (-1) or upper (1) quartile of the total length of this many solutions, in tokens."""
         variance = math.log(1 + (math.exp(self.deviation**2) - 1) / count)  # Fenton and Wilkinson's approximation
         middle = count * math.exp(self.mean + (self.deviation**2 - variance) / 2)
         return min(count * most, middle * math.exp(quartile * QUARTILE * math.sqrt(variance)))
@@ -72,16 +72,16 @@ class Rates:
 
     prefill: float
     decode: Callable[[int], float]
-    deeper: float = 0.0  # seconds that a token takes longer, for each token before it
+    deeper: float = 0.0  # additional seconds per token, for each token before it
 
     def at(self, sequences: int, depth: float) -> float:
-        """Tokens per second of so many Sequences, each attending to so many tokens."""
+        """Tokens per second of this many Sequences, each attending to this many tokens."""
         return 1 / (1 / self.decode(sequences) + depth * self.deeper)
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a run may do."""
+    """The limits of a run."""
 
     prompt: int  # tokens
     lengths: Lengths
@@ -89,7 +89,7 @@ class Work:
     samples: int = 1
     at_once: int = 1
     stopping: bool = False  # whether a clear vote ends it
-    after: int = 0  # tokens that each solution's check may take
+    after: int = 0  # tokens for checking each solution
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Eta:
         self._marks: list[tuple[float, int]] = []  # when, and how many tokens there were in all
 
     def see(self, event: SolveEvent) -> None:
-        """Take in one event."""
+        """Update by one event."""
         match event:
             case Started():
                 self._most, self._samples = event.max_tokens, event.samples
@@ -154,7 +154,7 @@ class Eta:
                 self._finished.append(event.trajectory.tokens)
 
     def seconds(self) -> float | None:
-        """Until the last solution is there, if no vote ends the run before; None as long as nobody can tell."""
+        """Seconds until the last solution, unless a vote ends the run earlier; None while there is no estimate."""
         since, before = self._marks[0] if self._marks else (0.0, 0)
         passed, written = self._clock() - since, self._written - before
         if passed < 2 or written < 3:

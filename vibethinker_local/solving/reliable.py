@@ -47,7 +47,7 @@ from vibethinker_local.solving.programs import Programs, open_sandbox
 from vibethinker_local.solving.sampling import Budget, Ended, Sampling, shown
 from vibethinker_local.system import paths
 
-HURRY = 0.85  # of the time: from here on an answer is asked for, if there is none yet
+HURRY = 0.85  # of the time limit; from then on the model is asked for an answer if there is none yet
 INCOMPARABLE = "These answers cannot be compared with each other, so this is one solution and not a vote."
 
 
@@ -193,7 +193,7 @@ class _Pass:
         yield Finished(self._solution())
 
     def close(self) -> None:
-        """Give everything back that a run holds in the engine and elsewhere."""
+        """Free everything that a run holds, in the engine and elsewhere."""
         self._checker.close()
         if self._programs:
             self._programs.close()
@@ -212,7 +212,7 @@ class _Pass:
 
     @property
     def _hurried(self) -> bool:
-        """Whether an answer is wanted now, whatever it takes."""
+        """Whether an answer is needed now."""
         return self._control.answer_now or self._left < (1 - HURRY) * self._plan.seconds
 
     @property
@@ -267,7 +267,7 @@ class _Pass:
         return Sampled(ended.index, ended.trajectory, tuple(self._by_votes()))
 
     def _decided(self, coming: int) -> Decision | None:
-        """Why no further trajectory is needed, if none is."""
+        """The reason why no further trajectory is needed, or None."""
         if not self._answered:
             return None
         if self._incomparable:

@@ -64,7 +64,7 @@ class Budget:
 
 @dataclass
 class Running:
-    """One trajectory on its way."""
+    """One running trajectory."""
 
     draft: Draft
     tokens: list[int] = field(default_factory=list)  # generated, forced ones included
@@ -72,7 +72,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Ended:
-    """One trajectory at its end; its Sequence is still there, with its KV as long as nothing else needs the room."""
+    """One finished trajectory. Its Sequence is kept, with its KV for as long as nothing else needs the room."""
 
     index: int
     trajectory: Trajectory
@@ -119,7 +119,7 @@ class Sampling:
         )
 
     def take(self, outputs: list[StepOutput], *, answer_now: bool = False) -> Iterator[SolveEvent]:
-        """What the engine put out, as events; trajectories that have come to their end move to `finished`."""
+        """Turns the engine's outputs into events; trajectories that have ended move to `finished`."""
         for output in outputs:
             if running := self._running.get(output.sequence):
                 if output.token is not None and output.end != "stop":
@@ -138,13 +138,13 @@ class Sampling:
                 self._finish(sequence)
 
     def abandon(self) -> None:
-        """End all that run, as they stand."""
+        """End all running trajectories as they are."""
         for sequence in list(self._running):
             self._finish(sequence, aborted=True)
             self._model.engine.abort(sequence)
 
     def close(self) -> None:
-        """End all, and give back what the engine holds of them."""
+        """End all trajectories, and free what the engine holds for them."""
         self.abandon()
         for ended in self.finished:
             if ended.sequence is not None:

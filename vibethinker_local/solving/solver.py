@@ -56,7 +56,7 @@ class Solver:
         self.options = options or Options(0)
         self.chosen = installed.choose(model, say)
         self._model: Model | None = None
-        self._places = 0  # that were asked for
+        self._places = 0  # how many were requested, which may be more than fitted
         self._rates: Rates | None = None
 
     # The model
@@ -76,11 +76,11 @@ class Solver:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the user should know of how the model was loaded."""
+        """What the user should know about how the model was loaded."""
         return self.load().notices
 
     def load(self, places: int = 1) -> Model:
-        """The model with room for so many Sequences at once, or for as many as fit. Raises ModelError."""
+        """The model, with room for this many Sequences at once, or for as many as fit. Raises ModelError."""
         if self._model is None:
             self._model = self._load(places)
         elif places > self._places:
@@ -104,7 +104,7 @@ class Solver:
         return load_model(self.chosen, self.options, threads=machine.threads(), places=places, connection=connection)
 
     def close(self) -> None:
-        """Give the memory back. May be repeated; the next request loads the model again."""
+        """Free the memory. May be repeated; the next request loads the model again."""
         if self._connection:
             self._connection.end()
         if self._model:

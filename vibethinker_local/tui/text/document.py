@@ -1,4 +1,4 @@
-"""Markdown as rows of text at a width, while it grows: only its last block is read and drawn again.
+"""Lays out growing Markdown as rows of text: only the last block is parsed and drawn again.
 
 What HTML, links and pictures would be stays the text that it is. Knows of styles, but of no widgets.
 """
@@ -21,10 +21,10 @@ HEADING, CODE, RULE = "bold $primary", "$foreground on $surface", "$secondary"
 BULLETS, BULLET = "•▪‣⭑◦", "$text-primary"
 QUOTED = Content.styled("▌ ", "$text-primary 50%")
 CODE_EDGE, MATHS_EDGE = 2, 4  # cells on either side
-NARROWEST = 8  # cells that a text is given, however deep it lies
+NARROWEST = 8  # cells that a text gets at least, however deeply it is nested
 MOST_HIGHLIGHTED = 20_000  # characters of code
-MOST_NESTED = 100  # blocks; what lies deeper is not read
-MOST_GROWING = 4_000  # while its end is not there: all of it is looked through with every word
+MOST_NESTED = 100  # levels of blocks; deeper ones are not parsed
+MOST_GROWING = 4_000  # the same for an unfinished block, which is highlighted again on every update
 PRODUCT = re.compile(  # a star with a factor on either side, or a power's two with a number on one
     r"(?<=[0-9A-Za-z)\]])\*(?=[0-9A-Za-z(\[])|(?<=\d)\*\*(?=[0-9A-Za-z(])|(?<=[A-Za-z)])\*\*(?=\d)"
 )
@@ -54,7 +54,7 @@ class Document:
         self._blocks: list[Node] = []
 
     def add(self, markdown: str, *, final: bool = False) -> None:
-        """More of the text; with `final`, there is no more for now."""
+        """Add text; `final` if there is no more for now."""
         self._open += markdown
         del self.rows[self.settled :]
         if not (blocks := parse(self._open if final else BEGUN.sub("", self._open))):
@@ -144,7 +144,7 @@ def _below(blocks: list[Node], width: int, *, growing: bool, apart: bool = True)
 
 
 def _behind(first: Content, rest: Content, rows: list[Row], *, copied: bool) -> list[Row]:
-    """Rows with something before the first of them, which may belong into a copy, and before the others."""
+    """Rows with one prefix before the first, which may be part of a copy, and another before the rest."""
     found = []
     for at, row in enumerate(rows or [BLANK]):
         before = rest if at else first
