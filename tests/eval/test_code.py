@@ -83,6 +83,22 @@ def test_programs_are_graded_by_the_tests(problems: list[Problem], program: str,
         assert entry.ran.ask_tokens > 0
 
 
+@pytest.mark.parametrize(("program", "right"), [("print(2 * int(input()))", True), ("print(int(input()) ** 2)", False)])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_whole_programs_are_graded_by_their_output(tmp_path: Path, program: str, right: bool, as_text: bool) -> None:
+    tests = [{"input": "2\n", "output": "4\n", "testtype": "stdin"}, {"input": "5\n", "output": "10"}]
+    row = {
+        "question_id": "io",
+        "question_content": "Write a program that reads n and prints twice n.\n\nSample Input\n2\n\nSample Output\n4\n",
+        "public_test_cases": json.dumps(tests) if as_text else tests,
+    }
+    path = tmp_path / "io.jsonl"
+    path.write_text(json.dumps(row))
+    [found] = bank_of({program: 1}, list(layouts.read(path).problems), samples=1).entries.values()
+    assert found.ran is not None
+    assert (found.ran.right, found.ran.examples, found.ran.passed) == (right, 1, 1)
+
+
 def test_without_a_sandbox_nothing_is_banked(problems: list[Problem], monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
         raise SandboxError("Programs are not run: first pip install it.")

@@ -1,5 +1,7 @@
 """A scripted model that writes programs, and a sandbox that runs them natively: they are the tests' own."""
 
+import io
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -58,7 +60,12 @@ class Native:
                 outcomes.extend(message[kind] for kind in ("end", "failed") if kind in message)
                 return work if "ask" in message else None
 
-            guest.serve(report)
+            stdin = sys.stdin
+            sys.stdin = io.StringIO(call.stdin)
+            try:
+                guest.serve(report)
+            finally:
+                sys.stdin = stdin
         return [Outcome(**outcome) for outcome in outcomes]
 
     def warm(self) -> None:

@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -24,6 +25,7 @@ _PROBLEMS = ("problem", "question", "prompt", "input", "text", "query", "questio
 _ANSWERS = ("answer", "final_answer", "target", "expected_answer", "gold", "answerkey", "correct", "label", "solution",
             "output", "response")  # fmt: skip
 _OPTIONS = ("choices", "options")
+_CODE_TESTS = ("test", "tests", "test_list", "public_test_cases")
 _NUMBER_OF_NOTICES = 5  # rows that are named one by one
 
 # The last sentence of a published prompt, which says how to write the answer: we say it in our own words.
@@ -163,7 +165,7 @@ def _problem(row: Any, name: str) -> tuple[Problem, str]:
     reader: Callable[[str, dict[str, Any]], tuple[Problem, str]] = _plain
     if "reward_model" in fields:
         reader = _rewarded
-    elif any(key in fields for key in ("test", "tests", "test_list")):
+    elif any(key in fields for key in _CODE_TESTS):
         reader = _code
     problem, layout = reader(name, fields)
     program = problem.program
@@ -216,8 +218,8 @@ def _rewarded(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
 
 def _code(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
     """HumanEval (`prompt`, `test`, `entry_point`), MBPP (`text`, `tests`, `setup`), LeetCode (`problem`, `starter`)."""
-    tests = next(fields[key] for key in ("test", "tests", "test_list") if key in fields)
-    test = "\n".join(map(str, tests)) if isinstance(tests, list) else tests
+    tests = next(fields[key] for key in _CODE_TESTS if key in fields)
+    test = _pairs(tests) or ("\n".join(map(str, tests)) if isinstance(tests, list) else tests)
     if not isinstance(test, str) or not test.strip():
         raise _Unusable("it has no tests")
     entry = str(fields.get("entry_point") or "")
@@ -236,6 +238,19 @@ def _code(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
     elif isinstance(prompt, str) and entry:
         setup = setup or prompt  # the imports that every solution may count on
     return Problem(name, text, "", "code", Program(test, setup, starter, entry)), "whose solutions in Python have tests"
+
+
+def _pairs(tests: Any) -> str | None:
+    """Inputs and outputs of a whole program, as LiveCodeBench has them, in the form that `Programs.tests` reads."""
+    if isinstance(tests, str) and tests.lstrip().startswith("["):
+        with suppress(ValueError, RecursionError):
+            tests = json.loads(tests)
+    if not isinstance(tests, list) or not tests or not all(isinstance(each, dict) for each in tests):
+        return None
+    pairs = [(each.get("input"), each.get("output", each.get("expected_output"))) for each in tests]
+    if not all(isinstance(text, str) for pair in pairs for text in pair):
+        raise _Unusable("its tests are neither code nor texts of 'input' and 'output'")
+    return json.dumps(pairs)
 
 
 def _first(fields: dict[str, Any], names: Sequence[str]) -> str | None:

@@ -7,11 +7,12 @@ run, and none agrees with another.
     add ─→ examples ─→ inputs ────┴─→ groups that behave alike
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from vibethinker_local import sandbox
-from vibethinker_local.code import answer, behaviour, examples
+from vibethinker_local.code import answer, behaviour, examples, values
 from vibethinker_local.code.answer import Attempt
 from vibethinker_local.code.behaviour import Group
 from vibethinker_local.code.task import Task
@@ -165,10 +166,20 @@ class Programs:
                 self.note, self._runner = str(error), None
 
     def tests(self, index: int, setup: str, test: str) -> bool:
-        """Whether a program passes tests: `setup`, the program and `test`, run one after the other, raise nothing."""
+        """Whether a program passes tests: `setup`, the program and `test`, run one after the other, raise nothing.
+
+        Where `test` is a JSON list of inputs and outputs, every output has to be the expected one.
+        """
         attempt = self._attempts.get(index)
         if attempt is None or attempt.fault or self._runner is None:
             return False
+        if test.startswith("[["):
+            pairs: list[tuple[str, str]] = json.loads(test)
+            outcomes = self._runner.run(attempt.program, [Call(stdin=given) for given, _ in pairs], TESTING)
+            return all(
+                outcome.finished and values.same_output(expected, outcome.stdout)
+                for (_, expected), outcome in zip(pairs, outcomes, strict=True)
+            )
         program = Program(f"{attempt.source}\n\n\n{test}", f"{setup}\n\n{self.task.prelude}")
         [outcome] = self._runner.run(program, [Call("True")], TESTING)
         return outcome.finished
