@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.corruption import corrupted, whole_lines
 from tests.eval import banks
 from tests.eval.banks import HEADER, entry
 from vibethinker_local.errors import UsageError
@@ -191,3 +192,29 @@ def test_json_is_ascii_and_one_line_each(tmp_path: Path) -> None:
     writer.close()
     assert path.read_bytes().isascii()
     assert [next(iter(json.loads(line))) for line in path.read_text().splitlines()] == ["bank", "id"]
+
+
+@pytest.mark.parametrize("seed", [*range(12), pytest.param(range(12, 300), marks=pytest.mark.slow)])
+def test_a_corrupted_bank_loses_nothing_that_is_readable(tmp_path: Path, seed: int | range) -> None:
+    path = banks.write(tmp_path / "bank.jsonl", PROBLEMS, ENTRIES)
+    whole = path.read_bytes()
+    header = whole.split(b"\n")[0]
+    for each in seed if isinstance(seed, range) else [seed]:
+        path.write_bytes(damaged := corrupted(whole, each))
+        try:
+            found = read(path)
+        except UsageError:
+            assert damaged.split(b"\n")[0] != header
+            continue
+        for line in whole_lines(whole, damaged):
+            told = json.loads(line)
+            if "problem" in told:
+                assert told["id"] in found.problems
+            elif "bank" not in told:
+                assert (told["id"], told["index"]) in found.entries
+        writer = Writer(path, HEADER, found)
+        writer.add(PROBLEMS[0])
+        writer.close()
+        assert set(whole_lines(whole, damaged)) <= {*path.read_bytes().split(b"\n"), damaged.rpartition(b"\n")[2]}
+        if any(found.of(name) for name in found.problems):
+            table.build(replace(found, header=HEADER), 1)

@@ -120,7 +120,7 @@ def read(path: Path) -> Bank:
     except OSError as error:
         raise UsageError(f"The bank {path} cannot be read ({error.strerror}): `vibe eval run` makes one.") from error
     try:
-        header = _header(json.loads(lines[0]))
+        header = _header(_object(lines[0]))
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"{path} is no bank of `vibe eval run`, or its first line is damaged.") from None
     known = dict[str, Problem]()
@@ -130,7 +130,7 @@ def read(path: Path) -> Bank:
         if not line:
             continue
         try:
-            told = json.loads(line)
+            told = _object(line)
             if "problem" in told:
                 problem = problems.of(told)
                 known.setdefault(problem.id, problem)
@@ -200,6 +200,14 @@ def same_problems(bank: Bank, wanted: list[Problem]) -> None:
             raise UsageError(f"{bank.path} has another problem with the id {problem.id!r}: give another --bank.")
 
 
+def _object(line: str) -> dict[str, Any]:
+    """The JSON object that a line is. Raises ValueError."""
+    told = json.loads(line)
+    if not isinstance(told, dict):
+        raise ValueError("not an object")
+    return told
+
+
 def _header(told: dict[str, Any]) -> BankHeader:
     if told.pop("bank") != SCHEMA:
         raise ValueError("another schema")
@@ -216,9 +224,11 @@ def _header(told: dict[str, Any]) -> BankHeader:
 def _entry(told: dict[str, Any]) -> Entry:
     ran = told.pop("ran", None)
     entry = Entry(**told, ran=None if ran is None else _ran(ran))
-    counts = (entry.index, entry.tokens, entry.claim_tokens, entry.think_tokens, entry.read_tokens)
+    counts = (entry.index, entry.seed, entry.tokens, entry.claim_tokens, entry.think_tokens, entry.read_tokens)
     texts = (entry.id, entry.text, entry.reasoning, entry.finish, entry.answer or "")
-    if not all(isinstance(text, str) for text in texts) or not all(isinstance(n, int) and n >= 0 for n in counts):
+    if not all(isinstance(text, str) for text in texts) or not all(type(n) is int and 0 <= n < 2**63 for n in counts):
+        raise ValueError("no trajectory")
+    if not (entry.mean_logprob is None or type(entry.mean_logprob) in (int, float)):
         raise ValueError("no trajectory")
     return replace(entry, claims=tuple(map(_checked, cast("list[dict[str, Any]]", entry.claims))))
 

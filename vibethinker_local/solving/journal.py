@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_args
 
-from vibethinker_local.events import Trajectory
+from vibethinker_local.events import Finish, Trajectory
 
 SCHEMA = 1
 NOT_KEPT = "finished solutions cannot be kept in {folder} ({reason}): --resume will not find them"
@@ -77,16 +78,35 @@ def cut_off(folder: Path, key: str) -> tuple[int, tuple[JournalEntry, ...]] | No
     if not found:
         return None
     youngest = max(found, key=lambda path: path.stat().st_mtime)
-    return int(youngest.stem.rpartition("-")[2]), tuple(read(youngest))
+    try:
+        return int(youngest.stem.rpartition("-")[2]), tuple(read(youngest))
+    except OSError:  # it cannot be read, or went in between: there is nothing to go on with
+        return None
 
 
 def read(path: Path) -> Iterator[JournalEntry]:
     """The entries of a file; a line that was cut off or is not ours is left out."""
     known = set[int]()
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            told = json.loads(line)
-            if told["schema"] == SCHEMA and told["index"] not in known:
-                trajectory = Trajectory(**(told["trajectory"] | {"claims": ()}))
-                yield JournalEntry(int(told["index"]), trajectory, tuple(map(int, told["tokens"])))
-                known.add(told["index"])
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        entry = _entry(line)
+        if entry and entry.index not in known:
+            known.add(entry.index)
+            yield entry
+
+
+def _entry(line: str) -> JournalEntry | None:
+    """The entry that a line holds; None if it is damaged."""
+    try:
+        told = json.loads(line)
+        if told["schema"] != SCHEMA:
+            return None
+        entry = JournalEntry(told["index"], Trajectory(**(told["trajectory"] | {"claims": ()})), tuple(told["tokens"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    trajectory = entry.trajectory
+    counts = (entry.index, trajectory.seed, trajectory.tokens, *entry.tokens)
+    texts = (trajectory.answer or "", trajectory.text, trajectory.reasoning)
+    whole = all(type(count) is int and 0 <= count < 2**63 for count in counts) and all(type(t) is str for t in texts)
+    numbers = (trajectory.mean_logprob, trajectory.reliability)
+    known = trajectory.finish in get_args(Finish) and all(n is None or type(n) in (int, float) for n in numbers)
+    return entry if whole and known else None
