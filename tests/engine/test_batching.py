@@ -58,6 +58,7 @@ def test_sixty_four_through_room_for_six(saves: bool, restores: bool) -> None:
 
 def test_all_that_go_on_to_their_limit_are_put_away_and_come_back() -> None:
     """Worse than was hoped for at admission: none ends early, so the youngest have to make room."""
+    again = {}  # tokens that were computed more than once
     for restores in (True, False):
         backend = ScriptedBackend(mixes, cells=200, places=16)
         backend.restores = restores
@@ -66,9 +67,9 @@ def test_all_that_go_on_to_their_limit_are_put_away_and_come_back() -> None:
         names = [engine.add(bytes([seed]), each) for seed, each in enumerate(sampling)]
         outputs = run(engine)
         assert all(len(outputs[name]) == LIMIT for name in names)
-        assert engine.preempted == 3
-        again = sum(backend.decoded) - 8 * LIMIT
-        assert (again == 40) if restores else (again > 100)  # the last of the three found no room to be saved in
+        assert 0 < engine.preempted < len(names), "some made room, and not again and again"
+        again[restores] = sum(backend.decoded) - len(names) * LIMIT
+    assert again[True] < again[False] / 2, "most of what was saved is not computed again"
 
 
 def test_what_fits_runs_together() -> None:

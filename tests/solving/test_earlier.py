@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.solving.test_endings import Speaker, script
+from tests.solving.speaker import Speaker, script
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.events import Control, Exchange, Options, Started
 from vibethinker_local.models.installed import Chosen
