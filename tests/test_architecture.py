@@ -5,10 +5,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from tests.imports import APP, MODULES, QUANTIZE, ROOT, files, imports, layer, name_of
+from vibethinker_local.events import SolveEvent
 
 # The layers, lowest first; a folder imports only what stands before it.
 LAYERS = [
@@ -110,3 +112,34 @@ def test_no_process_imports_from_the_working_folder() -> None:
     for path in [*files(APP), *files(QUANTIZE), *(ROOT / "tests").rglob("*.py")]:
         for first, in_shell in option.findall(path.read_text(encoding="utf-8")):
             assert (first or in_shell) == "-P", path
+
+
+def test_a_set_of_literals_is_declared_once() -> None:
+    homes: dict[str, list[str]] = {}
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+                homes.setdefault(ast.unparse(node.slice), []).append(name)
+    assert {literals: where for literals, where in homes.items() if len(where) > 1} == {}
+
+
+def test_events_are_folded_in_one_place() -> None:
+    """Views read solving.follow's state; solving.quote, which that uses, is the one other place."""
+    events = {each.__name__ for each in get_args(SolveEvent)}
+    folding = {
+        name
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.MatchClass) and ast.unparse(node.cls).rpartition(".")[2] in events
+    }
+    assert folding == {"vibethinker_local.solving.follow", "vibethinker_local.solving.quote"}
+
+
+def test_what_is_private_stays_in_its_file() -> None:
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (
+                node.level or (node.module or "").startswith(("vibe", "quantize"))
+            ):
+                private = [alias.name for alias in node.names if alias.name[0] == "_" and alias.name != "__version__"]
+                assert not private, f"{name} imports {private}"

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from vibethinker_local.errors import ModelError
+from vibethinker_local.events import PassMode
 from vibethinker_local.gguf.header import Header
 from vibethinker_local.system import paths, toml
 from vibethinker_local.system.toml import StrictModel, Text
@@ -85,7 +86,7 @@ class ModelSpec(StrictModel):
     stops: tuple[Text, ...] = ("<|im_end|>", "<|endoftext|>")
     alone: bool = False  # each question is read without what was said before it
     think: tuple[Literal["<think>"], Literal["</think>"]] = ("<think>", "</think>")  # the tags of Qwen2's descendants
-    mode: Literal["majority", "clr", "fitted", "published"] = "clr"  # of the reliability pass
+    mode: PassMode = "clr"  # of the reliability pass
     reasoned_verdicts: bool = True  # whether it reasons about claims again where a vote is close
     files: tuple[ModelFile, ...] = ()
 

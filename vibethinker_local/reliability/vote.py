@@ -7,9 +7,8 @@ stands; the answer with the largest sum of r wins, ties go to the earliest traje
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from vibethinker_local.events import AnswerCluster, Claim
+from vibethinker_local.events import AnswerCluster, Claim, PassMode
 from vibethinker_local.reliability.clusters import Cluster
 
 FLOOR = 0.02  # of a weight: all claims refuted everywhere leaves the plain vote
@@ -35,7 +34,7 @@ def clr(share: float, claims: int) -> float:
     return max(FLOOR, published(share, claims))
 
 
-def weight_of(mode: Literal["majority", "clr", "fitted", "published"], calibration: Calibration | None) -> Weight:
+def weight_of(mode: PassMode, calibration: Calibration | None) -> Weight:
     """Raises ValueError if `fitted` has no calibration."""
     match mode:
         case "majority":
