@@ -17,7 +17,7 @@ from .errors import MachineError, ModelError
 from .gguf_file import read_gguf
 from .imatrix import Activations
 from .progress import Meter, Progress, follow
-from .text import Cut, Text, cut
+from .text import Cut, EvaluationText, cut
 from .verify import check_keys
 
 # Not the output matrix: llama-imatrix leaves it out, and a tied embedding is read by its rows as well.
@@ -42,14 +42,14 @@ class Node:
         self.tokens += len(rows)
 
 
-def collect(path: Path, text: Text, into: Cut, threads: int) -> Generator[Progress, None, Activations]:
+def collect(path: Path, text: EvaluationText, into: Cut, threads: int) -> Generator[Progress, None, Activations]:
     """Raises ModelError for a file that is no sound Qwen2 model, RequestError for too short a text."""
     file = read_gguf(path)
     check_keys(file)
     return (yield from follow("importance", lambda meter: _collect(file, text, into, threads, meter), "tokens"))
 
 
-def _collect(file: GgufFile, text: Text, into: Cut, threads: int, meter: Meter) -> Activations:
+def _collect(file: GgufFile, text: EvaluationText, into: Cut, threads: int, meter: Meter) -> Activations:
     nodes = _nodes(file)
     last = list(nodes)[-1]
 

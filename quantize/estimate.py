@@ -17,7 +17,7 @@ from vibethinker_local.system import machine
 from .config import Qwen2Config, imagined
 from .divergence import Estimate
 from .errors import RequestError
-from .plan import Plan, make_plan
+from .plan import QuantizationPlan, make_plan
 
 VIBETHINKER_3B = Qwen2Config(
     layers=36,
@@ -50,12 +50,12 @@ class Option:
     divergence: Estimate | None = None  # from the original, where it was measured
 
 
-def memory(plan: Plan, config: Qwen2Config, context: int) -> Need:
+def memory(plan: QuantizationPlan, config: Qwen2Config, context: int) -> Need:
     """What a file needs to run with `context` tokens, by the formula that the app's loader decides by."""
     return need(header(plan, config), context, sequences=1)
 
 
-def header(plan: Plan, config: Qwen2Config) -> Header:
+def header(plan: QuantizationPlan, config: Qwen2Config) -> Header:
     """What the loader will read off the file."""
     return Header(
         layers=config.layers,
@@ -74,7 +74,7 @@ def usable_memory() -> int:
     return int(SHARE * machine.room().memory)
 
 
-def seconds(plan: Plan, threads: int) -> float:
+def seconds(plan: QuantizationPlan, threads: int) -> float:
     """How long converting takes on this machine, without the disk: each kernel is timed on a few rows."""
     rates: dict[GGMLQuantizationType, float] = {}
     rng = np.random.default_rng(0)

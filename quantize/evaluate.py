@@ -22,7 +22,7 @@ from .divergence import Doubles, Quality, Scores, compare, encode, quality, row_
 from .errors import MachineError, ModelError
 from .gguf_file import read_gguf
 from .progress import Meter, Progress, follow
-from .text import Cut, Text, cut
+from .text import Cut, EvaluationText, cut
 from .verify import check_keys
 
 MAGIC = b"_logits_"
@@ -49,7 +49,9 @@ class Evaluation:
     chunk_size: int
 
 
-def evaluate(base: Path, quantized: Path, text: Text, into: Cut, threads: int) -> Generator[Progress, None, Evaluation]:
+def evaluate(
+    base: Path, quantized: Path, text: EvaluationText, into: Cut, threads: int
+) -> Generator[Progress, None, Evaluation]:
     """Raises ModelError for unsound files or such of two families, RequestError for too short a text."""
     check_keys(read_gguf(quantized))  # before the long part
     with scratch() as folder:
@@ -69,14 +71,16 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def measure_base(path: Path, text: Text, into: Cut, threads: int, logits: Path) -> Generator[Progress, None, Base]:
+def measure_base(
+    path: Path, text: EvaluationText, into: Cut, threads: int, logits: Path
+) -> Generator[Progress, None, Base]:
     """Let the base read the text and write what it expects to `logits`. Raises MachineError if there is no room."""
     file = read_gguf(path)
     check_keys(file)
     return (yield from follow("base", lambda meter: _measure_base(file, text, into, threads, logits, meter), "tokens"))
 
 
-def _measure_base(file: GgufFile, text: Text, into: Cut, threads: int, logits: Path, meter: Meter) -> Base:
+def _measure_base(file: GgufFile, text: EvaluationText, into: Cut, threads: int, logits: Path, meter: Meter) -> Base:
     nll: list[float] = []
     with load(file.path, meter.stop) as model:
         chunks = cut(text.tokens(model), into, model.bos)
@@ -103,13 +107,13 @@ def _check_room(logits: Path, needed: int) -> None:
         raise MachineError(f"what the base expects takes {needed / 1e9:.1f} GB, and {where}; {ROOM}")
 
 
-def measure(path: Path, base: Base, text: Text, threads: int) -> Generator[Progress, None, Scores]:
+def measure(path: Path, base: Base, text: EvaluationText, threads: int) -> Generator[Progress, None, Scores]:
     """Let the quantized model read the same chunks, and compare."""
     check_keys(read_gguf(path))
     return (yield from follow("quantized", lambda meter: _measure(path, base, text, threads, meter), "tokens"))
 
 
-def _measure(path: Path, base: Base, text: Text, threads: int, meter: Meter) -> Scores:
+def _measure(path: Path, base: Base, text: EvaluationText, threads: int, meter: Meter) -> Scores:
     into = Cut(len(base.chunks[0]), len(base.chunks))
     nll: list[float] = []
     divergences: list[tuple[float, bool]] = []

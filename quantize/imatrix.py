@@ -18,7 +18,7 @@ from .errors import ModelError, RequestError
 from .gguf_file import read_gguf
 from .header import Provenance, TensorInfo, pad, save
 from .output import partial
-from .plan import Plan
+from .plan import QuantizationPlan
 
 SUMS, COUNTS = ".in_sum2", ".counts"
 HEADER_SPARE = 1 << 20  # bytes; more than the header needs, for the check of free space
@@ -110,7 +110,7 @@ def write_imatrix(out: Path, activations: Activations) -> None:
         file.commit()
 
 
-def check_belongs(imatrix: Imatrix, plan: Plan) -> None:
+def check_belongs(imatrix: Imatrix, plan: QuantizationPlan) -> None:
     """Raises RequestError if the matrix was made for another shape. A tensor without an entry is no error."""
     matching = [tensor for tensor in plan.tensors if tensor.name in imatrix.importance]
     for tensor in matching:

@@ -14,7 +14,7 @@ from .config import Qwen2Config, match_weights, read_config, redundant_output
 from .errors import RequestError
 from .header import SOURCE_SHA256, UNKNOWN_SHA256, Keys, Provenance
 from .imatrix import Imatrix, check_belongs, read_imatrix
-from .plan import FILE_TYPES, Override, Plan, make_plan, parse_file_type, parse_override, parse_tensor_type
+from .plan import FILE_TYPES, Override, QuantizationPlan, make_plan, parse_file_type, parse_override, parse_tensor_type
 from .source import Checkpoint, locate, open_checkpoint, same_bytes
 
 
@@ -37,7 +37,7 @@ class Job:
     checkpoint: Checkpoint
     config: Qwen2Config
     vocabulary: vocab.Vocabulary
-    plan: Plan
+    plan: QuantizationPlan
     imatrix: Imatrix | None
     card: Card
     warnings: tuple[str, ...]

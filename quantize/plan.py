@@ -74,7 +74,7 @@ class TypeShare:
 
 
 @dataclass(frozen=True)
-class Plan:
+class QuantizationPlan:
     """`tensors` are in the order of their offsets."""
 
     file_type: str  # a key of FILE_TYPES
@@ -157,7 +157,7 @@ def make_plan(
     *,
     overrides: Sequence[Override] = (),
     with_importance: bool = False,
-) -> Plan:
+) -> QuantizationPlan:
     """Raises RequestError for an override that changes no tensor, or a type that a tensor's width does not allow."""
     sources = {weight.name: weight.source for weight in weights}
     choices = _choices(config, weights, file_type, with_importance)
@@ -178,12 +178,12 @@ def make_plan(
     for override in overrides:
         if override not in used:
             raise RequestError(f"no tensor is changed by {override.pattern.pattern}={override.type.name}")
-    return Plan(file_type, tuple(tensors))
+    return QuantizationPlan(file_type, tuple(tensors))
 
 
 def _choices(
     config: Qwen2Config, weights: Sequence[Weight], file_type: str, with_importance: bool
-) -> list[kernels.Choice]:
+) -> list[kernels.TypeChoice]:
     """llama.cpp's decision, from a file that has the checkpoint's tensor list and no data."""
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -25,10 +25,10 @@ from .evaluate import measure, measure_base, scratch
 from .imatrix import read_imatrix
 from .job import Request, prepare
 from .output import write_whole
-from .plan import FILE_TYPES, TENSOR_TYPES, Plan, make_plan, parse_file_type, parse_override
+from .plan import FILE_TYPES, TENSOR_TYPES, QuantizationPlan, make_plan, parse_file_type, parse_override
 from .progress import Progress
 from .source import locate, open_checkpoint
-from .text import Cut, Text
+from .text import Cut, EvaluationText
 
 T = TypeVar("T")
 SCHEMA = 1
@@ -81,7 +81,7 @@ class Order:
     revision: str | None
     imatrix: Path | None
     file_types: tuple[str, ...]  # none for BY_QUALITY
-    text: Text
+    text: EvaluationText
     cut: Cut
 
 
@@ -110,7 +110,7 @@ def recipes(order: Order) -> list[tuple[Recipe, Request]]:
 
 def _plan(
     config: Qwen2Config, weights: Sequence[Weight], file_type: str, embedding: str | None, importance: bool
-) -> Plan:
+) -> QuantizationPlan:
     overrides = [parse_override(rf"^token_embd\.weight$={embedding}")] if embedding else []
     return make_plan(config, weights, file_type, overrides=overrides, with_importance=importance)
 

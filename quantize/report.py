@@ -12,7 +12,7 @@ from .estimate import Option
 from .evaluate import Evaluation
 from .imatrix import Activations
 from .job import Job
-from .plan import Plan
+from .plan import QuantizationPlan
 from .recipes import Report, recipe_name
 from .summary import Summary
 
@@ -23,7 +23,7 @@ def gigabytes(size: int) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 10**8 else f"{size / 1e6:.2f} MB"
 
 
-def fallback_warning(plan: Plan) -> list[str]:
+def fallback_warning(plan: QuantizationPlan) -> list[str]:
     if not plan.fallbacks:
         return []
     count = f"{len(plan.fallbacks)} of {len(plan.tensors)} tensors"

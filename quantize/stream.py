@@ -23,7 +23,7 @@ from vibethinker_local.llama.kernels import Bytes, Floats
 
 from . import q8_0
 from .errors import CheckpointError
-from .plan import SOURCE_TYPES, Plan, TensorPlan
+from .plan import SOURCE_TYPES, QuantizationPlan, TensorPlan
 from .progress import TICK, Progress
 from .source import Checkpoint
 
@@ -73,7 +73,7 @@ def slabs(tensor: TensorPlan) -> Iterator[Slab]:
 class Reader:
     """Reads the checkpoint's files, each byte once, in order. `read` may be called from many threads."""
 
-    def __init__(self, checkpoint: Checkpoint, plan: Plan) -> None:
+    def __init__(self, checkpoint: Checkpoint, plan: QuantizationPlan) -> None:
         self._lock = threading.Lock()
         self._buffer = memoryview(b"")
         self._slabs = self._walk(checkpoint, {tensor.source.name: tensor for tensor in plan.tensors})
@@ -151,7 +151,9 @@ def convert(slab: Slab, source: Bytes, scratch: Floats, importance: Floats | Non
     return out
 
 
-def run(reader: Reader, plan: Plan, importance: Importance, sink: Sink, threads: int, stage: str) -> Iterator[Progress]:
+def run(
+    reader: Reader, plan: QuantizationPlan, importance: Importance, sink: Sink, threads: int, stage: str
+) -> Iterator[Progress]:
     """Convert everything that `reader` gives and hand it to `sink`, which is called from `threads` threads at once.
 
     Raises what reader, convert or sink raise. Closing the iterator stops the workers after their current slab.

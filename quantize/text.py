@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibethinker_local.llama.observed import Message, Model
+from vibethinker_local.llama.observed import Message, ObservedModel
 
 from .errors import RequestError
 
@@ -20,7 +20,7 @@ ROLE = re.compile(r"^=== (system|user|assistant)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Text:
+class EvaluationText:
     """`special`: what reads like a control token is one. `conversations`: `content` is in the bundled texts' form."""
 
     name: str
@@ -28,7 +28,7 @@ class Text:
     special: bool = False
     conversations: bool = False
 
-    def tokens(self, model: Model) -> list[int]:
+    def tokens(self, model: ObservedModel) -> list[int]:
         content = self.content
         if self.conversations:
             content = "".join(model.render(messages) for messages in parse_conversations(content))
@@ -43,19 +43,19 @@ class Cut:
     limit: int | None = None
 
 
-def read_text(path: Path, *, special: bool = False) -> Text:
+def read_text(path: Path, *, special: bool = False) -> EvaluationText:
     """Raises RequestError unless `path` is UTF-8 text of a reasonable size."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise RequestError(f"{path} is larger than {MAX_BYTES >> 20} MiB; give a part of it")
-        return Text(path.name, path.read_bytes().decode(), special)
+        return EvaluationText(path.name, path.read_bytes().decode(), special)
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"{path} cannot be read as UTF-8 text ({error})") from error
 
 
-def bundled(path: Path) -> Text:
+def bundled(path: Path) -> EvaluationText:
     """CALIBRATION or EVALUATION."""
-    return Text(f"{path.name} (bundled)", path.read_text(encoding="utf-8"), special=True, conversations=True)
+    return EvaluationText(f"{path.name} (bundled)", path.read_text(encoding="utf-8"), special=True, conversations=True)
 
 
 def parse_conversations(content: str) -> Iterator[tuple[Message, ...]]:

@@ -22,7 +22,7 @@ from .errors import MachineError, ModelError, RequestError
 from .gguf_file import read_gguf
 from .header import OUR_KEYS, SOURCE_SHA256, write_header
 from .job import Job
-from .plan import TENSOR_TYPES, Plan, TensorPlan
+from .plan import TENSOR_TYPES, QuantizationPlan, TensorPlan
 from .progress import Progress, follow
 from .stream import SLAB_WEIGHTS
 
@@ -39,7 +39,7 @@ class Written:
     sha256: bytes
 
 
-def check_header(path: Path, plan: Plan) -> None:
+def check_header(path: Path, plan: QuantizationPlan) -> None:
     """Raises ModelError unless the file's tensor list is the plan's."""
     file = read_gguf(path)
     found = [(t.name, t.shape, t.type, t.offset - file.data) for t in file.tensors]
@@ -148,7 +148,7 @@ def verify_against(path: Path, job: Job, threads: int) -> Events:
         raise ModelError(f"{path} was built from other files: it says {recorded}, these are {reader.fingerprint}")
 
 
-def _plan_of(file: GgufFile, plan: Plan) -> Plan:
+def _plan_of(file: GgufFile, plan: QuantizationPlan) -> QuantizationPlan:
     """The job's tensors, with the types and places that the file gives them."""
     planned = {tensor.name: tensor for tensor in plan.tensors}
     if planned.keys() != {tensor.name for tensor in file.tensors}:
@@ -162,10 +162,10 @@ def _plan_of(file: GgufFile, plan: Plan) -> Plan:
             raise ModelError(f"{found.name} in {file.path} has the shape {found.shape}, not {tensor.source.shape}")
         offset = found.offset - file.data
         tensors.append(TensorPlan(found.name, tensor.source, type, type, offset, found.size))
-    return Plan(plan.file_type, tuple(tensors))
+    return QuantizationPlan(plan.file_type, tuple(tensors))
 
 
-def _compare_keys(file: GgufFile, job: Job, plan: Plan) -> None:
+def _compare_keys(file: GgufFile, job: Job, plan: QuantizationPlan) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "header.gguf"
         metadata = replace(job.card.metadata, name=str(file.keys.get("general.name")))  # another may have been given

@@ -20,7 +20,7 @@ NUMBER = re.compile(r"[0-9]{1,9}")
 QWEN2_BOS = "<|endoftext|>"  # what config.json of the published models names as bos
 
 
-class Token(NamedTuple):
+class VocabularyToken(NamedTuple):
     text: str  # in the byte-level alphabet, save for added tokens
     type: TokenType
 
@@ -35,7 +35,7 @@ class Special:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    tokens: tuple[Token, ...]  # as many as the embedding has rows
+    tokens: tuple[VocabularyToken, ...]  # as many as the embedding has rows
     merges: tuple[str, ...]  # "left right"
     specials: tuple[Special, ...]  # eos and bos are always among them
     chat_template: str
@@ -89,9 +89,11 @@ def _added(tokenizer: dict[str, Any], settings: dict[str, Any], path: Path) -> I
                 yield {**entry, "id": int(number)}
 
 
-def _tokens(ids: dict[str, Any], added: dict[str, dict[str, Any]], size: int, path: Path) -> tuple[Token, ...]:
+def _tokens(
+    ids: dict[str, Any], added: dict[str, dict[str, Any]], size: int, path: Path
+) -> tuple[VocabularyToken, ...]:
     """Ids without a token become `[PAD{id}]`, UNUSED (conversion/base.py, get_vocab_base)."""
-    tokens = [Token(f"[PAD{i}]", TokenType.UNUSED) for i in range(size)]
+    tokens = [VocabularyToken(f"[PAD{i}]", TokenType.UNUSED) for i in range(size)]
     seen: set[int] = set()
     for text, token_id in ids.items():
         if type(token_id) is not int or not 0 <= token_id < size:
@@ -99,17 +101,19 @@ def _tokens(ids: dict[str, Any], added: dict[str, dict[str, Any]], size: int, pa
         if token_id in seen:
             raise CheckpointError(f"{path} gives the id {token_id} to two tokens")
         seen.add(token_id)
-        tokens[token_id] = Token(text, TokenType.NORMAL) if text not in added else _added_token(added[text])
+        tokens[token_id] = VocabularyToken(text, TokenType.NORMAL) if text not in added else _added_token(added[text])
     if len({token.text for token in tokens}) < size:  # llama.cpp would end the process
         raise CheckpointError(f"{path} has a token named like a placeholder ([PAD…]) for an id that has none")
     return tuple(tokens)
 
 
-def _added_token(entry: dict[str, Any]) -> Token:
+def _added_token(entry: dict[str, Any]) -> VocabularyToken:
     text: str = entry["content"]
     if entry.get("special") or _looks_special(text):
-        return Token(text, TokenType.CONTROL)
-    return Token(text.replace("▁", " "), TokenType.USER_DEFINED)  # as the converter does: sentencepiece's space
+        return VocabularyToken(text, TokenType.CONTROL)
+    return VocabularyToken(
+        text.replace("▁", " "), TokenType.USER_DEFINED
+    )  # as the converter does: sentencepiece's space
 
 
 def _looks_special(text: str) -> bool:

@@ -239,7 +239,7 @@ def test_loading_takes_the_threads_that_were_fastest() -> None:
 
 
 def test_loading_takes_the_times_of_steps_that_were_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    step = results.Step(tokens=4, seconds=0.5, low=0.4, high=0.6)
+    step = results.BatchStep(tokens=4, seconds=0.5, low=0.4, high=0.6)
     mini = results.File(name="mini", file=MINI.name, bytes=MINI.stat().st_size, quant="Q8_0", parameters=7)
     mini_file = installed.choose("mini")
     assert not step_planner(mini_file, 2).seconds
@@ -255,7 +255,7 @@ def test_rates_in_between() -> None:
     assert [rate(count) for count in (1, 2, 4, 6, 8, 50)] == [10, pytest.approx(50 / 3), 30, 45, 60, 60]
     assert found(rates={1: 15.0, 4: 20.0, 8: 17.0}).best_sequences(16) == 4, "more at once is not always faster"
     timed = found(
-        steps=tuple(results.Step(tokens=n, seconds=s, low=s, high=s) for n, s in ((1, 1.0), (4, 2.0), (8, 9.0)))
+        steps=tuple(results.BatchStep(tokens=n, seconds=s, low=s, high=s) for n, s in ((1, 1.0), (4, 2.0), (8, 9.0)))
     )
     assert [timed.best_sequences(most) for most in (1, 3, 4, 16)] == [1, 3, 4, 4], "4 + 4 are no faster than 4"
 

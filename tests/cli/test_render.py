@@ -116,7 +116,7 @@ EVENTS: list[SolveEvent] = [
 
 
 def followed(stream: io.StringIO, *, quiet: bool = False, show_thinking: bool = False) -> str:
-    progress = render.Progress(quiet=quiet, show_thinking=show_thinking, stream=stream)
+    progress = render.Display(quiet=quiet, show_thinking=show_thinking, stream=stream)
     assert progress.follow(EVENTS) == solution()
     return stream.getvalue()
 
@@ -147,4 +147,4 @@ def test_the_models_text_cannot_steer_a_terminal(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_progress_that_cannot_be_written_does_not_stop_the_work() -> None:
     with Path("/dev/full").open("w") as full:
-        assert render.Progress(quiet=False, show_thinking=True, stream=full).follow(EVENTS) == solution()
+        assert render.Display(quiet=False, show_thinking=True, stream=full).follow(EVENTS) == solution()

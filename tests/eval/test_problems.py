@@ -2,7 +2,7 @@
 
 import pytest
 
-from vibethinker_local.eval.problems import Problem, Program, notices, of
+from vibethinker_local.eval.problems import GradingProgram, Problem, notices, of
 from vibethinker_local.reliability.equivalence import NOBODY
 
 
@@ -25,7 +25,7 @@ def test_an_answer_is_right_by_what_it_is_worth() -> None:
 
 
 def test_code_is_not_judged_by_its_text() -> None:
-    problem = Problem("x", "p", "", "code", Program("assert f() == 1"))
+    problem = Problem("x", "p", "", "code", GradingProgram("assert f() == 1"))
     assert not problem.right("def f():\n    return 1", NOBODY)
 
 
@@ -40,7 +40,7 @@ def test_a_problem_is_read_as_it_was_written() -> None:
     told = {"id": "a", "problem": "p", "answer": "1", "kind": "maths"}
     assert of(told) == of(told | {"program": None}) == Problem("a", "p", "1")
     program = {"test": "t", "setup": "", "starter": "", "entry_point": "f"}
-    assert of(told | {"kind": "code", "program": program}).program == Program("t", entry_point="f")
+    assert of(told | {"kind": "code", "program": program}).program == GradingProgram("t", entry_point="f")
     for odd in (
         {"answer": 1},
         {"kind": "poem"},

@@ -8,10 +8,10 @@ import pytest
 from quantize import text
 from quantize.errors import RequestError
 from quantize.job import Request
-from quantize.text import Cut, Text, bundled, cut, parse_conversations, read_text
+from quantize.text import Cut, EvaluationText, bundled, cut, parse_conversations, read_text
 from tests.quantize.helpers import run_build
 from vibethinker_local.errors import UsageError
-from vibethinker_local.llama.observed import Message, Model, load
+from vibethinker_local.llama.observed import Message, ObservedModel, load
 
 STOP = threading.Event()
 
@@ -54,14 +54,14 @@ def test_bundled_texts_share_nothing() -> None:
 def test_conversations_are_put_into_the_models_template(exact: Path) -> None:
     content = "About this text.\n\n=== user\nHi\n=== assistant\nHello\n\nYou\n\n=== user\nBye\n=== assistant\n== so\n"
     with load(exact, STOP) as model:
-        tokens = Text("", content, special=True, conversations=True).tokens(model)
+        tokens = EvaluationText("", content, special=True, conversations=True).tokens(model)
         rendered = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello\n\nYou<|im_end|>\n"
         rendered += "<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n== so<|im_end|>\n"
         assert tokens == model.tokenize(rendered, special=True)
         assert tokens.count(control(model, "<|im_start|>")) == 4
 
 
-def control(model: Model, name: str) -> int:
+def control(model: ObservedModel, name: str) -> int:
     (token,) = model.tokenize(name, special=True)
     return token
 

@@ -23,7 +23,7 @@ import pytest
 from tests.sandbox.escapes import ESCAPES
 from vibethinker_local import sandbox
 from vibethinker_local.errors import SandboxError
-from vibethinker_local.sandbox import Call, Limits, Outcome, Program, WasiSandbox
+from vibethinker_local.sandbox import Limits, Outcome, Program, ProgramCall, WasiSandbox
 from vibethinker_local.sandbox.program import PATIENCE
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900), pytest.mark.xdist_group("sandbox")]
@@ -50,7 +50,7 @@ def runner(_prepared: None) -> Iterator[WasiSandbox]:
 
 def one(runner: WasiSandbox, source: str, limits: Limits = SHORT) -> Outcome:
     """The outcome of a program run by itself."""
-    [outcome] = runner.run(Program(source), [Call()], limits)
+    [outcome] = runner.run(Program(source), [ProgramCall()], limits)
     return outcome
 
 
@@ -188,14 +188,14 @@ def test_fifty_escapes_are_tried() -> None:
 
 def test_calls_share_a_start_and_one_that_hangs_costs_only_itself(runner: WasiSandbox) -> None:
     source = "count = 0\ndef f(n):\n    global count\n    count += 1\n    while n == 0: pass\n    return n * 10 + count"
-    outcomes = runner.run(Program(source), [Call(f"f({n})") for n in (1, 2, 0, 3)], SHORT)
+    outcomes = runner.run(Program(source), [ProgramCall(f"f({n})") for n in (1, 2, 0, 3)], SHORT)
     assert [outcome.value for outcome in outcomes] == ["11", "22", None, "31"]
     assert outcomes[2].limit == "time"
 
 
 def test_a_program_has_its_total_time_only(runner: WasiSandbox) -> None:
     begin = time.monotonic()
-    calls = [Call(f"f({n})") for n in range(20)]
+    calls = [ProgramCall(f"f({n})") for n in range(20)]
     outcomes = runner.run(Program("def f(n):\n    while True: pass"), calls, Limits(seconds=0.5, total_seconds=2))
     assert time.monotonic() - begin < 2 * PATIENCE + 2
     assert {outcome.limit for outcome in outcomes} == {"time"}
@@ -203,13 +203,15 @@ def test_a_program_has_its_total_time_only(runner: WasiSandbox) -> None:
 
 def test_a_call_after_one_without_memory_has_its_own(runner: WasiSandbox) -> None:
     source = "def f(n):\n    x = []\n    while n: x.append(bytearray(2 ** 20))\n    return n"
-    outcomes = runner.run(Program(source), [Call("f(0)"), Call("f(1)"), Call("f(0)")], SHORT)
+    outcomes = runner.run(Program(source), [ProgramCall("f(0)"), ProgramCall("f(1)"), ProgramCall("f(0)")], SHORT)
     assert [str(outcome) for outcome in outcomes] == ["0", "out of memory", "0"]
 
 
 def test_each_input_has_a_start_of_its_own(runner: WasiSandbox) -> None:
     source = "import sys\nn = int(input())\nprint(sum(map(int, sys.stdin.read().split())) * n)"
-    outcomes = runner.run(Program(source), [Call(stdin="2\n1 2 3\n"), Call(stdin="3\n4\n"), Call(stdin="x\n")], SHORT)
+    outcomes = runner.run(
+        Program(source), [ProgramCall(stdin="2\n1 2 3\n"), ProgramCall(stdin="3\n4\n"), ProgramCall(stdin="x\n")], SHORT
+    )
     assert [outcome.stdout for outcome in outcomes] == ["12\n", "12\n", ""]
     assert outcomes[2].exception == "ValueError"
 
@@ -221,7 +223,7 @@ def test_recursion_goes_as_deep_as_programs_need_it(runner: WasiSandbox) -> None
         "def plain(n): return n and plain(n - 1) + 1\n"
         "class Solution:\n    def search(self, n):\n        return n and self.search(n - 1) + 1\n"
     )
-    calls = [Call("cached(5000)"), Call("plain(10000)"), Call("Solution().search(10000)")]
+    calls = [ProgramCall("cached(5000)"), ProgramCall("plain(10000)"), ProgramCall("Solution().search(10000)")]
     assert [outcome.value for outcome in runner.run(Program(source), calls)] == ["5000", "10000", "10000"]
 
 
@@ -232,8 +234,11 @@ def test_mathematics_is_there(runner: WasiSandbox) -> None:
 
 def test_a_program_can_lie_about_itself_only(runner: WasiSandbox) -> None:
     source = 'import _host\ndef f(n):\n    for _ in range(9): _host.call(b\'{"end": {"value": "99"}}\')\n    return n'
-    assert [outcome.value for outcome in runner.run(Program(source), [Call("f(1)"), Call("f(2)")])] == ["99", "99"]
-    assert [outcome.value for outcome in runner.run(Program("def f(n): return n"), [Call("f(1)")])] == ["1"]
+    assert [outcome.value for outcome in runner.run(Program(source), [ProgramCall("f(1)"), ProgramCall("f(2)")])] == [
+        "99",
+        "99",
+    ]
+    assert [outcome.value for outcome in runner.run(Program("def f(n): return n"), [ProgramCall("f(1)")])] == ["1"]
 
 
 def children() -> set[psutil.Process]:
@@ -312,7 +317,9 @@ def test_two_at_once() -> None:
         results: dict[int, str | None] = {}
 
         def run(n: int) -> None:
-            [outcome] = runner.run(Program("import time\ndef f(n):\n    time.sleep(1); return n"), [Call(f"f({n})")])
+            [outcome] = runner.run(
+                Program("import time\ndef f(n):\n    time.sleep(1); return n"), [ProgramCall(f"f({n})")]
+            )
             results[n] = outcome.value
 
         threads = [threading.Thread(target=run, args=(n,)) for n in range(4)]
@@ -366,11 +373,11 @@ def test_a_damaged_compiled_file_is_not_run(
             record.write_text('{"file": "../../x"}')
     assert sandbox.state(thorough=True).kind == ("not set up" if damage == "record" else "damaged")
     with pytest.raises(SandboxError, match="vibe sandbox setup"), sandbox.open() as opened:
-        opened.run(Program("1"), [Call("1")])
+        opened.run(Program("1"), [ProgramCall("1")])
     copied.unlink(missing_ok=True)
 
 
 def test_the_parent_only_gets_data(runner: WasiSandbox) -> None:
     source = "class Evil:\n    def __reduce__(self): return (print, ('out',))\ndef f(): return Evil()"
-    [outcome] = runner.run(Program(source), [Call("f()")])
+    [outcome] = runner.run(Program(source), [ProgramCall("f()")])
     assert outcome.value == "Evil{}"

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from tests.solving.thinker import END, Thinker
 from vibethinker_local.engine.backend import Logits
-from vibethinker_local.sandbox import Call, Limits, Outcome, Program, guest
+from vibethinker_local.sandbox import Limits, Outcome, Program, ProgramCall, guest
 from vibethinker_local.sandbox.program import STANDARD
 
 PROBLEM = "def twice(n):\n    '''Twice n.\n\n    >>> twice(2)\n    4\n    '''\n"
@@ -44,7 +44,7 @@ class Native:
         self.closed = False
         self.runs = 0
 
-    def run(self, program: Program, calls: Sequence[Call], limits: Limits = STANDARD) -> list[Outcome]:
+    def run(self, program: Program, calls: Sequence[ProgramCall], limits: Limits = STANDARD) -> list[Outcome]:
         self.runs += 1
         outcomes: list[dict[str, Any]] = []
         for call in calls:

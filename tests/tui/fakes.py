@@ -23,7 +23,7 @@ from vibethinker_local.events import (
     Wrote,
 )
 from vibethinker_local.tui.app import ChatApp, make_app
-from vibethinker_local.tui.solver import Request, Start
+from vibethinker_local.tui.solver import ChatRequest, Start
 from vibethinker_local.tui.store import Store
 from vibethinker_local.tui.widgets.prompt import Prompt
 
@@ -67,13 +67,13 @@ class ScriptedSolver:
     start: Start = field(default_factory=lambda: Start("vibethinker-3b", "VibeThinker-3B: competition maths and code"))
     notices: tuple[str, ...] = ()
     costs: dict[str, str] = field(default_factory=dict)  # budget → what is said about it
-    requests: list[Request] = field(default_factory=list)
+    requests: list[ChatRequest] = field(default_factory=list)
     closed: bool = False
 
     def quote(self, budget: str) -> str | None:
         return self.costs.get(budget)
 
-    def solve(self, request: Request, control: Control) -> Iterator[SolveEvent]:
+    def solve(self, request: ChatRequest, control: Control) -> Iterator[SolveEvent]:
         self.requests.append(request)
         script = self.scripts[min(len(self.requests), len(self.scripts)) - 1]
         said: list[Wrote] = []

@@ -13,7 +13,7 @@ from tests.tui.fakes import MODEL, ScriptedSolver, finished
 from tests.tui.scenes import ANSWER, REASONING
 from vibethinker_local.events import Control, SolveEvent, Started, Wrote
 from vibethinker_local.tui.app import make_app
-from vibethinker_local.tui.solver import Request
+from vibethinker_local.tui.solver import ChatRequest
 from vibethinker_local.tui.store import Store
 
 ANSWER_TOKENS = 2000
@@ -24,7 +24,7 @@ class Streaming(ScriptedSolver):
 
     thoughts, rate, crash = 300, 200.0, False
 
-    def solve(self, request: Request, control: Control) -> Iterator[SolveEvent]:
+    def solve(self, request: ChatRequest, control: Control) -> Iterator[SolveEvent]:
         yield Started(MODEL, 7, 61, 65536, 65536)
         began, said = time.monotonic(), list[Wrote]()
         for tokens, (word, thought) in enumerate(self.words(), 1):

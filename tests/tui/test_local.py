@@ -24,10 +24,10 @@ from vibethinker_local.runtime import prompts
 from vibethinker_local.solving import calibration, forecast
 from vibethinker_local.system import awake, paths
 from vibethinker_local.tui.local import Local
-from vibethinker_local.tui.solver import Request
+from vibethinker_local.tui.solver import ChatRequest
 
 QUESTION = (paths.PACKAGE / "mini" / "example.txt").read_text(encoding="utf-8")
-VOTE = Request(QUESTION, 7, reliable=True)
+VOTE = ChatRequest(QUESTION, 7, reliable=True)
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +86,7 @@ def test_of_a_quick_model_nothing_is_said(kept_awake: list[str]) -> None:
     bench(1.0)
     with mini() as local:
         assert local.quote("standard") is None
-        for request in (Request(QUESTION, 7), VOTE):
+        for request in (ChatRequest(QUESTION, 7), VOTE):
             events = list(local.solve(request, Control()))
             assert (solution(events).answer, said(events)) == ("17", [])
     assert kept_awake == []
@@ -100,7 +100,7 @@ def test_a_long_run_is_quoted_from_figures(kept_awake: list[str]) -> None:
         cost = local.quote("standard")
         assert cost
         assert cost.startswith("Expect 8 solutions: about ")
-        (alone,) = said(list(local.solve(Request(QUESTION, 7), Control())))
+        (alone,) = said(list(local.solve(ChatRequest(QUESTION, 7), Control())))
         assert alone.startswith("Expect a solution: about 2-")
         assert alone.endswith(" MB of memory, on battery, 57% left.")
         (vote,) = said(list(local.solve(VOTE, Control())))
@@ -113,7 +113,7 @@ def test_a_long_run_is_quoted_from_figures(kept_awake: list[str]) -> None:
 def test_without_figures_only_a_vote_is_worth_measuring_for_once() -> None:
     with mini() as local:
         assert local.quote("standard") is None
-        assert said(list(local.solve(Request(QUESTION, 7), Control()))) == ["Running on battery, 57% left."]
+        assert said(list(local.solve(ChatRequest(QUESTION, 7), Control()))) == ["Running on battery, 57% left."]
         assert said(list(local.solve(VOTE, Control(stop=True)))) == [forecast.MEASURING]
         assert local.quote("standard") is None
         assert said(list(local.solve(VOTE, Control()))) == [forecast.MEASURING, ""]  # it is quick, as it turns out
@@ -164,7 +164,7 @@ def test_where_there_is_no_room_for_a_vote_single_answers_go_on(monkeypatch: pyt
         monkeypatch.setattr(local._solver, "_load", full)
         with pytest.raises(ModelError):
             list(local.solve(VOTE, Control()))
-        assert solution(list(local.solve(Request(QUESTION, 7), Control()))).answer == "17"
+        assert solution(list(local.solve(ChatRequest(QUESTION, 7), Control()))).answer == "17"
 
 
 @pytest.mark.usefixtures("large")

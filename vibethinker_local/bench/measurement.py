@@ -79,22 +79,22 @@ def _decode_row(rows: list[Measurement]) -> results.Decode:
     )
 
 
-def step_rows(rows: Iterable[Measurement]) -> Iterator[results.Step]:
+def step_rows(rows: Iterable[Measurement]) -> Iterator[results.BatchStep]:
     """The step times among the measurements."""
     groups: dict[int, list[float]] = {}
     for row in rows:
         if row.what == STEP:
             groups.setdefault(row.sequences, []).append(row.value / 1000)
     for tokens, seconds in groups.items():
-        yield results.Step(tokens=tokens, seconds=_median(seconds), **_spread(seconds))
+        yield results.BatchStep(tokens=tokens, seconds=_median(seconds), **_spread(seconds))
 
 
-def _ratio(ours: list[Measurement], theirs: list[Measurement]) -> results.Ratio:
+def _ratio(ours: list[Measurement], theirs: list[Measurement]) -> results.PeerRatio:
     first, peer = ours[0], theirs[0]
     single = [a.value / b.value for a, b in zip(ours, theirs, strict=False)]
     a, b = (_median([row.value for row in rows]) for rows in (ours, theirs))
     what = str(first).split(":")[0]
-    return results.Ratio(
+    return results.PeerRatio(
         what=what,
         peer=peer.who,
         ratio=_significant(a / b),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from vibethinker_local.models.results import Decode, Figures, Ratio, fastest
+from vibethinker_local.models.results import Decode, Figures, PeerRatio, fastest
 from vibethinker_local.system import svg
 from vibethinker_local.system.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 
@@ -31,7 +31,7 @@ def _threads(found: Figures) -> str:
     return f"{found.machine.threads} thread{'s' if found.machine.threads > 1 else ''}"
 
 
-def _ratio(row: Ratio) -> str:
+def _ratio(row: PeerRatio) -> str:
     values = f"{row.ours:,.4g} by {row.peer}'s {row.theirs:,.4g} {row.unit}"
     return f"  {row.ratio:.3f} ({row.low:.3f}–{row.high:.3f})  {row.what}: {values}"
 

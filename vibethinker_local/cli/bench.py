@@ -43,7 +43,7 @@ def bench(
     wanted = others.wanted(peers, compare)
     if plot and plot.suffix.lower() != ".svg":
         raise UsageError(f"{plot} cannot be drawn: give a name that ends in .svg.")
-    progress = render.Progress(quiet=False, show_thinking=False)
+    progress = render.Display(quiet=False, show_thinking=False)
     chosen = installed.choose(model or settings.load().model, progress.say)
     found = benching.run(chosen, request, depth, wanted, progress.say)
     measured = results.of_other_quants(found)

@@ -28,13 +28,13 @@ def converse(model: str | None, ctx: int | None, threads: int | None) -> None:
     from vibethinker_local.system import paths, settings
     from vibethinker_local.tui.actions import KEYS
     from vibethinker_local.tui.app import make_app
-    from vibethinker_local.tui.solver import Solver
+    from vibethinker_local.tui.solver import ChatSolver
     from vibethinker_local.tui.store import Store
 
     own = settings.load()
     settings.check_keys(own.keys, KEYS)
 
-    def load() -> Solver:
+    def load() -> ChatSolver:
         from vibethinker_local.events import Options
         from vibethinker_local.tui.local import Local
 

@@ -11,7 +11,7 @@ from vibethinker_local.errors import EngineError, UsageError
 from vibethinker_local.events import CacheType, VerdictKind
 
 if TYPE_CHECKING:
-    from vibethinker_local.cli.render import Progress
+    from vibethinker_local.cli.render import Display
     from vibethinker_local.eval.bank import Bank, BankHeader, Writer
     from vibethinker_local.eval.run import SampleJob
     from vibethinker_local.eval.table import Table
@@ -69,7 +69,7 @@ def run(
 
     read = layouts.read(problems)
     wanted = read.problems[:first]
-    progress = render.Progress(quiet=quiet, show_thinking=False)
+    progress = render.Display(quiet=quiet, show_thinking=False)
     for notice in [*read.notices, *notices(wanted)]:
         progress.say(notice)
     own = settings.load()
@@ -136,7 +136,7 @@ def report(
         raise UsageError("Give one bank, or two with --models A B.")
     if plot and (compared or plot.suffix.lower() != ".svg"):
         raise UsageError("--plot draws the report on one bank, into a file whose name ends in .svg.")
-    progress = render.Progress(quiet=False, show_thinking=False)
+    progress = render.Display(quiet=False, show_thinking=False)
     found = [banks.read(path).only(only) for path in compared or (bank,) if path]
     for each in found:
         _name_damage(each, progress)
@@ -184,7 +184,7 @@ def grade(
     from vibethinker_local.eval import grade as grading
     from vibethinker_local.reliability.checker import Checker
 
-    progress = render.Progress(quiet=False, show_thinking=False)
+    progress = render.Display(quiet=False, show_thinking=False)
     wanted = grading.read(pairs)
     with closing(Checker()) as checker:
         checker.wait_until_ready()
@@ -217,7 +217,7 @@ def fit(bank: BankFile, samples: Samples = None) -> None:
     from vibethinker_local.solving import calibration
 
     found = banks.read(bank)
-    _name_damage(found, render.Progress(quiet=False, show_thinking=False))
+    _name_damage(found, render.Display(quiet=False, show_thinking=False))
     if found.header.prompts != prompts.VERSION:
         raise UsageError(f"{bank} was made with other prompts than this version has: bank the problems again.")
     kept = fitting.fit(found, table.build(found, samples))
@@ -259,7 +259,7 @@ def _fill(
     header: "BankHeader",
     writer: "Writer",
     known: "Bank | None",
-    progress: "Progress",
+    progress: "Display",
 ) -> None:
     """Sample what the bank lacks, and show progress."""
     from vibethinker_local.eval import run as running
@@ -280,7 +280,7 @@ def _fill(
                 progress.status(pace.line(event.tokens), "Ctrl-C: stop; what is banked stays", every=EVERY)
 
 
-def _name_damage(bank: "Bank", progress: "Progress") -> None:
+def _name_damage(bank: "Bank", progress: "Display") -> None:
     for line in bank.damaged:
         progress.say(f"{bank.path}, line {line}: damaged, and left out")
 

@@ -10,7 +10,7 @@ from vibethinker_local.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from quantize.config import Qwen2Config
-    from vibethinker_local.cli.render import Progress
+    from vibethinker_local.cli.render import Display
     from vibethinker_local.models.spec import ModelSpec
     from vibethinker_local.system.machine import Room
 
@@ -60,7 +60,7 @@ def pull(
     if named is None:
         raise UsageError(f"There is no model called {wanted!r} to fetch: give one of {', '.join(known)}.")
     name, quant = named
-    progress = render.Progress(quiet=quiet, show_thinking=False)
+    progress = render.Display(quiet=quiet, show_thinking=False)
     context, room = ctx or settings.load().context, machine.room()
     with awake.keep_awake():
         if source == "checkpoint":
@@ -72,7 +72,7 @@ def pull(
     render.print_line(str(path))
 
 
-def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpec", progress: "Progress") -> Path:
+def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpec", progress: "Display") -> Path:
     """Fetch a checkpoint and build a GGUF file from it, which then counts as installed."""
     from quantize.build import build
     from quantize.config import read_config
@@ -162,7 +162,7 @@ def rm(
     partials = [path for file in listed if (path := installed.partial(file))]
     if not files and not partials:
         raise ModelError(f"{model} is not installed: there is nothing to remove.")
-    progress = render.Progress(quiet=False, show_thinking=False)
+    progress = render.Display(quiet=False, show_thinking=False)
     for file in files:
         progress.say(f"{name}:{file.quant}  {size(file.bytes)}  {file.path}")
     for path in partials:

@@ -133,7 +133,7 @@ class _Forgiving:
         return getattr(self._stream, name)
 
 
-class Progress:
+class Display:
     """Shows a run on stderr: live on a terminal, as occasional lines elsewhere, not at all if quiet."""
 
     def __init__(self, *, quiet: bool, show_thinking: bool, stream: TextIO | None = None) -> None:

@@ -20,7 +20,7 @@ def main(ctx: typer.Context) -> None:
         state = sandbox.state(thorough=True)
         render.print_line(state.kind + (f": {state.detail}" if state.detail else ""))
         if state.advice:
-            render.Progress(quiet=False, show_thinking=False).say(state.advice)
+            render.Display(quiet=False, show_thinking=False).say(state.advice)
             raise typer.Exit(1)
 
 
@@ -37,7 +37,7 @@ def setup(
     from vibethinker_local.cli import render
     from vibethinker_local.system import awake
 
-    progress = render.Progress(quiet=quiet, show_thinking=False)
+    progress = render.Display(quiet=quiet, show_thinking=False)
     if sandbox.state(thorough=True).kind != "ready":
         with awake.keep_awake(), progress.shown(), contextlib.closing(sandbox.prepare()) as steps:
             progress.say(f"The sandbox is compiled for this machine, once: {sandbox.SECONDS}, and 300 MB of disk.")

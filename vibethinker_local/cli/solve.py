@@ -87,7 +87,7 @@ def solve(
         kind=kind,
     )
     control = Control()
-    progress = render.Progress(quiet=quiet, show_thinking=show_thinking)
+    progress = render.Display(quiet=quiet, show_thinking=show_thinking)
     wanted = own.model if model is None else model
     name = wanted or BUNDLED
     try:

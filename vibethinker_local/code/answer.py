@@ -6,7 +6,7 @@ import textwrap
 from dataclasses import dataclass
 
 from vibethinker_local.code.task import LONGEST, Task, parsed
-from vibethinker_local.sandbox import Call, Outcome, Program
+from vibethinker_local.sandbox import Outcome, Program, ProgramCall
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n`]*$")
 _DOCTEST = re.compile(r"^(?:>>>|\.\.\.) ?", re.MULTILINE)
@@ -26,7 +26,7 @@ class Attempt:
     def program(self) -> Program:
         return Program(self.source, self.task.prelude)
 
-    def calls(self, inputs: list[str]) -> list[Call]:
+    def calls(self, inputs: list[str]) -> list[ProgramCall]:
         return [self.task.call(text, self.entry) for text in inputs]
 
 

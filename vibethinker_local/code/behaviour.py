@@ -15,7 +15,7 @@ from vibethinker_local.sandbox import Outcome
 
 
 @dataclass(frozen=True)
-class Group:
+class BehaviourGroup:
     """Programs, by their numbers, that give the same on every input."""
 
     members: tuple[int, ...]  # ascending
@@ -69,7 +69,7 @@ def groups(
     task: Task,
     outcomes: Mapping[int, Sequence[Outcome]],
     assertions: Sequence[tuple[int, str]] = (),
-) -> list[Group]:
+) -> list[BehaviourGroup]:
     """Programs that behave alike, the weightiest group first, the earlier of two that weigh the same.
 
     `outcomes` are those of each program on all inputs, `assertions` what the model expects on some of them, by the
@@ -89,11 +89,11 @@ def groups(
     for members in found:
         first = tuple(outcomes[members[0]])
         held = sum(passes(task, expected, first[at]) for at, expected in assertions)
-        made.append(Group(tuple(members), first, held))
+        made.append(BehaviourGroup(tuple(members), first, held))
     return sorted(made, key=lambda group: (-group.weight, group.members[0]))
 
 
-def differences(task: Task, inputs: Sequence[str], ranked: Sequence[Group], most: int = 3) -> list[Difference]:
+def differences(task: Task, inputs: Sequence[str], ranked: Sequence[BehaviourGroup], most: int = 3) -> list[Difference]:
     """Where the leading group and others differ: the inputs on which the most programs do otherwise."""
     found = []
     for at, text in enumerate(inputs):

@@ -16,7 +16,7 @@ from vibethinker_local.code import examples
 from vibethinker_local.code.examples import Example
 from vibethinker_local.code.leetcode import PRELUDE, wrapped
 from vibethinker_local.events import ProblemKind
-from vibethinker_local.sandbox import Call
+from vibethinker_local.sandbox import ProgramCall
 
 LONGEST = 100_000  # characters of a statement that is looked into
 Form = Literal["function", "method", "program"]
@@ -68,12 +68,12 @@ class Task:
         """The function as a call names it."""
         return ("Solution()." if self.form == "method" else "") + (self.entry or "solution")
 
-    def call(self, input: str, entry: str | None = None) -> Call:
+    def call(self, input: str, entry: str | None = None) -> ProgramCall:
         """The call of a program whose function is `entry`, if the statement does not name it."""
         if self.form == "program":
-            return Call(stdin=input if input.endswith("\n") else input + "\n")
+            return ProgramCall(stdin=input if input.endswith("\n") else input + "\n")
         name = self.called if self.entry or not entry else entry
-        return Call(f"{name}({wrapped(input, self.parameters, self.annotations)})")
+        return ProgramCall(f"{name}({wrapped(input, self.parameters, self.annotations)})")
 
 
 def of(statement: str, kind: ProblemKind | None) -> Task | None:

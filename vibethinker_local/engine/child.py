@@ -26,7 +26,7 @@ from vibethinker_local.engine.messages import (
     Failed,
     Force,
     IsGrammar,
-    Piece,
+    PieceCommand,
     Question,
     Ready,
     Reply,
@@ -102,7 +102,7 @@ class Child:
                 match message:
                     case Tokenize(text, special):
                         self._send(Reply(self._backend.tokenize(text, special=special)))
-                    case Piece(token):
+                    case PieceCommand(token):
                         self._send(Reply(self._backend.piece(token)))
                     case TimeSpent():
                         self._send(Reply(self._engine.spent))

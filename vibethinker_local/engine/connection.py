@@ -16,7 +16,7 @@ import weakref
 from contextlib import suppress
 from typing import IO, Any
 
-from vibethinker_local.engine.messages import Begin, Event, Failed, Message, Ready, Recipe, Reply, StepMessage
+from vibethinker_local.engine.messages import Begin, Event, Failed, LoadRecipe, Message, Ready, Reply, StepMessage
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.errors import EngineDied, EngineError, ModelError
 from vibethinker_local.system import children, logs
@@ -55,7 +55,7 @@ class Connection:
         self._reader.start()
         self.end = weakref.finalize(self, _end, self.process, self._reader)  # also runs on garbage collection
 
-    def begin(self, recipe: Recipe, planner: Planner | None) -> None:
+    def begin(self, recipe: LoadRecipe, planner: Planner | None) -> None:
         """Load a model. Raises what the recipe raises, or EngineDied."""
         try:
             self.write(Begin(recipe, planner, logging.getLogger("vibethinker_local").getEffectiveLevel()))

@@ -13,7 +13,7 @@ from vibethinker_local.engine.params import SamplingParams
 from vibethinker_local.engine.planner import Planner
 
 
-class Recipe(Protocol):
+class LoadRecipe(Protocol):
     """Makes the backend, inside the process; `llama_model.LlamaModel` is the real one."""
 
     def open(self) -> Any: ...  # a Backend with `info` and `tokenize`; its module must not be imported out here
@@ -21,7 +21,7 @@ class Recipe(Protocol):
 
 @dataclass(frozen=True)
 class Begin:
-    recipe: Recipe
+    recipe: LoadRecipe
     planner: Planner | None
     log_level: int
 
@@ -63,7 +63,7 @@ class Tokenize:
 
 
 @dataclass(frozen=True)
-class Piece:
+class PieceCommand:
     token: int
 
 
@@ -115,6 +115,6 @@ class Failed:
 
 
 Command = Add | Force | Abort | Took | CellsUsed
-Question = Tokenize | Piece | TimeSpent | IsGrammar
+Question = Tokenize | PieceCommand | TimeSpent | IsGrammar
 Event = Ready | StepMessage | Reply | Failed
 Message = Begin | Command | Question

@@ -21,9 +21,9 @@ from vibethinker_local.engine.messages import (
     Event,
     Force,
     IsGrammar,
-    Piece,
+    LoadRecipe,
+    PieceCommand,
     Question,
-    Recipe,
     StepMessage,
     TimeSpent,
     Tokenize,
@@ -54,7 +54,9 @@ class Heard:
 
 
 class EngineProcess:
-    def __init__(self, recipe: Recipe, connection: Connection | None = None, *, planner: Planner | None = None) -> None:
+    def __init__(
+        self, recipe: LoadRecipe, connection: Connection | None = None, *, planner: Planner | None = None
+    ) -> None:
         """Load a model, in a process that was started for it or in a new one.
 
         Raises what the recipe raises, or EngineDied.
@@ -116,7 +118,7 @@ class EngineProcess:
     def piece(self, token: int) -> bytes:
         """The bytes that a token stands for; empty for a control token."""
         if token not in self._pieces:
-            self._pieces[token] = self._ask(Piece(token))
+            self._pieces[token] = self._ask(PieceCommand(token))
         return self._pieces[token]
 
     def add(self, tokens: Iterable[int], params: SamplingParams, *, parent: SequenceId | None = None) -> SequenceId:

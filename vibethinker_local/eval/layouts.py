@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from vibethinker_local.errors import UsageError
-from vibethinker_local.eval.problems import Kind, Problem, Program
+from vibethinker_local.eval.problems import GradingProgram, Kind, Problem
 from vibethinker_local.reliability import answers
 
 _IDS = ("id", "task_id", "unique_id", "problem_id", "question_id", "uid", "qid")
@@ -237,7 +237,9 @@ def _code(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
         starter = starter or text
     elif isinstance(prompt, str) and entry:
         setup = setup or prompt  # the imports that every solution may count on
-    return Problem(name, text, "", "code", Program(test, setup, starter, entry)), "whose solutions in Python have tests"
+    return Problem(
+        name, text, "", "code", GradingProgram(test, setup, starter, entry)
+    ), "whose solutions in Python have tests"
 
 
 def _pairs(tests: Any) -> str | None:

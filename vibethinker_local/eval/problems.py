@@ -15,7 +15,7 @@ MANY = 5  # choices: with so many the right letters should differ
 
 
 @dataclass(frozen=True)
-class Program:
+class GradingProgram:
     """How a solution in Python is tested: `setup`, the solution and `test`, run one after the other, raise nothing."""
 
     test: str
@@ -30,7 +30,7 @@ class Problem:
     problem: str
     answer: str  # empty for code, which `program` tests
     kind: Kind = "maths"
-    program: Program | None = None
+    program: GradingProgram | None = None
 
     @property
     def asked(self) -> str:
@@ -80,7 +80,7 @@ def notices(found: Sequence[Problem]) -> list[str]:
 
 def of(told: dict[str, Any]) -> Problem:
     """A problem as this program wrote it. Raises ValueError, KeyError or TypeError."""
-    program = None if told.get("program") is None else Program(**told["program"])
+    program = None if told.get("program") is None else GradingProgram(**told["program"])
     problem = Problem(told["id"], told["problem"], told["answer"], told["kind"], program)
     texts = [problem.id, problem.problem, problem.answer, *(vars(program).values() if program else ())]
     if not all(isinstance(text, str) for text in texts) or problem.kind not in get_args(Kind):

@@ -75,7 +75,7 @@ def read(path: Path, raw: Container[str] | None = None) -> GgufFile:
                 raise ModelError(f"{path} is {what}: give a .gguf model, or a name from models.toml.")
             size = path.stat().st_size
             with mmap.mmap(file.fileno(), min(size, MAX_HEADER), access=mmap.ACCESS_READ) as data:
-                return _read(_Reader(data, raw), path, size)
+                return _read(_HeaderReader(data, raw), path, size)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ModelError(f"The model file {path} cannot be read: {reason}.") from error
@@ -90,7 +90,7 @@ def damaged(path: Path, how: Broken | str) -> ModelError:
     return ModelError(f"{path} is damaged ({how}): fetch or convert it again.")
 
 
-def _read(reader: "_Reader", path: Path, size: int) -> GgufFile:
+def _read(reader: "_HeaderReader", path: Path, size: int) -> GgufFile:
     version = reader.number("I")
     if version not in VERSIONS:
         raise ModelError(f"{path} is a GGUF file of version {version}: convert it again, to version 3.")
@@ -115,7 +115,7 @@ def _read(reader: "_Reader", path: Path, size: int) -> GgufFile:
     return GgufFile(path, version, keys, tensors, alignment, data, size)
 
 
-class _Reader:
+class _HeaderReader:
     def __init__(self, data: mmap.mmap, raw: Container[str] | None) -> None:
         self.data, self.raw, self.at = data, raw, 4
 

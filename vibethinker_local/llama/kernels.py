@@ -116,7 +116,7 @@ def read_floats(tensor: int) -> Floats:
 
 
 @dataclass(frozen=True)
-class Choice:
+class TypeChoice:
     """The type llama.cpp gives a tensor: `wanted` by the mixture, `type` where the width forces another."""
 
     name: str
@@ -128,7 +128,7 @@ _LINE = re.compile(r"\[ *\d+/ *\d+\] (\S+) +- \[[^]]*\], type = +(\S+), size = .
 _FALLBACK = re.compile(r"warning: (\S+) +- ncols .*\(required for type +(\S+)\)")
 
 
-def choose_types(model: Path, file_type: LlamaFileType, *, with_importance: bool) -> list[Choice]:
+def choose_types(model: Path, file_type: LlamaFileType, *, with_importance: bool) -> list[TypeChoice]:
     """llama.cpp's own decision for every tensor of `model`, in its order of writing (src/llama-quant.cpp, dry_run).
 
     `model` needs a header only. Raises EngineError with llama.cpp's words if it refuses.
@@ -150,7 +150,7 @@ def choose_types(model: Path, file_type: LlamaFileType, *, with_importance: bool
         raise EngineError(f"llama.cpp could not plan this model: {why}")
     wanted = {name: _type(type_name) for name, type_name in _FALLBACK.findall(text)}
     return [
-        Choice(name, wanted.get(name, chosen), chosen)
+        TypeChoice(name, wanted.get(name, chosen), chosen)
         for name, old, new in _LINE.findall(text)
         for chosen in [_type(new or old)]
     ]

@@ -41,7 +41,7 @@ class Watch:
     see: Callable[[bytes, Floats], bool]
 
 
-class Model:
+class ObservedModel:
     """Made by `load`."""
 
     def __init__(self, handle: int, path: Path) -> None:
@@ -82,7 +82,7 @@ class Model:
 
 
 @contextmanager
-def load(path: Path, stop: threading.Event, *, in_place: bool = False) -> Iterator[Model]:
+def load(path: Path, stop: threading.Event, *, in_place: bool = False) -> Iterator[ObservedModel]:
     """Raises ModelError if llama.cpp refuses the file. `in_place`: no copies of the weights, which stay mapped."""
     llama = library()
     amx.settle(llama)
@@ -100,7 +100,7 @@ def load(path: Path, stop: threading.Event, *, in_place: bool = False) -> Iterat
             raise Stopped
         raise ModelError(f"llama.cpp cannot load {path}: {why}")
     try:
-        yield Model(handle, path)
+        yield ObservedModel(handle, path)
     finally:
         llama.llama_model_free(handle)
 
@@ -108,7 +108,7 @@ def load(path: Path, stop: threading.Event, *, in_place: bool = False) -> Iterat
 class Context:
     """One sequence of tokens, computed piece by piece. Made by `context`."""
 
-    def __init__(self, model: Model, handle: int, stop: threading.Event, failures: list[BaseException]) -> None:
+    def __init__(self, model: ObservedModel, handle: int, stop: threading.Event, failures: list[BaseException]) -> None:
         self.model = model
         self.handle = handle
         self._llama = library()
@@ -149,7 +149,7 @@ class Context:
 
 @contextmanager
 def context(
-    model: Model, size: int, threads: int, stop: threading.Event, watch: Watch | None = None
+    model: ObservedModel, size: int, threads: int, stop: threading.Event, watch: Watch | None = None
 ) -> Iterator[Context]:
     """Room for `size` tokens. Raises EngineError if there is not enough memory for it."""
     llama = library()

@@ -62,7 +62,7 @@ class Decode(_Figure):
     sampling_ms_per_token: float
 
 
-class Step(_Figure):
+class BatchStep(_Figure):
     """The seconds of a step that decodes so many tokens, one of each Sequence, in one batch; sampling included."""
 
     tokens: int
@@ -71,7 +71,7 @@ class Step(_Figure):
     high: float
 
 
-class Ratio(_Figure):
+class PeerRatio(_Figure):
     """Ours divided by theirs, measured in turn; `low` and `high` are the extreme single rounds."""
 
     what: str
@@ -93,8 +93,8 @@ class Figures(_Figure):
     prefill: tuple[Prefill, ...]
     decode: tuple[Decode, ...]
     deep: tuple[Decode, ...] = ()
-    steps: tuple[Step, ...] = ()
-    peers: tuple[Ratio, ...] = ()
+    steps: tuple[BatchStep, ...] = ()
+    peers: tuple[PeerRatio, ...] = ()
 
     @property
     def planner(self) -> Planner | None:

@@ -26,18 +26,18 @@ _DECIMAL = re.compile(r"\d\.\d")
 _DOUBTFUL = re.compile(r"≈|\\approx|~|\bmod\b|\\p?mod|remainder|round|about|base|[<>≤≥≠]")
 
 
-class Unknown(Exception):
+class Undecidable(Exception):
     """Not a number, or not one that may be computed."""
 
 
 def value(text: str) -> Fraction:
-    """The exact value of a text that is arithmetic and nothing else. Raises Unknown."""
+    """The exact value of a text that is arithmetic and nothing else. Raises Undecidable."""
     if len(text) > MOST_CHARACTERS:
-        raise Unknown
-    parser = _Parser(_plain(text))
+        raise Undecidable
+    parser = _ArithmeticParser(_plain(text))
     result = parser.sum()
     if parser.peek() is not None:
-        raise Unknown
+        raise Undecidable
     return result
 
 
@@ -56,7 +56,7 @@ def check(claim: str) -> tuple[bool, str] | None:
         side = side.strip(" $")
         try:
             worth = value(side)
-        except Unknown:
+        except Undecidable:
             before = None
             continue
         if before:
@@ -87,7 +87,7 @@ def _plain(text: str) -> str:
     return re.sub(r"\\frac\s*(?=\{)", "@", text)
 
 
-class _Parser:
+class _ArithmeticParser:
     """Recursive descent over sum, product, power, atom; numbers are checked for their size as they arise."""
 
     def __init__(self, text: str) -> None:
@@ -109,7 +109,7 @@ class _Parser:
             elif text[at].isspace():
                 at += 1
             else:
-                raise Unknown
+                raise Undecidable
         return tokens
 
     def peek(self) -> str | None:
@@ -124,7 +124,7 @@ class _Parser:
 
     def _need(self, wanted: str) -> None:
         if not self._take(wanted):
-            raise Unknown
+            raise Undecidable
 
     def sum(self) -> Fraction:
         result = self._product()
@@ -138,7 +138,7 @@ class _Parser:
         while sign := self._take("*", "/"):
             right = self._signed()
             if sign == "/" and right == 0:
-                raise Unknown
+                raise Undecidable
             result = _small(result * right if sign == "*" else result / right)
         return result
 
@@ -146,7 +146,7 @@ class _Parser:
         """All recursion comes by here."""
         self._depth += 1
         if self._depth > MOST_NESTED:
-            raise Unknown
+            raise Undecidable
         if self._take("-"):
             result = -self._signed()
         elif self._take("+"):
@@ -167,7 +167,7 @@ class _Parser:
             exponent = self._signed()
         digits = max(len(str(abs(base.numerator))), len(str(base.denominator)))
         if exponent.denominator != 1 or abs(exponent) * digits > MOST_DIGITS or (base == 0 and exponent < 0):
-            raise Unknown
+            raise Undecidable
         return _small(base ** int(exponent))
 
     def _atom(self) -> Fraction:
@@ -191,18 +191,18 @@ class _Parser:
             denominator = self.sum()
             self._need("}")
             if denominator == 0:
-                raise Unknown
+                raise Undecidable
             return _small(numerator / denominator)
         token = self.peek()
         if token is None or not (token[0].isdigit() or token[0] == "."):
-            raise Unknown
+            raise Undecidable
         if len(token) > MOST_DIGITS:
-            raise Unknown
+            raise Undecidable
         self._at += 1
         return Fraction(token)
 
 
 def _small(number: Fraction) -> Fraction:
     if max(number.numerator.bit_length(), number.denominator.bit_length()) > 4 * MOST_DIGITS:
-        raise Unknown
+        raise Undecidable
     return number

@@ -13,15 +13,15 @@ weaker way.
 """
 
 from vibethinker_local.sandbox.compiled import SECONDS, State, prepare, state
-from vibethinker_local.sandbox.program import Call, Limits, Outcome, Program, Sandbox
+from vibethinker_local.sandbox.program import Limits, Outcome, Program, ProgramCall, Sandbox
 from vibethinker_local.sandbox.wasi import WasiSandbox, open
 
 __all__ = [
     "SECONDS",
-    "Call",
     "Limits",
     "Outcome",
     "Program",
+    "ProgramCall",
     "Sandbox",
     "State",
     "WasiSandbox",

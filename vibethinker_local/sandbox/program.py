@@ -18,7 +18,7 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Call:
+class ProgramCall:
     """One use of a program: it is run with `stdin`, and then `code` is evaluated in its namespace.
 
     `code` is Python: one expression, whose value is the outcome's value, or statements. Calls without stdin share one
@@ -84,7 +84,7 @@ class Outcome:
 class Sandbox(Protocol):
     """Somewhere to run programs that nobody has read."""
 
-    def run(self, program: Program, calls: Sequence[Call], limits: Limits = ...) -> list[Outcome]:
+    def run(self, program: Program, calls: Sequence[ProgramCall], limits: Limits = ...) -> list[Outcome]:
         """The outcome of each call, in order. May be used by several threads.
 
         Raises SandboxError if programs cannot be run at all; whatever a program does is an Outcome.

@@ -17,7 +17,7 @@ from typing import IO, Any, Self, get_args
 from vibethinker_local.errors import SandboxError
 from vibethinker_local.sandbox.child import start
 from vibethinker_local.sandbox.compiled import require, verified
-from vibethinker_local.sandbox.program import PATIENCE, STANDARD, Call, Limit, Limits, Outcome, Program
+from vibethinker_local.sandbox.program import PATIENCE, STANDARD, Limit, Limits, Outcome, Program, ProgramCall
 
 READY = 120.0  # seconds to load the compiled module in, on a machine that is busy
 GRACE = 10.0  # seconds beyond what a run may take, before its process is ended
@@ -99,7 +99,7 @@ class WasiSandbox:
         self._busy: set[Worker] = set()
         self._closed = False
 
-    def run(self, program: Program, calls: Sequence[Call], limits: Limits = STANDARD) -> list[Outcome]:
+    def run(self, program: Program, calls: Sequence[ProgramCall], limits: Limits = STANDARD) -> list[Outcome]:
         """The outcome of each call, in order. May be used by several threads. Raises SandboxError."""
         if not calls:
             return []

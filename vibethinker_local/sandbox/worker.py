@@ -21,7 +21,7 @@ LOOK = 0.02  # seconds between looks at the clock
 LONGEST = 1 << 20  # bytes that one message from inside may have; an honest one is shorter
 
 
-class Clock:
+class RunClock:
     """How long something has taken so far: in processor time of this process, so that a busy machine does not fail a
     program that has hardly run; a program that waits has `PATIENCE` times as long."""
 
@@ -33,7 +33,7 @@ class Clock:
         return max(time.process_time() - self._processor, (time.monotonic() - self._wall) / PATIENCE)
 
 
-class Watch:
+class RunWatch:
     """Follows one start of the guest: hands it its work, hears of each call, and stops a call that takes too long."""
 
     def __init__(self, work: dict[str, Any], seconds: float, total_seconds: float) -> None:
@@ -43,7 +43,7 @@ class Watch:
         self.cancel = threading.Event()
         self.late = False
         self._work, self._seconds, self._total_seconds = work, seconds, total_seconds
-        self._clock = self._total = Clock()
+        self._clock = self._total = RunClock()
         self._over = threading.Event()
 
     def hear(self, request: bytes) -> bytes:
@@ -54,10 +54,10 @@ class Watch:
             said = None
         match said:
             case {"ask": "work"}:
-                self._clock = Clock()
+                self._clock = RunClock()
                 return json.dumps(self._work).encode("ascii")
             case {"begin": _}:
-                self._clock = Clock()
+                self._clock = RunClock()
             case {"loaded": _}:
                 self.loaded = True
             case {"failed": dict(outcome)}:
@@ -66,7 +66,7 @@ class Watch:
                 self.outcomes.append(outcome)
         return b"null"
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "RunWatch":
         threading.Thread(target=self._look, daemon=True).start()
         return self
 
@@ -92,7 +92,7 @@ class Runner:
 
     def answer(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         """The outcome of each call of a request."""
-        clock = Clock()
+        clock = RunClock()
         calls: list[dict[str, Any]] = request["calls"]
         outcomes: list[dict[str, Any]] = []
         while len(outcomes) < len(calls):
@@ -116,7 +116,7 @@ class Runner:
             "alone": alone,
             "output_bytes": request["output_bytes"],
         }
-        with Watch(work, request["seconds"], seconds) as watch:
+        with RunWatch(work, request["seconds"], seconds) as watch:
             done = self._run(
                 ["-c", self._guest],
                 host=watch.hear,

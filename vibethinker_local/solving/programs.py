@@ -14,7 +14,7 @@ from contextlib import suppress
 from vibethinker_local import sandbox
 from vibethinker_local.code import answer, behaviour, examples, values
 from vibethinker_local.code.answer import Attempt
-from vibethinker_local.code.behaviour import Group
+from vibethinker_local.code.behaviour import BehaviourGroup
 from vibethinker_local.code.task import Task
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.errors import EngineError, SandboxError
@@ -22,7 +22,7 @@ from vibethinker_local.events import Behaviour, Differing, Options
 from vibethinker_local.reliability.clusters import Cluster
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.sandbox import Call, Limits, Outcome, Program, Sandbox
+from vibethinker_local.sandbox import Limits, Outcome, Program, ProgramCall, Sandbox
 
 INPUTS = 10  # that the model is asked for
 APART = 5  # and further ones, where two groups of programs tie
@@ -175,13 +175,13 @@ class Programs:
             return False
         if test.startswith("[["):
             pairs: list[tuple[str, str]] = json.loads(test)
-            outcomes = self._runner.run(attempt.program, [Call(stdin=given) for given, _ in pairs], TESTING)
+            outcomes = self._runner.run(attempt.program, [ProgramCall(stdin=given) for given, _ in pairs], TESTING)
             return all(
                 outcome.finished and values.same_output(expected, outcome.stdout)
                 for (_, expected), outcome in zip(pairs, outcomes, strict=True)
             )
         program = Program(f"{attempt.source}\n\n\n{test}", f"{setup}\n\n{self.task.prelude}")
-        [outcome] = self._runner.run(program, [Call("True")], TESTING)
+        [outcome] = self._runner.run(program, [ProgramCall("True")], TESTING)
         return outcome.finished
 
     def outcomes(self, index: int) -> list[Outcome]:
@@ -199,7 +199,7 @@ class Programs:
             behaviour.passes(self.task, expected, found[at]) for at, expected in self._expected if at < len(found)
         )
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[BehaviourGroup]:
         """Those that pass the most examples, in groups that behave alike, the weightiest first."""
         if not self.runs:
             return []

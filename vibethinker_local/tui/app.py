@@ -24,7 +24,7 @@ from vibethinker_local.errors import VibeError
 from vibethinker_local.tui.actions import ACTIONS, bindings, key_of
 from vibethinker_local.tui.screens.chat import Chat
 from vibethinker_local.tui.session import Session
-from vibethinker_local.tui.solver import Solver
+from vibethinker_local.tui.solver import ChatSolver
 from vibethinker_local.tui.store import Store
 from vibethinker_local.tui.themes import DARK, LIGHT
 
@@ -33,7 +33,7 @@ COLLECT_AFTER = (10_000, 20, 50)
 
 
 def make_app(
-    load: Callable[[], Solver],
+    load: Callable[[], ChatSolver],
     store: Store,
     *,
     keys: Mapping[str, str] | None = None,

@@ -8,7 +8,7 @@ from vibethinker_local.models import installed, listing
 from vibethinker_local.models.installed import Chosen
 from vibethinker_local.solving import solver
 from vibethinker_local.system import machine
-from vibethinker_local.tui.solver import Larger, Request, Start
+from vibethinker_local.tui.solver import ChatRequest, Larger, Start
 
 
 class Local:
@@ -40,7 +40,7 @@ class Local:
     def quote(self, budget: str) -> str | None:
         return self._solver.quote(self._solver.plan(budget))
 
-    def solve(self, request: Request, control: Control) -> Iterator[SolveEvent]:
+    def solve(self, request: ChatRequest, control: Control) -> Iterator[SolveEvent]:
         plan = self._solver.plan(request.budget) if request.reliable else None
         return self._solver.stream(
             request.question,

@@ -10,7 +10,7 @@ from vibethinker_local.solving.follow import Votes
 from vibethinker_local.tui.attachments import with_attachments
 from vibethinker_local.tui.live import Live
 from vibethinker_local.tui.run import Run
-from vibethinker_local.tui.solver import Request, Solver
+from vibethinker_local.tui.solver import ChatRequest, ChatSolver
 from vibethinker_local.tui.store import Attachment, Listed, Store, Turn
 
 BUDGETS = ("quick", "standard", "deep")
@@ -21,14 +21,14 @@ class Session:
     """For the screen's thread; only the solver works on others."""
 
     def __init__(
-        self, load: Callable[[], Solver], store: Store, clock: Callable[[], float], seeds: Callable[[], int]
+        self, load: Callable[[], ChatSolver], store: Store, clock: Callable[[], float], seeds: Callable[[], int]
     ) -> None:
         self.store, self.clock = store, clock
         self.conversation: int | None = None
         self.turns: list[Turn] = []
         self.live: Live | None = None
         self.last: Live | None = None  # the turn before, while its conversation is open
-        self.solver: Solver | None = None
+        self.solver: ChatSolver | None = None
         self.unkept: str | None = None  # why what was written last is not on the disk
         self._late: list[Turn] = []  # finished turns that are not on the disk yet
         self.reliable, self.budget = False, "standard"
@@ -50,7 +50,7 @@ class Session:
 
     # The model
 
-    def loaded(self) -> Solver:
+    def loaded(self) -> ChatSolver:
         """The solver, loaded if it is not. Blocks; for any thread. Raises VibeError."""
         with self._loading:
             if self.solver is None:
@@ -81,7 +81,7 @@ class Session:
             for turn in self.turns
             if turn.answer
         )
-        request = Request(with_attachments(question, attachments), seed, earlier, self.reliable, self.budget)
+        request = ChatRequest(with_attachments(question, attachments), seed, earlier, self.reliable, self.budget)
 
         def begin(control: Control) -> Iterator[SolveEvent]:
             solver = self.loaded()

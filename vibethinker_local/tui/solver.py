@@ -8,7 +8,7 @@ from vibethinker_local.events import Control, Exchange, ModelIdentity, SolveEven
 
 
 @dataclass(frozen=True)
-class Request:
+class ChatRequest:
     """A question, and how it is to be answered."""
 
     question: str
@@ -39,7 +39,7 @@ class Start:
     larger: Larger | None = None
 
 
-class Solver(Protocol):
+class ChatSolver(Protocol):
     """Answers on whatever thread calls it, one request at a time."""
 
     start: Start
@@ -65,7 +65,7 @@ class Solver(Protocol):
         """A sentence about how long a vote may take; None if it is short, or nothing is known. At once, any thread."""
         ...
 
-    def solve(self, request: Request, control: Control) -> Iterator[SolveEvent]:
+    def solve(self, request: ChatRequest, control: Control) -> Iterator[SolveEvent]:
         """Events, the last of them Finished. Raises VibeError if the request cannot be answered at all."""
         ...
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from textual.geometry import Offset
 from textual.selection import SELECT_ALL, Selection
 
-from vibethinker_local.tui.text.document import Document, Row
-from vibethinker_local.tui.widgets.answer import Answer
+from vibethinker_local.tui.text.document import Document, DocumentRow
+from vibethinker_local.tui.widgets.answer import AnswerView
 
 WIDTH = 24
 
@@ -87,7 +87,7 @@ def test_another_width_is_as_if_it_had_been_there_from_the_start(pieces: list[st
     assert looks(fitted.rows) == looks(document(markdown, 40).rows)
 
 
-def looks(rows: list[Row]) -> list[tuple[object, ...]]:
+def looks(rows: list[DocumentRow]) -> list[tuple[object, ...]]:
     return [(row.text.plain, row.text.spans, row.joint, row.edge) for row in rows]
 
 
@@ -127,7 +127,7 @@ def test_what_is_settled_is_not_drawn_again() -> None:
 
 
 def test_a_copy_has_the_text_alone() -> None:
-    answer = Answer(
+    answer = AnswerView(
         "A sentence that is longer than the row.\n\n- an item that is longer than the row\n\n```\na\n b\n```"
     )
     answer.get_content_height(answer.size, answer.size, WIDTH)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibethinker_local.tui.text.markdown import Reader, readable, whole
+from vibethinker_local.tui.text.markdown import MarkdownReader, readable, whole
 
 
 @pytest.mark.parametrize(
@@ -55,19 +55,19 @@ ALPHABET = [
 
 @given(st.lists(st.lists(st.sampled_from(ALPHABET), max_size=8).map("".join), max_size=12))
 def test_pieces_make_no_difference(pieces: list[str]) -> None:
-    reader = Reader()
+    reader = MarkdownReader()
     grown = "".join(reader.feed(piece) for piece in pieces) + reader.flush()
     assert grown == whole("".join(pieces))
 
 
 @given(st.lists(st.sampled_from(ALPHABET), max_size=40))
 def test_letter_by_letter(pieces: list[str]) -> None:
-    text, reader = "".join(pieces), Reader()
+    text, reader = "".join(pieces), MarkdownReader()
     assert "".join(map(reader.feed, text)) + reader.flush() == whole(text)
 
 
 def test_a_formula_that_does_not_end_holds_nothing_back_for_ever() -> None:
-    reader = Reader()
+    reader = MarkdownReader()
     out = reader.feed("so \\[ " + "x " * 3000)
     assert out.startswith("so \\\\\\[ x x")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibethinker_local.tui.text.maths import BOX, Broken, display, inline, parse
+from vibethinker_local.tui.text.maths import BOX, BrokenLatex, display, inline, parse
 
 LINES = [
     (r"\frac{a+b}{c}", "(a + b)/c"),
@@ -86,7 +86,7 @@ def test_several_lines(source: str, lines: list[str]) -> None:
     ],
 )
 def test_broken(source: str) -> None:
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenLatex):
         parse(source)
 
 
@@ -97,7 +97,7 @@ PIECES = [*"\\{}[]()^_&$ab1+-=,|' ", "\\frac", "\\sqrt", "\\left", "\\right", "\
 def test_anything_is_shown_or_broken(source: str) -> None:
     try:
         node = parse(source)
-    except Broken:
+    except BrokenLatex:
         return
     assert "\n" not in inline(node)
     assert display(node)

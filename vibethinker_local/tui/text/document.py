@@ -32,7 +32,7 @@ BEGUN = re.compile(r"\n(?:[ >*+=#_-]+|[ >]*\d{1,9}[.)]?)\Z")  # a line of marks,
 
 
 @dataclass(frozen=True)
-class Row:
+class DocumentRow:
     """One row of the screen."""
 
     text: Content
@@ -40,14 +40,14 @@ class Row:
     edge: int = 0  # characters at its beginning that a copy leaves out
 
 
-BLANK = Row(Content())
+BLANK = DocumentRow(Content())
 
 
 class Document:
     """Blocks with an empty row after each. The rows of all but the last one stay until the width changes."""
 
     def __init__(self, width: int = 0) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[DocumentRow] = []
         self.settled = 0  # rows that stay
         self.width = width  # cells; 0 while it is not known
         self._open = ""  # Markdown of the last block
@@ -106,7 +106,7 @@ def parse(markdown: str) -> list[Node]:
     return Node(_parser().parse(markdown)).children
 
 
-def draw(block: Node, width: int, *, growing: bool = False) -> list[Row]:
+def draw(block: Node, width: int, *, growing: bool = False) -> list[DocumentRow]:
     """A block at a width, in cells; `growing`: it is drawn often."""
     width = max(NARROWEST, width)
     match block.type:
@@ -127,23 +127,23 @@ def draw(block: Node, width: int, *, growing: bool = False) -> list[Row]:
             rows = [row.children for part in block.children for row in part.children]
             sides = [str(cell.attrs.get("style", "")).removeprefix("text-align:") for cell in rows[0]]
             cells = [[_inline(cell.children[0]) for cell in row] for row in rows]
-            return [Row(line) for line in table(cells, sides, width)]
+            return [DocumentRow(line) for line in table(cells, sides, width)]
         case "hr":
-            return [Row(Content.styled("─" * width, RULE))]
+            return [DocumentRow(Content.styled("─" * width, RULE))]
         case _:
             return _wrapped(Content(block.content), width)
 
 
-def _below(blocks: list[Node], width: int, *, growing: bool, apart: bool = True) -> list[Row]:
+def _below(blocks: list[Node], width: int, *, growing: bool, apart: bool = True) -> list[DocumentRow]:
     """Blocks, one below the other."""
-    rows: list[Row] = []
+    rows: list[DocumentRow] = []
     for block in blocks:
         rows += [BLANK] if rows and apart else []
         rows += draw(block, width, growing=growing and block is blocks[-1])
     return rows
 
 
-def _behind(first: Content, rest: Content, rows: list[Row], *, copied: bool) -> list[Row]:
+def _behind(first: Content, rest: Content, rows: list[DocumentRow], *, copied: bool) -> list[DocumentRow]:
     """Rows with one prefix before the first, which may be part of a copy, and another before the rest."""
     found = []
     for at, row in enumerate(rows or [BLANK]):
@@ -153,7 +153,7 @@ def _behind(first: Content, rest: Content, rows: list[Row], *, copied: bool) -> 
     return found
 
 
-def _list(block: Node, width: int, *, growing: bool) -> list[Row]:
+def _list(block: Node, width: int, *, growing: bool) -> list[DocumentRow]:
     """A list; its items stand apart if the model wrote them so."""
     items = block.children
     if block.type == "ordered_list":
@@ -163,7 +163,7 @@ def _list(block: Node, width: int, *, growing: bool) -> list[Row]:
     else:
         bullets = [f"{BULLETS[block.level // 2 % len(BULLETS)]} "] * len(items)
     apart = any(child.type == "paragraph" and not child.hidden for item in items for child in item.children)
-    rows: list[Row] = []
+    rows: list[DocumentRow] = []
     for item, bullet in zip(items, bullets, strict=True):
         rows += [BLANK] if rows and apart else []
         last = growing and item is items[-1]
@@ -187,21 +187,21 @@ def _inline(node: Node) -> Content:
             return Content("").join(map(_inline, node.children)).stylize(STYLES.get(node.type, ""))
 
 
-def _wrapped(text: Content, width: int) -> list[Row]:
+def _wrapped(text: Content, width: int) -> list[DocumentRow]:
     rows = []
     for line in text.split("\n", allow_blank=True):
-        rows += [Row(part, " " if at else "\n") for at, part in enumerate(line.wrap(width))]
+        rows += [DocumentRow(part, " " if at else "\n") for at, part in enumerate(line.wrap(width))]
     return rows
 
 
-def _code(code: str, language: str, width: int) -> list[Row]:
+def _code(code: str, language: str, width: int) -> list[DocumentRow]:
     """Code, its long lines going on in the next row."""
     room, rows = width - 2 * CODE_EDGE, []
     for line in _highlighted(code.rstrip(), language).split("\n", allow_blank=True):
         line = line.expand_tabs(4)
         for at, part in enumerate(line.fold(room) if line.cell_length > room else [line]):
             text = part.pad(CODE_EDGE, width - CODE_EDGE - part.cell_length).stylize_before(CODE)
-            rows.append(Row(text, "" if at else "\n", CODE_EDGE))
+            rows.append(DocumentRow(text, "" if at else "\n", CODE_EDGE))
     return rows
 
 
@@ -214,19 +214,19 @@ def _highlighted(code: str, language: str) -> Content:
     return highlight(code, language=name)
 
 
-def _maths(formula: str, width: int) -> list[Row]:
+def _maths(formula: str, width: int) -> list[DocumentRow]:
     """A formula of several rows; where it is too wide, its right part below its left one."""
     lines = [_cells(line) for line in formula.rstrip("\n").split("\n")]
     size, room = max(1, *map(len, lines)), max(NARROWEST, width - 2 * MATHS_EDGE)
     blank = [all(line[at : at + 1] in ([], [" "]) for line in lines) for at in range(size)]
-    rows: list[Row] = []
+    rows: list[DocumentRow] = []
     left = 0
     while left < size:
         right = left + room
         if right < size:
             right = next((at for at in range(right, left, -1) if blank[at]), right)
         rows += [BLANK] if rows else []
-        rows += [Row(Content(" " * MATHS_EDGE + "".join(line[left:right])), edge=MATHS_EDGE) for line in lines]
+        rows += [DocumentRow(Content(" " * MATHS_EDGE + "".join(line[left:right])), edge=MATHS_EDGE) for line in lines]
         left = next((at for at in range(right, size) if not blank[at]), size)
     return rows
 

@@ -31,7 +31,7 @@ class _Found:
     text: str
 
 
-class Reader:
+class MarkdownReader:
     """Feed the model's text in pieces, get Markdown in pieces."""
 
     def __init__(self) -> None:
@@ -200,7 +200,7 @@ class Reader:
             return _inline(source, whole)
         try:
             lines, language = maths.display(maths.parse(source)), FENCE_LANGUAGE
-        except maths.Broken:
+        except maths.BrokenLatex:
             lines, language = whole.strip().splitlines(), "latex"
         item = _LIST_ITEM.match(self._line)
         indent = " " * len(item[0] if item else self._line[: len(self._line) - len(self._line.lstrip())])
@@ -212,7 +212,7 @@ class Reader:
 
 def whole(text: str) -> str:
     """A finished text as Markdown."""
-    reader = Reader()
+    reader = MarkdownReader()
     return reader.feed(text) + reader.flush()
 
 
@@ -227,7 +227,7 @@ def readable(text: str) -> str:
     def shown(found: re.Match[str]) -> str:
         try:
             formula = maths.inline(maths.parse(found[1]))
-        except maths.Broken:
+        except maths.BrokenLatex:
             return found[0]
         return formula.replace(maths.BOX[0], "").replace(maths.BOX[1], "")
 
@@ -241,7 +241,7 @@ def _inline(source: str, whole: str) -> str:
         return _escaped(whole)
     try:
         shown = maths.inline(maths.parse(source))
-    except maths.Broken:
+    except maths.BrokenLatex:
         return _span(" ".join(whole.split()))
     parts = re.split(f"{maths.BOX[0]}([^{maths.BOX[0]}]*){maths.BOX[1]}", shown)
     return "".join(_span(part) if at % 2 else _escaped(part.strip(maths.BOX[0])) for at, part in enumerate(parts))

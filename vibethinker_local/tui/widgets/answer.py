@@ -8,21 +8,21 @@ from textual.style import Style
 from textual.widget import Widget
 
 from vibethinker_local.tui.text.document import Document
-from vibethinker_local.tui.text.markdown import Reader
+from vibethinker_local.tui.text.markdown import MarkdownReader
 
 MOST_CHARACTERS = 120_000  # shown; the export has all of it
 MOST_LINE = 20_000  # characters; beyond that, laying out one line takes seconds
 CUT = "\n\n…\n\n*The rest is not shown here; it is in the export.*"
 
 
-class Answer(Widget):
+class AnswerView(Widget):
     """Grows while the model writes. One widget however long it is, so that the screen is laid out quickly."""
 
     ALLOW_SELECT = True
 
     def __init__(self, text: str = "") -> None:
         super().__init__()
-        self._reader, self._document = Reader(), Document()
+        self._reader, self._document = MarkdownReader(), Document()
         self._text = ""  # that is shown
         self.show(text)
 
@@ -39,7 +39,7 @@ class Answer(Widget):
         """Show this text, and nothing else. If it has grown here, most of it stays as it is."""
         text = _bounded(text.strip())
         if self._text.rstrip() != text:
-            self._reader, self._document, self._text = Reader(), Document(self._document.width), text
+            self._reader, self._document, self._text = MarkdownReader(), Document(self._document.width), text
             self._add(self._reader.feed(text), final=False)
         self._add(self._reader.flush(), final=True)
 

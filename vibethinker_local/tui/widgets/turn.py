@@ -13,7 +13,7 @@ from vibethinker_local.system.units import left
 from vibethinker_local.tui.attachments import label
 from vibethinker_local.tui.store import Attachment, Turn
 from vibethinker_local.tui.text.markdown import readable
-from vibethinker_local.tui.widgets.answer import Answer
+from vibethinker_local.tui.widgets.answer import AnswerView
 from vibethinker_local.tui.widgets.thoughts import Thoughts
 
 QUESTION_LINES, QUESTION_CHARACTERS = 12, 2000  # shown of a question; a click shows more
@@ -104,7 +104,7 @@ class TurnView(Vertical):
         super().__init__(classes="turn")
         self.turn = turn
         self.thinking = Thinking(printable(turn.reasoning), _thought(turn.reasoning_tokens, turn.reasoning_seconds))
-        self.answer = Answer(turn.answer)
+        self.answer = AnswerView(turn.answer)
         self._foot = Static(self._footing(turn), classes="foot", markup=False)
         self._foot_lines = 0
         self._reasoning_at, self._answer_at = Place(), Place()  # how far `follow` has come

@@ -4,7 +4,7 @@ Libraries were looked at first: pylatexenc reads \\frac{a+b}{c} as a+b/c, flatla
 """
 
 from vibethinker_local.tui.text.maths.block import display
-from vibethinker_local.tui.text.maths.latex import Broken, parse
+from vibethinker_local.tui.text.maths.latex import BrokenLatex, parse
 from vibethinker_local.tui.text.maths.line import BOX, inline
 
-__all__ = ["BOX", "Broken", "display", "inline", "parse"]
+__all__ = ["BOX", "BrokenLatex", "display", "inline", "parse"]

@@ -6,7 +6,18 @@ from itertools import chain
 from rich.cells import cell_len
 
 from vibethinker_local.tui.text.maths import symbols
-from vibethinker_local.tui.text.maths.latex import Boxed, Fenced, Fraction, Grid, Kind, Node, Root, Row, Scripts, Symbol
+from vibethinker_local.tui.text.maths.latex import (
+    Boxed,
+    Fenced,
+    Fraction,
+    Grid,
+    Kind,
+    LatexSymbol,
+    Node,
+    Root,
+    Row,
+    Scripts,
+)
 from vibethinker_local.tui.text.maths.line import kind_of, linear, lowered, raised, spaced
 
 _FENCE_PARTS = {
@@ -108,7 +119,7 @@ def _boxed(inner: Box) -> Box:
 
 def _stacks(base: Node) -> bool:
     """Whether indices stand above and below, as with sums and limits."""
-    if not isinstance(base, Symbol):
+    if not isinstance(base, LatexSymbol):
         return False
     large = base.kind == "large" and base.text not in symbols.INTEGRALS
     return large or base.text in symbols.UNDER or base.kind == "relation"

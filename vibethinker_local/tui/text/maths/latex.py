@@ -10,12 +10,12 @@ MOST_CHARACTERS, MOST_DEPTH = 8000, 40
 Kind = Literal["ordinary", "binary", "relation", "punctuation", "open", "close", "function", "large", "text", "space"]
 
 
-class Broken(Exception):
+class BrokenLatex(Exception):
     """It is not LaTeX, or more than is understood here."""
 
 
 @dataclass(frozen=True)
-class Symbol:
+class LatexSymbol:
     """Characters as they are shown."""
 
     text: str
@@ -82,7 +82,7 @@ class Grid:
     aligned: bool  # columns alternate right and left, as equations do
 
 
-Node = Symbol | Row | Scripts | Fraction | Root | Boxed | Phantom | Accent | Fenced | Grid
+Node = LatexSymbol | Row | Scripts | Fraction | Root | Boxed | Phantom | Accent | Fenced | Grid
 
 FENCES = {
     "matrix": ("", ""),
@@ -123,17 +123,17 @@ _OPENING, _CLOSING = frozenset("{[⟨⌊⌈⟦"), frozenset("}]⟩⌋⌉⟧")
 
 
 def parse(source: str) -> Node:
-    """Raises Broken."""
+    """Raises BrokenLatex."""
     if len(source) > MOST_CHARACTERS:
-        raise Broken("too long")
-    reader = _Reader(_TOKEN.findall(re.sub(r"(?<!\\)%[^\n]*", "", source)))
+        raise BrokenLatex("too long")
+    reader = _LatexReader(_TOKEN.findall(re.sub(r"(?<!\\)%[^\n]*", "", source)))
     node = reader.rows() if "\\\\" in source else reader.row(frozenset())
     if reader.peek():
-        raise Broken(f"unexpected {reader.peek()}")
+        raise BrokenLatex(f"unexpected {reader.peek()}")
     return node
 
 
-class _Reader:
+class _LatexReader:
     def __init__(self, tokens: list[str]) -> None:
         self._tokens, self._at, self._depth = tokens, 0, 0
 
@@ -146,7 +146,7 @@ class _Reader:
     def take(self, expected: str = "") -> str:
         token = self.peek()
         if not token or (expected and token != expected):
-            raise Broken(f"{expected or 'more'} is missing")
+            raise BrokenLatex(f"{expected or 'more'} is missing")
         self._at += 1
         return token
 
@@ -154,11 +154,11 @@ class _Reader:
         """Everything up to one of these tokens, which is left there, or to the end."""
         self._depth += 1
         if self._depth > MOST_DEPTH:
-            raise Broken("too deep")
+            raise BrokenLatex("too deep")
         items: list[Node] = []
         while (token := self.peek()) and token not in ends and token not in ("}", "&", "\\\\", "\\end", "\\right"):
             if token in ("^", "_", "'"):
-                items.append(self._scripts(items.pop() if items else Symbol("")))
+                items.append(self._scripts(items.pop() if items else LatexSymbol("")))
             elif (item := self._atom()) is not None:
                 items.append(item)
         self._depth -= 1
@@ -194,12 +194,12 @@ class _Reader:
                 while self.peek() == "'":
                     self.take()
                     primes += 1
-                above = _joined(above, Symbol("′" * primes))
+                above = _joined(above, LatexSymbol("′" * primes))
             elif token == "^":
                 above = _joined(above, self._argument())
             elif token == "_":
                 if below is not None:
-                    raise Broken("two indices")
+                    raise BrokenLatex("two indices")
                 below = self._argument()
         return Scripts(base, below, above)
 
@@ -209,7 +209,7 @@ class _Reader:
             if self.peek() == "{":
                 return self._group()
             if self.peek() in ("^", "_", "&", "}", "\\\\", "\\end", "\\right"):
-                raise Broken("an argument is missing")
+                raise BrokenLatex("an argument is missing")
             if len(token := self.peek()) == 1:
                 self.take()
                 return _character(token)
@@ -220,8 +220,8 @@ class _Reader:
         self.take("{")
         body = self.row(frozenset())
         self.take("}")
-        if isinstance(body, Symbol) and body.kind in ("punctuation", "binary", "relation"):
-            return Symbol(body.text)  # braces take the spaces away: 1{,}024
+        if isinstance(body, LatexSymbol) and body.kind in ("punctuation", "binary", "relation"):
+            return LatexSymbol(body.text)  # braces take the spaces away: 1{,}024
         return body
 
     def _optional(self) -> Node | None:
@@ -244,7 +244,7 @@ class _Reader:
             if depth == 0:
                 return text
             text += token[1:] if token[0] == "\\" and len(token) == 2 and not token[1].isalpha() else token
-        raise Broken("} is missing")
+        raise BrokenLatex("} is missing")
 
     def _atom(self) -> Node | None:
         """The next thing; None if it is nothing to see."""
@@ -253,7 +253,7 @@ class _Reader:
             return self._group()
         self.take()
         if token == "~":
-            return Symbol(" ", "space")
+            return LatexSymbol(" ", "space")
         return self._command(token[1:]) if token[0] == "\\" else _character(token)
 
     def _command(self, name: str) -> Node | None:
@@ -273,13 +273,13 @@ class _Reader:
         if name in symbols.TEXT:
             text = re.sub(r"\s+", " ", self._raw().replace("$", ""))
             if "\\" in text:
-                raise Broken("a command in text")
-            return Symbol(text, "text")
+                raise BrokenLatex("a command in text")
+            return LatexSymbol(text, "text")
         if name in ("operatorname", "operatorname*", "mathrm") and self.peek() == "{":
             word = self._raw().strip()
             if "\\" not in word and "{" not in word:
-                return Symbol(word, "function" if len(word) > 1 else "ordinary")
-            raise Broken("a command in a name")
+                return LatexSymbol(word, "function" if len(word) > 1 else "ordinary")
+            raise BrokenLatex("a command in a name")
         if name in symbols.ALPHABETS:
             return _mapped(self._argument(), symbols.ALPHABETS[name])
         if name in symbols.ACCENTS:
@@ -299,7 +299,7 @@ class _Reader:
             return self._argument()
         if name in ("tag", "tag*"):
             text = self._raw()
-            return Symbol(f"  {text}" if name == "tag*" else f"  ({text})", "text")
+            return LatexSymbol(f"  {text}" if name == "tag*" else f"  ({text})", "text")
         if name in ("color", "textcolor", "hspace", "vspace", "label", "hspace*", "vspace*", "cline"):
             self._raw()
             return None
@@ -310,23 +310,23 @@ class _Reader:
             return rows
         if name == "not":
             negated = self._argument()
-            if isinstance(negated, Symbol) and negated.text in symbols.NEGATED:
-                return Symbol(symbols.NEGATED[negated.text], "relation")
-            raise Broken("\\not")
+            if isinstance(negated, LatexSymbol) and negated.text in symbols.NEGATED:
+                return LatexSymbol(symbols.NEGATED[negated.text], "relation")
+            raise BrokenLatex("\\not")
         if name in ("pmod", "pod"):
-            body = Row((Symbol("mod", "function"), self._argument()))
-            return Row((Symbol("  ", "space"), Fenced("(", body, ")")))
+            body = Row((LatexSymbol("mod", "function"), self._argument()))
+            return Row((LatexSymbol("  ", "space"), Fenced("(", body, ")")))
         if name == "bmod":
-            return Symbol("mod", "relation")
+            return LatexSymbol("mod", "relation")
         if name == "xrightarrow":
             self._optional()
-            return Scripts(Symbol("→", "relation"), None, self._argument())
+            return Scripts(LatexSymbol("→", "relation"), None, self._argument())
         return _symbol(name)
 
     def _environment(self) -> Node:
         name = self._raw()
         if name not in ENVIRONMENTS:
-            raise Broken(f"\\begin{{{name}}}")
+            raise BrokenLatex(f"\\begin{{{name}}}")
         plain = name.removesuffix("*")
         if plain == "array" or name not in FENCES:  # a matrix may begin with [
             self._position()
@@ -335,7 +335,7 @@ class _Reader:
         rows = self.rows().rows
         self.take("\\end")
         if self._raw() != name:
-            raise Broken("\\end of something else")
+            raise BrokenLatex("\\end of something else")
         left, right = FENCES.get(plain, ("", ""))
         grid = Grid(rows, aligned=plain in ALIGNED)
         return Fenced(left, grid, right) if left or right else grid
@@ -350,7 +350,7 @@ class _Reader:
         items = [self.row(frozenset(["\\middle"]))]
         while self.peek() == "\\middle":
             self.take()
-            items += [Symbol(self._delimiter(), "relation"), self.row(frozenset(["\\middle"]))]
+            items += [LatexSymbol(self._delimiter(), "relation"), self.row(frozenset(["\\middle"]))]
         self.take("\\right")
         return Fenced(left, items[0] if len(items) == 1 else Row(tuple(items)), self._delimiter())
 
@@ -361,7 +361,7 @@ class _Reader:
         name = token[1:] if token[0] == "\\" and len(token) > 1 else token
         delimiter = "‖" if token == "\\|" else symbols.ORDINARY.get(name, symbols.RELATIONS.get(name, name))
         if len(delimiter) != 1 or delimiter.isalnum():
-            raise Broken(f"{token} as a delimiter")
+            raise BrokenLatex(f"{token} as a delimiter")
         return delimiter
 
 
@@ -371,31 +371,31 @@ def _joined(first: Node | None, second: Node) -> Node:
 
 def _character(token: str) -> Node:
     if token in "^_&}\\#$":
-        raise Broken(f"unexpected {token}")
-    return Symbol("−" if token == "-" else token, _OPERATORS.get(token, "ordinary"))
+        raise BrokenLatex(f"unexpected {token}")
+    return LatexSymbol("−" if token == "-" else token, _OPERATORS.get(token, "ordinary"))
 
 
 def _mapped(node: Node, alphabet: dict[str, str]) -> Node:
     if isinstance(node, Row):
         return Row(tuple(_mapped(item, alphabet) for item in node.items))
-    return Symbol("".join(alphabet.get(c, c) for c in node.text)) if isinstance(node, Symbol) else node
+    return LatexSymbol("".join(alphabet.get(c, c) for c in node.text)) if isinstance(node, LatexSymbol) else node
 
 
 def _symbol(name: str) -> Node | None:
     if name in symbols.SPACES:
-        return Symbol(symbols.SPACES[name], "space") if symbols.SPACES[name] else None
+        return LatexSymbol(symbols.SPACES[name], "space") if symbols.SPACES[name] else None
     if name in symbols.RELATIONS:
-        return Symbol(symbols.RELATIONS[name], "relation")
+        return LatexSymbol(symbols.RELATIONS[name], "relation")
     if name in symbols.BINARY:
-        return Symbol(symbols.BINARY[name], "binary")
+        return LatexSymbol(symbols.BINARY[name], "binary")
     if name in symbols.LARGE:
-        return Symbol(symbols.LARGE[name], "large")
+        return LatexSymbol(symbols.LARGE[name], "large")
     if name in symbols.FUNCTIONS:
-        return Symbol(name, "function")
+        return LatexSymbol(name, "function")
     if name in symbols.PLAIN:
         return None
     text = symbols.ORDINARY.get(name, "")
     if text or (len(name) == 1 and name in "{}%$#&_|"):
         text = "‖" if name == "|" else text or name
-        return Symbol(text, "open" if text in _OPENING else "close" if text in _CLOSING else "ordinary")
-    raise Broken(f"\\{name}")
+        return LatexSymbol(text, "open" if text in _OPENING else "close" if text in _CLOSING else "ordinary")
+    raise BrokenLatex(f"\\{name}")

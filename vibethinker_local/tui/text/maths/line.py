@@ -13,12 +13,12 @@ from vibethinker_local.tui.text.maths.latex import (
     Fraction,
     Grid,
     Kind,
+    LatexSymbol,
     Node,
     Phantom,
     Root,
     Row,
     Scripts,
-    Symbol,
 )
 
 BOX = "\ue010", "\ue011"  # around what is \\boxed: how that is shown is the reader's business
@@ -34,7 +34,7 @@ def linear(node: Node | None, *, tight: bool = False) -> str:
     match node:
         case None:
             return ""
-        case Symbol():
+        case LatexSymbol():
             return node.text
         case Row():
             return spaced([(linear(item, tight=tight), kind_of(item)) for item in _parenthesised(node)], tight=tight)
@@ -70,7 +70,7 @@ _LONG = frozenset("\u0305\u0332")  # over or under every character
 
 def _linear_scripts(node: Scripts, *, tight: bool) -> str:
     base = linear(node.base, tight=tight)
-    if not isinstance(node.base, (Symbol, Fenced, Accent)) and not _single(base):
+    if not isinstance(node.base, (LatexSymbol, Fenced, Accent)) and not _single(base):
         base = f"({base})"
     below, above = linear(node.below, tight=True), linear(node.above, tight=True)
     if below:
@@ -139,7 +139,7 @@ def _parenthesised(row: Row) -> Sequence[Node]:
 
 def kind_of(node: Node) -> Kind:
     match node:
-        case Symbol():
+        case LatexSymbol():
             return node.kind
         case Scripts():
             return kind_of(node.base)
