@@ -271,8 +271,11 @@ class _Comparison:
         left, right = self._once(left), self._once(right)
         if len(left) != len(right):
             return Level.DIFFERENT
-        level, open_members = Level.SAME, list(right)
+        written_alike = set(left) & set(right)
+        level, open_members = Level.SAME, [member for member in right if member not in written_alike]
         for member in left:
+            if member in written_alike:
+                continue
             found = max(
                 ((self.answers(member, other), -at) for at, other in enumerate(open_members)),
                 default=(Level.DIFFERENT, 0),
@@ -285,7 +288,7 @@ class _Comparison:
 
     def _once(self, members: Sequence[Answer]) -> list[Answer]:
         kept: list[Answer] = []
-        for member in members:
+        for member in dict.fromkeys(members):
             if all(self.answers(member, other) is not Level.SAME for other in kept):
                 kept.append(member)
         return kept

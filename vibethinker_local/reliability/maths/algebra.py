@@ -8,7 +8,7 @@ otherwise nothing is known here.
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 
 from vibethinker_local.reliability.maths.expressions import (
     Bound,
@@ -21,7 +21,7 @@ from vibethinker_local.reliability.maths.expressions import (
     Symbol,
 )
 
-MOST_TERMS = 400  # of a polynomial
+MOST_TERMS = 200  # of a polynomial
 MOST_BITS = 40_000  # of a coefficient
 MOST_POWER = 64  # to which a sum is multiplied out
 MOST_FACTORIAL = 2000
@@ -49,6 +49,22 @@ class Quotient:
 
 def of(expression: Expression) -> Quotient:
     """Raises TooLarge."""
+    found = _found(expression)
+    if found is None:
+        raise TooLarge
+    return found
+
+
+@lru_cache(maxsize=1024)  # an answer is compared with many
+def _found(expression: Expression) -> Quotient | None:
+    try:
+        return _of(expression)
+    except TooLarge:
+        return None
+
+
+def _of(expression: Expression) -> Quotient:
+    """Raises TooLarge."""
     match expression:
         case Number(value):
             return _constant(value)
@@ -57,19 +73,19 @@ def of(expression: Expression) -> Quotient:
                 raise TooLarge
             return _atom(("constant" if name in _CONSTANTS else "symbol", name))
         case Sum(terms):
-            result = of(terms[0])
+            result = _of(terms[0])
             for term in terms[1:]:
-                result = add(result, of(term))
+                result = add(result, _of(term))
             return result
         case Product(factors):
-            result = of(factors[0])
+            result = _of(factors[0])
             for factor in factors[1:]:
-                result = multiply(result, of(factor))
+                result = multiply(result, _of(factor))
             return result
         case Power(base, exponent):
-            return _power(of(base), of(exponent))
+            return _power(_of(base), _of(exponent))
         case Call(name, arguments):
-            return _call(name, [of(argument) for argument in arguments])
+            return _call(name, [_of(argument) for argument in arguments])
         case Bound():
             raise TooLarge
     raise AssertionError(expression)
