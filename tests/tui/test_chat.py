@@ -160,13 +160,11 @@ def test_the_example(tmp_path: Path) -> None:
     run(test)
 
 
-def test_one_question_at_a_time(tmp_path: Path) -> None:
+def test_a_conversation_is_not_left_while_it_is_written(tmp_path: Path) -> None:
     async def test() -> None:
         pause = Pause()
         async with chatting(tmp_path, ScriptedSolver([reply("one two", "7", pause=pause, at=1)])) as chat:
             await chat.ask("first", wait=False)
-            await chat.pilot.press(*"second", "enter")
-            assert prompt(chat).text == "second"
             await chat.pilot.press("ctrl+n", "f5", "f6")
             assert len(chat.solver.requests) == 1
             assert chat.app.session.live

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.tui.fakes import chatting, run
-from vibethinker_local.tui.actions import ACTIONS
+from vibethinker_local.tui.actions import ACTIONS, EVERYWHERE
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.help import Help
 
@@ -39,7 +39,7 @@ def test_the_palette_has_every_action(tmp_path: Path) -> None:
             titles = {command.title for command in chat.app.get_system_commands(chat.app.screen)}
             assert titles == {action.title for action in ACTIONS if action.id != "palette"}
             for action in ACTIONS:
-                where = chat.app if action.id in ("quit", "dark", "palette") else chat.app.chat
+                where = chat.app if action.id in EVERYWHERE else chat.app.chat
                 name = "command_palette" if action.id == "palette" else action.id
                 assert callable(getattr(where, f"action_{name}"))
             await chat.pilot.press("ctrl+p", *"new conv")

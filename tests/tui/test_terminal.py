@@ -134,6 +134,15 @@ def test_the_command_in_a_terminal(tmp_path: Path) -> None:
         assert terminal.process.returncode == 0
     store = Store(tmp_path / "data" / "conversations.db")
     assert store.turns(store.recent()[0].id)[0].question.startswith("Tom has 12 apples.\nAnn")
+    with Terminal("-m", "vibethinker_local", "chat", "--open", "9", env={"VIBE_HOME": str(tmp_path)}) as terminal:
+        terminal.ended()
+        assert terminal.process.returncode == 2
+        assert b"There is no conversation 9" in terminal.output
+    with Terminal("-m", "vibethinker_local", "-c", env={"VIBE_HOME": str(tmp_path)}) as terminal:
+        terminal.until("Ann has 5 more")
+        terminal.write("\x04")  # ctrl+d
+        terminal.ended()
+        assert terminal.process.returncode == 0
 
 
 def test_without_a_terminal_there_is_no_chat() -> None:

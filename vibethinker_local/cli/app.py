@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import re
 import sys
 from typing import Annotated, Any, NoReturn
 
@@ -18,6 +19,12 @@ from vibethinker_local.errors import VibeError
 
 class VibeCommands(TyperGroup):
     """Turns every error into a sentence on stderr and an exit code."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """What cannot be the name of a command, nor of a file, is a question for the chat."""
+        if args and not re.fullmatch(r"[A-Za-z][\w-]*", args[0]) and not os.path.lexists(args[0]):
+            args = ["chat", *args]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -63,8 +70,14 @@ def main(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and exit.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Write more to the log file.")] = False,
+    last: Annotated[bool, typer.Option("-c", "--continue", help="The chat, with its last conversation.")] = False,
 ) -> None:
-    """A small reasoning model on your own machine, offline. Without a command: the chat, in a terminal."""
+    """A small reasoning model on your own machine, offline. Without a command: the chat, in a terminal.
+
+    \b
+    vibe "What is 17 + 25?"
+    echo "What is 17 + 25?" | vibe
+    """
     if version:
         print(f"vibethinker-local {__version__}")
         raise typer.Exit
@@ -72,10 +85,16 @@ def main(
 
     logs.start(debug=debug)
     if ctx.invoked_subcommand is None:
+        if not sys.stdin.isatty():
+            from vibethinker_local.system.files import MAX_BYTES
+
+            if (piped := sys.stdin.buffer.read(MAX_BYTES + 1)).strip():
+                sys.stdin = io.TextIOWrapper(io.BytesIO(piped))
+                solve.solve(ctx, "-")
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             print(ctx.get_help(), file=sys.stderr)
             raise typer.Exit(2)
-        chat.converse(None, None, None)
+        chat.converse(last=last)
 
 
 app.command()(chat.chat)

@@ -2,26 +2,43 @@
 
 import gc
 import sys
+from typing import Annotated
+
+import typer
 
 from vibethinker_local.cli.options import Context, Model, Threads
 from vibethinker_local.errors import UsageError
 
 
 def chat(
+    question: Annotated[str | None, typer.Argument(help="Asked at once.")] = None,
     model: Model = None,
     ctx: Context = None,
     threads: Threads = None,
+    last: Annotated[bool, typer.Option("-c", "--continue", help="Go on with the last conversation.")] = False,
+    opened: Annotated[int | None, typer.Option("--open", metavar="ID", help="Go on with this conversation.")] = None,
 ) -> None:
     """Talk with the model in a full-screen chat. `vibe` alone does the same; f1 lists the keys.
 
     \b
     vibe chat -m vibethinker-3b:Q4_K_M
+    vibe chat --continue
     """
-    converse(model, ctx, threads)
+    if last and opened is not None:
+        raise UsageError("--continue and --open contradict each other: give one of them.")
+    converse(question, model, ctx, threads, last=last, opened=opened)
 
 
-def converse(model: str | None, ctx: int | None, threads: int | None) -> None:
-    """Run the chat until the user leaves it. Raises UsageError without a terminal."""
+def converse(
+    question: str | None = None,
+    model: str | None = None,
+    ctx: int | None = None,
+    threads: int | None = None,
+    *,
+    last: bool = False,
+    opened: int | None = None,
+) -> None:
+    """Run the chat until the user leaves it. Raises UsageError without a terminal, or without such a conversation."""
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # the screen is painted on stderr
         raise UsageError("The chat needs a terminal, also for stderr; `vibe solve` works without one.")
     gc.disable()  # nothing that is created while starting becomes garbage; the app enables it again
@@ -42,7 +59,13 @@ def converse(model: str | None, ctx: int | None, threads: int | None) -> None:
         return Local(model or own.model, options)
 
     store = Store(paths.data() / "conversations.db")
-    chatting = make_app(load, store, keys=own.keys, theme=own.theme, budget=own.budget)
+    if opened is not None and store.listed(opened) is None:
+        raise UsageError(f"There is no conversation {opened}: f2 in the chat lists them all, with their numbers.")
+    if last:
+        opened = next((listed.id for listed in store.recent(1)), None)
+    chatting = make_app(
+        load, store, keys=own.keys, theme=own.theme, budget=own.budget, conversation=opened, question=question
+    )
     try:
         chatting.run()
     finally:

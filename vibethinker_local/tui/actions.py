@@ -1,4 +1,7 @@
-"""Everything that can be done with a key or from the palette: the one table behind bindings, palette and help."""
+"""Everything that can be done with a key, by its name behind a slash, or from the palette.
+
+The one table behind bindings, slash commands, palette, help and docs/chat.md.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,60 +17,95 @@ class Action:
     key: str  # "" for the palette alone
     title: str
     help: str
+    slash: str = ""  # the name behind a slash at the start of the prompt
 
 
 ANSWERING = (
     Action(
-        "reliability", "ctrl+r", "Reliability on or off", "Sample several solutions and let them vote, from now on."
+        "reliability",
+        "ctrl+r",
+        "Reliability on or off",
+        "Sample several solutions and let them vote, from now on.",
+        "reliability",
     ),
-    Action("budget", "f4", "Change the budget", "How much the reliability pass may spend: quick, standard or deep."),
-    Action("stop", "escape", "Stop", "End the run; what has been written stays."),
+    Action(
+        "budget",
+        "f4",
+        "Change the budget",
+        "How much the reliability pass may spend: quick, standard or deep.",
+        "budget",
+    ),
+    Action("stop", "escape", "Stop", "End the run; what has been written stays.", "stop"),
     Action("answer_now", "ctrl+g", "Answer now", "Close the reasoning and answer from what has been thought so far."),
-    Action("reasoning", "ctrl+o", "Open or fold the reasoning", "Show what the model thought before its last answer."),
+    Action(
+        "reasoning",
+        "ctrl+o",
+        "Open or fold the reasoning",
+        "Show what the model thought before its last answer.",
+        "reasoning",
+    ),
     Action(
         "regenerate",
         "f5",
         "Regenerate",
         "Answer the last question once more; what is there stays. A vote that was cut off goes on.",
+        "regenerate",
     ),
     Action(
         "edit",
         "f6",
         "Edit the last question",
         "Take the last question into the prompt; enter asks it as another version.",
+        "edit",
     ),
 )
+VERSIONS = (
+    Action("older_version", "", "The version before", "Show the earlier answer or question in this place."),
+    Action("newer_version", "", "The version after", "Show the later one."),
+)
 CONVERSATIONS = (
-    Action("new", "ctrl+n", "New conversation", "Leave this one as it is and begin another."),
-    Action("conversations", "f2", "Conversations", "List, search, open, rename, delete and export conversations."),
-    Action("export", "f9", "Export as Markdown", "Write this conversation into the folder that vibe was started in."),
+    Action("new", "ctrl+n", "New conversation", "Leave this one as it is and begin another.", "new"),
+    Action(
+        "conversations", "f2", "Conversations", "List, search, open, rename, delete and export conversations.", "open"
+    ),
+    Action(
+        "export",
+        "f9",
+        "Export as Markdown",
+        "Write this conversation into the folder that vibe was started in.",
+        "export",
+    ),
     Action("export_json", "", "Export as JSON", "The same with everything that is known of each turn."),
-    Action("rename", "", "Rename this conversation", "Give it another title."),
+    Action("rename", "", "Rename this conversation", "Give it another title.", "rename"),
 )
 TEXTS = (
-    Action("attach", "f3", "Attach a file", "Put a text or code file before the question."),
-    Action("detach", "", "Remove the attachments", "Forget the files and pasted texts that are attached."),
-    Action("copy_answer", "f7", "Copy the answer", "As the model wrote it, to the clipboard; works over SSH too."),
-    Action("copy_code", "f8", "Copy a code block", "The one in the last answer, or one of them."),
+    Action("attach", "f3", "Attach a file", "Put a text or code file before the question.", "attach"),
+    Action("detach", "", "Remove the attachments", "Forget the files and pasted texts that are attached.", "detach"),
+    Action(
+        "copy_answer", "f7", "Copy the answer", "As the model wrote it, to the clipboard; works over SSH too.", "copy"
+    ),
+    Action("copy_code", "f8", "Copy a code block", "The one in the last answer, or one of them.", "code"),
     Action("copy_turn", "", "Copy the turn", "The last question and its answer."),
-    Action("example", "", "Ask the example", "The problem that comes with the program."),
+    Action("example", "", "Ask the example", "The problem that comes with the program.", "example"),
 )
 LOOK = (
-    Action("votes", "ctrl+t", "Show or hide the votes", "The panel with trajectories, answers and claims."),
+    Action("votes", "ctrl+t", "Show or hide the votes", "The panel with trajectories, answers and claims.", "votes"),
     Action("votes_up", "ctrl+up,alt+up", "Scroll the votes up", "A page up in the panel."),
     Action("votes_down", "ctrl+down,alt+down", "Scroll the votes down", "A page down in the panel."),
     Action("page_up", "pageup", "Scroll up", "A page up in the conversation, also while it is being written."),
     Action("page_down", "pagedown", "Scroll down", "A page down; at the end, what is written is followed again."),
     Action("bottom", "ctrl+end", "To the end", "Scroll to what is being written, and follow it."),
-    Action("dark", "f12", "Dark or light theme", "Switch between the two."),
+    Action("dark", "f12", "Dark or light theme", "Switch between the two.", "theme"),
     Action("palette", "ctrl+p", "Palette", "Every action, by name."),
-    Action("help", "f1", "Help", "This page."),
-    Action("quit", "ctrl+q", "Quit", "Everything is saved already."),
+    Action("help", "f1", "Help", "This page.", "help"),
+    Action("suspend", "ctrl+z", "Suspend", "Back to the shell; `fg` goes on."),
+    Action("quit", "ctrl+q", "Quit", "Everything is saved already.", "quit"),
 )
-GROUPS = {"Answers": ANSWERING, "Conversations": CONVERSATIONS, "Text": TEXTS, "Look": LOOK}
+GROUPS = {"Answers": (*ANSWERING, *VERSIONS), "Conversations": CONVERSATIONS, "Text": TEXTS, "Look": LOOK}
 ACTIONS = tuple(action for group in GROUPS.values() for action in group)
 KEYS = {action.id: action.key for action in ACTIONS}
-EVERYWHERE = ("palette", "quit", "dark")  # also where another screen lies over the chat
+SLASHES = {action.slash: action for action in ACTIONS if action.slash}
+EVERYWHERE = ("palette", "quit", "dark", "suspend")  # also where another screen lies over the chat
 
 
 def bindings(*, everywhere: bool) -> list[BindingType]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import secrets
 import signal
 import sys
@@ -19,9 +20,10 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.events import Event, Paste
 from textual.screen import Screen
+from textual.widgets import TextArea
 
 from vibethinker_local.errors import VibeError
-from vibethinker_local.tui.actions import ACTIONS, bindings, key_of
+from vibethinker_local.tui.actions import ACTIONS, EVERYWHERE, bindings, key_of
 from vibethinker_local.tui.screens.chat import Chat
 from vibethinker_local.tui.session import Session
 from vibethinker_local.tui.solver import ChatSolver
@@ -30,6 +32,7 @@ from vibethinker_local.tui.themes import DARK, LIGHT
 
 # Of garbage: with Python's own (700, 10, 10), keys wait for a look through all objects every two seconds of an answer.
 COLLECT_AFTER = (10_000, 20, 50)
+TWICE_SECONDS = 2.0  # between two ctrl+c that quit
 
 
 def make_app(
@@ -42,12 +45,17 @@ def make_app(
     folder: Path | None = None,
     clock: Callable[[], float] = time.monotonic,
     seeds: Callable[[], int] = lambda: secrets.randbelow(2**31),
+    conversation: int | None = None,
+    question: str | None = None,
 ) -> "ChatApp":
     """The chat. `load` gives a Solver, on another thread, when one is needed or before; `keys` maps names of actions
-    to keys; exports go into `folder`, else into the current one. Close the app's session when it has run."""
+    to keys; exports go into `folder`, else into the current one. It opens a conversation, and asks a question, if they
+    are given. Close the app's session when it has run."""
     session = Session(load, store, clock, seeds)
     session.budget = budget
-    return ChatApp(session, keys or {}, theme or DARK.name, folder or Path.cwd())
+    if conversation is not None:
+        session.open(conversation)
+    return ChatApp(session, keys or {}, theme or DARK.name, folder or Path.cwd(), question)
 
 
 class ChatApp(App[None], inherit_bindings=False):
@@ -57,15 +65,19 @@ class ChatApp(App[None], inherit_bindings=False):
     TITLE = "vibe"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(everywhere=True),
-        Binding("ctrl+c", "help_quit", show=False, system=True),
+        Binding("ctrl+c", "interrupt", "Stop, then quit", show=False, priority=True, system=True),
     ]
     ENABLE_COMMAND_PALETTE = True
     measures_memory = True  # off where the screen has to be the same every time
 
-    def __init__(self, session: Session, keys: Mapping[str, str], theme: str, folder: Path) -> None:
+    def __init__(
+        self, session: Session, keys: Mapping[str, str], theme: str, folder: Path, question: str | None = None
+    ) -> None:
         super().__init__()
         self.session, self.keys, self.folder = session, keys, folder
+        self._question = question
         self.crash: Exception | None = None  # what ended the app
+        self._interrupted = -TWICE_SECONDS  # when ctrl+c was pressed last
         for one in (DARK, LIGHT):
             self.register_theme(one)
         # Set without a watcher, which would parse all styles a second time before the first paint.
@@ -86,6 +98,8 @@ class ChatApp(App[None], inherit_bindings=False):
             with suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self.exit)
         self.call_after_refresh(self.load)
+        if self._question and self._question.strip():
+            self.call_after_refresh(self.chat.ask, self._question.strip())
 
     def on_chat_model_wanted(self) -> None:
         self.load()
@@ -124,7 +138,7 @@ class ChatApp(App[None], inherit_bindings=False):
             if action.id == "palette":
                 continue
             key = key_of(action, self.keys)
-            where = self if hasattr(self, f"action_{action.id}") and action.id in ("quit", "dark") else self.chat
+            where = self if action.id in EVERYWHERE else self.chat
             help_text = f"{action.help}  {key}".rstrip()
             yield SystemCommand(action.title, help_text, getattr(where, f"action_{action.id}"))
 
@@ -141,6 +155,25 @@ class ChatApp(App[None], inherit_bindings=False):
         self.crash = self.crash or error
         super()._handle_exception(error)
         self._exit_renderables.clear()
+
+    def action_interrupt(self) -> None:
+        """Copy what is selected; else stop what runs; twice, quit."""
+        in_prompt = self.focused.selected_text if isinstance(self.focused, TextArea) else ""
+        if selected := in_prompt or self.screen.get_selected_text():
+            self.copy_to_clipboard(selected)
+            self.screen.clear_selection()
+        elif time.monotonic() - self._interrupted < TWICE_SECONDS:
+            self.call_next(self.action_quit)
+        else:
+            self._interrupted = time.monotonic()
+            self.chat.say("Stopped. ctrl+c once more quits." if self.session.live else "ctrl+c once more quits.")
+            self.session.stop()
+
+    def action_suspend(self) -> None:
+        if sys.platform == "win32" or os.getsid(0) == os.getpid():  # nobody could wake it
+            self.chat.say("There is no shell to go back to.")
+        else:
+            self.action_suspend_process()
 
     async def action_quit(self) -> None:
         self.session.close()

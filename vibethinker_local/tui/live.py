@@ -53,5 +53,7 @@ class Live:
         )
         if solution:
             seed = solution.seeds[0] if solution.seeds else turn.seed  # another one if a run was resumed
-            turn = replace(turn, model=solution.model.name, quant=solution.model.quant or "", seed=seed)
+            finish = drawn[0].finish if len(drawn) == 1 else ""
+            quant = solution.model.quant or ""
+            turn = replace(turn, model=solution.model.name, quant=quant, seed=seed, finish=finish)
         return turn

@@ -5,6 +5,7 @@ Every action of the table in `actions` is a method here, `action_…`.
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,10 +19,10 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from vibethinker_local.errors import VibeError
-from vibethinker_local.solving.follow import summary
+from vibethinker_local.solving.follow import short, summary
 from vibethinker_local.system import paths
 from vibethinker_local.system.terminal import printable
-from vibethinker_local.tui.actions import bindings
+from vibethinker_local.tui.actions import EVERYWHERE, SLASHES, bindings
 from vibethinker_local.tui.attachments import label, read
 from vibethinker_local.tui.export import Format, export_stored
 from vibethinker_local.tui.live import Live
@@ -32,7 +33,7 @@ from vibethinker_local.tui.session import BUDGETS, Session
 from vibethinker_local.tui.store import Attachment, Turn
 from vibethinker_local.tui.text.markdown import code_blocks
 from vibethinker_local.tui.widgets.panel import VotesPanel
-from vibethinker_local.tui.widgets.prompt import Prompt
+from vibethinker_local.tui.widgets.prompt import COMMAND, Prompt
 from vibethinker_local.tui.widgets.status import Status, StatusLine
 from vibethinker_local.tui.widgets.title import Title
 from vibethinker_local.tui.widgets.transcript import Transcript
@@ -47,6 +48,15 @@ MEMORY_SECONDS = 3.0
 REST, MOST_REST = 2.0, 0.4  # after a paint: times as long as it took, seconds at most
 NARROW, SHORT = 108, 30  # cells
 TOAST_SECONDS = 6.0
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A question that waits for the answer before it."""
+
+    question: str
+    attachments: Sequence[Attachment]
+    place: int | None
 
 
 class Chat(Screen[None]):
@@ -67,6 +77,7 @@ class Chat(Screen[None]):
         self.session, self._keys, self.folder = session, keys, folder
         self._measures_memory = measures_memory
         self.attachments: list[Attachment] = []
+        self.queue: list[Queued] = []  # what is asked when the answer is there
         self.editing: int | None = None  # the place of the turn that what is in the prompt will be a version of
         self.unloaded = ""  # why there is no model
         self._view: TurnView | None = None  # of the turn that is being written
@@ -89,8 +100,10 @@ class Chat(Screen[None]):
         yield Prompt()
         yield StatusLine()
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         self.query_one(Prompt).asked = self.session.history()
+        if self.session.turns:
+            await self.query_one(Transcript).show(self.session.turns)
         self.show_around()
         self.set_interval(SAVE_SECONDS, self.session.save)
         self.set_interval(1.0, self.show_status)
@@ -117,16 +130,54 @@ class Chat(Screen[None]):
         if not event.text.strip() and not self.attachments:
             return
         prompt = self.query_one(Prompt)
-        if self.session.live:
-            self.say("One question at a time: esc stops this answer.")
-            prompt.set_text(event.text + prompt.text)
-            return
         if event.text.strip():
             prompt.remember(event.text)
         place, self.editing = self.editing, None
         attachments, self.attachments = self.attachments, []
+        asked = Queued(event.text.strip(), attachments, place)
+        if self.session.live or self.queue:
+            self.queue.append(asked)
+        else:
+            self.call_next(self.ask, asked.question, asked.attachments, asked.place)
         self.show_attachments()
-        self.call_next(self.ask, event.text.strip(), attachments, place)
+
+    def _go_on(self, turn: Turn) -> None:
+        """Ask what is waiting; after a run that was stopped or failed, give it back instead."""
+        if not self.queue:
+            return
+        if turn.status in ("answered", "no_answer"):
+            asked = self.queue.pop(0)
+            self.call_next(self.ask, asked.question, asked.attachments, asked.place)
+        else:
+            self.take_back()
+        self.show_attachments()
+
+    def take_back(self) -> None:
+        """Take what waits into the prompt, before what is there."""
+        waiting, self.queue = self.queue, []
+        prompt = self.query_one(Prompt)
+        prompt.set_text("\n\n".join(filter(None, [*(one.question for one in waiting), prompt.text])))
+        self.attachments = [*(a for one in waiting for a in one.attachments), *self.attachments]
+        self.show_attachments()
+
+    async def on_prompt_command(self, event: Prompt.Command) -> None:
+        if (action := SLASHES.get(event.name)) is None:
+            self.say(f"There is no /{event.name}. There are: {', '.join(f'/{name}' for name in SLASHES)}.")
+            return
+        self.query_one(Prompt).text = ""
+        await self.run_action(f"app.{action.id}" if action.id in EVERYWHERE else action.id)
+
+    def on_text_area_changed(self) -> None:
+        self.show_attachments()
+
+    async def on_prompt_empty(self, event: Prompt.Empty) -> None:
+        match event.key:
+            case "left":
+                await self.action_older_version()
+            case "right":
+                await self.action_newer_version()
+            case "ctrl+d":
+                await self.run_action("app.quit")
 
     def on_prompt_pasted(self, event: Prompt.Pasted) -> None:
         self.attachments.append(Attachment("pasted text", event.text))
@@ -179,6 +230,7 @@ class Chat(Screen[None]):
             view.finish(turn)
             if self.session.solver is None and live.run.solution:  # its engine has died
                 self.post_message(self.ModelWanted())
+            self._go_on(turn)
         self.show_votes()
         self.show_status()
         self.query_one(Transcript).note_end()
@@ -219,7 +271,11 @@ class Chat(Screen[None]):
     def show_attachments(self) -> None:
         line = self.query_one("#attachments", Static)
         rows = ["enter asks this as another version · esc keeps it as it is"] if self.editing is not None else []
+        rows += [f"next: {short(printable(one.question), 60)}" for one in self.queue]
+        rows += ["alt+up takes it back"] if self.queue else []
         rows += ["   ".join(f"+ {printable(label(one))}" for one in self.attachments)] if self.attachments else []
+        if command := COMMAND.fullmatch(self.query_one(Prompt).text):
+            rows.append("  ".join(f"/{name}" for name in SLASHES if name.startswith(command[1])))
         line.update(Content("\n".join(rows)))
         line.display = bool(rows)
 
@@ -337,6 +393,25 @@ class Chat(Screen[None]):
         self.query_one(Prompt).set_text(turn.question if turn else "")
         self.query_one(Prompt).focus()
         self.show_attachments()
+
+    async def action_older_version(self) -> None:
+        await self._show_version(-1)
+
+    async def action_newer_version(self) -> None:
+        await self._show_version(1)
+
+    async def _show_version(self, by: int) -> None:
+        """Of the last turn that has several."""
+        turn = next((one for one in reversed(self.session.turns) if len(one.versions) > 1), None)
+        if turn is None or self.session.live:
+            return
+        at = turn.versions.index(turn.id) + by
+        if 0 <= at < len(turn.versions):
+            try:
+                self.session.show_version(turn.versions[at])
+            except VibeError as error:
+                self.say(str(error), error=True)
+            await self.show_conversation()
 
     # Actions: conversations
 
@@ -460,6 +535,9 @@ class Chat(Screen[None]):
             self.say("There is no vote to show: ctrl+r, then ask.")
 
     def action_votes_up(self) -> None:
+        if self.queue:
+            self.take_back()
+            return
         self.query_one(VotesPanel).scroll_page_up(animate=False)
 
     def action_votes_down(self) -> None:

@@ -72,7 +72,8 @@ class Conversations(ModalScreen[int | None]):
 
     def _line(self, found: Listed) -> Content:
         width = max(30, self.app.size.width * 9 // 10 - 10)
-        moment = f"{datetime.fromtimestamp(found.updated):%d %b %H:%M} · {found.turns}"
+        turns = f"{found.turns} turn{'s' if found.turns != 1 else ''}"
+        moment = f"{datetime.fromtimestamp(found.updated):%d %b %H:%M} · {turns} · {found.id}"
         room = min(width, 92) - len(moment) - 3
         title = Content(readable(printable(found.title))).truncate(room, ellipsis=True)
         title = title.pad_right(max(0, room - title.cell_length))

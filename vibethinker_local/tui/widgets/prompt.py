@@ -1,17 +1,44 @@
-"""Where the user writes: several lines, a history, pastes of any size. Readline's keys are left as they are."""
+"""Where the user writes: several lines, a history, pastes of any size. Readline's keys do what they do there."""
+
+import re
+from typing import ClassVar
 
 from textual import events
+from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import TextArea
+from textual.widgets.text_area import EditResult
 
 from vibethinker_local.tui.attachments import with_newlines
 
 PASTE_CHARACTERS, PASTE_LINES = 4000, 80  # a longer paste becomes an attachment
 NEWLINES = ("ctrl+j", "shift+enter", "alt+enter")
+COMMAND = re.compile(r"/([a-z_-]*)\s*")  # a whole prompt that is one; /usr/bin is none
 
 
 class Prompt(TextArea):
     """Enter sends, ctrl+j begins a line; up and down at the edges go through what was asked before."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("alt+d", "delete_word_right", "Delete a word", tooltip="To its end.", id="prompt.word", show=False),
+        Binding("ctrl+y", "yank", "Yank", tooltip="Bring back what was deleted.", id="prompt.yank", show=False),
+        Binding("ctrl+underscore", "undo", "Undo", tooltip="The last change.", id="prompt.undo", show=False),
+        Binding("ctrl+d", "delete_or_leave", "Delete", tooltip="Quit if empty.", id="prompt.delete", show=False),
+    ]
+
+    class Command(Message):
+        """A command by its name behind the slash, which goes to no model."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    class Empty(Message):
+        """A key that means something else where there is no text."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
 
     class Sent(Message):
         def __init__(self, text: str) -> None:
@@ -37,6 +64,7 @@ class Prompt(TextArea):
         self.asked: list[str] = []  # the oldest first
         self._at: int | None = None
         self._draft = ""
+        self._killed = ""  # for ctrl+y
 
     def set_text(self, text: str) -> None:
         self.text = text
@@ -48,7 +76,15 @@ class Prompt(TextArea):
         self._at = None
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key == "enter":
+        if not self.text and event.key in ("left", "right"):
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Empty(event.key))
+        elif event.key == "enter" and (command := COMMAND.fullmatch(self.text)):
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Command(command[1]))
+        elif event.key == "enter":
             event.stop()
             event.prevent_default()
             self.post_message(self.Sent(self.text))
@@ -90,3 +126,18 @@ class Prompt(TextArea):
             event.stop()
             event.prevent_default()
             self.post_message(self.Pasted(event.text))
+
+    def action_delete_or_leave(self) -> None:
+        if self.text:
+            self.action_delete_right()
+        else:
+            self.post_message(self.Empty("ctrl+d"))
+
+    def action_yank(self) -> None:
+        self.insert(self._killed)
+
+    def _delete_via_keyboard(self, start: tuple[int, int], end: tuple[int, int]) -> EditResult | None:
+        """Remember what a key deletes, unless it is one character."""
+        if len(killed := self.get_text_range(*sorted((start, end)))) > 1:
+            self._killed = killed
+        return super()._delete_via_keyboard(start, end)

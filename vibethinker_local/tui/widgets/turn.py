@@ -159,7 +159,14 @@ class TurnView(Vertical):
 
     def _footing(self, turn: Turn) -> Content:
         ending = ENDINGS.get(turn.status, "")
+        if turn.finish == "length":
+            ending = f"cut off at {tokens(turn.tokens)}"
         parts = [Content.assemble((printable(part), "$text-warning")) for part in (ending, turn.note) if part]
+        if len(turn.versions) > 1:
+            number = turn.versions.index(turn.id) + 1 if turn.id in turn.versions else len(turn.versions)
+            parts.append(Content.styled(f"‹ {number} of {len(turn.versions)} ›", "$accent"))
+        if turn.model:
+            parts.append(Content(printable(f"{turn.model} {turn.quant}".strip())))
         if turn.tokens:
             rate = turn.tokens / turn.seconds if turn.seconds >= 0.1 else 0.0  # of less, it would mean nothing
             pace = f" · {rate:,.0f} tok/s" if rate >= 0.5 else ""

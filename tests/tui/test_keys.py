@@ -1,0 +1,196 @@
+"""Keys and slash commands of the chat: each does what its row in the table says, and none goes to the model."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, prompt, reply, run
+from vibethinker_local.events import Wrote
+from vibethinker_local.tui.actions import SLASHES
+from vibethinker_local.tui.screens.conversations import Conversations
+from vibethinker_local.tui.screens.help import Help
+
+
+def test_ctrl_c_stops_and_twice_quits(tmp_path: Path) -> None:
+    async def test() -> None:
+        pause = Pause()
+        async with chatting(tmp_path, ScriptedSolver([reply("one two three", "7", pause=pause, at=2)])) as chat:
+            await chat.ask("go", wait=False)
+            await chat.reach(pause)
+            await chat.pilot.press("ctrl+c")
+            await chat.until(lambda: not chat.app.session.live)
+            assert chat.app.session.turns[0].status == "stopped"
+            assert "ctrl+c once more quits" in chat.shown
+            assert not chat.solver.closed
+            await chat.pilot.press("ctrl+c")
+            await chat.until(lambda: chat.solver.closed)
+
+    run(test)
+
+
+def test_ctrl_c_copies_what_is_selected(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.pilot.press(*"two words", "shift+home", "ctrl+c", "ctrl+c")
+            assert chat.app.clipboard == "two words"
+            assert not chat.solver.closed
+
+    run(test)
+
+
+def test_deleting_and_yanking_as_in_readline(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.pilot.press(*"one two", "ctrl+a", "alt+d")
+            assert prompt(chat).text == " two"
+            await chat.pilot.press("ctrl+e", "ctrl+u")
+            assert prompt(chat).text == ""
+            await chat.pilot.press("ctrl+y", "ctrl+y")
+            assert prompt(chat).text == " two two"
+            await chat.pilot.press("ctrl+a", "ctrl+d", "ctrl+underscore")
+            assert prompt(chat).text == " two two"
+            await chat.pilot.press("ctrl+a", "ctrl+k", "alt+enter", *"x")
+            assert prompt(chat).text == "\nx"
+            await chat.pilot.press("ctrl+z")  # where there is a shell, it suspends
+            assert prompt(chat).text == "\nx"
+            await chat.pilot.press("backspace", "backspace", "ctrl+d")
+            await chat.until(lambda: chat.solver.closed)
+
+    run(test)
+
+
+@pytest.fixture(autouse=True)
+def session_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a terminal that runs nothing but the chat: there is nobody to wake it."""
+    import os
+
+    monkeypatch.setattr(os, "getsid", lambda _: os.getpid(), raising=False)
+
+
+def test_slash_commands_are_listed_and_go_to_no_model(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.pilot.press("/")
+            assert "/help" in chat.shown
+            assert "/quit" in chat.shown
+            await chat.pilot.press(*"ex")
+            assert "/export" in chat.shown
+            assert "/help" not in chat.shown
+            await chat.pilot.press("enter")
+            assert "There is no /ex." in chat.shown
+            assert prompt(chat).text == "/ex"
+            for name, happened in {
+                "reliability": lambda: chat.app.session.reliable,
+                "budget": lambda: chat.app.session.budget == "deep",
+                "theme": lambda: not chat.app.current_theme.dark,
+                "help": lambda: isinstance(chat.app.screen, Help),
+                "open": lambda: isinstance(chat.app.screen, Conversations),
+            }.items():
+                prompt(chat).text = f"/{name}"
+                await chat.pilot.press("enter")
+                await chat.until(happened)
+                assert prompt(chat).text == ""
+                if chat.app.screen is not chat.app.chat:
+                    await chat.pilot.press("escape")
+            assert not chat.solver.requests
+            await chat.ask("/usr/bin is what?")
+            assert chat.solver.requests[0].question == "/usr/bin is what?"
+            prompt(chat).text = "/copy"
+            await chat.pilot.press("enter")
+            assert chat.app.clipboard == "It is \\boxed{7}."
+            prompt(chat).text = "/quit"
+            await chat.pilot.press("enter")
+            await chat.until(lambda: chat.solver.closed)
+
+    run(test)
+
+
+def test_every_slash_command_is_an_action(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            for action in SLASHES.values():
+                assert any(hasattr(one, f"action_{action.id}") for one in (chat.app, chat.app.chat))
+
+    run(test)
+
+
+def test_questions_wait_for_the_answer_before(tmp_path: Path) -> None:
+    async def test() -> None:
+        pause = Pause()
+        scripts = [reply("one two", "first", pause=pause, at=1), reply("hm", "second"), reply("hm", "third")]
+        async with chatting(tmp_path, ScriptedSolver(scripts)) as chat:
+            await chat.ask("go", wait=False)
+            await chat.reach(pause)
+            for question in ("and then", "at last"):
+                prompt(chat).insert(question)
+                await chat.pilot.press("enter")
+            assert prompt(chat).text == ""
+            assert "next: and then" in chat.shown
+            pause.go.set()
+            await chat.until(lambda: len(chat.app.session.turns) == 3 and not chat.app.session.live)
+            assert [turn.question for turn in chat.app.session.turns] == ["go", "and then", "at last"]
+            assert "next:" not in chat.shown
+
+    run(test)
+
+
+def test_what_waits_is_taken_back(tmp_path: Path) -> None:
+    async def test() -> None:
+        pause = Pause()
+        async with chatting(tmp_path, ScriptedSolver([reply("one two", "first", pause=pause, at=1)])) as chat:
+            await chat.ask("go", wait=False)
+            await chat.reach(pause)
+            prompt(chat).insert("and then")
+            await chat.pilot.press("enter", "alt+up")
+            assert prompt(chat).text == "and then"
+            assert "next:" not in chat.shown
+            await chat.pilot.press("enter", *"draft", "escape")
+            await chat.until(lambda: not chat.app.session.live)
+            await chat.until(lambda: prompt(chat).text == "and then\n\ndraft")
+            assert len(chat.solver.requests) == 1
+
+    run(test)
+
+
+def test_left_and_right_show_versions(tmp_path: Path) -> None:
+    async def test() -> None:
+        scripts = [reply("hm", "first"), reply("hm", "second"), reply("hm", "third")]
+        async with chatting(tmp_path, ScriptedSolver(scripts)) as chat:
+            await chat.ask("Q")
+            await chat.pilot.press("f5")
+            await chat.until(lambda: len(chat.solver.requests) == 2 and not chat.app.session.live)
+            assert "‹ 2 of 2 ›" in chat.shown
+            await chat.pilot.press("left")
+            assert "‹ 1 of 2 ›" in chat.shown
+            assert "first" in chat.shown
+            await chat.pilot.press("left", "right", "right")
+            assert "second" in chat.shown
+            await chat.pilot.press("left")
+            await chat.ask("go on")
+            assert chat.solver.requests[2].earlier[0].answer == "first"
+            await chat.pilot.press("right")
+            assert [turn.answer for turn in chat.app.session.turns] == ["second"]
+            await chat.pilot.press("left")
+            assert [turn.answer for turn in chat.app.session.turns] == ["first", "third"]
+            await chat.pilot.press(*"ab", "left", *"x")
+            assert prompt(chat).text == "axb"
+
+    run(test)
+
+
+def test_a_turn_says_who_wrote_it_and_whether_it_was_cut(tmp_path: Path) -> None:
+    async def test() -> None:
+        from dataclasses import replace
+
+        end = finished([Wrote("It goes on", False, 300)])
+        cut = replace(end.solution.trajectories[0], finish="length")
+        script = [reply("", "")[0], Wrote("It goes on", False, 300)]
+        ended = replace(end, solution=replace(end.solution, trajectories=(cut,)))
+        async with chatting(tmp_path, ScriptedSolver([[*script, ended]])) as chat:
+            await chat.ask("Explain.")
+            assert "cut off at 300 tokens · vibethinker-3b Q4_K_M · 300 tokens" in chat.shown
+            await chat.pilot.press("ctrl+n", "f2", "enter")
+            await chat.pilot.pause()
+            assert "cut off at 300 tokens · vibethinker-3b Q4_K_M" in chat.shown
+
+    run(test)
