@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.command import vibe
@@ -129,7 +130,7 @@ def test_a_missing_tool_is_said_before_anything_is_measured() -> None:
         (["--compare", "server"], "--compare needs --peers"),
         (
             ["--peers", ".", "--compare", "gpt"],
-            "--compare takes some of decode, bare, prefill, server, turns, memory, start, not 'gpt'.",
+            "--compare takes some of decode, bare, prefill, cpu, server, turns, memory, start, not 'gpt'.",
         ),
         (["--peers", "nowhere", *SMALL[3:]], "There is no llama-batched-bench in nowhere"),
         (["--plot", "/proc/nowhere/speed.svg", *SMALL[3:]], "cannot be written"),
@@ -183,6 +184,28 @@ def test_ratios_come_first(tmp_path: Path) -> None:
         assert row["ratio"] == pytest.approx(row["ours"] / row["theirs"], rel=0.01)
         assert row["low"] <= row["high"]
         assert row["rounds"] == 2
+
+
+@posix
+def test_processor_time_of_a_token(tmp_path: Path) -> None:
+    work = 'sum(range(400_000 * int(args[args.index("-ntg") + 1])))\n'
+    tool(tmp_path, "llama-batched-bench", work)
+    options = ("--threads", "1", "--peers", str(tmp_path), "--compare", "cpu", "--json")
+    result = vibe(*SMALL[:-1], "1", *options)
+    assert result.code == 0, result.err
+    rows = {row["what"]: row for row in result.receipt["peers"]}
+    assert set(rows) == {f"processor time of a token, {count}, one thread" for count in ("1 Sequence", "3 Sequences")}
+    for row in rows.values():
+        assert 0 < row["ours"] < 1000
+        assert 0.1 < row["theirs"] < 1000
+
+
+def test_busy_neighbours_last_as_long_as_the_measurement() -> None:
+    me = psutil.Process()
+    with bench.neighbours(2):
+        started = [child for child in me.children() if "while True" in " ".join(child.cmdline())]
+        assert len(started) == 2
+    assert not any(child.is_running() for child in started)
 
 
 @posix

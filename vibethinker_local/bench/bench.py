@@ -5,9 +5,11 @@ Sequences of a round share their prompt, as the trajectories of one problem do.
 """
 
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -26,6 +28,7 @@ from vibethinker_local.runtime.model import AnyEngine, step_planner
 from vibethinker_local.system import machine
 
 BATCH = memory.BATCH  # tokens; the peers are given the same
+SEQUENCES = "1,4,8,16"
 WARM_UP = 16  # tokens
 PROBE = 12  # tokens to decode when trying a number of threads
 STEPS = (*range(1, 11), 12, 14, 16, 20, 24, 28, 32)  # Sequences whose steps are timed; fewer than asked for by one
@@ -160,6 +163,13 @@ class Bench:
         sampling = (spent.sampling - before.sampling) / (spent.sampled - before.sampled)
         return Measurement(DECODE, US, rate, sequences=count, depth=self._request.depth, sampling_ms=1000 * sampling)
 
+    def processor_ms(self, count: int) -> float:
+        """Milliseconds of processor time for a token of `count` Sequences: all threads together, with sampling."""
+        before = self._engine.spent
+        self.decode(count)
+        after = self._engine.spent
+        return 1000 * (after.processor - before.processor) / (after.sampled - before.sampled)
+
     def step(self, count: int) -> Measurement:
         """The time of a step of `count` Sequences."""
         found = self.decode(count)
@@ -176,11 +186,18 @@ def recipe(path: Path, request: BenchRequest, threads: int) -> LlamaModel:
 
 
 def run(
-    chosen: Chosen, request: BenchRequest, depth: int | None, rivals: Rivals, say: Callable[[str], None]
+    chosen: Chosen,
+    request: BenchRequest,
+    depth: int | None,
+    rivals: Rivals,
+    say: Callable[[str], None],
+    *,
+    busy: int = 0,
 ) -> results.Figures:
     """Measure what is requested, and the same behind `depth` tokens; `say` gets each figure. Raises VibeError.
 
-    The rivals take turns with us at each figure, because a machine's speed changes within minutes.
+    The rivals take turns with us at each figure, because a machine's speed changes within minutes. So many `busy`
+    programs compute beside both sides, once the number of threads and the times of steps are known.
     """
     size = _size(chosen.path)
     threads = request.threads or fastest_threads(chosen)
@@ -193,6 +210,21 @@ def run(
 
     note(step_times(chosen, request, threads))
     planner = Planner({row.tokens: row.seconds for row in step_rows(rows)})
+    with neighbours(busy):
+        info = _take_turns(chosen, request, depth, rivals, threads, planner, note)
+    return summary(chosen, size, info, request.prompt, threads, rows)
+
+
+def _take_turns(
+    chosen: Chosen,
+    request: BenchRequest,
+    depth: int | None,
+    rivals: Rivals,
+    threads: int,
+    planner: Planner,
+    note: Callable[[Iterable[Measurement]], None],
+) -> ModelInfo:
+    """Measure ourselves and the rivals, round by round. Returns what the model's file says of itself."""
     for part in (request, *([replace(request, prompt=depth, deep=True)] if depth else [])):
         with closing(Bench.load(chosen, part, threads, planner)) as bench:
             for _ in range(part.rounds):
@@ -207,7 +239,17 @@ def run(
     for _ in range(request.rounds):
         for rival in rivals.alone:
             note(rival(chosen, request, threads))
-    return summary(chosen, size, info, request.prompt, threads, rows)
+    return info
+
+
+@contextmanager
+def neighbours(count: int) -> Iterator[None]:
+    """So many other programs, each of which keeps a core busy inside the block."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            program = stack.enter_context(subprocess.Popen([sys.executable, "-I", "-c", "while True: pass"]))
+            stack.callback(program.kill)
+        yield
 
 
 def step_times(chosen: Chosen, request: BenchRequest, threads: int) -> Iterator[Measurement]:
@@ -250,7 +292,9 @@ def _size(path: Path) -> int:
 
 def _params(spec: ModelSpec, seed: int, tokens: int) -> SamplingParams:
     """The model's own sampling, but without stop tokens."""
-    return SamplingParams(seed, tokens, temperature=spec.temperature, top_p=spec.top_p, top_k=spec.top_k)
+    return SamplingParams(
+        seed, tokens, temperature=spec.temperature, top_p=spec.top_p, top_k=spec.top_k, repeatable=False
+    )
 
 
 def _room(tokens: int) -> int:

@@ -4,6 +4,7 @@ All get the same threads, batch, context, flash attention and unified KV cache. 
 """
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -21,8 +22,9 @@ import psutil
 from vibethinker_local.bench.bare import BareLoop
 from vibethinker_local.bench.bench import BATCH, Bench, BenchRequest, Rival, Rivals, recipe
 from vibethinker_local.bench.measurement import DECODE, PREFILL, US, Measurement
+from vibethinker_local.engine.planner import Planner
 from vibethinker_local.errors import UsageError
-from vibethinker_local.models import installed
+from vibethinker_local.models import installed, results
 from vibethinker_local.models.installed import Chosen
 
 VIBE = [sys.executable, "-P", "-m", "vibethinker_local"]
@@ -71,6 +73,40 @@ def batched_bench(setup: Setup) -> Iterator[Measurement]:
             break
     for row in rows:
         yield Measurement(DECODE, "llama-batched-bench", row["speed_tg"], sequences=row["pl"], depth=request.depth)
+
+
+def processor_time(setup: Setup) -> Iterator[Measurement]:
+    """Processor time of a decoded token on one thread, by llama-batched-bench: others hardly change it.
+
+    Its own is the difference between two runs, the second of which decodes more; what both do besides cancels out.
+    """
+    if sys.platform == "win32":
+        raise UsageError(
+            "Windows does not tell the processor time of a program that ended: leave cpu out of --compare."
+        )
+    measured = results.of(setup.chosen.path)
+    planner = (measured.planner if measured else None) or Planner()
+    few, more = 2, 2 + setup.request.tokens
+    for count in setup.request.sequences:
+        what = f"processor time of a token, {count} Sequence{'s' if count > 1 else ''}, one thread"
+        request = replace(setup.request, sequences=(count,), prompt=SHORT)
+        with closing(Bench.load(setup.chosen, request, 1, planner)) as bench:
+            bench.prefill()
+            yield Measurement(what, US, bench.processor_ms(count), "ms")
+        one = replace(setup, request=request, threads=1)
+        command = [one.tool("llama-batched-bench"), *one.common(request.cells), "-pps", "-npp", str(SHORT)]
+        command += ["-npl", str(count), "-ntg"]
+        seconds = _processor_seconds([*command, str(more)]) - _processor_seconds([*command, str(few)])
+        milliseconds = 1000 * seconds / (count * (more - few))
+        yield Measurement(what, "llama-batched-bench", max(milliseconds, 1e-3), "ms")
+
+
+def _processor_seconds(command: list[str]) -> float:
+    """What a program and its threads took of the processors, from its start to its end."""
+    before = os.times()
+    _output(command)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 def llama_bench(setup: Setup) -> Iterator[Measurement]:
@@ -258,10 +294,23 @@ def _commas(numbers: Iterable[int]) -> str:
 Comparison = Callable[[Setup], Iterator[Measurement]]
 PREFILL_TURNS: dict[str, Comparison] = {"prefill": llama_bench}
 DECODE_TURNS: dict[str, Comparison] = {"decode": batched_bench, "bare": bare_loop}
-ALONE: dict[str, Comparison] = {"server": server, "turns": in_turn, "memory": peak_memory, "start": start}
+ALONE: dict[str, Comparison] = {
+    "cpu": processor_time,
+    "server": server,
+    "turns": in_turn,
+    "memory": peak_memory,
+    "start": start,
+}
 ALL = {**DECODE_TURNS, **PREFILL_TURNS, **ALONE}
 USUAL = "decode,prefill"
-TOOLS = {"decode": "llama-batched-bench", "prefill": "llama-bench", "server": "llama-server", "memory": "llama-server"}
+SEQUENCES = "1,2,4,6,8,12,16"  # between powers of two, too: kernels come in blocks
+TOOLS = {
+    "decode": "llama-batched-bench",
+    "cpu": "llama-batched-bench",
+    "prefill": "llama-bench",
+    "server": "llama-server",
+    "memory": "llama-server",
+}
 
 
 def wanted(folder: Path | None, names: str | None) -> Rivals:

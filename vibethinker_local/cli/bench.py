@@ -11,7 +11,9 @@ from vibethinker_local.errors import UsageError
 
 def bench(
     model: Model = None,
-    sequences: Annotated[str, typer.Option(help="Numbers of Sequences at once.")] = "1,4,8,16",
+    sequences: Annotated[
+        str | None, typer.Option(help="Numbers of Sequences at once. Default: 1,4,8,16; with --peers more.")
+    ] = None,
     prompt: Annotated[int, typer.Option(min=1, max=2**17, help="Tokens of the prompt.")] = 512,
     tokens: Annotated[int, typer.Option(min=2, max=2**14, help="Tokens that each Sequence decodes.")] = 24,
     depth: Annotated[int | None, typer.Option(min=1, max=2**17, help="Decode behind so many tokens, too.")] = None,
@@ -20,11 +22,14 @@ def bench(
     plot: Annotated[Path | None, typer.Option(help="Draw the figures into an .svg file.")] = None,
     peers: Annotated[Path | None, typer.Option(help="Where llama.cpp's tools are: take turns with them.")] = None,
     compare: Annotated[
-        str | None, typer.Option(help="With --peers: some of decode,prefill,bare,server,turns,memory,start.")
+        str | None, typer.Option(help="With --peers: some of decode,prefill,bare,cpu,server,turns,memory,start.")
     ] = None,
+    busy: Annotated[
+        int, typer.Option(min=0, max=256, help="So many other programs keep cores busy meanwhile, beside both sides.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Measure how fast this machine runs a model, and store the results (unless --threads is given).
+    """Measure how fast this machine runs a model, and store the results (unless --threads or --busy is given).
 
     \b
     vibe bench
@@ -39,15 +44,17 @@ def bench(
     from vibethinker_local.system import settings
     from vibethinker_local.system.files import write_atomic
 
-    request = benching.BenchRequest(benching.counts(sequences), prompt, tokens, rounds, threads)
+    usual = others.SEQUENCES if peers else benching.SEQUENCES
+    counts = benching.counts(usual if sequences is None else sequences)
+    request = benching.BenchRequest(counts, prompt, tokens, rounds, threads)
     wanted = others.wanted(peers, compare)
     if plot and plot.suffix.lower() != ".svg":
         raise UsageError(f"{plot} cannot be drawn: give a name that ends in .svg.")
     progress = render.Display(quiet=False, show_thinking=False)
     chosen = installed.choose(model or settings.load().model, progress.say)
-    found = benching.run(chosen, request, depth, wanted, progress.say)
+    found = benching.run(chosen, request, depth, wanted, progress.say, busy=busy)
     measured = results.of_other_quants(found)
-    if threads is None:
+    if threads is None and not busy:
         results.keep(found)
     if plot:
         write_atomic(plot, bench_report.draw(measured))
