@@ -247,7 +247,7 @@ def neighbours(count: int) -> Iterator[None]:
     """So many other programs, each of which keeps a core busy inside the block."""
     with ExitStack() as stack:
         for _ in range(count):
-            program = stack.enter_context(subprocess.Popen([sys.executable, "-I", "-c", "while True: pass"]))
+            program = stack.enter_context(subprocess.Popen([sys.executable, "-P", "-c", "while True: pass"]))
             stack.callback(program.kill)
         yield
 
