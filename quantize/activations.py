@@ -12,11 +12,12 @@ import numpy.typing as npt
 from vibethinker_local.gguf.reader import GgufFile
 from vibethinker_local.llama.kernels import Floats
 from vibethinker_local.llama.observed import BATCH, Watch, context, load
+from vibethinker_local.system.progress import Progress
 
 from .errors import MachineError, ModelError
 from .gguf_file import read_gguf
 from .imatrix import Activations
-from .progress import Meter, Progress, follow
+from .progress import Meter, follow
 from .text import Cut, EvaluationText, cut
 from .verify import check_keys
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.text import Text
 
-from .progress import Progress
+from vibethinker_local.system.progress import Progress
 
 
 class _Count(progress.ProgressColumn):

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vibethinker_local.llama import kernels
+from vibethinker_local.system.progress import Progress
 
 from . import stream, verify
 from .header import UNKNOWN_SHA256, write_header
 from .job import Job
 from .output import check_target, partial
-from .progress import Progress
 
 HEADER_SPARE = 16 << 20  # bytes; more than the header needs, for the check of free space
 

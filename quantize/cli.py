@@ -16,7 +16,9 @@ from vibethinker_local.errors import VibeError
 from .errors import MachineError, RequestError
 
 if TYPE_CHECKING:
-    from .progress import Progress
+    from vibethinker_local.system.progress import Progress
+
+    from .job import Job, Request
 
 T = TypeVar("T")
 EXIT_STOPPED = 130
@@ -108,10 +110,11 @@ def plan(
     vibe quantize plan CHECKPOINT --type Q4_K_M --context 32k
     """
     from . import estimate, report
-    from .job import Request, prepare
+    from .job import Request
 
     tokens = estimate.parse_tokens(context)
-    job = prepare(Request(source, type, imatrix, embedding_type, tuple(tensor or ()), chat_template, revision=revision))
+    request = Request(source, type, imatrix, embedding_type, tuple(tensor or ()), chat_template, revision=revision)
+    job = _prepared(request)
     need = estimate.memory(job.plan, job.config, tokens)
     facts = (job, need, tokens, estimate.usable_memory(), estimate.seconds(job.plan, threads))
     _warn([*job.warnings, *report.fallback_warning(job.plan)])
@@ -141,11 +144,12 @@ def build(
     """
     from . import build as building
     from . import report
-    from .job import Request, prepare
+    from .job import Request
     from .output import check_target
 
     check_target(out, [path for path in (imatrix, chat_template) if path])  # before a checkpoint is fetched
-    job = prepare(Request(source, type, imatrix, embedding_type, tuple(tensor or ()), chat_template, name, revision))
+    request = Request(source, type, imatrix, embedding_type, tuple(tensor or ()), chat_template, name, revision)
+    job = _prepared(request)
     _warn([*job.warnings, *report.fallback_warning(job.plan)])
     built = _follow(building.build(job, out, threads))
     line = f"{built.path}  {job.plan.label}  {built.size:,} bytes"
@@ -223,11 +227,11 @@ def verify(
     vibe quantize verify q4.gguf --against CHECKPOINT --imatrix imatrix.gguf
     """
     from . import verify as verifying
-    from .job import Request, prepare
+    from .job import Request
 
     _follow(verifying.verify(file))
     if against:
-        job = prepare(Request(against, "BF16", imatrix, chat_template=chat_template, revision=revision))
+        job = _prepared(Request(against, "BF16", imatrix, chat_template=chat_template, revision=revision))
         _follow(verifying.verify_against(file, job, threads))
     line = f"{file} is sound" + (f" and is what {against} gives" if against else "")
     _show(as_json, lambda: {"file": str(file), "sound": True, "against": against}, lambda: [line])
@@ -269,7 +273,9 @@ def recipes(
     from . import chart, report
     from . import recipes as making
     from . import text as texts
+    from .bar import progress_bar
     from .output import check_target
+    from .source import locate
 
     given = [path for path in (imatrix, text) if path]
     if plot and plot.resolve() == out.resolve():
@@ -278,7 +284,9 @@ def recipes(
         if target:
             check_target(target, given)
     read = texts.read_text(text) if text else texts.bundled(texts.EVALUATION)
-    order = making.Order(source, revision, imatrix, tuple(type or ()), read, texts.Cut(chunk_size, chunks))
+    with progress_bar() as show:
+        folder = locate(source, revision, show=show)
+    order = making.Order(str(folder), None, imatrix, tuple(type or ()), read, texts.Cut(chunk_size, chunks))
     made = _follow(making.make_report(order, out, threads))
     if plot:
         chart.write(made, plot)
@@ -301,12 +309,14 @@ def recommend(
     """
     from . import estimate, report
     from . import recipes as making
+    from .bar import progress_bar
     from .config import read_config
     from .source import locate
 
     tokens = estimate.parse_tokens(context)
     budget = estimate.parse_bytes(memory) if memory else estimate.usable_memory()
-    folder = locate(source, revision, ("config.json",)) if source else None
+    with progress_bar() as show:
+        folder = locate(source, revision, ("config.json",), show) if source else None
     config = read_config(folder) if folder else estimate.VIBETHINKER_3B
     measured = making.find_report(figures, folder)
     options = making.options(measured, config, budget, tokens) if measured else estimate.options(config, budget, tokens)
@@ -336,18 +346,23 @@ def _warn(warnings: Iterable[str]) -> None:
         _say(f"warning: {warning}", err=True)
 
 
-def _follow(events: "Generator[Progress, None, T]") -> T:
-    """Run to the end and give the result, with a progress bar where stderr is a terminal."""
+def _prepared(request: "Request") -> "Job":
+    """The job that a request is, after a download if it asks for one."""
+    from .bar import progress_bar
+    from .job import prepare
+
+    with progress_bar() as show:
+        return prepare(request, show)
+
+
+def _follow(work: "Generator[Progress, None, T]") -> T:
+    """Do the work and give its result, with a progress bar where stderr is a terminal."""
+    from vibethinker_local.system.progress import run
+
     from .bar import progress_bar
 
     with progress_bar() as show:
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            show(event)
+        return run(work, show)
 
 
 def main(arguments: Sequence[str] | None = None, prog_name: str = "python -m quantize") -> None:

@@ -17,11 +17,12 @@ import numpy as np
 from vibethinker_local.gguf.reader import GgufFile
 from vibethinker_local.llama.kernels import Floats
 from vibethinker_local.llama.observed import BATCH, Context, context, load
+from vibethinker_local.system.progress import Progress
 
 from .divergence import Doubles, Quality, Scores, compare, encode, quality, row_size, surprise
 from .errors import MachineError, ModelError
 from .gguf_file import read_gguf
-from .progress import Meter, Progress, follow
+from .progress import Meter, follow
 from .text import Cut, EvaluationText, cut
 from .verify import check_keys
 

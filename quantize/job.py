@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from vibethinker_local.llama.kernels import Floats
+from vibethinker_local.models import cache
 
 from . import vocab
 from .card import Card, read_card
@@ -15,7 +16,7 @@ from .errors import RequestError
 from .header import SOURCE_SHA256, UNKNOWN_SHA256, Keys, Provenance
 from .imatrix import Imatrix, check_belongs, read_imatrix
 from .plan import FILE_TYPES, Override, QuantizationPlan, make_plan, parse_file_type, parse_override, parse_tensor_type
-from .source import Checkpoint, locate, open_checkpoint, same_bytes
+from .source import Checkpoint, Show, locate, open_checkpoint, same_bytes
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,17 @@ class Job:
         return self.imatrix.importance if self.imatrix else {}
 
 
-def prepare(request: Request) -> Job:
-    """Raises RequestError, CheckpointError or ModelError; then there is nothing to clean up."""
+def prepare(request: Request, show: Show = lambda progress: None) -> Job:
+    """Read and check what a build needs; `show` gets how far the download of a checkpoint is.
+
+    Raises RequestError, CheckpointError or ModelError; then there is nothing to clean up.
+    """
     file_type = parse_file_type(request.file_type)
     overrides = [parse_override(text) for text in request.tensor_types]
     if request.embedding_type:
         embedding = Override(re.compile(r"^token_embd\.weight$"), parse_tensor_type(request.embedding_type))
         overrides.insert(0, embedding)
-    folder = locate(request.source, request.revision)
+    folder = locate(request.source, request.revision, show=show)
     checkpoint = open_checkpoint(folder)
     config = read_config(folder)
     weights = match_weights(config, checkpoint)
@@ -99,14 +103,10 @@ def _output_warnings(config: Qwen2Config, checkpoint: Checkpoint) -> tuple[str, 
 
 def _origin(folder: Path) -> tuple[Provenance, ...]:
     """Repository and revision, where the folder is a snapshot in the Hugging Face cache."""
-    snapshots = folder.resolve().parent
-    if snapshots.name != "snapshots" or not snapshots.parent.name.startswith("models--"):
+    repository, commit = cache.origin(folder) or (None, None)
+    if repository is None or commit is None:
         return ()
-    repository = snapshots.parent.name.removeprefix("models--").replace("--", "/", 1)
-    return (
-        Provenance("quantize.source.repository", repository),
-        Provenance("quantize.source.revision", folder.resolve().name),
-    )
+    return Provenance("quantize.source.repository", repository), Provenance("quantize.source.revision", commit)
 
 
 def _versions() -> Iterator[Provenance]:

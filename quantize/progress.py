@@ -1,23 +1,14 @@
-"""How far something is: the events that long work yields, and work that runs in a thread of its own meanwhile."""
+"""Work that runs in a thread of its own, and the events that tell how far it is meanwhile."""
 
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import TypeVar
+
+from vibethinker_local.system.progress import Progress
 
 T = TypeVar("T")
 TICK = 0.1  # seconds between two Progress events
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a stage is, in bytes or tokens; `total` is 0 where nobody can tell."""
-
-    stage: str
-    done: int
-    total: int
-    unit: str = "bytes"
 
 
 class Meter:

@@ -10,11 +10,12 @@ import json
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import TypeAdapter
 
 from vibethinker_local.llama import kernels
+from vibethinker_local.system.progress import Progress, labelled
 
 from .build import build
 from .config import Qwen2Config, Weight, imagined, match_weights, read_config
@@ -26,11 +27,9 @@ from .imatrix import read_imatrix
 from .job import Request, prepare
 from .output import write_whole
 from .plan import FILE_TYPES, TENSOR_TYPES, QuantizationPlan, make_plan, parse_file_type, parse_override
-from .progress import Progress
 from .source import locate, open_checkpoint
 from .text import Cut, EvaluationText
 
-T = TypeVar("T")
 SCHEMA = 1
 FILE_NAME = "recipes.json"  # beside a checkpoint, where `recommend` looks for it
 EMBEDDINGS = ("Q6_K", "Q8_0")
@@ -125,8 +124,10 @@ def make_report(order: Order, out: Path, threads: int) -> Generator[Progress, No
     with scratch() as folder:
         original = prepare(Request(order.source, "BF16", order.imatrix, revision=order.revision))
         base_path, file_path = folder / "base.gguf", folder / "recipe.gguf"
-        built = yield from _named("original", build(dataclasses.replace(original, imatrix=None), base_path, threads))
-        base = yield from _named("original", measure_base(base_path, order.text, order.cut, threads, folder / "logits"))
+        built = yield from labelled("original", build(dataclasses.replace(original, imatrix=None), base_path, threads))
+        base = yield from labelled(
+            "original", measure_base(base_path, order.text, order.cut, threads, folder / "logits")
+        )
         conditions = Conditions(
             shape=asdict(original.config),
             source_sha256=built.source_sha256,
@@ -144,21 +145,11 @@ def make_report(order: Order, out: Path, threads: int) -> Generator[Progress, No
             if any(measured.recipe == recipe for measured in report.measured):
                 continue
             name = f"{i} of {len(wanted)}, {recipe.label}"
-            file = yield from _named(name, build(prepare(request), file_path, threads))
-            scores = yield from _named(name, measure(file_path, base, order.text, threads))
+            file = yield from labelled(name, build(prepare(request), file_path, threads))
+            scores = yield from labelled(name, measure(file_path, base, order.text, threads))
             report = Report(conditions, (*report.measured, Measured(recipe, file.size, quality(scores))))
             _save(report, out)
     return report
-
-
-def _named(name: str, events: Generator[Progress, None, T]) -> Generator[Progress, None, T]:
-    while True:
-        try:
-            event = next(events)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        yield dataclasses.replace(event, stage=f"{name}: {event.stage}")
 
 
 def _save(report: Report, out: Path) -> None:

@@ -7,12 +7,16 @@ tensors mean (config.py) and reads no tensor data.
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import hub
+from vibethinker_local.system.progress import Progress, run
+
 from .errors import CheckpointError, RequestError
+
+Show = Callable[[Progress], None]
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -65,10 +69,13 @@ class Checkpoint:
     tensors: dict[str, SourceTensor]
 
 
-def locate(source: str, revision: str | None = None, parts: tuple[str, ...] = hub.PARTS) -> Path:
-    """The folder of a checkpoint: a local one, or that of ORG/NAME on the Hugging Face hub, whose `parts` are fetched.
+def locate(
+    source: str, revision: str | None = None, parts: tuple[str, ...] | None = None, show: Show = lambda progress: None
+) -> Path:
+    """The folder of a checkpoint: a local one, or that of ORG/NAME on the Hugging Face hub, which is fetched.
 
-    Raises RequestError or MachineError.
+    `parts` are patterns of the names that are needed, else a whole checkpoint's; `show` gets how far a download is.
+    Raises UsageError or ModelError: RequestError for what is not there, CheckpointError without a hub.
     """
     folder = Path(source)
     try:
@@ -82,8 +89,19 @@ def locate(source: str, revision: str | None = None, parts: tuple[str, ...] = hu
     if exists:
         raise RequestError(f"{source} is not a folder; give the one that holds config.json and the safetensors files")
     if HUB_ID.fullmatch(source):
-        return hub.download(source, revision, parts)
+        return _fetched(source, revision, parts, show)
     raise RequestError(f"there is no folder {source}; give a checkpoint's folder, or its name on the hub (ORG/NAME)")
+
+
+def _fetched(repository: str, revision: str | None, parts: tuple[str, ...] | None, show: Show) -> Path:
+    from vibethinker_local.models import download, hub  # the hub's client reads its variables when it is imported
+
+    try:
+        return run(download.fetch_checkpoint(repository, revision, parts or download.CHECKPOINT), show)
+    except hub.Missing as error:
+        raise RequestError(f"There is no folder {repository} here. {error}") from error
+    except hub.Unreachable as error:
+        raise CheckpointError(f"There is no folder {repository} here, and the hub cannot be asked. {error}") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -20,11 +20,12 @@ from gguf import GGMLQuantizationType
 
 from vibethinker_local.llama import kernels
 from vibethinker_local.llama.kernels import Bytes, Floats
+from vibethinker_local.system.progress import Progress
 
 from . import q8_0
 from .errors import CheckpointError
 from .plan import SOURCE_TYPES, QuantizationPlan, TensorPlan
-from .progress import TICK, Progress
+from .progress import TICK
 from .source import Checkpoint
 
 SLAB_WEIGHTS = 1 << 20  # 2 MiB in bf16, 4 MiB widened; the slowest kernel needs a third of a second for them

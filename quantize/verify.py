@@ -16,6 +16,7 @@ from gguf import GGMLQuantizationType
 from vibethinker_local.gguf.header import TOKENS, check
 from vibethinker_local.gguf.reader import GgufFile, Tensor
 from vibethinker_local.llama import kernels, observed
+from vibethinker_local.system.progress import Progress
 
 from . import stream
 from .errors import MachineError, ModelError, RequestError
@@ -23,7 +24,7 @@ from .gguf_file import read_gguf
 from .header import OUR_KEYS, SOURCE_SHA256, write_header
 from .job import Job
 from .plan import TENSOR_TYPES, QuantizationPlan, TensorPlan
-from .progress import Progress, follow
+from .progress import follow
 from .stream import SLAB_WEIGHTS
 
 Events = Generator[Progress, None, None]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from quantize.errors import RequestError
+from quantize.errors import CheckpointError, RequestError
 from quantize.job import Request, prepare
 from quantize.source import locate
 from tests.models.hub.stand_in import COMMIT, Hub, serving
@@ -21,7 +21,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "ENDPOINT", hub.address)
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
         monkeypatch.delenv("HF_TOKEN", raising=False)
         monkeypatch.chdir(tmp_path)
@@ -46,17 +46,32 @@ def test_only_what_is_needed(hub: Hub) -> None:
 
 
 def test_a_hub_that_does_not_have_it(hub: Hub) -> None:
-    with pytest.raises(RequestError, match="there is no folder org/gone, and the hub has no org/gone"):
+    with pytest.raises(RequestError, match=r"no folder org/gone here\. The hub has no org/gone, or shows it to"):
         locate("org/gone")
-    with pytest.raises(RequestError, match="the hub has no org/mini at v9"):
+    with pytest.raises(RequestError, match="The hub has no such revision of org/mini"):
         locate("org/mini", "v9")
 
 
 def test_no_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.refuses = 500
-    with pytest.raises(RequestError, match="org/mini"):
+    with pytest.raises(CheckpointError, match=r"no folder org/mini here, and the hub cannot be asked\. .*out of order"):
         locate("org/mini")
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/{revision}/{filename}")
-    with pytest.raises(RequestError, match="the hub cannot be asked for it"):
+    with pytest.raises(CheckpointError, match=r"http://127\.0\.0\.1:9 cannot be reached"):
         locate("org/mini")
+
+
+@pytest.mark.parametrize("way", ["out of order", "offline"])
+def test_without_a_hub_what_is_here_is_taken(way: str, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    locate("org/mini", None, ("config.json",))
+    hub.refuses = 503
+    with pytest.raises(CheckpointError, match="out of order"):
+        locate("org/mini")  # its weights are not here
+    hub.refuses = None
+    folder = locate("org/mini")
+    if way == "offline":
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    else:
+        hub.refuses = 503
+    assert locate("org/mini") == locate("org/mini", COMMIT) == folder
+    assert prepare(Request("org/mini", "Q8_0")).checkpoint.folder == folder

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from vibethinker_local.events import Control, ModelIdentity, Options, Sampled, Started, Trajectory, Wrote
 from vibethinker_local.models import installed, results
-from vibethinker_local.models.pull import Step
 from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.runtime.model import Model, load
 from vibethinker_local.solving import forecast
 from vibethinker_local.solving.quote import Eta, Lengths, Quote, Rates, Work, quote, span
 from vibethinker_local.system import awake, machine
+from vibethinker_local.system.progress import Progress
 from vibethinker_local.system.units import Pace, duration, left
 
 TYPICAL = Lengths.typical(10_000, 20_000)
@@ -221,9 +221,9 @@ def test_figures_are_taken_where_there_are_some(tmp_path: Path, monkeypatch: pyt
 def test_a_pace_as_it_is_read() -> None:
     clock = Clock()
     pace = Pace(clock)
-    assert pace.line(Step("fetching", "m.gguf", 0, 2 * 10**9)) == "fetching m.gguf · 0% of 2 GB"
+    assert pace.line(Progress("fetching m.gguf", 0, 2 * 10**9)) == "fetching m.gguf · 0% of 2 GB"
     clock.now += 5
-    line = pace.line(Step("fetching", "m.gguf", 10**8, 2 * 10**9))
+    line = pace.line(Progress("fetching m.gguf", 10**8, 2 * 10**9))
     assert line == "fetching m.gguf · 5% of 2 GB · 20 MB/s · about 2 min left"
-    assert pace.line(Step("checking", "m.gguf", 10**8, 2 * 10**9)) == "checking m.gguf · 5% of 2 GB"
-    assert pace.line(Step("writing", "m.gguf", 0, 0)) == "writing m.gguf · 100% of 0 kB"
+    assert pace.line(Progress("checking m.gguf", 10**8, 2 * 10**9)) == "checking m.gguf · 5% of 2 GB"
+    assert pace.line(Progress("writing m.gguf", 0, 0)) == "writing m.gguf · 100% of 0 kB"

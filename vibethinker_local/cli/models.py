@@ -93,7 +93,7 @@ def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpe
             progress.say(f"warning: {warning}")
         out = installed.built_path(name, job.plan.file_type)
         out.parent.mkdir(parents=True, exist_ok=True)
-        progress.carry(pull.named(out.name, build(job, out, machine.threads())))
+        progress.carry(build(job, out, machine.threads()))
     except OSError as error:
         raise ModelError(f"{error.filename} cannot be written: {error.strerror}.") from error
     checksums.sha256(out)

@@ -18,9 +18,10 @@ from vibethinker_local.cli.doctor import Check
 from vibethinker_local.events import Solution, SolveEvent
 from vibethinker_local.solving import receipt
 from vibethinker_local.solving.follow import DECISIONS, Place, RunState, behaved, summary
+from vibethinker_local.system import progress
 from vibethinker_local.system.files import unwritable
 from vibethinker_local.system.terminal import printable
-from vibethinker_local.system.units import Pace, Transfer, left
+from vibethinker_local.system.units import Pace, left
 
 T = TypeVar("T")
 PLAIN_SECONDS = 5.0  # between progress lines when stderr is not a terminal
@@ -216,17 +217,11 @@ class Display:
             self._said = time.monotonic()
             self.say(text)
 
-    def carry(self, steps: Generator[Transfer, None, T]) -> T:
-        """Show the progress of a transfer, and return its result."""
+    def carry(self, work: Generator[progress.Progress, None, T]) -> T:
+        """Do long work, show how far it has come, and return what it returns."""
         pace = Pace()
         with self.shown():
-            try:
-                while True:
-                    step = next(steps)
-                    self.status(pace.line(step), "Ctrl-C: stop; what is here is kept")
-            except StopIteration as end:
-                result: T = end.value
-                return result
+            return progress.run(work, lambda step: self.status(pace.line(step), "Ctrl-C: stop; what is here is kept"))
 
     @contextmanager
     def shown(self) -> Iterator[None]:

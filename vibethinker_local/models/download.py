@@ -1,39 +1,59 @@
 """A file of the hub into the Hugging Face cache: resumed where an earlier attempt stopped, checked, then named.
 
-The bytes go to `blobs/<etag>.incomplete`, which stays until it is whole. Once its hash is right, it gets the names that
-the hub's own client gives, under the same lock, so that other programs find the file too.
+The bytes go to `blobs/<etag>.incomplete`, which stays until it is whole, whatever a server sends instead of the rest.
+Once its hash is right, it gets the names that the hub's own client gives, under the same lock, so that other programs
+find the file too.
 """
 
 import errno
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
 from vibethinker_local.errors import ModelError
-from vibethinker_local.models import checksums, hub
+from vibethinker_local.models import checksums, hub, network
+from vibethinker_local.models.cache import Repository
 from vibethinker_local.models.hub import RemoteFile
-from vibethinker_local.models.installed import hub_folder
+from vibethinker_local.system.progress import Progress
 
 PAUSES = (1, 2, 4, 8, 16)  # seconds before another attempt, each time one has brought nothing
 FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota code
+# What a checkpoint consists of, the weights first: they are fetched last, so that whoever has them has the rest.
+CHECKPOINT = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "README.md")
+PLAIN = re.compile(r"[\w.-]+")  # names that lead into no other folder, on Windows neither
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far one file has come, in bytes."""
+def fetch_checkpoint(
+    repository: str, revision: str | None = None, parts: tuple[str, ...] = CHECKPOINT
+) -> Generator[Progress, None, Path]:
+    """Fetch the files of a revision whose names match one of `parts`; returns their folder. Raises ModelError.
 
-    stage: Literal["waiting for another download", "fetching", "checking"]
-    file: str
-    done: int
-    total: int
+    Where no hub can be asked, what an earlier call has brought is taken, if the first of `parts` is there.
+    """
+    try:
+        commit, names = hub.list_files(repository, revision)
+    except hub.Unreachable:
+        folder = Repository(repository).snapshot_of(revision or hub.MAIN)
+        if any(folder.glob(parts[0])):
+            return folder
+        raise
+    wanted = [name for name in names if PLAIN.fullmatch(name) and any(fnmatch(name, part) for part in parts)]
+    if not any(fnmatch(name, parts[0]) for name in wanted):
+        raise ModelError(f"{repository} holds no {parts[0].removeprefix('*.')}: only such checkpoints can be used.")
+    for name in sorted(wanted, key=lambda name: (fnmatch(name, parts[0]), name)):
+        remote = hub.look_up(repository, name, commit)
+        path = yield from fetch(replace(remote, revision=revision or hub.MAIN))
+    return path.parent
 
 
 def fetch(remote: RemoteFile, sha256: str | None = None) -> Generator[Progress, None, Path]:
@@ -42,21 +62,23 @@ def fetch(remote: RemoteFile, sha256: str | None = None) -> Generator[Progress, 
     `sha256` is what it must have; without it, what the hub says counts. Raises ModelError: wrong bytes are removed,
     and what there is of a file that is not whole is kept for the next time.
     """
+    lock_path = Repository(remote.repository).lock(remote.etag)
     with _disk_errors(remote):
-        for folder in (remote.blob.parent, remote.snapshot.parent, _lock(remote).parent):
+        for folder in (remote.blob.parent, remote.snapshot.parent, lock_path.parent):
             folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(_lock(remote))
+        lock = FileLock(lock_path)
         while not lock.is_locked:
             try:
                 lock.acquire(timeout=0.2)
             except Timeout:
-                yield Progress("waiting for another download", remote.file, _size(remote.partial), remote.size)
+                stage = f"waiting for another download of {remote.file}"
+                yield Progress(stage, _size(remote.partial), remote.size)
         try:
             path = _whole(remote)
             if path is None:
                 _check_room(remote)
                 for done in _transfer(remote):
-                    yield Progress("fetching", remote.file, done, remote.size)
+                    yield Progress(f"fetching {remote.file}", done, remote.size)
             yield from _check(remote, path or remote.partial, sha256 or remote.etag)
             if path is None:
                 remote.partial.replace(remote.blob)
@@ -73,7 +95,7 @@ def _whole(remote: RemoteFile) -> Path | None:
     """The file, if an earlier pull or the hub's own client has brought it; one of a wrong size is removed."""
     places = [remote.blob] if remote.snapshot.is_symlink() else [remote.blob, remote.snapshot]
     for path in places:
-        if _size(path) == remote.size:
+        if path.is_file() and _size(path) == remote.size:
             return path
         path.unlink(missing_ok=True)
     return None
@@ -90,29 +112,46 @@ def _check_room(remote: RemoteFile) -> None:
 
 def _transfer(remote: RemoteFile) -> Iterator[int]:
     """Append to the partial file until it is as large as it must be; yields its size."""
-    with remote.partial.open("ab", buffering=0) as file:
-        most, idle = file.tell(), 0
+    with remote.partial.open("a+b", buffering=0) as file:
+        idle = 0
         while (begin := os.fstat(file.fileno()).st_size) < remote.size:
             reason = "the hub sends no more of it"
             try:
-                for piece in hub.pieces(remote, begin):
-                    file.write(piece)
-                    yield file.tell()
-                    if file.tell() > remote.size:  # perhaps without an end; its hash will be wrong
-                        break
-            except hub.StartsOver:
-                file.truncate(0)
-                reason = "the hub starts over each time"
+                for place, piece in hub.pieces(remote, begin):
+                    yield _append(file, place, piece, remote)
             except hub.Interrupted as error:
                 reason = str(error)
-            if file.tell() > most:
-                most, idle = file.tell(), 0
+            except ModelError as error:
+                if isinstance(error, hub.NotTheFile):
+                    file.truncate(begin)  # what came of it
+                raise type(error)(f"{error}{_kept(remote)}") from error
+            if os.fstat(file.fileno()).st_size > begin:
+                idle = 0
             elif idle < len(PAUSES):
                 time.sleep(PAUSES[idle])
                 idle += 1
             else:
-                raise ModelError(f"{remote.file} cannot be downloaded: {reason}. {_kept(remote)}")
+                raise ModelError(f"{remote.file} cannot be downloaded: {reason}.{_kept(remote)}")
         os.fsync(file.fileno())
+
+
+def _append(file: BinaryIO, place: int, piece: bytes, remote: RemoteFile) -> int:
+    """Write what of a piece is not there yet; returns the file's size. Raises ModelError if the rest differs."""
+    size = os.fstat(file.fileno()).st_size
+    if place < size:
+        file.seek(place)
+        there = file.read(min(len(piece), size - place))
+        if piece[: len(there)] != there:
+            words = network.first_words(piece)
+            raise ModelError(
+                f"The hub sends other bytes than those that are here of {remote.file}{words and f', “{words}”'}: "
+                f"try again later, or remove {remote.partial} to start over."
+            )
+        piece = piece[len(there) :]
+    written = 0
+    while written < len(piece):
+        written += file.write(piece[written:])
+    return size + written
 
 
 def _check(remote: RemoteFile, path: Path, expected: str) -> Iterator[Progress]:
@@ -122,7 +161,7 @@ def _check(remote: RemoteFile, path: Path, expected: str) -> Iterator[Progress]:
     # A small file's etag is the name that git gives its content.
     hashed = hashlib.sha256() if len(expected) == 64 else hashlib.sha1(b"blob %d\0" % remote.size)
     for done in checksums.read_into(path, hashed):
-        yield Progress("checking", remote.file, done, remote.size)
+        yield Progress(f"checking {remote.file}", done, remote.size)
     if hashed.hexdigest() != expected:
         path.unlink()
         raise ModelError(
@@ -140,17 +179,11 @@ def _link(remote: RemoteFile) -> None:
     except OSError:  # Windows allows links to some users only; there the hub's client moves the file as well
         remote.blob.replace(remote.snapshot)
     if remote.revision != remote.commit:
-        reference = hub_folder(remote.repository) / "refs" / remote.revision
+        reference = Repository(remote.repository).reference(remote.revision)
         reference.parent.mkdir(parents=True, exist_ok=True)
         new = reference.with_name(f"{reference.name}.{os.getpid()}")
         new.write_text(remote.commit, encoding="ascii")
         new.replace(reference)
-
-
-def _lock(remote: RemoteFile) -> Path:
-    """The lock that the hub's own client takes for the same file."""
-    folder = hub_folder(remote.repository)
-    return folder.parent / ".locks" / folder.name / f"{remote.etag}.lock"
 
 
 def _size(path: Path) -> int:
@@ -161,7 +194,9 @@ def _size(path: Path) -> int:
 
 
 def _kept(remote: RemoteFile) -> str:
-    return f"{_size(remote.partial):,} of {remote.size:,} bytes are kept: the same command goes on from there."
+    """What to add to a sentence on a transfer that ended too early."""
+    size = _size(remote.partial)
+    return f" {size:,} of {remote.size:,} bytes are kept: the same command goes on from there." if size else ""
 
 
 @contextmanager
@@ -172,5 +207,5 @@ def _disk_errors(remote: RemoteFile) -> Iterator[None]:
     except OSError as error:
         where = error.filename or remote.blob.parent
         if error.errno in FULL:
-            raise ModelError(f"The disk is full at {where}: make room. {_kept(remote)}") from error
-        raise ModelError(f"{where} cannot be written ({error.strerror}): is the folder yours?") from error
+            raise ModelError(f"The disk is full at {where}: make room.{_kept(remote)}") from error
+        raise ModelError(f"{where} cannot be written ({error.strerror or error}): is the folder yours?") from error

@@ -13,6 +13,7 @@ from typing import Literal
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.models import checksums, memory
+from vibethinker_local.models.cache import Repository
 from vibethinker_local.models.spec import BUNDLED, ModelFile, ModelSpec, find, registry
 from vibethinker_local.system import machine, paths
 
@@ -82,18 +83,14 @@ def installed(name: str, spec: ModelSpec) -> list[Installed]:
     return sorted(found, key=lambda each: (-each.bytes, each.path))
 
 
-def hub_folder(repository: str) -> Path:
-    """A repository's folder in the Hugging Face cache."""
-    return paths.hub_cache() / f"models--{repository.replace('/', '--')}"
-
-
 def _places(file: ModelFile) -> list[Path]:
     """The path of a listed file, if it is here; the newest, if there are several."""
     if file.package:
         places = [paths.PACKAGE / file.package]
     else:
         assert file.repository
-        places = list((hub_folder(file.repository) / "snapshots").glob(f"*/{file.file}"))
+        assert file.file
+        places = Repository(file.repository).files(file.file)
     there = sorted((place for place in places if place.is_file()), key=lambda place: place.stat().st_mtime)
     return there[-1:]
 
@@ -102,8 +99,11 @@ def partial(file: ModelFile) -> Path | None:
     """The partial file of an interrupted download; None if there is none, or if its name is unknown."""
     if not (file.repository and file.sha256):
         return None
-    path = hub_folder(file.repository) / "blobs" / f"{file.sha256}.incomplete"
-    return path if path.exists() else None
+    path = Repository(file.repository).partial(file.sha256)
+    try:
+        return path if path.exists() else None
+    except OSError:
+        return None
 
 
 def choose(wanted: str | None, say: Callable[[str], None] = lambda text: None) -> Chosen:
@@ -197,15 +197,11 @@ def remove(file: Installed) -> None:
     if file.listed and file.listed.package:
         raise UsageError(f"{file.path.name} is part of the program: it cannot be removed alone.")
     checksums.forget(file.path)
-    blob = file.path.resolve() if file.path.is_symlink() else file.path
-    names = [file.path]
-    if file.listed and file.listed.repository:
-        names = list((hub_folder(file.listed.repository) / "snapshots").glob(f"*/{file.listed.file}"))
     try:
-        for name in names:
-            if name.resolve() == blob:
-                name.unlink(missing_ok=True)
-        blob.unlink(missing_ok=True)
+        if file.listed and file.listed.repository:
+            Repository(file.listed.repository).remove(file.path)
+        else:
+            file.path.unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(f"{error.filename} cannot be removed: {error.strerror}.") from error
 

@@ -1,22 +1,18 @@
 """`vibe pull`: chooses the file of a model that suits this machine, and fetches it."""
 
-import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.models import memory
-from vibethinker_local.models.download import Progress, fetch
-from vibethinker_local.models.hub import Missing, list_files, look_up
+from vibethinker_local.models.download import fetch, fetch_checkpoint
+from vibethinker_local.models.hub import Missing, look_up
 from vibethinker_local.models.installed import installed, matching
 from vibethinker_local.models.spec import BUNDLED, ModelFile, ModelSpec
 from vibethinker_local.system.machine import Room
-
-T = TypeVar("T")
-CHECKPOINT = (".safetensors", ".json", ".jinja", "merges.txt", "README.md")  # endings of what a checkpoint consists of
-PLAIN = re.compile(r"[\w.-]+")  # names that do not lead into another folder, not even on Windows
+from vibethinker_local.system.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -70,18 +66,18 @@ def files(name: str, spec: ModelSpec, choice: Choice, say: Callable[[str], None]
     here = [each for each in matching(installed(name, spec), choice.quant) if each.state == "sound"]
     if here:
         return here[0].path
-    for file in choice.files:
+    for file, following in zip_longest(choice.files, choice.files[1:]):
         assert file.repository
         assert file.file
         try:
             remote = look_up(file.repository, file.file, file.revision, sha256=file.sha256, size=file.bytes)
         except Missing as error:
-            if file is choice.files[-1]:
+            if following is None:
                 raise
-            say(f"{error} Trying {choice.files[-1].repository}.")
+            say(f"{error} Trying {following.repository}.")
             continue
         if file.sha256 is None:
-            say(f"models.toml has no sha256 of {file.file}: the hub's own is what counts, {remote.sha256}.")
+            say(f"models.toml has no sha256 of {file.file}: the hub's own is what counts, {remote.etag}.")
         return (yield from fetch(remote, file.sha256))
     raise ModelError(f"{name} has no file to fetch.")
 
@@ -90,42 +86,4 @@ def checkpoint(name: str, spec: ModelSpec) -> Generator[Progress, None, Path]:
     """Fetch the safetensors and what belongs to them; returns their folder. Raises UsageError or ModelError."""
     if spec.source is None:
         raise UsageError(f"models.toml names no checkpoint of {name}: add `source` to its entry.")
-    commit, names = list_files(spec.source, spec.source_revision)
-    wanted = [file for file in names if PLAIN.fullmatch(file) and file.endswith(CHECKPOINT)]
-    if not any(file.endswith(".safetensors") for file in wanted):
-        raise ModelError(f"{spec.source} holds no safetensors: only such checkpoints can be used.")
-    for file in sorted(wanted):
-        path = yield from fetch(look_up(spec.source, file, commit))
-    return path.parent
-
-
-@dataclass(frozen=True)
-class Step:
-    """The progress of building a file here, in bytes."""
-
-    stage: str
-    file: str
-    done: int
-    total: int
-
-
-class Stage(Protocol):
-    """A step of the quantizer's, which does not name the file."""
-
-    @property
-    def stage(self) -> str: ...
-    @property
-    def done(self) -> int: ...
-    @property
-    def total(self) -> int: ...
-
-
-def named(file: str, building: Generator[Stage, None, T]) -> Generator[Step, None, T]:
-    """The steps of making a file, with the file's name."""
-    while True:
-        try:
-            step = next(building)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        yield Step(step.stage, file, step.done, step.total)
+    return (yield from fetch_checkpoint(spec.source, spec.source_revision))

@@ -2,22 +2,10 @@
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+
+from vibethinker_local.system.progress import Progress
 
 WINDOW = 10.0  # seconds that the speed is taken over
-
-
-class Transfer(Protocol):
-    """How far a file has come, in bytes."""
-
-    @property
-    def stage(self) -> str: ...
-    @property
-    def file(self) -> str: ...
-    @property
-    def done(self) -> int: ...
-    @property
-    def total(self) -> int: ...
 
 
 class Pace:
@@ -25,18 +13,18 @@ class Pace:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._of: tuple[str, str] | None = None
+        self._stage = ""
         self._marks: list[tuple[float, int]] = []  # when, and how many bytes there were
 
-    def line(self, step: Transfer) -> str:
+    def line(self, step: Progress) -> str:
         """For example: fetching model.gguf · 43% of 1.93 GB · 12.1 MB/s · about 2 min left."""
         now = self._clock()
-        if self._of != (step.stage, step.file):
-            self._of, self._marks = (step.stage, step.file), []
+        if self._stage != step.stage:
+            self._stage, self._marks = step.stage, []
         if not self._marks or now - self._marks[-1][0] > WINDOW / 20:
             self._marks = [mark for mark in self._marks if now - mark[0] <= WINDOW] + [(now, step.done)]
         share = step.done / step.total if step.total else 1.0
-        text = f"{step.stage} {step.file} · {share:.0%} of {size(step.total)}"
+        text = f"{step.stage} · {share:.0%} of {size(step.total)}"
         since, before = self._marks[0]
         if now - since < 1 or step.done <= before:
             return text

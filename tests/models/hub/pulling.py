@@ -12,7 +12,7 @@ from huggingface_hub import constants
 
 from tests.command import Result, vibe
 from tests.models.hub.stand_in import Hub
-from vibethinker_local.models import installed
+from vibethinker_local.models.cache import Repository
 from vibethinker_local.system import paths
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def entry(home: Path, text: str) -> None:
 
 
 def blobs() -> Path:
-    return installed.hub_folder("org/files") / "blobs"
+    return Repository("org/files").folder / "blobs"
 
 
 def state() -> str:
@@ -59,13 +59,18 @@ def state() -> str:
     return str(row["state"])
 
 
-def refused(result: Result, *says: str, code: int = 4) -> None:
-    """One clear sentence, the exit code, and nothing that could be taken for a model."""
+def explained(result: Result, *says: str, code: int = 4) -> None:
+    """One clear sentence, and the exit code."""
     assert (result.code, result.out) == (code, ""), result.err
     assert "Traceback" not in result.err
     assert "bug" not in result.err
     sentence = result.err.splitlines()[-1]
     assert all(each in sentence for each in says), sentence
+
+
+def refused(result: Result, *says: str, code: int = 4) -> None:
+    """The same, and nothing that could be taken for a model."""
+    explained(result, *says, code=code)
     assert state() in ("not installed", "partly here")
     assert vibe("solve", "-m", "tiny", "-t", PROBLEM).code == 4
 

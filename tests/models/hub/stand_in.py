@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,17 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE = 100_000  # bytes; from here on a file is stored apart, and named by its sha256
 
 
+@dataclass(frozen=True)
+class Reply:
+    """An answer of the storage that is not what was asked for."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    sized: bool = True  # tells the length of the body; otherwise it comes in chunks
+    cut: int | None = None  # bytes after which the connection breaks
+
+
 @dataclass
 class Hub:
     """Files by repository, how the server is to misbehave, and what it was asked."""
@@ -23,8 +35,11 @@ class Hub:
     token: str | None = None  # without it, nothing is shown
     gated: bool = False
     fails: list[int] = field(default_factory=list)  # statuses for the next requests of bytes, 0: none
+    replies: list[Reply] = field(default_factory=list)  # to the next requests of bytes
+    mirrors: frozenset[str] = frozenset()  # headers that it leaves out, as mirrors do
     refuses: int | None = None  # the status of every answer
     headers: dict[str, str] = field(default_factory=dict)  # that go with a refusal
+    page: bytes = b"{}"  # the same
     cuts: list[int] = field(default_factory=list)  # bytes after which the next answers break off
     stalls: list[int] = field(default_factory=list)  # bytes after which the next answers say no more
     ignores_ranges: bool = False
@@ -53,7 +68,7 @@ class Hub:
 
 
 @contextmanager
-def serving(files: dict[str, dict[str, bytes]]) -> Iterator[Hub]:
+def serving(files: dict[str, dict[str, bytes]], tls: ssl.SSLContext | None = None) -> Iterator[Hub]:
     """A hub with these repositories, as long as the block runs."""
     hub = Hub(files)
 
@@ -64,6 +79,9 @@ def serving(files: dict[str, dict[str, bytes]]) -> Iterator[Hub]:
     server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     hub.address = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls:
+        server.tls = tls
+        hub.address = hub.address.replace("http:", "https:")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -76,9 +94,17 @@ def serving(files: dict[str, dict[str, bytes]]) -> Iterator[Hub]:
 
 
 class _Server(ThreadingHTTPServer):
+    tls: ssl.SSLContext | None = None
+
+    def get_request(self) -> Any:
+        connection, address = super().get_request()
+        if self.tls:  # hands are shaken in the connection's own thread
+            connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away, killed perhaps, is nothing to report."""
-        if not isinstance(sys.exception(), ConnectionError):
+        """A client that goes away, killed perhaps or for lack of trust, is nothing to report."""
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)
 
 
@@ -106,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         if parts[0] == "stored":
             return self._stored(parts[1])
         if hub.refuses:
-            return self._say(hub.refuses, hub.headers, b"{}")
+            return self._say(hub.refuses, hub.headers, hub.page)
         if hub.token and not authorized:
             return self._error(401, "GatedRepo" if hub.gated else "RepoNotFound")
         if parts[:2] == ["api", "models"]:
@@ -163,21 +189,26 @@ class _Handler(BaseHTTPRequestHandler):
         hub = self.hub
         if hub.fails and (status := hub.fails.pop(0)):
             return self._say(status, hub.headers)
+        if hub.replies:
+            return self._reply(hub.replies.pop(0))
         content = next(
             each for files in hub.files.values() for each in files.values() if hashlib.sha256(each).hexdigest() == name
         )
         if hub.damaged:
             content = content[:-1] + bytes([content[-1] ^ 1])
         content = content[: len(content) - hub.short] + bytes(hub.extra)
-        begin, asked = 0, self.headers.get("Range")
+        begin, last, asked = 0, len(content) - 1, self.headers.get("Range")
         if asked and not hub.ignores_ranges:
-            begin = int(asked.removeprefix("bytes=").removesuffix("-"))
+            first, _, until = asked.removeprefix("bytes=").partition("-")
+            begin, last = int(first), min(last, int(until or last))
             if begin >= len(content):
                 return self._say(416, {"Content-Range": f"bytes */{len(content)}"})
-        self.send_response(206 if begin else 200)
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {begin}-{last}/{len(content)}")
+        else:
+            self.send_response(200)
+        content = content[: last + 1]
         self.send_header("Content-Length", str(len(content) - begin))
-        if begin:
-            self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         self.end_headers()
         cut = hub.cuts.pop(0) if hub.cuts else None
         stall = hub.stalls.pop(0) if hub.stalls else None
@@ -194,13 +225,29 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         return None
 
+    def _reply(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        body = reply.body[: reply.cut]
+        if reply.sized:
+            self.send_header("Content-Length", str(len(reply.body)))
+        else:
+            self.send_header("Transfer-Encoding", "chunked")
+            body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (body[:999], body[999:]) if piece)
+            body += b"" if reply.cut else b"0\r\n\r\n"
+        self.end_headers()
+        self.close_connection = reply.cut is not None
+        self.wfile.write(body)
+
     def _error(self, status: int, code: str) -> None:
         self._say(status, {"X-Error-Code": code, "X-Error-Message": code}, b"{}")
 
     def _say(self, status: int, headers: dict[str, str], content: bytes = b"") -> None:
         self.send_response(status)
         for name, value in headers.items():
-            self.send_header(name, value)
+            if name not in self.hub.mirrors:
+                self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":

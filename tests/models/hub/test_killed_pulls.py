@@ -10,7 +10,7 @@ import pytest
 from tests.command import vibe
 from tests.models.hub.pulling import GGUF, finish, process, state
 from tests.models.hub.stand_in import COMMIT, Hub
-from vibethinker_local.models import installed
+from vibethinker_local.models.cache import Repository
 
 
 def test_ctrl_c_keeps_what_came(hub: Hub) -> None:
@@ -69,7 +69,7 @@ def test_pulls_that_are_killed_at_any_time_leave_nothing_half(hub: Hub) -> None:
         running.kill()
         finish(running)
         if state() == "installed":
-            (path,) = (installed.hub_folder("org/files") / "snapshots").glob("*/tiny.gguf")
+            (path,) = Repository("org/files").files("tiny.gguf")
             assert path.read_bytes() == GGUF
     code, out, _ = finish(process(hub, "pull", "tiny"))
     assert code == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.command import vibe
 from tests.models.hub.pulling import ENTRY, GGUF, PROBLEM, SHA256, blobs, entry, refused, state
 from tests.models.hub.stand_in import COMMIT, Hub
-from vibethinker_local.models import installed
+from vibethinker_local.models.cache import Repository
 from vibethinker_local.system import paths
 
 
@@ -14,9 +14,9 @@ def test_a_full_pull(hub: Hub) -> None:
     done = vibe("pull", "tiny")
     assert done.code == 0, done.err
     path = Path(done.out.strip())
-    assert path == installed.hub_folder("org/files") / "snapshots" / COMMIT / "tiny.gguf"
+    assert path == Repository("org/files").snapshot(COMMIT) / "tiny.gguf"
     assert path.read_bytes() == GGUF
-    assert (installed.hub_folder("org/files") / "refs/main").read_text() == COMMIT
+    assert Repository("org/files").reference("main").read_text() == COMMIT
     assert done.err == "tiny:Q8_0: the first in its entry, which does not tell the model's shape.\n"
     assert state() == "installed"
     assert not list(blobs().glob("*.incomplete"))

@@ -1,0 +1,78 @@
+"""The Hugging Face cache: where a repository's files lie, as the hub's own client lays them out. Fetches nothing.
+
+models--ORG--NAME/blobs/ETAG               the bytes of a file, under the hash that the hub names it by
+models--ORG--NAME/blobs/ETAG.incomplete    the same as long as some are missing
+models--ORG--NAME/snapshots/COMMIT/FILE    a link to them; where links are forbidden (Windows), the bytes themselves
+models--ORG--NAME/refs/REVISION            the commit that a branch or a tag stood for
+.locks/models--ORG--NAME/ETAG.lock         held by whoever is fetching the bytes
+blobs/HH/HASH                              bytes that repositories share: blobs/ETAG is then a link to these
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vibethinker_local.system import paths
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The part of the cache that belongs to ORG/NAME."""
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return paths.hub_cache() / f"models--{self.name.replace('/', '--')}"
+
+    def blob(self, etag: str) -> Path:
+        return self.folder / "blobs" / etag
+
+    def partial(self, etag: str) -> Path:
+        return self.folder / "blobs" / f"{etag}.incomplete"
+
+    def lock(self, etag: str) -> Path:
+        return self.folder.parent / ".locks" / self.folder.name / f"{etag}.lock"
+
+    def reference(self, revision: str) -> Path:
+        return self.folder / "refs" / revision
+
+    def snapshot(self, commit: str) -> Path:
+        """The folder with the files of one commit, by their names."""
+        return self.folder / "snapshots" / commit
+
+    def snapshot_of(self, revision: str) -> Path:
+        """The same for a branch, a tag or a commit, by what the hub said of it the last time."""
+        try:
+            commit = self.reference(revision).read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            commit = revision
+        return self.snapshot(commit)
+
+    def files(self, file: str) -> list[Path]:
+        """Where a file lies by its name: one path for each commit that it was fetched of."""
+        try:
+            return [path for path in (self.folder / "snapshots").glob(f"*/{file}") if path.is_file()]
+        except OSError:  # the cache's name is too long, or lies where nobody may look
+            return []
+
+    def remove(self, path: Path) -> None:
+        """Delete a file that lies at `path` in a snapshot, under all its names. Raises OSError."""
+        blob = path.parent / path.readlink() if path.is_symlink() else path
+        payload = blob.resolve()
+        for name in self.files(path.name):  # before the bytes are gone
+            if name.resolve() == payload:
+                name.unlink(missing_ok=True)
+        blob.unlink(missing_ok=True)
+        links = (link for link in self.folder.parent.glob("*--*/blobs/*") if link.is_symlink())
+        if not any(link.resolve() == payload for link in links):  # no other repository has the same bytes
+            payload.unlink(missing_ok=True)
+            payload.with_name(f"{payload.name}.refs").unlink(missing_ok=True)
+
+
+def origin(folder: Path) -> tuple[str, str] | None:
+    """The repository and the commit of a snapshot's folder; None for a folder that is none."""
+    folder = folder.resolve()
+    repository = folder.parent.parent.name
+    if folder.parent.name != "snapshots" or not repository.startswith("models--"):
+        return None
+    return repository.removeprefix("models--").replace("--", "/", 1), folder.name
