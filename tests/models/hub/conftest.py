@@ -28,7 +28,7 @@ def home(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         monkeypatch.delenv(name, raising=False)
     # The client has read its variables already; a process of its own reads HF_ENDPOINT.
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hf/token"))
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.6)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 10)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
     point(monkeypatch, hub.address)
     monkeypatch.setattr(download, "PAUSES", (0, 0))
