@@ -276,7 +276,8 @@ def _headers() -> dict[str, str]:
     try:
         token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     except (OIDCError, httpx2.HTTPError) as error:
-        raise ModelError(f"HF_OIDC_RESOURCE asks for a token that cannot be had ({error}): unset it.") from error
+        said = " ".join(str(error).split())
+        raise ModelError(f"HF_OIDC_RESOURCE asks for a token that cannot be had ({said}): unset it.") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         where = printable(constants.HF_TOKEN_PATH)
