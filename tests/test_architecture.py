@@ -114,6 +114,15 @@ def test_no_process_imports_from_the_working_folder() -> None:
             assert (first or in_shell) == "-P", path
 
 
+def test_a_class_name_stands_for_one_thing() -> None:
+    homes: dict[str, list[str]] = {}
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(name)
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
 def test_a_set_of_literals_is_declared_once() -> None:
     homes: dict[str, list[str]] = {}
     for name, path in MODULES.items():

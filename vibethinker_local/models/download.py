@@ -119,7 +119,7 @@ def _transfer(remote: RemoteFile) -> Iterator[int]:
             try:
                 for place, piece in hub.pieces(remote, begin):
                     yield _append(file, place, piece, remote)
-            except hub.Interrupted as error:
+            except hub.ConnectionBroke as error:
                 reason = str(error)
             except ModelError as error:
                 if isinstance(error, hub.NotTheFile):

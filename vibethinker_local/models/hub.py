@@ -86,7 +86,7 @@ class NotTheFile(ModelError):
     """Something else comes instead of the file, such as a page that asks for a password."""
 
 
-class Interrupted(Exception):
+class ConnectionBroke(Exception):
     """The connection broke, or the hub is busy: another attempt may go on. `str(error)` says why."""
 
 
@@ -205,7 +205,7 @@ def pieces(remote: RemoteFile, begin: int) -> Iterator[tuple[int, bytes]]:
     try:
         with _stream(url, headers) as response:
             if response.status_code in LATER:
-                raise Interrupted(f"{_host(str(response.url))} answers {response.status_code}")
+                raise ConnectionBroke(f"{_host(str(response.url))} answers {response.status_code}")
             if response.is_error and response.status_code != 416:
                 raise _refusal(response, what)
             place, end = _span(response, remote, begin)
@@ -221,7 +221,7 @@ def pieces(remote: RemoteFile, begin: int) -> Iterator[tuple[int, bytes]]:
         failed = network.failure(error, urlsplit(host).scheme)
         if failed.lasting:
             raise ModelError(f"{host} cannot be reached ({failed.reason}): {failed.advice}.") from error
-        raise Interrupted(f"the connection to {host} breaks ({failed.reason}): {failed.advice}") from error
+        raise ConnectionBroke(f"the connection to {host} breaks ({failed.reason}): {failed.advice}") from error
 
 
 def _span(response: httpx2.Response, remote: RemoteFile, begin: int) -> tuple[int, int]:

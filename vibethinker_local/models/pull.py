@@ -16,7 +16,7 @@ from vibethinker_local.system.progress import Progress
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenFile:
     """A quant of a model, the files that have it, and why it was chosen, in a sentence."""
 
     files: tuple[ModelFile, ...]
@@ -27,7 +27,7 @@ class Choice:
         return self.files[0].quant
 
 
-def choose(name: str, spec: ModelSpec, quant: str | None, room: Room, context: int | None) -> Choice:
+def choose(name: str, spec: ModelSpec, quant: str | None, room: Room, context: int | None) -> ChosenFile:
     """The quant that was asked for, or the best that suits the memory. Raises UsageError or ModelError.
 
     The best is the first in models.toml that leaves room for the context; where none does, the smallest with a shorter
@@ -41,27 +41,31 @@ def choose(name: str, spec: ModelSpec, quant: str | None, room: Room, context: i
     if quant:
         if not _of(there, quant):
             raise UsageError(f"{name} has no {quant}: give one of {', '.join(dict.fromkeys(f.quant for f in there))}.")
-        return Choice(_of(there, quant), "asked for")
+        return ChosenFile(_of(there, quant), "asked for")
     quants = list(dict.fromkeys(file.quant for file in there))
     if spec.shape is None:
-        return Choice(_of(there, quants[0]), "the first in its entry, which does not tell the model's shape")
+        return ChosenFile(_of(there, quants[0]), "the first in its entry, which does not tell the model's shape")
     wanted = min(context or spec.context, spec.shape.trained_context)
     sizes = {each: max(file.bytes or file.about_bytes or 0 for file in _of(there, each)) for each in quants}
     contexts = {each: memory.context(spec.shape.header(sizes[each]), room, most=wanted) for each in quants}
     if found := next((each for each in quants if contexts[each] >= wanted), None):
-        return Choice(_of(there, found), f"the best that leaves room for {wanted:,} tokens of context in the {room}")
+        return ChosenFile(
+            _of(there, found), f"the best that leaves room for {wanted:,} tokens of context in the {room}"
+        )
     smallest = min(quants, key=sizes.__getitem__)
     if not contexts[smallest]:
         raise ModelError(f"No quant of {name} fits into the {room}: name one to fetch it all the same.")
     why = f"the smallest; {contexts[smallest]:,} tokens of context fit beside it into the {room}"
-    return Choice(_of(there, smallest), why)
+    return ChosenFile(_of(there, smallest), why)
 
 
 def _of(files: list[ModelFile], quant: str) -> tuple[ModelFile, ...]:
     return tuple(file for file in files if file.quant.upper() == quant.upper())
 
 
-def files(name: str, spec: ModelSpec, choice: Choice, say: Callable[[str], None]) -> Generator[Progress, None, Path]:
+def files(
+    name: str, spec: ModelSpec, choice: ChosenFile, say: Callable[[str], None]
+) -> Generator[Progress, None, Path]:
     """Fetch a file of the choice from the first place that has it, unless it is here. Raises ModelError."""
     here = [each for each in matching(installed(name, spec), choice.quant) if each.state == "sound"]
     if here:
