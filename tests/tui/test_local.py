@@ -49,7 +49,7 @@ def kept_awake(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         yield
         seen.append("as before")
 
-    monkeypatch.setattr(awake, "kept", kept)
+    monkeypatch.setattr(awake, "keep_awake", kept)
     return seen
 
 
@@ -69,7 +69,12 @@ def bench(rate: float) -> None:
     figure = {"low": rate, "high": rate, "tokens_per_second": rate}
     file = results.File(name="mini", file=path.name, bytes=path.stat().st_size, quant="Q8_0", parameters=1_100_000)
     prefill = (results.Prefill(tokens=512, **figure),)
-    decode = (results.Decode(sequences=1, depth=0, sampling_ms_per_token=0, **figure),)
+    decode = tuple(
+        results.Decode(
+            sequences=count, depth=0, sampling_ms_per_token=0, low=rate, high=rate, tokens_per_second=rate * count
+        )
+        for count in (1, 4)
+    )
     results.keep(results.Figures(measured="now", model=file, machine=results.here(1), prefill=prefill, decode=decode))
 
 
