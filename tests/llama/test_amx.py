@@ -26,6 +26,7 @@ def trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], C
 
     def ending(how: str) -> Callable[[], int]:
         monkeypatch.setattr(amx, "TRIAL", "tests.llama.trial")
+        monkeypatch.delenv(amx.VARIABLE, raising=False)
         monkeypatch.setenv("VIBE_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("TRIALS", str(tmp_path / "trials"))
         monkeypatch.setenv("TRIAL_END", how)
@@ -39,6 +40,16 @@ def test_success_is_remembered_until_the_library_is_built_anew(trials: Callable[
     assert [amx.find([MINI]) for _ in range(2)] == [Finding(True, new=True), Finding(True)]
     assert count() == 1
     assert amx.find([]) == Finding(True, new=True)
+
+
+@pytest.mark.parametrize("works", [False, True])
+def test_the_user_says_it(
+    works: bool, trials: Callable[[str], Callable[[], int]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    trials("0")
+    monkeypatch.setenv(amx.VARIABLE, str(int(works)))
+    assert amx.find([MINI]) == Finding(works)
+    assert not (tmp_path / "trials").exists()
 
 
 @crashes_like_linux

@@ -161,11 +161,13 @@ def in_turn(setup: Setup) -> Iterator[Measurement]:
 
 LLAMA_IN_TURN = """
 import json, sys, time
-from llama_cpp import Llama
+import llama_cpp
+from vibethinker_local.llama import amx
+amx.settle(llama_cpp)
 job = json.load(sys.stdin)
 threads = job["threads"]
-llama = Llama(job["path"], n_ctx=job["cells"], n_batch=job["batch"], n_threads=threads, n_threads_batch=threads,
-              flash_attn=True, verbose=False)
+llama = llama_cpp.Llama(job["path"], n_ctx=job["cells"], n_batch=job["batch"], n_threads=threads,
+                        n_threads_batch=threads, flash_attn=True, verbose=False)
 began = time.perf_counter()
 for seed in range(job["count"]):
     llama.set_seed(seed)

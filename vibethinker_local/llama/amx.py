@@ -3,13 +3,14 @@
 It crashes where an older GCC compiled it (12.2, for one): `_tile_loadconfig` tells that compiler of only 8 of the 64
 bytes that it reads, so the shapes of the tiles are never stored, and the first AMX instruction is illegal
 (ggml_tile_config_init in ggml/src/ggml-cpu/amx/mmq.cpp; llama.cpp's pull request 26954). A child process tries it once,
-and the result is remembered for this build of the library and this processor.
+and the result is remembered for this build of the library and this processor. VIBE_AMX says it instead of a trial.
 """
 
 import ctypes
 import functools
 import json
 import logging
+import os
 import signal
 import subprocess
 from contextlib import suppress
@@ -25,6 +26,7 @@ log = logging.getLogger("vibethinker_local.llama")
 BUILT_WITH = b"AMX_INT8 = 1"  # in llama.cpp's line about its build
 BUFFER_TYPE = b"AMX"  # ggml's name for memory that holds weights as AMX wants them; weights elsewhere never get to it
 TRIAL = "vibethinker_local.llama.amx_trial"
+VARIABLE = "VIBE_AMX"  # 0: leave AMX out; 1: use it; either without a trial
 PATIENCE = 60  # seconds that the trial may take; it needs half a second
 NOTICE = "AMX does not work in this build of llama.cpp and is left out: see `vibe doctor`."
 _CPU = 0  # ggml-backend.h: GGML_BACKEND_DEVICE_TYPE_CPU
@@ -57,7 +59,9 @@ def settle(native: Any) -> Finding | None:
 
 
 def find(library: list[Path]) -> Finding:
-    """Whether the AMX code in the files of a library works: as remembered, else by a trial."""
+    """Whether the AMX code in the files of a library works: as the user says, as remembered, else by a trial."""
+    if (told := os.environ.get(VARIABLE)) in ("0", "1"):
+        return Finding(told == "1")
     from vibethinker_local.system import machine  # a twentieth of a second that only processors with AMX cost
 
     build = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in library]

@@ -18,7 +18,7 @@ from vibethinker_local.system.toml import StrictModel, Text
 
 SCHEMA = 1
 PREFIX = "VIBE_"
-FOLDER = "VIBE_HOME"  # the one variable that is no setting
+NO_SETTINGS = {"VIBE_AMX", "VIBE_HOME"}  # variables of ours that mean something else
 
 _KEY = r"[a-z0-9_]+(\+[a-z0-9_]+)*"
 Key = Annotated[str, StringConstraints(pattern=f"^{_KEY}(,{_KEY})*$", max_length=80)]  # as Textual writes them
@@ -102,7 +102,7 @@ def _refuse(name: str, why: str) -> NoReturn:
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Variables that look like ours and are not: a word misspelt, perhaps."""
-    ours = {variable(name) for name in Settings.model_fields if name != "keys"} | {FOLDER}
+    ours = {variable(name) for name in Settings.model_fields if name != "keys"} | NO_SETTINGS
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in ours)
 
 
