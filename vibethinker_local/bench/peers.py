@@ -161,13 +161,13 @@ def in_turn(setup: Setup) -> Iterator[Measurement]:
 
 LLAMA_IN_TURN = """
 import json, sys, time
-import llama_cpp
-from vibethinker_local.llama import amx
-amx.settle(llama_cpp)
+from llama_cpp import Llama
+from vibethinker_local.llama import amx, library
+amx.settle(library.library())
 job = json.load(sys.stdin)
 threads = job["threads"]
-llama = llama_cpp.Llama(job["path"], n_ctx=job["cells"], n_batch=job["batch"], n_threads=threads,
-                        n_threads_batch=threads, flash_attn=True, verbose=False)
+llama = Llama(job["path"], n_ctx=job["cells"], n_batch=job["batch"], n_threads=threads, n_threads_batch=threads,
+              flash_attn=True, verbose=False)
 began = time.perf_counter()
 for seed in range(job["count"]):
     llama.set_seed(seed)
