@@ -80,6 +80,21 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Signals:
+    """How sure the model was while it wrote: means over its sampled tokens, in nats, which cost nothing to have.
+
+    The three tuples hold a mean for each of up to 20 equal parts of the trajectory, in order.
+    """
+
+    logprob: tuple[float, ...]  # of the tokens drawn
+    confidence: tuple[float, ...]  # -mean log-probability of the 20 likeliest tokens (DeepConf)
+    certainty: tuple[float, ...]  # KL(uniform || p) (self-certainty)
+    window: int  # tokens
+    lowest: float  # confidence, of the window where it is lowest
+    tail: float  # confidence, of the last window
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """One sampled solution, finished."""
 
@@ -92,6 +107,7 @@ class Trajectory:
     mean_logprob: float | None  # nats per sampled token, of the untempered distribution; None if nothing was sampled
     claims: tuple[Claim, ...] = ()
     reliability: float | None = None  # its weight in the vote; None if its claims were not checked
+    signals: Signals | None = None  # None if nothing was sampled, or by an engine that does not tell
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,9 @@ def sample(row: Logits, p: SamplingParams, n: int, attempt: int = 0) -> Draw:
 def takes(row: Logits, p: SamplingParams, token: int) -> bool:
     """Whether the sampler keeps `token` when the dice fall on it."""
     best = int(row.argmax())
-    weights = sampler._kept(row, np.exp((row - row[best]) / np.float32(p.temperature)), p)
+    weights = sampler._kept(
+        row, sampler._highest(row, p.top_k), np.exp((row - row[best]) / np.float32(p.temperature)), p
+    )
     running = sampler._running(weights)
     if weights[token] < 3e-8 * running[-1]:
         return False  # the dice cannot be made to fall there; nor is it in any nucleus
@@ -215,7 +217,37 @@ def test_reports_the_models_own_log_probability() -> None:
     for n in range(20):
         drawn = sample(row, params(temperature=2.0, top_k=5), n)
         assert drawn.logprob == pytest.approx(exact[drawn.token], abs=1e-5)
-        assert drawn.confidence == pytest.approx(exact.max(), abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [3, 20, 257, 1_000, 5_120, 151_936])
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_says_how_sure_the_model_was(size: int, temperature: float) -> None:
+    row = np.random.default_rng(size).normal(0, 3, size).astype(np.float32)
+    row[size // 2 :] = row[: size - size // 2]  # ties, also among the highest
+    exact = row - np.log(np.exp(row.astype(np.float64)).sum())
+    drawn = sample(row, params(temperature=temperature), 0)
+    assert drawn.confidence == pytest.approx(-np.sort(exact)[-20:].mean(), abs=1e-4)
+    assert drawn.certainty == pytest.approx(-exact.mean() - np.log(size), abs=1e-4)
+
+
+def test_a_sharper_distribution_is_surer() -> None:
+    row = np.random.default_rng(1).normal(0, 1, 2_000).astype(np.float32)
+    sharp, blunt = (sample(row * np.float32(scale), params(), 0) for scale in (8, 2))
+    assert sharp.confidence > blunt.confidence
+    assert sharp.certainty > blunt.certainty
+    even = sample(np.zeros(2_000, np.float32), params(), 0)
+    assert even.confidence == pytest.approx(np.log(2_000), abs=1e-5)
+    assert even.certainty == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [700, 20_000])
+@pytest.mark.parametrize("top_k", [1, 20, 500])
+def test_top_k_keeps_the_highest_wherever_they_lie(size: int, top_k: int) -> None:
+    rng = np.random.default_rng(top_k)
+    scattered = rng.normal(0, 1, size).astype(np.float32)
+    for row in (scattered, np.sort(scattered), np.round(scattered)):
+        kept = sampler._kept(row, sampler._highest(row, max(20, top_k)), np.ones(size, np.float32), params(top_k=top_k))
+        assert np.array_equal(kept > 0, row >= np.sort(row)[-top_k])
 
 
 def test_impossible_tokens_are_never_drawn() -> None:

@@ -14,13 +14,14 @@ from vibethinker_local.errors import UsageError
 from vibethinker_local.eval import fit, table
 from vibethinker_local.eval.bank import Writer, fitting, read, same_problems
 from vibethinker_local.eval.problems import Problem
+from vibethinker_local.events import Signals
 
 PROBLEMS = [Problem("a", "1 + 1?", "2"), Problem("b", "2 + 2?", "4")]
 ENTRIES = [
     entry("a", 0, "2", [0.9, 0.2, None]),
     entry("a", 1, "3", [0.1, 0.2, 0.3]),
     entry("b", 0, None),
-    entry("b", 1, "4", [0.9, 0.9]),
+    entry("b", 1, "4", [0.9, 0.9], signals=Signals((-0.5,), (3.0,), (9.0,), 1, 3.0, 3.0)),
 ]
 
 
@@ -44,6 +45,17 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert found.damaged == ()
     assert path.read_bytes().startswith(half.path.read_bytes()[:100])
     assert found.of("a") == ENTRIES[:2]
+
+
+def test_a_bank_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    path = banks.write(tmp_path / "bank.jsonl", PROBLEMS, ENTRIES)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        line.pop("signals", None)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = read(path)
+    assert not found.damaged
+    assert list(found.entries.values()) == [replace(one, signals=None) for one in ENTRIES]
 
 
 def test_damaged_lines_are_named_and_left_out(tmp_path: Path) -> None:

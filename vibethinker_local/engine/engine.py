@@ -265,7 +265,8 @@ class Engine(Generic[B]):
         if end:
             text += stream.flush()
             self._scheduler.end(sequence)
-        self._outputs.append(StepOutput(SequenceId(sequence.id), token, text, drawn.logprob, drawn.confidence, end))
+        said = StepOutput(SequenceId(sequence.id), token, text, drawn.logprob, drawn.confidence, drawn.certainty, end)
+        self._outputs.append(said)
 
     def _scored(self, sequence: Sequence, scores: tuple[float, ...]) -> None:
         self._scheduler.end(sequence)

@@ -38,6 +38,7 @@ class StepOutput:
     token: int | None
     text: str  # may be empty, while a character or a stop string is incomplete
     logprob: float | None = None  # nats; None for a forced token
-    confidence: float | None = None  # nats, of the most likely token
+    confidence: float | None = None  # nats; as this and the next are defined for a `Draw`
+    certainty: float | None = None  # nats
     end: End | None = None
     scores: tuple[float, ...] | None = None  # nats, of the labels; only at the end of a score

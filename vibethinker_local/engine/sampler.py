@@ -5,6 +5,9 @@ nothing at or below that token can be in the nucleus, so draw again among those 
 exactly as the renormalised nucleus, and a row of 151,936 logits costs a few passes that run at memory speed.
 Tokens of equal logit at the edge of the nucleus are in it together; so they are at the edge of top-k.
 
+The highest logits are found without a sort, too: one pass takes the highest of each column of a table that holds them
+all, and the k highest lie in the k columns whose own are highest. They serve top-k, and say how sure the model was.
+
 The n-th token of a Sequence depends on its seed, n and the logits, and on nothing else. No BLAS: its threads would
 wait actively on the cores that llama.cpp computes with, and their number would be part of the result.
 """
@@ -21,15 +24,20 @@ from vibethinker_local.engine.params import SamplingParams
 from vibethinker_local.errors import EngineError
 
 BLOCK = 256  # a draw looks for its block first, then inside it
+ROWS = 128  # of the table in which the highest logits are looked for
+CANDIDATES = 20  # whose mean log-probability is a token's confidence; DeepConf (arXiv 2508.15260) has it so
 GREEDY = 1e-5  # a temperature below is 0: dividing by it would overflow
 NEAR_TIE = 1e-4  # float32 shares of 151,936 weights are good to about 1e-6; closer calls are made in float64
 
 
 @dataclass(frozen=True)
 class Draw:
+    """A token, and what the model's own distribution, before temperature and truncation, says of it. All in nats."""
+
     token: int
-    logprob: float  # nats, of the model's own distribution: before temperature and truncation
-    confidence: float  # nats, the log-probability of the most likely token
+    logprob: float
+    confidence: float  # -mean log-probability of the CANDIDATES likeliest tokens: high where one stands out (DeepConf)
+    certainty: float  # KL(uniform || p) over the vocabulary (self-certainty, arXiv 2502.18581)
 
 
 class Sampler:
@@ -50,17 +58,23 @@ class Sampler:
         if not math.isfinite(highest):  # argmax finds a NaN if there is one
             raise EngineError("The model produced logits that are not numbers: its file is likely damaged.")
         running = _running(self._weigh(logits, best, 1.0))
-        log_total = math.log(running[-1])
+        log_sum = highest + math.log(running[-1])  # of exp(logits): a log-probability is a logit minus this
+        likeliest = _highest(logits, max(CANDIDATES, params.top_k))
         token = best
         if params.temperature > GREEDY:
             kept = self._weights
             if params.temperature != 1:
                 kept = self._weigh(logits, best, params.temperature)
-            kept = _kept(logits, kept, params)
+            kept = _kept(logits, likeliest, kept, params)
             if kept is not self._weights or params.temperature != 1:
                 running = _running(kept)
             token = self._draw(logits, best, kept, running, params, _uniforms(params.seed, n, attempt))
-        return Draw(token, float(logits[token]) - highest - log_total, -log_total)
+        return Draw(
+            token,
+            float(logits[token]) - log_sum,
+            log_sum - float(likeliest[:CANDIDATES].mean()),
+            log_sum - float(_running(logits)[-1]) / len(logits) - math.log(len(logits)),
+        )
 
     def _weigh(self, logits: Logits, best: int, temperature: float) -> NDArray[np.float32]:
         """The softmax's numerators: 1 for the best token."""
@@ -113,10 +127,23 @@ def log_probabilities(logits: Logits, tokens: tuple[int, ...]) -> tuple[float, .
     return tuple(float(logits[token]) - highest - log_total for token in tokens)
 
 
-def _kept(logits: Logits, weights: NDArray[np.float32], params: SamplingParams) -> NDArray[np.float32]:
+def _highest(logits: Logits, count: int) -> Logits:
+    """The `count` highest logits, the highest first; all of them if there are fewer."""
+    columns = logits[: len(logits) // ROWS * ROWS].reshape(ROWS, -1)
+    if count < columns.shape[1]:
+        peaks = columns.max(axis=0)
+        chosen = np.flatnonzero(peaks >= np.partition(peaks, -count)[-count])
+        logits = np.append(columns.take(chosen, axis=1), logits[columns.size :])
+    found = np.partition(logits, -count)[-count:] if count < len(logits) else logits
+    return np.sort(found)[::-1]
+
+
+def _kept(
+    logits: Logits, likeliest: Logits, weights: NDArray[np.float32], params: SamplingParams
+) -> NDArray[np.float32]:
     """The weights, 0 where top-k or min-p leave a token out."""
     if params.top_k and params.top_k < len(logits):
-        weights = weights * (logits >= np.partition(logits, -params.top_k)[-params.top_k])
+        weights = weights * (logits >= likeliest[params.top_k - 1])
     if params.min_p > 0:
         weights = weights * (weights >= np.float32(params.min_p))
     return weights

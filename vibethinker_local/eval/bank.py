@@ -15,7 +15,9 @@ from typing import Any, cast
 from vibethinker_local.errors import FileError, UsageError
 from vibethinker_local.eval import problems
 from vibethinker_local.eval.problems import Problem
+from vibethinker_local.events import Signals
 from vibethinker_local.reliability.claims import CheckedClaim
+from vibethinker_local.solving import signals
 from vibethinker_local.system.files import unwritable, write_atomic
 
 SCHEMA = 1
@@ -86,6 +88,7 @@ class Entry:
     think_tokens: int = 0
     read_tokens: int = 0  # of the prompts for claims and verdicts, without the problem, which they share
     ran: Ran | None = None  # of a code problem
+    signals: Signals | None = None  # None in banks of earlier versions
 
 
 @dataclass(frozen=True)
@@ -222,8 +225,8 @@ def _header(told: dict[str, Any]) -> BankHeader:
 
 
 def _entry(told: dict[str, Any]) -> Entry:
-    ran = told.pop("ran", None)
-    entry = Entry(**told, ran=None if ran is None else _ran(ran))
+    ran, said = told.pop("ran", None), signals.read(told.pop("signals", None))
+    entry = Entry(**told, ran=None if ran is None else _ran(ran), signals=said)
     counts = (entry.index, entry.seed, entry.tokens, entry.claim_tokens, entry.think_tokens, entry.read_tokens)
     texts = (entry.id, entry.text, entry.reasoning, entry.finish, entry.answer or "")
     if not all(isinstance(text, str) for text in texts) or not all(type(n) is int and 0 <= n < 2**63 for n in counts):

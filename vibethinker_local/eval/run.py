@@ -186,6 +186,7 @@ class _Filling:
             text=trajectory.text,
             reasoning=trajectory.reasoning,
             mean_logprob=trajectory.mean_logprob,
+            signals=trajectory.signals,
             claims=tuple(stated.claims or ()),
             claim_tokens=stated.claim_tokens,
             think_tokens=stated.think_tokens,

@@ -13,6 +13,7 @@ from vibethinker_local.events import Closing, Finish, Reason, SolveEvent, Trajec
 from vibethinker_local.reliability import answers
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.reasoning import ReasoningParser, Span, split
+from vibethinker_local.solving.signals import SignalTrace
 
 
 class Draft:
@@ -35,7 +36,7 @@ class Draft:
         self._opened, self._talk, self._task = opened, talk, task
         self._text: list[str] = []
         self._parser = ReasoningParser(opened=opened)
-        self._logprobs: list[float] = []
+        self._signals = SignalTrace()
 
     @property
     def in_reasoning(self) -> bool:
@@ -51,8 +52,7 @@ class Draft:
         """Take what the engine put out."""
         if output.token is not None and output.end != "stop":
             self.tokens += 1
-        if output.logprob is not None:
-            self._logprobs.append(output.logprob)
+        self._signals.add(output)
         self._text.append(output.text)
         spans = self._parser.feed(output.text)
         self._brace_closed = "}" in output.text
@@ -98,9 +98,9 @@ class Draft:
             finish = "aborted"
         elif self.closing:
             finish = "loop" if self.closing == "loop" else "forced"
-        mean = sum(self._logprobs) / len(self._logprobs) if self._logprobs else None
+        mean, signals = self._signals.mean_logprob, self._signals.folded()
         found = self._extract(text, "" if self._talk and text else reasoning)
-        return Trajectory(self.seed, self.tokens, finish, found, text, reasoning, mean)
+        return Trajectory(self.seed, self.tokens, finish, found, text, reasoning, mean, signals=signals)
 
     def _extract(self, text: str, reasoning: str = "") -> str | None:
         return answer.program(text, self._task) if self._task else answers.extract(text, reasoning)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from vibethinker_local.events import Finish, Trajectory
+from vibethinker_local.solving import signals
 
 SCHEMA = 1
 NOT_KEPT = "finished solutions cannot be kept in {folder} ({reason}): --resume will not find them"
@@ -100,7 +101,9 @@ def _entry(line: str) -> JournalEntry | None:
         told = json.loads(line)
         if told["schema"] != SCHEMA:
             return None
-        entry = JournalEntry(told["index"], Trajectory(**(told["trajectory"] | {"claims": ()})), tuple(told["tokens"]))
+        said = told["trajectory"]
+        said |= {"claims": (), "signals": signals.read(said.get("signals"))}
+        entry = JournalEntry(told["index"], Trajectory(**said), tuple(told["tokens"]))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     trajectory = entry.trajectory
