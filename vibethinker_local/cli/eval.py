@@ -265,9 +265,10 @@ def _fill(
     from vibethinker_local.eval import run as running
     from vibethinker_local.eval.bank import Entry
     from vibethinker_local.eval.pace import BankPace
+    from vibethinker_local.models import lengths
 
     there = list(known.entries.values()) if known else []
-    pace = BankPace(len(jobs) + len(there), model.spec.typical_tokens, there)
+    pace = BankPace(len(jobs) + len(there), lengths.typical(model.chosen), there)
     with (
         progress.shown(),
         closing(running.fill(model, jobs, options, header.claims, thinking=header.thinking)) as filling,

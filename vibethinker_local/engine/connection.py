@@ -53,10 +53,13 @@ class Connection:
             target=_read, args=(self.process.stdout, self.events, self.answers), name="engine", daemon=True
         )
         self._reader.start()
-        self.end = weakref.finalize(self, _end, self.process, self._reader)  # also runs on garbage collection
+        self._begun = threading.Event()
+        # Also runs on garbage collection.
+        self.end = weakref.finalize(self, _end, self.process, self._reader, self._begun)
 
     def begin(self, recipe: LoadRecipe, planner: Planner | None) -> None:
         """Load a model. Raises what the recipe raises, or EngineDied."""
+        self._begun.set()
         try:
             self.write(Begin(recipe, planner, logging.getLogger("vibethinker_local").getEffectiveLevel()))
             ready = self.events.get()
@@ -129,10 +132,12 @@ def _read(source: IO[bytes], events: Events, answers: Answers) -> None:
     answers.put(None)
 
 
-def _end(process: "subprocess.Popen[bytes]", reader: threading.Thread) -> None:
-    """Close the process's input, on which it should end; if it does not, kill it."""
+def _end(process: "subprocess.Popen[bytes]", reader: threading.Thread, begun: threading.Event) -> None:
+    """Close the process's input, on which it should end; if it does not, or has nothing to end yet, kill it."""
     assert process.stdin
     assert process.stdout
+    if not begun.is_set():
+        process.kill()
     with suppress(OSError):
         process.stdin.close()
     for insist in (process.terminate, process.kill):

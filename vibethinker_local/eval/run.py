@@ -174,7 +174,7 @@ class _Filling:
             self._model.engine.abort(ended.sequence)
         of.missing -= 1
         if not of.missing:
-            del self._open[of.problem.id]
+            self._open.pop(of.problem.id).sampling.close()
         trajectory, stated = ended.trajectory, of.claims.of(ended.index)
         return Entry(
             id=of.problem.id,

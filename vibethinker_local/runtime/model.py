@@ -16,7 +16,7 @@ from vibethinker_local.errors import ModelError
 from vibethinker_local.events import Exchange, ModelIdentity, Options, ProblemKind
 from vibethinker_local.gguf.header import Header
 from vibethinker_local.llama.recipe import LlamaModel
-from vibethinker_local.models import memory, results
+from vibethinker_local.models import lengths, memory, results
 from vibethinker_local.models.installed import Chosen, ModelSpec
 from vibethinker_local.runtime import prompts, template
 from vibethinker_local.runtime.reasoning import OPEN
@@ -27,7 +27,6 @@ log = logging.getLogger("vibethinker_local.runtime.model")
 EARLIER_SHARE = 1 / 3  # of the context, at most, goes to earlier exchanges; the rest is for thinking
 SMALL_BYTES = 50_000_000  # below this, a step takes less time than waking other threads
 AT_ONCE = 16  # Sequences worth running together, where nothing was measured: kernels are at their best from there on
-UNKNOWN_TYPICAL = 4096  # tokens of a solution, of a model of which nothing is known
 TYPICAL_PROMPT, LEAST_TYPICAL = 1024, 2048  # tokens
 
 
@@ -210,9 +209,9 @@ def load(
 
 def typical_tokens(chosen: Chosen) -> int:
     """Tokens that a Sequence of a model has at its end, its prompt among them: most of its solutions have fewer."""
-    spec = chosen.spec
-    solution = spec.typical_tokens[1] if "typical_tokens" in spec.model_fields_set else UNKNOWN_TYPICAL
-    return max(LEAST_TYPICAL, solution + TYPICAL_PROMPT)
+    spec = chosen.spec  # easy problems do not make the next one easy: less than its entry says is not planned with
+    solution = spec.typical_tokens[1] if "typical_tokens" in spec.model_fields_set else 0
+    return max(LEAST_TYPICAL, max(solution, lengths.typical(chosen)[1]) + TYPICAL_PROMPT)
 
 
 def at_once(chosen: Chosen, most: int) -> int:

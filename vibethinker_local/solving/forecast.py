@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from vibethinker_local.engine import SamplingParams, SequenceId
 from vibethinker_local.events import Control, Notice, Options
-from vibethinker_local.models import memory, results
+from vibethinker_local.models import lengths, memory, results
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.runtime.model import SMALL_BYTES, Model, typical_tokens
 from vibethinker_local.solving.quote import Lengths, Quote, Rates, Work, quote
@@ -79,7 +79,7 @@ def forecast(
         cell = memory.need(model.header, 1024, 1, options.cache).kv_cache / 1024
         rates = replace(rates, deeper=cell / model.header.weights / rates.decode(1))
     most = min(options.max_tokens or model.spec.max_tokens, model.context - prompt, plan.tokens if plan else 2**30)
-    work = Work(prompt, Lengths.typical(*model.spec.typical_tokens), max(1, most))
+    work = Work(prompt, Lengths.typical(*lengths.typical(model.chosen)), max(1, most))
     if plan:
         after = CLAIMS if plan.checks_claims else 0
         work = replace(work, samples=plan.samples, at_once=places, stopping=plan.stopping, after=after)

@@ -31,7 +31,7 @@ from vibethinker_local.events import (
     Trajectory,
     Usage,
 )
-from vibethinker_local.models import checksums
+from vibethinker_local.models import checksums, lengths
 from vibethinker_local.reliability import equivalence, stopping, vote
 from vibethinker_local.reliability.checker import Checker
 from vibethinker_local.reliability.clusters import Cluster, Clusters
@@ -176,7 +176,7 @@ class _Pass:
             model.context,
             plan.samples,
             self._dropped,
-            model.spec.typical_tokens,
+            lengths.typical(model.chosen),
         )
         try:
             for entry in resumed:

@@ -12,6 +12,7 @@ from vibethinker_local.code.task import Task
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import Options, Reason, SolveEvent, Trajectory
+from vibethinker_local.models import lengths
 from vibethinker_local.reliability import answers
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
@@ -144,7 +145,9 @@ class Sampling:
             self._model.engine.abort(sequence)
 
     def close(self) -> None:
-        """End all trajectories, and free what the engine holds for them."""
+        """End all trajectories, free what the engine holds for them, and remember how long they were."""
+        own = (ended.trajectory for ended in self.finished if ended.sequence is not None)  # not of an earlier run
+        lengths.add(self._model.path, [each.tokens for each in own if each.finish != "aborted"])
         self.abandon()
         for ended in self.finished:
             if ended.sequence is not None:

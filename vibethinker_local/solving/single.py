@@ -18,6 +18,7 @@ from vibethinker_local.events import (
     Status,
     Usage,
 )
+from vibethinker_local.models import lengths
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.solving.programs import Programs, open_sandbox
 from vibethinker_local.solving.sampling import Budget, Sampling, shown
@@ -43,7 +44,7 @@ def solve(
     asked = None if talk and earlier else task.of(problem, kind)
     budget = Budget.of(options.max_tokens or model.spec.max_tokens, model, len(prompt))
     dropped = len(earlier) - len(recent)
-    typical, context = model.spec.typical_tokens, model.context
+    typical, context = lengths.typical(model.chosen), model.context
     yield Started(model.identity, options.seed, len(prompt), budget.tokens, context, typical=typical, dropped=dropped)
 
     began = time.perf_counter()

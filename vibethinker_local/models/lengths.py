@@ -1,0 +1,59 @@
+"""How long a model's solutions are: as they were on this machine, else as its entry says, else as its kind suggests.
+
+Times are estimated and memory is planned from it. The lengths of the last solutions are remembered for each file.
+"""
+
+import hashlib
+import json
+import os
+import re
+import statistics
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from vibethinker_local.errors import VibeError
+from vibethinker_local.models.installed import Chosen
+from vibethinker_local.system import paths
+from vibethinker_local.system.files import write_atomic
+
+LAST = 64  # solutions that are remembered of a file
+LEAST = 4  # solutions that say more than an entry or a kind does
+THINKING, INSTRUCT = (4000, 16000), (150, 600)  # tokens of files that nothing is known of, by their kind
+_THINKS = re.compile(r"think|reason|qwq|qwen3|(?<![a-z])r1(?![0-9])", re.IGNORECASE)  # in the name of a file
+
+
+def typical(chosen: Chosen) -> tuple[int, int]:
+    """The middle half of a model's solutions lies between these numbers of tokens."""
+    known = _read(chosen.path)
+    if len(known) >= LEAST:
+        low, _, high = statistics.quantiles(known, n=4, method="inclusive")
+        return max(1, round(low)), max(1, round(high))
+    if "typical_tokens" in chosen.spec.model_fields_set:
+        return chosen.spec.typical_tokens
+    return THINKING if _THINKS.search(f"{chosen.name} {chosen.path.name}") else INSTRUCT
+
+
+def add(path: Path, tokens: Sequence[int]) -> None:
+    """Remember how long some solutions by a model file were. Nothing is said if that cannot be written."""
+    if tokens:
+        with suppress(VibeError):
+            write_atomic(_record(path), json.dumps([*_read(path), *tokens][-LAST:]))
+
+
+def _read(path: Path) -> list[int]:
+    """What is remembered of a file; nothing if there is no sound record."""
+    with suppress(OSError, ValueError):
+        found = json.loads(_record(path).read_bytes())
+        if isinstance(found, list) and all(type(each) is int and each > 0 for each in found):
+            return found
+    return []
+
+
+def _record(path: Path) -> Path:
+    """Where a file's record is, by its name and size: the same model elsewhere writes as much."""
+    size = 0
+    with suppress(OSError):
+        size = path.stat().st_size
+    name = hashlib.sha256(os.fsencode(path.name) + b"\0%d" % size).hexdigest()[:32]
+    return paths.data() / "lengths" / f"{name}.json"
