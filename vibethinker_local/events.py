@@ -12,6 +12,9 @@ PassMode = Literal["majority", "clr", "fitted", "published"]  # how the reliabil
 Mode = Literal["single", PassMode]
 BudgetName = Literal["quick", "standard", "deep"]
 VerdictKind = Literal["score", "think"]  # read off a probability, or reasoned about
+ClaimSource = Literal[
+    "stated", "extracted", "published"
+]  # in a second turn; by the solution itself; in its first reply
 Ruling = Literal["supported", "refuted", "undecided"]
 Reason = Literal["length", "loop", "stop", "answer now"]  # why an end is forced
 ProblemKind = Literal["maths", "code"]
@@ -77,6 +80,7 @@ class Claim:
 
     text: str
     verdict: Verdict | None = None  # None: not checked
+    source: ClaimSource = "stated"
 
 
 @dataclass(frozen=True)

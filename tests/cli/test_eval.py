@@ -142,8 +142,8 @@ def test_two_models_are_compared_in_pairs(bank: Path, tmp_path: Path) -> None:
 
 def test_a_calibration_is_judged_by_other_problems_only(bank: Path, tmp_path: Path) -> None:
     assert vibe("eval", "fit", str(_bank(tmp_path / "calibration.jsonl", seed=2, first=100))).code == 0
-    assert calibration.find(HEADER.sha256, 4, 3)
-    assert calibration.find(HEADER.sha256, 8, 3) is None
+    assert calibration.find(HEADER.sha256, HEADER.prompts, 4, 3)
+    assert calibration.find(HEADER.sha256, HEADER.prompts, 8, 3) is None
     told = vibe("eval", "report", str(bank), "--json").receipt
     assert told["notes"] == ["fitted was fitted to 40 other problems."]
     assert [row["k"] for row in told["policies"] if row["name"] == "fitted"] == [4]

@@ -15,6 +15,8 @@ from vibethinker_local.eval import fit, table
 from vibethinker_local.eval.bank import Writer, fitting, read, same_problems
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.events import Signals
+from vibethinker_local.reliability.claims import CheckedClaim
+from vibethinker_local.reliability.yardstick import KnownStatement
 
 PROBLEMS = [Problem("a", "1 + 1?", "2"), Problem("b", "2 + 2?", "4")]
 ENTRIES = [
@@ -51,11 +53,30 @@ def test_a_bank_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     path = banks.write(tmp_path / "bank.jsonl", PROBLEMS, ENTRIES)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
-        line.pop("signals", None)
+        for later in ("signals", "extracted", "known", "contested"):
+            line.pop(later, None)
+        for claim in line.get("claims") or () if "id" in line else ():
+            claim.pop("source")
+            claim.pop("dropped")
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     found = read(path)
     assert not found.damaged
     assert list(found.entries.values()) == [replace(one, signals=None) for one in ENTRIES]
+
+
+def test_all_kinds_of_claims_and_what_their_verdicts_are_measured_by(tmp_path: Path) -> None:
+    kept = replace(
+        ENTRIES[0],
+        claims=(CheckedClaim("a = 2", 0.3), CheckedClaim("Steps:", dropped="heading")),
+        extracted=(CheckedClaim("1 + 1 = 2", None, True, source="extracted"),),
+        known=(KnownStatement("1 is a number.", True, 0.4), KnownStatement("N/A", None, 0.1)),
+    )
+    path = banks.write(tmp_path / "bank.jsonl", PROBLEMS, [kept], replace(HEADER, contested=True))
+    found = read(path)
+    assert found.entries["a", 0] == kept
+    assert found.header.contested
+    path.write_text(path.read_text().replace('"p": 0.1', '"p": 7'))
+    assert read(path).damaged == (4,)
 
 
 def test_damaged_lines_are_named_and_left_out(tmp_path: Path) -> None:

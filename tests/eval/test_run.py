@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,11 @@ from vibethinker_local.eval.pace import BankPace
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.eval.run import Stepped, fill, jobs, seed_of
 from vibethinker_local.events import Options
+from vibethinker_local.reliability.yardstick import Yardstick
 from vibethinker_local.runtime.model import Model
 
 PROBLEMS = [Problem(f"p{n}", f"problem {n}", "4") for n in range(3)]
-CLAIMS = {"9": ["bad", "1 + 1 = 3", "good 9"], "4": ["good", "good 2", "1 + 1 = 2"]}
+CLAIMS = {"9": ["a = bad", "1 + 1 = 3", "b = good"], "4": ["c = good", "d = good", "1 + 1 = 2"]}
 
 
 def thinker(**other: object) -> Thinker:
@@ -85,8 +87,8 @@ def test_a_killed_run_goes_on_to_the_same_bank(tmp_path: Path, after: int) -> No
 
 
 def test_reasoned_verdicts() -> None:
-    found = list(entries(loaded(thinker(verdicts="1. INVALID\n3. VALID")), samples=2, thinking=True))
-    assert len(found) == 6
+    found = list(entries(loaded(thinker(verdicts="1. INVALID\n3. VALID")), thinking=True))
+    assert len(found) == 18
     for entry in found:
         assert [claim.thought for claim in entry.claims] == [False, None, True]
         assert all(claim.p is not None for claim in entry.claims)
@@ -99,6 +101,44 @@ def test_without_claims() -> None:
     found = [event for event in events if isinstance(event, Entry)]
     assert len(found) == 6
     assert {(entry.claims, entry.claim_tokens, entry.read_tokens) for entry in found} == {((), 0, 0)}
+
+
+def test_claims_are_asked_for_only_where_answers_differ() -> None:
+    one = list(entries(loaded(Thinker({"9": 1}, CLAIMS))))
+    assert len(one) == 18
+    assert not any(entry.claims or entry.claim_tokens or entry.known for entry in one)
+    [job] = jobs(
+        PROBLEMS[:1], 7, Bank(Path("x"), HEADER, {}, {("p0", n): replace(one[0], index=n) for n in range(6)}), 5
+    )
+    assert job.known == ("9",) * 6
+    [late] = [
+        e for e in fill(loaded(Thinker({"4": 1}, CLAIMS)), [job], Options(5, max_tokens=300), 3) if isinstance(e, Entry)
+    ]
+    assert [claim.text for claim in late.claims] == CLAIMS["4"], "the bank has another answer"
+
+
+def test_what_a_solution_says_and_what_it_states_are_kept_apart_and_headings_are_not_judged() -> None:
+    said = {"9": ["**Total:**", "a = bad", "Find the total"], "4": ["b = good", "c = good", "d = good"]}
+
+    def reply(answer: str) -> str:
+        return (
+            f"<think>so</think>\n\nFirst 3 + 1 = {answer}.\n\nSo there are {answer} good ones.\n\n\\boxed{{{answer}}}"
+        )
+
+    found = list(entries(loaded(Thinker({"9": 0.6, "4": 0.4}, said, reply=reply)), PROBLEMS[:1]))
+    nine = next(entry for entry in found if entry.answer == "9")
+    assert [(c.text, c.dropped, c.p is None) for c in nine.claims] == [
+        ("a = bad", None, False),
+        ("**Total:**", "heading", True),
+        ("Find the total", "instruction", True),
+    ]
+    assert [(c.text, c.source) for c in nine.extracted] == [
+        ("First 3 + 1 = 9.", "extracted"),
+        ("So there are 9 good ones.", "extracted"),
+    ]
+    assert {each.true for each in nine.known} == {True, False, None}
+    assert all(each.p is not None for each in nine.known)
+    assert Yardstick(nine.known).tells
 
 
 def test_ends_are_forced_as_everywhere() -> None:

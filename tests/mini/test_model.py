@@ -84,7 +84,9 @@ def test_was_trained_on_the_prompts_of_the_app() -> None:
         trained_on = model.backend.tokenize(tokenization.prompt(problem.text), special=True)
         assert model.encode(problem.text) == trained_on
         turn = tokenization.IM_END + claims_turn(5)
-        assert model.encode_turn(problem.text, prompts.claims(5)) == model.backend.tokenize(turn, special=True)
+        assert model.encode_turn(problem.text, prompts.claims(5, version=1)) == model.backend.tokenize(
+            turn, special=True
+        )
         asked = prompts.judge(problem.text, ["Ann = Tom + 5 = 12 + 5 = 17", "Tom = 12"])
         assert model.encode_chat(asked) == model.backend.tokenize(tokenization.render(asked), special=True)
     model.engine.close()
@@ -92,4 +94,4 @@ def test_was_trained_on_the_prompts_of_the_app() -> None:
 
 def test_the_file_says_which_prompts_it_was_trained_on() -> None:
     tags = GGUFReader(MINI).fields["general.tags"].contents()
-    assert f"prompts-{prompts.VERSION}" in tags
+    assert f"prompts-{installed.registry()['mini'].prompts}" in tags

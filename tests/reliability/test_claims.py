@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibethinker_local.reliability import claims
+from vibethinker_local.reliability import claims, statements
 
 
 def test_numbered_lines_are_claims() -> None:
@@ -20,7 +20,7 @@ def test_a_claim_counts_once_and_no_more_than_wanted() -> None:
 
 
 def test_long_claims_are_cut() -> None:
-    assert len(claims.parse("1. " + "x" * 100_000, 1)[0]) == claims.MOST_CHARACTERS
+    assert len(claims.parse("1. " + "x" * 100_000, 1)[0]) == statements.MOST_CHARACTERS
 
 
 @pytest.mark.parametrize(

@@ -57,13 +57,13 @@ def test_the_same_claim_is_asked_about_once() -> None:
     claim_tokens = sum(
         len("\n".join(f"{n}. {c}" for n, c in enumerate(TURNED[t.answer or ""], 1))) + 1 for t in found.trajectories
     )
-    assert found.usage.verify_tokens == claim_tokens + 6  # six different ones
+    assert found.usage.verify_tokens == claim_tokens + 6 + 5  # six different ones, and five known statements
     assert found.report
     assert found.report.checked == stated
 
 
 def test_arithmetic_refutes_without_the_model() -> None:
-    claims = {"9": ["good 1 + 1 = 3", "1 + 1 = 3", "good"], "4": ["good 1", "2 + 2 = 4", "good 3"]}
+    claims = {"9": ["good 1 + 1 = 3", "1 + 1 = 3", "a = good"], "4": ["b = good", "2 + 2 = 4", "c = good"]}
     found, _ = run(Thinker({"9": 0.6, "4": 0.4}, claims), THREE)
     nine = next(t for t in found.trajectories if t.answer == "9")
     verdict = nine.claims[1].verdict
@@ -77,10 +77,10 @@ def test_arithmetic_refutes_without_the_model() -> None:
 
 
 def test_fewer_claims_than_asked_for_count_as_standing() -> None:
-    claims = {"9": ["bad", "bad", "bad"], "4": ["good", "good", "good"]}  # each says one thing
+    claims = {"9": ["a = bad", "a = bad", "a = bad"], "4": ["b = good", "b = good", "b = good"]}  # each says one thing
     found, _ = run(Thinker({"9": 0.6, "4": 0.4}, claims), THREE)
     nine = next(t for t in found.trajectories if t.answer == "9")
-    assert [claim.text for claim in nine.claims] == ["bad"]
+    assert [claim.text for claim in nine.claims] == ["a = bad"]
     assert nine.reliability == pytest.approx((2 / 3) ** 3)
 
 
@@ -112,7 +112,7 @@ def test_published_checks_also_where_all_agree() -> None:
 
 
 def test_close_votes_escalate_to_reasoning() -> None:
-    claims = {"9": ["good a", "good b", "good c"], "4": ["good d", "good e", "good f"]}
+    claims = {"9": ["a = good", "b = good", "c = good"], "4": ["d = good", "e = good", "f = good"]}
     plan = Plan("clr", samples=8, claims=3, tokens=1000, think_tokens=100)
     found, _ = run(Thinker({"9": 0.5, "4": 0.5}, claims), plan)
     reasoned = [t for t in found.trajectories if t.reliability == pytest.approx((2 / 3) ** 3)]

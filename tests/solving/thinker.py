@@ -14,6 +14,7 @@ from vibethinker_local.errors import EngineError
 from vibethinker_local.events import Control, Finished, Options, Solution, SolveEvent, Started
 from vibethinker_local.models.installed import Chosen
 from vibethinker_local.models.spec import ModelSpec
+from vibethinker_local.reliability import yardstick
 from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
@@ -58,7 +59,10 @@ class Lines:
 
 
 class Thinker(ScriptedBackend):
-    """Draws its answer from `answers` by weight, states what `claims` has for it, and judges by the word "good"."""
+    """Draws its answer from `answers` by weight, states what `claims` has for it, and judges by the word "good".
+
+    Of what verdicts are measured by, it judges rightly.
+    """
 
     def __init__(
         self,
@@ -102,7 +106,9 @@ class Thinker(ScriptedBackend):
     def _judge(self, asked: str, written: str) -> Logits:
         if written == prompts.JUDGE_AT_ONCE:
             row = np.full(self.vocabulary, -20, np.float32)
-            row[ord("V")], row[ord("I")] = (2, 0) if "good" in asked.rpartition("1. ")[2] else (0, 2)
+            claim = asked.rpartition("1. ")[2]
+            holds = "good" in claim or (claim, True) in yardstick.GENERAL
+            row[ord("V")], row[ord("I")] = (2, 0) if holds else (0, 2)
             return row
         return self._go_on(written, {f"<think>let me see</think>\n\n{self._verdicts}".encode(): 1.0})
 
@@ -154,6 +160,6 @@ def run(
     return events[-1].solution, events
 
 
-TURNED = {"9": ["bad", "bad too", "good 9"], "4": ["good", "good 2", "good 3"]}
+TURNED = {"9": ["a = bad", "b = bad", "c = good"], "4": ["d = good", "e = good", "f = good"]}
 CLR = make("clr", "standard", samples=8)
 THREE = Plan("clr", samples=8, claims=3, tokens=1000, think_tokens=0)

@@ -20,7 +20,6 @@ from vibethinker_local.events import (
     Wrote,
 )
 from vibethinker_local.models import checksums, installed, results
-from vibethinker_local.runtime import prompts
 from vibethinker_local.solving import calibration, forecast
 from vibethinker_local.system import awake, paths
 from vibethinker_local.tui.local import Local
@@ -153,7 +152,7 @@ def test_a_calibration_is_used_where_the_model_is_weighed_by_one(home: Path) -> 
         with pytest.raises(UsageError, match="There is no calibration"):
             list(local.solve(VOTE, Control()))
         digest = checksums.sha256(installed.choose("mini").path)
-        calibration.keep(calibration.Kept(digest, prompts.VERSION, 8, 5, 0.0, 1.0, (), 10))
+        calibration.keep(calibration.Kept(digest, 1, 8, 5, 0.0, 1.0, (), 10))
         assert solution(list(local.solve(VOTE, Control()))).mode == "fitted"
 
 

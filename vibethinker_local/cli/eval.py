@@ -218,7 +218,7 @@ def fit(bank: BankFile, samples: Samples = None) -> None:
 
     found = banks.read(bank)
     _name_damage(found, render.Display(quiet=False, show_thinking=False))
-    if found.header.prompts != prompts.VERSION:
+    if found.header.prompts not in prompts.CLAIMS:
         raise UsageError(f"{bank} was made with other prompts than this version has: bank the problems again.")
     kept = fitting.fit(found, table.build(found, samples))
     path = calibration.keep(kept)
@@ -231,7 +231,6 @@ def fit(bank: BankFile, samples: Samples = None) -> None:
 
 def _header(model: "Model", options: "Options", sha256: str, claims: int, *, thinking: bool) -> "BankHeader":
     from vibethinker_local.eval.bank import BankHeader
-    from vibethinker_local.runtime import prompts
 
     identity, spec = model.identity, model.spec
     return BankHeader(
@@ -239,7 +238,7 @@ def _header(model: "Model", options: "Options", sha256: str, claims: int, *, thi
         file=identity.file or "",
         quant=identity.quant or "",
         sha256=sha256,
-        prompts=prompts.VERSION,
+        prompts=spec.prompts,
         seed=options.seed,
         claims=claims,
         thinking=thinking,
@@ -249,6 +248,7 @@ def _header(model: "Model", options: "Options", sha256: str, claims: int, *, thi
         max_tokens=options.max_tokens or spec.max_tokens,
         context=model.context,
         cache=options.cache,
+        contested=True,
     )
 
 
@@ -290,8 +290,8 @@ def _calibration(header: "BankHeader", table: "Table") -> "tuple[vote.Calibratio
     """The calibration for this bank's model, if the bank is fit to judge it, and notes about it."""
     from vibethinker_local.solving import calibration
 
-    kept = calibration.find(header.sha256, table.samples, table.claims)
-    if kept is None or kept.prompts != header.prompts:
+    kept = calibration.find(header.sha256, header.prompts, table.samples, table.claims)
+    if kept is None:
         return None, []
     if seen := len(set(kept.problems) & set(table.digests)):
         return None, [f"fitted is left out: its weight was fitted to {seen} of these problems."]

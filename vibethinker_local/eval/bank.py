@@ -17,6 +17,7 @@ from vibethinker_local.eval import problems
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.events import Signals
 from vibethinker_local.reliability.claims import CheckedClaim
+from vibethinker_local.reliability.yardstick import KnownStatement
 from vibethinker_local.solving import signals
 from vibethinker_local.system.files import unwritable, write_atomic
 
@@ -28,6 +29,7 @@ FACTS = {
     "prompts": "prompts",
     "seed": "--seed",
     "claims": "--claims",
+    "contested": "rule for which problems have claims",
     "thinking": "--verdicts",
     "temperature": "--temperature",
     "top_p": "--top-p",
@@ -45,7 +47,7 @@ class BankHeader:
     file: str
     quant: str
     sha256: str  # of the model file
-    prompts: int  # prompts.VERSION
+    prompts: int  # version of the texts that ask for claims
     seed: int
     claims: int  # M: how many each trajectory is asked for; 0: none
     thinking: bool  # whether there are reasoned verdicts, too
@@ -55,6 +57,9 @@ class BankHeader:
     max_tokens: int
     context: int  # tokens
     cache: str
+    contested: bool = (
+        False  # claims only where a problem's answers differ; banks of earlier versions have them everywhere
+    )
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,12 @@ class Entry:
     read_tokens: int = 0  # of the prompts for claims and verdicts, without the problem, which they share
     ran: Ran | None = None  # of a code problem
     signals: Signals | None = None  # None in banks of earlier versions
+    extracted: tuple[
+        CheckedClaim, ...
+    ] = ()  # claims that the solution itself makes; `claims` are those it was asked for
+    known: tuple[
+        KnownStatement, ...
+    ] = ()  # what the problem's one-pass verdicts are measured by, the same in all entries
 
 
 @dataclass(frozen=True)
@@ -215,6 +226,7 @@ def _header(told: dict[str, Any]) -> BankHeader:
     if told.pop("bank") != SCHEMA:
         raise ValueError("another schema")
     header = BankHeader(**told)
+    told = {"contested": False} | told
     for fact in fields(BankHeader):
         kinds = (int, float) if fact.type is float else (fact.type,)
         if type(told[fact.name]) not in kinds:
@@ -233,7 +245,13 @@ def _entry(told: dict[str, Any]) -> Entry:
         raise ValueError("no trajectory")
     if not (entry.mean_logprob is None or type(entry.mean_logprob) in (int, float)):
         raise ValueError("no trajectory")
-    return replace(entry, claims=tuple(map(_checked, cast("list[dict[str, Any]]", entry.claims))))
+    claims, extracted, known = (cast("list[dict[str, Any]]", told.get(k, ())) for k in ("claims", "extracted", "known"))
+    return replace(
+        entry,
+        claims=tuple(map(_checked, claims)),
+        extracted=tuple(map(_checked, extracted)),
+        known=tuple(map(_known, known)),
+    )
 
 
 def _ran(told: dict[str, Any]) -> Ran:
@@ -249,6 +267,13 @@ def _checked(told: dict[str, Any]) -> CheckedClaim:
     if not isinstance(claim.text, str) or not (claim.p is None or 0 <= claim.p <= 1):
         raise ValueError("no claim")
     return claim
+
+
+def _known(told: dict[str, Any]) -> KnownStatement:
+    statement = KnownStatement(**told)
+    if not isinstance(statement.text, str) or not (statement.p is None or 0 <= statement.p <= 1):
+        raise ValueError("no statement")
+    return statement
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -34,6 +34,7 @@ class SampleJob:
     problem: Problem
     index: int
     seed: int
+    known: tuple[str, ...] = ()  # answers of the problem's trajectories that the bank has
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,16 @@ class Stepped:
 def jobs(problems: Sequence[Problem], samples: int, bank: Bank | None, seed: int) -> list[SampleJob]:
     """The trajectories that a bank lacks, if it is to have `samples` of each problem."""
     known = bank.entries if bank else {}
+    answers = dict[str, tuple[str, ...]]()
+    for entry in known.values():
+        if entry.answer is not None:
+            answers[entry.id] = (*answers.get(entry.id, ()), entry.answer)
     missing = ((problem, index) for problem in problems for index in range(samples))
     missing = (each for each in missing if (each[0].id, each[1]) not in known)
-    return [SampleJob(problem, index, seed_of(seed, problem.id, index)) for problem, index in missing]
+    return [
+        SampleJob(problem, index, seed_of(seed, problem.id, index), answers.get(problem.id, ()))
+        for problem, index in missing
+    ]
 
 
 def seed_of(seed: int, problem: str, index: int) -> int:
@@ -61,8 +69,10 @@ def fill(
 ) -> Generator[Entry | Stepped, None, None]:
     """Sample the jobs, as many at a time as the model has places; yields each entry as soon as it is complete.
 
-    `claims` is M; with 0 none are asked for, and none of programs. Programs are run as they end. Raises UsageError if a
-    problem does not fit into the context, and SandboxError if there are programs that cannot be run.
+    `claims` is M; with 0 none are asked for, and none of programs. They are asked for where the answers to a problem
+    differ, once all its trajectories have ended: claims cannot change a vote that is unanimous. Programs are run as
+    they end. Raises UsageError if a problem does not fit into the context, and SandboxError if there are programs that
+    cannot be run.
     """
     filling = _Filling(model, jobs, options, claims, thinking)
     try:
@@ -79,9 +89,18 @@ class _Open:
     sampling: Sampling
     claims: Claims
     missing: int  # jobs that are not entries yet
+    coming: int  # jobs that have not ended yet
+    known: tuple[str, ...]  # answers that the bank has
     programs: Programs | None = None  # of a code problem
     running: list[Ended] = field(default_factory=list)  # trajectories that wait for inputs of their programs
+    waiting: list[Ended] = field(default_factory=list)  # trajectories with an answer that wait for the others to end
     checking: dict[int, Ended] = field(default_factory=dict)  # trajectories whose claims are being checked, by index
+
+    @property
+    def contested(self) -> bool:
+        """Whether the answers differ: as texts, for what is the same beyond that takes long to tell."""
+        answers = [*self.known, *(ended.trajectory.answer or "" for ended in self.waiting)]
+        return len({"".join(answer.split()) for answer in answers}) > 1
 
 
 class _Filling:
@@ -118,7 +137,9 @@ class _Filling:
         return running + sum(each.programs.asking for each in self._open.values() if each.programs)
 
     def _claims(self, problem: Problem) -> Claims:
-        return Claims(problem.asked, self._model, self._options, self._count, Checks(refuted_too=True))
+        return Claims(
+            problem.asked, self._model, self._options, self._count, Checks(extract=True, state=True, refuted_too=True)
+        )
 
     def _budget(self, problem: Problem, claims: Claims) -> Budget:
         wanted, prompt = self._options.max_tokens or self._model.spec.max_tokens, self._prompt(problem)
@@ -140,7 +161,8 @@ class _Filling:
             if asked:
                 programs = Programs(problem.asked, asked, self._model, self._options, self._runner)
                 programs.ask()
-            self._open[problem.id] = _Open(problem, sampling, claims, self._wanted[problem.id], programs)
+            wanted = self._wanted[problem.id]
+            self._open[problem.id] = _Open(problem, sampling, claims, wanted, wanted, job.known, programs)
         self._open[problem.id].sampling.start(job.index, job.seed)
 
     def _take(self, outputs: list[StepOutput]) -> Iterator[Entry]:
@@ -155,14 +177,23 @@ class _Filling:
             if each.programs:
                 each.programs.take(outputs)
             for ended in each.sampling.finished[before:]:
+                each.coming -= 1
                 if each.programs:
                     each.programs.add(ended.index, ended.trajectory.text)
                     each.running.append(ended)
                 elif self._count and ended.trajectory.answer is not None:
-                    each.claims.state(ended)
-                    each.checking[ended.index] = ended
+                    each.waiting.append(ended)
                 else:
                     yield self._entry(each, ended)
+            if each.waiting and not each.coming:
+                if each.contested:
+                    each.checking = {ended.index: ended for ended in each.waiting}
+                    for ended in each.waiting:
+                        each.claims.state(ended)
+                else:
+                    for ended in each.waiting:
+                        yield self._entry(each, ended)
+                each.waiting = []
             while each.running and each.programs and not each.programs.asking:
                 yield self._entry(each, each.running.pop(0))
             for index in [index for index in each.checking if each.claims.done(index)]:
@@ -187,7 +218,9 @@ class _Filling:
             reasoning=trajectory.reasoning,
             mean_logprob=trajectory.mean_logprob,
             signals=trajectory.signals,
-            claims=tuple(stated.claims or ()),
+            claims=tuple(c for c in (*(stated.claims or ()), *stated.dropped) if c.source == "stated"),
+            extracted=tuple(c for c in stated.claims or () if c.source == "extracted"),
+            known=of.claims.yardstick.known,
             claim_tokens=stated.claim_tokens,
             think_tokens=stated.think_tokens,
             ran=_ran(of, ended.index),

@@ -12,6 +12,7 @@ from typing import Literal
 from vibethinker_local.mini.problems import WordProblem
 from vibethinker_local.reliability import answers
 
+PROMPTS = 1  # version of the texts that mini learns to answer with claims
 # What is wrong with a claim: a sum that does not come out; else a wrong operand or operation, which no check of sums
 # sees; else a right step on a number that went wrong before it. "form": not an equation of the kinds above.
 Fault = Literal["arithmetic", "plan", "carried", "form"]

@@ -18,7 +18,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from vibethinker_local.mini import tokenizer as tokenization
-from vibethinker_local.mini.claims import Fault, claims, fault
+from vibethinker_local.mini.claims import PROMPTS, Fault, claims, fault
 from vibethinker_local.mini.problems import NAMES, WordProblem, problems
 from vibethinker_local.mini.tokenizer import IM_END
 from vibethinker_local.runtime import prompts
@@ -163,7 +163,7 @@ class ExampleWriter:
 
 def claims_turn(count: int) -> str:
     """The tokens between the end of a solution and the claims."""
-    return "\n" + tokenization.render([{"role": "user", "content": prompts.claims(count)}])
+    return "\n" + tokenization.render([{"role": "user", "content": prompts.claims(count, PROMPTS)}])
 
 
 def numbered(lines: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vibethinker_local.mini.claims import Fault, fault, well_formed
+from vibethinker_local.mini.claims import PROMPTS, Fault, fault, well_formed
 from vibethinker_local.mini.claims import claims as claims_of
 from vibethinker_local.mini.problems import WordProblem
 from vibethinker_local.mini.trajectories import SamplingJob, sample
@@ -111,7 +111,7 @@ def state(model: Model, solved: Sequence[Solved], each: int, seed: int) -> list[
         for index, one in enumerate(solved):
             for number, text in enumerate(one.texts[:each]):
                 said = [*model.encode(one.problem.text), *model.backend.tokenize(text, special=False)]
-                turn = model.encode_turn(one.problem.text, prompts.claims(CLAIMS))
+                turn = model.encode_turn(one.problem.text, prompts.claims(CLAIMS, PROMPTS))
                 yield SamplingJob(index * each + number, (*said, *turn), seed + index)
 
     return [

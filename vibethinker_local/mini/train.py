@@ -29,11 +29,11 @@ from torch import Tensor
 from vibethinker_local.mini import examples
 from vibethinker_local.mini import tokenizer as tokenization
 from vibethinker_local.mini.batches import EARLY, LATE, SOLVING_AGAIN, TrainingBatch, batched, pool
+from vibethinker_local.mini.claims import PROMPTS
 from vibethinker_local.mini.examples import IGNORED, Case, ExampleWriter
 from vibethinker_local.mini.muon import Muon
 from vibethinker_local.mini.network import NetworkShape, Qwen2
 from vibethinker_local.mini.problems import MADE_UP, MAX_OPERATIONS, draw
-from vibethinker_local.runtime import prompts
 
 SAVE_SECONDS = 120
 
@@ -66,7 +66,7 @@ license: mit
 language:
 - en
 tags:
-- prompts-{prompts.VERSION}
+- prompts-{PROMPTS}
 ---
 # mini
 

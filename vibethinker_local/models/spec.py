@@ -88,6 +88,7 @@ class ModelSpec(StrictModel):
     think: tuple[Literal["<think>"], Literal["</think>"]] = ("<think>", "</think>")  # the tags of Qwen2's descendants
     mode: PassMode = "clr"  # of the reliability pass
     reasoned_verdicts: bool = True  # whether it reasons about claims again where a vote is close
+    prompts: Literal[1, 2] = 2  # version of the texts that it is asked for claims with: those that it was trained on
     files: tuple[ModelFile, ...] = ()
 
     @field_validator("typical_tokens")

@@ -3,12 +3,14 @@
 import re
 from dataclasses import dataclass
 
-from vibethinker_local.events import Verdict
-
-MOST_CHARACTERS = 300  # of a claim
+from vibethinker_local.events import ClaimSource, Ruling, Verdict
+from vibethinker_local.reliability.statements import MOST_CHARACTERS, key
 
 _NUMBERED = re.compile(r"^\s*(\d{1,3})\s*[.):]\s*(.*?)\s*$")
-_VERDICT = re.compile(r"^\W*(\d{1,3})\W+(VALID|INVALID)\b", re.IGNORECASE | re.MULTILINE)
+_VERDICT = re.compile(r"^\W*(?:claim\s+)?(\d{1,3})\W+(VALID|INVALID|REFUTED)\b", re.IGNORECASE | re.MULTILINE)
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_CLAIMS = re.compile(r"^\W*claims?\b[^\n]{0,60}:?\W*$", re.IGNORECASE | re.MULTILINE)
+_FIRST_ITEM = re.compile(r"^\s*(?:\*\*)?1\s*[.):]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -20,18 +22,24 @@ class CheckedClaim:
     holds: bool | None = None  # by arithmetic; None if arithmetic cannot tell
     evidence: str | None = None  # of arithmetic's refutation
     thought: bool | None = None  # the model's verdict after reasoning; None if there is none that can be read
+    source: ClaimSource = "stated"
+    dropped: str | None = None  # why it is none (statements.NotAClaim): then nobody was asked about it
 
-    def verdict(self, threshold: float, *, reasoned: bool = False) -> Verdict | None:
+    def verdict(self, threshold: float | None, *, reasoned: bool = False) -> Verdict | None:
         """What all attempts come to: arithmetic beats reasoning, reasoning beats the probability.
 
         `reasoned` says that the claim was reasoned about: a verdict that could not be read then refutes nothing.
+        Without a threshold the probability tells nothing.
         """
         if self.holds is False:
             return Verdict("refuted", "arithmetic", evidence=self.evidence)
         if self.thought is not None:
             return Verdict("supported" if self.thought else "refuted", "model")
         if self.p is not None:
-            return Verdict("supported" if self.p >= threshold else "refuted", "model", self.p)
+            ruling: Ruling = "undecided"
+            if threshold is not None:
+                ruling = "supported" if self.p >= threshold else "refuted"
+            return Verdict(ruling, "model", self.p)
         return Verdict("undecided", "model") if reasoned else None
 
 
@@ -44,9 +52,17 @@ def parse(reply: str, wanted: int) -> list[str]:
     return list(found.values())[:wanted]
 
 
-def key(claim: str) -> str:
-    """What two claims have in common that say the same in the same words."""
-    return " ".join(claim.casefold().split()).rstrip(" .;")
+def published(text: str, wanted: int) -> tuple[str, list[str]]:
+    """A reply of the published method taken apart: all up to its claims, and the claims after the boxed answer.
+
+    A claim that is missing is empty. A list counts only behind a box, for what comes before it is the solution.
+    """
+    box = _BOX.search(text)
+    behind = box.end() if box else len(text)
+    begin = _CLAIMS.search(text, behind) or _FIRST_ITEM.search(text, behind)
+    at = begin.start() if begin else len(text)
+    found = parse(text[at:].replace("**", ""), wanted)
+    return text[:at].rstrip(), [*found, *[""] * (wanted - len(found))]
 
 
 def parse_verdicts(text: str, count: int) -> list[bool | None]:

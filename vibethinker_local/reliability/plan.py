@@ -19,7 +19,7 @@ class Plan:
     verdicts: VerdictKind = "score"  # think: all of them are reasoned
     stopping: bool = True
     seconds: float = float("inf")
-    threshold: float = 0.5  # p(VALID) from which a claim stands
+    threshold: float | None = None  # p(VALID) from which a claim stands; None: by the problem's yardstick
 
     @property
     def places(self) -> int:
@@ -49,7 +49,7 @@ def make(
     escalates: bool = True,
     stopping: bool = True,
     seconds: float = float("inf"),
-    threshold: float = 0.5,
+    threshold: float | None = None,
 ) -> Plan:
     """The plan of a budget with what the user set himself; one that never `escalates` reasons about claims only where
     all verdicts are to be reasoned. Raises UsageError for what contradicts itself.

@@ -7,7 +7,7 @@ from vibethinker_local.code import task
 from vibethinker_local.code.task import Task
 from vibethinker_local.events import Exchange, ProblemKind
 
-VERSION = 1  # increased with every change to a text below; a model trained on these texts names it in its file
+VERSION = 2  # increased with every change to a text below; a model trained on an earlier one is asked in its words
 
 SOLVE = "{problem}\n\nPlease reason step by step, and put your final answer within \\boxed{{}}."
 
@@ -48,10 +48,26 @@ AT_ONCE = "<think>\n\n</think>\n\n"
 CLOSE_REASONING = "\n</think>\n\n"
 ASK_ANSWER = "The answer is \\boxed{"
 
-# A second turn after a solution, which asks what it rests on, one claim per line.
-CLAIMS = (
-    "State {count} claims that your answer rests on, one per line. "
-    "Each must be checkable without the others. Write steps of calculation as equations."
+# A second turn after a solution, which asks what it rests on, one claim per line; by version. The example is far from
+# any problem, for small models repeat what is in it.
+CLAIMS = {
+    1: (
+        "State {count} claims that your answer rests on, one per line. "
+        "Each must be checkable without the others. Write steps of calculation as equations."
+    ),
+    2: (
+        "State {count} claims that your answer rests on, one per line: the steps that would make it wrong if they were "
+        "wrong. Each is a whole sentence with its numbers, such as: The train takes 120 / 40 = 3 hours. "
+        "No headings, no instructions, no definitions, and nothing that the problem says itself."
+    ),
+}
+
+# The published method: claims are part of the first reply, after the answer. Its authors' own words could not be had.
+PUBLISHED = (
+    "{problem}\n\nPlease reason step by step, and put your final answer within \\boxed{{}}.\n\n"
+    'After the boxed answer write the line "Claims:", and then exactly {count} numbered claims that your answer '
+    "depends on, one per line. If one of them failed, the answer would be undermined. Each can be checked on its own, "
+    "and none restates the answer."
 )
 
 # A new conversation, without the solution. The claims come last, so that everything before them is computed once.
@@ -60,6 +76,14 @@ JUDGE = (
     "Then say for each, by its number, VALID or INVALID.\n\n{claims}"
 )
 LABELS = ("VALID", "INVALID")
+# The published method's second stage: one reasoned reply about all claims of a solution.
+FALSIFY = (
+    "{problem}\n\nSomeone's solution of this problem depends on the claims below. You see neither the solution nor its "
+    "answer. Look in each claim for one decisive flaw: a contradiction with the problem, a counterexample, a missing "
+    "condition, an unsupported step, or a conflict with another claim. Then say for each, by its number, REFUTED if "
+    "you found one, or else VALID. VALID is no proof.\n\n{claims}"
+)
+EMPTY_CLAIM = "(no claim was given)"
 # The beginning of a reply without reasoning: the next token is the first of a label.
 JUDGE_AT_ONCE = AT_ONCE + "1. "
 
@@ -104,15 +128,27 @@ def assertions_begin(of: Task) -> str:
     return AT_ONCE + ("```\n" if of.form == "program" else f"```python\nassert {of.called}(")
 
 
-def claims(count: int) -> str:
+def claims(count: int, version: int = VERSION) -> str:
     """The user message that asks for `count` claims after a solution."""
-    return CLAIMS.format(count=count)
+    return CLAIMS[version].format(count=count)
 
 
 def claims_grammar(count: int) -> str:
-    """The GBNF grammar of the reply: `count` numbered lines."""
+    """The GBNF grammar of the reply: `count` numbered lines, none of which can be a heading by its form. That a line
+    claims something is beyond a grammar."""
     lines = " ".join(f'"{number}. " line "\\n"' for number in range(1, count)) + f' "{count}. " line'
-    return f"root ::= {lines.strip()}\nline ::= [^\\n]+\n"
+    return f"root ::= {lines.strip()}\nline ::= [^\\n*#] ([^\\n]* [^\\n:*])?\n"
+
+
+def published(problem: str, count: int) -> list[dict[str, str]]:
+    """The conversation that asks for a solution with `count` claims in the same reply."""
+    return [{"role": "user", "content": PUBLISHED.format(problem=_normal(problem), count=count)}]
+
+
+def falsify(problem: str, claims: Sequence[str]) -> list[dict[str, str]]:
+    """The conversation that asks for a reasoned verdict on all claims of a solution; an empty one is a missing one."""
+    numbered = "\n".join(f"{number}. {_normal(claim) or EMPTY_CLAIM}" for number, claim in enumerate(claims, 1))
+    return [{"role": "user", "content": FALSIFY.format(problem=_normal(problem), claims=numbered)}]
 
 
 def judge(problem: str, claims: Sequence[str]) -> list[dict[str, str]]:

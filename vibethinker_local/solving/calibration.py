@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vibethinker_local.reliability import vote
-from vibethinker_local.runtime import prompts
 from vibethinker_local.system import paths
 from vibethinker_local.system.files import write_atomic
 
@@ -18,7 +17,7 @@ from vibethinker_local.system.files import write_atomic
 @dataclass(frozen=True)
 class Kept:
     sha256: str  # of the model file
-    prompts: int  # prompts.VERSION
+    prompts: int  # version of the texts that ask for claims
     samples: int  # K
     claims: int  # M
     intercept: float
@@ -33,22 +32,22 @@ class Kept:
 
 def keep(kept: Kept) -> Path:
     """Store a calibration, replacing an earlier one. Raises UsageError."""
-    path = _path(kept.sha256, kept.samples, kept.claims)
+    path = _path(kept.sha256, kept.prompts, kept.samples, kept.claims)
     write_atomic(path, json.dumps(asdict(kept)))
     return path
 
 
-def find(sha256: str, samples: int, claims: int) -> Kept | None:
-    """The calibration for a model file, K and M and the prompts of this version; None if there is none."""
+def find(sha256: str, prompts: int, samples: int, claims: int) -> Kept | None:
+    """The calibration for a model file, a version of the prompts, K and M; None if there is none."""
     try:
-        told = json.loads(_path(sha256, samples, claims).read_bytes())
+        told = json.loads(_path(sha256, prompts, samples, claims).read_bytes())
         kept = Kept(**told | {"problems": tuple(told["problems"])})
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    same = (kept.sha256, kept.prompts, kept.samples, kept.claims) == (sha256, prompts.VERSION, samples, claims)
+    same = (kept.sha256, kept.prompts, kept.samples, kept.claims) == (sha256, prompts, samples, claims)
     return kept if same else None
 
 
-def _path(sha256: str, samples: int, claims: int) -> Path:
-    name = hashlib.sha256(f"{sha256} {prompts.VERSION} {samples} {claims}".encode()).hexdigest()[:32]
+def _path(sha256: str, prompts: int, samples: int, claims: int) -> Path:
+    name = hashlib.sha256(f"{sha256} {prompts} {samples} {claims}".encode()).hexdigest()[:32]
     return paths.data() / "calibrations" / f"{name}.json"

@@ -1,10 +1,10 @@
-"""Claims and verdicts: what trajectories rest on, stated by the model, then checked by arithmetic and by the model.
+"""Claims and verdicts: what trajectories rest on, said by their solutions or stated by the model, then checked.
 
 One protocol for everybody: `solve -r` drives it to a decision, `vibe eval run` over a whole bank. Like Sampling, it
 adds Sequences to an engine and is handed what the engine puts out; it never steps the engine itself.
 
-    state ─→ arithmetic ─→ score: p(VALID) in one forward pass, each claim once a problem
-       └───────────────→ reason: the paper's way, on request
+    extract, state ─→ arithmetic ─→ score: p(VALID) in one forward pass, each claim once a problem, by its yardstick
+    publish            └──────────→ reason: about all claims of a trajectory in one reply
 """
 
 import math
@@ -16,24 +16,28 @@ from functools import cached_property
 from vibethinker_local.engine import SamplingParams, SequenceId, StepOutput
 from vibethinker_local.errors import EngineError
 from vibethinker_local.events import Claim, Claimed, Judged, Options, Verdict
-from vibethinker_local.reliability import arithmetic, claims, vote
+from vibethinker_local.reliability import arithmetic, claims, statements, vote, yardstick
 from vibethinker_local.reliability.claims import CheckedClaim
+from vibethinker_local.reliability.yardstick import Yardstick
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.runtime.reasoning import split
 from vibethinker_local.solving.sampling import Ended
 
 CLAIM_TOKENS = 256  # for one trajectory's claims
+ENOUGH = 2  # claims of a solution's own; with fewer, the model is asked to state some
 
 
 @dataclass(frozen=True)
 class Checks:
-    """How claims are checked as soon as they are stated."""
+    """Where claims come from, and how they are checked as soon as they are there."""
 
+    extract: bool = False  # what a solution itself says; the model states claims only where that is not ENOUGH
+    state: bool = False  # with `extract`: the model states claims in any case
     arithmetic: bool = True
     score: bool = True
     refuted_too: bool = False  # score also what arithmetic has refuted: for a record of both
-    threshold: float = 0.5  # p(VALID) from which a claim stands
+    threshold: float | None = None  # p(VALID) from which a claim stands; None: as the problem's yardstick says
 
 
 @dataclass
@@ -41,6 +45,7 @@ class Stated:
     """The claims of one trajectory, and how far their checks have come."""
 
     claims: list[CheckedClaim] | None = None  # None while they are being stated
+    dropped: list[CheckedClaim] = field(default_factory=list)  # what was stated and claims nothing
     reasoned: bool = False
     claim_tokens: int = 0  # generated, to state them
     think_tokens: int = 0  # generated, to reason about them
@@ -59,68 +64,101 @@ class Claims:
     """The claims of the trajectories of one problem."""
 
     def __init__(self, problem: str, model: Model, options: Options, count: int, checks: Checks) -> None:
-        """`count` claims are asked for, of each trajectory."""
+        """`count` claims are wanted of each trajectory, from each source."""
         self._problem, self._model, self._options = problem, model, options
         self._count, self._checks = count, checks
         self.tokens = 0  # generated; a score counts as one
         self._stated: dict[int, Stated] = {}  # by the trajectory's index
+        self._extracted: dict[int, list[CheckedClaim]] = {}
         self._seeds: dict[int, int] = {}
         self._stating: dict[SequenceId, _Reply] = {}
         self._scoring: dict[SequenceId, str] = {}  # the claim's key
+        self._measuring: dict[SequenceId, str] = {}  # the known statement
         self._reasoning: dict[SequenceId, _Reply] = {}
         self._scores: dict[str, float | None] = {}  # by key; None while the engine works on it
         self._same: dict[str, list[tuple[int, int]]] = {}  # where a claim was stated: (trajectory, number)
+        self._yardstick: Yardstick | None = None  # None until the first claim is scored
+        self._ready: list[Claimed | Judged] = []  # events that nobody has taken yet
 
     # What is asked
 
     def state(self, ended: Ended) -> None:
-        """Have a trajectory's claims stated, in a second turn on its resident KV."""
+        """Find a trajectory's claims: in its visible text, or in a second turn on its resident KV, as `checks` says."""
+        index = ended.index
+        stated = self._stated[index] = Stated()
+        self._seeds[index] = ended.trajectory.seed
+        found = statements.extracted(ended.trajectory.text, self._problem, self._count) if self._checks.extract else []
+        self._extracted[index] = [CheckedClaim(text, source="extracted") for text in found]
+        if len(found) >= ENOUGH and not self._checks.state:
+            self._check(index, self._extracted[index])
+            return
+        if not self._checks.state:
+            self._extracted[index] = []
         params = self._params(ended.trajectory.seed, CLAIM_TOKENS, prompts.claims_grammar(self._count))
         name = self._model.engine.add([*ended.tokens, *self._turn], params, parent=ended.sequence)
-        self._stating[name] = _Reply(ended.index)
-        self._stated[ended.index] = Stated(questions=1)
-        self._seeds[ended.index] = ended.trajectory.seed
+        self._stating[name] = _Reply(index)
+        stated.questions += 1
 
-    def reason(self, index: int, most: int) -> None:
-        """Have the model reason about all claims of a trajectory, in at most so many tokens, before it judges them.
+    def publish(self, ended: Ended, texts: Sequence[str]) -> None:
+        """Take a trajectory's claims from its own reply, as the published method has them; an empty one is missing."""
+        self._stated[ended.index] = Stated()
+        self._seeds[ended.index] = ended.trajectory.seed
+        self._check(ended.index, [CheckedClaim(text, source="published") for text in texts])
+
+    def reason(self, index: int, most: int, *, published: bool = False) -> None:
+        """Have the model reason about all claims of a trajectory, in at most so many tokens, before it judges them;
+        in the published method's words, or in ours.
 
         Does nothing where the context has no room for it.
         """
         stated = self._stated[index]
         stated.reasoned = True
         texts = [claim.text for claim in stated.claims or []]
-        prompt = self._model.encode_chat(prompts.judge(self._problem, texts))
+        prompt = self._model.encode_chat((prompts.falsify if published else prompts.judge)(self._problem, texts))
         most = min(most, self._model.context - len(prompt))
-        if texts and most > 0:
+        if any(texts) and most > 0:
             name = self._model.engine.add(prompt, self._params(self._seeds[index], most))
             self._reasoning[name] = _Reply(index)
             stated.questions += 1
 
     def _score(self, index: int, number: int, text: str) -> Verdict | None:
         """Ask for the probability that a claim is VALID, unless that was done: then the verdict is known."""
-        key = claims.key(text)
+        if self._yardstick is None:
+            self._yardstick = yardstick.of(self._problem)
+            if self._checks.threshold is None:
+                for known in self._yardstick.known:
+                    self._measuring[self._probability(known.text)] = known.text
+        key = statements.key(text)
         self._same.setdefault(key, []).append((index, number))
         if key not in self._scores:
             self._scores[key] = None
-            prompt = self._model.encode_chat(prompts.judge(self._problem, [text]))
-            opening, labels = self._labels
-            self._scoring[self._model.engine.score([*prompt, *opening], labels)] = key
-        known = self._scores[key]
-        if known is None:
+            self._scoring[self._probability(text)] = key
+        known_p = self._scores[key]
+        if known_p is None:
             self._stated[index].questions += 1
             return None
-        return self._found(index, number, p=known)
+        return self._found(index, number, p=known_p)
+
+    def _probability(self, text: str) -> SequenceId:
+        prompt = self._model.encode_chat(prompts.judge(self._problem, [text]))
+        opening, labels = self._labels
+        return self._model.engine.score([*prompt, *opening], labels)
 
     # What comes of it
 
     def take(self, outputs: Iterable[StepOutput]) -> Iterator[Claimed | Judged]:
-        """What the engine put out, as events; claims that were stated are checked, as far as `checks` says."""
+        """What the engine put out, as events; claims that are there are checked, as far as `checks` says."""
         for output in outputs:
             name = output.sequence
-            if name in self._scoring:
+            if name in self._scoring or name in self._measuring:
                 if output.scores:
                     self.tokens += 1
-                    yield from self._scored(self._scoring[name], output.scores)
+                    valid, invalid = output.scores
+                    p = 1 / (1 + math.exp(min(700.0, invalid - valid)))
+                    if name in self._scoring:
+                        self._scored(self._scoring[name], p)
+                    else:
+                        self._measured(self._measuring.pop(name), p)
             elif reply := self._stating.get(name) or self._reasoning.get(name):
                 self.tokens += output.token is not None
                 reply.pieces.append(output.text)
@@ -131,59 +169,103 @@ class Claims:
                     stated.think_tokens += output.token is not None
                 if output.end:
                     stated.questions -= 1
-                    yield from (self._read_claims if name in self._stating else self._read_verdicts)(reply)
+                    (self._read_claims if name in self._stating else self._read_verdicts)(reply)
             else:
                 continue
             if output.end:
-                for asked in (self._stating, self._scoring, self._reasoning):
+                for asked in (self._stating, self._scoring, self._measuring, self._reasoning):
                     asked.pop(name, None)
                 self._model.engine.abort(name)
+        ready, self._ready = self._ready, []
+        yield from ready
 
-    def _read_claims(self, reply: _Reply) -> Iterator[Claimed | Judged]:
-        index, stated = reply.index, self._stated[reply.index]
-        texts = claims.parse("".join(reply.pieces), self._count)
-        stated.claims = [CheckedClaim(text) for text in texts]
-        yield Claimed(index, tuple(Claim(text) for text in texts))
-        for number, text in enumerate(texts):
-            verdict = None
-            if self._checks.arithmetic and (checked := arithmetic.check(text)):
+    def _read_claims(self, reply: _Reply) -> None:
+        stated = self._stated[reply.index]
+        found = list[CheckedClaim]()
+        for text in claims.parse("".join(reply.pieces), self._count):
+            dropped = statements.not_a_claim(text, self._problem)
+            (stated.dropped if dropped else found).append(CheckedClaim(text, dropped=dropped))
+        self._check(reply.index, [*self._extracted[reply.index], *found])
+
+    def _check(self, index: int, found: list[CheckedClaim]) -> None:
+        """Begin to check a trajectory's claims, now that they are known."""
+        self._stated[index].claims = found
+        self._ready.append(Claimed(index, tuple(Claim(claim.text, source=claim.source) for claim in found)))
+        for number, claim in enumerate(list(found)):
+            verdict, scored = None, self._checks.score and claim.source != "published"
+            if self._checks.arithmetic and (checked := arithmetic.check(claim.text)):
                 holds, evidence = checked
                 verdict = self._found(index, number, holds=holds, evidence=None if holds else evidence)
-            if self._checks.score and (verdict is None or self._checks.refuted_too):
-                verdict = self._score(index, number, text) or verdict
+            if scored and (verdict is None or self._checks.refuted_too):
+                verdict = self._score(index, number, claim.text) or verdict
             if verdict:
-                yield Judged(index, number, verdict)
+                self._ready.append(Judged(index, number, verdict))
 
-    def _scored(self, key: str, scores: tuple[float, ...]) -> Iterator[Judged]:
-        valid, invalid = scores
-        p = self._scores[key] = 1 / (1 + math.exp(min(700.0, invalid - valid)))
+    def _scored(self, key: str, p: float) -> None:
+        self._scores[key] = p
         for index, number in self._same[key]:
             self._stated[index].questions -= 1
             if verdict := self._found(index, number, p=p):
-                yield Judged(index, number, verdict)
+                self._ready.append(Judged(index, number, verdict))
 
-    def _read_verdicts(self, reply: _Reply) -> Iterator[Judged]:
+    def _measured(self, text: str, p: float) -> None:
+        """A known statement was judged; with the last of them, all verdicts that were waiting are there."""
+        assert self._yardstick
+        self._yardstick = self._yardstick.with_verdict(text, p)
+        if self._measuring:
+            return
+        for index in self.indices:
+            for number, claim in enumerate(self._stated[index].claims or []):
+                if claim.p is not None and claim.holds is not False and (verdict := self._verdict(index, number)):
+                    self._ready.append(Judged(index, number, verdict))
+
+    def _read_verdicts(self, reply: _Reply) -> None:
         stated = self._stated[reply.index].claims or []
         verdicts = claims.parse_verdicts(split("".join(reply.pieces))[1], len(stated))
         for number, thought in enumerate(verdicts):
-            before = stated[number].verdict(self._checks.threshold)
+            before = self._verdict(reply.index, number, reasoned=False)
             after = self._found(reply.index, number, thought=thought)
             if after and after != before:
-                yield Judged(reply.index, number, after)
+                self._ready.append(Judged(reply.index, number, after))
 
     def _found(self, index: int, number: int, **facts: float | bool | str | None) -> Verdict | None:
         """Note what came out of an attempt to refute a claim; its verdict now."""
         stated = self._stated[index]
         assert stated.claims is not None
         stated.claims[number] = replace(stated.claims[number], **facts)  # type: ignore[arg-type]
-        return stated.claims[number].verdict(self._checks.threshold, reasoned=stated.reasoned)
+        return self._verdict(index, number)
+
+    def _verdict(self, index: int, number: int, *, reasoned: bool | None = None) -> Verdict | None:
+        stated = self._stated[index]
+        assert stated.claims is not None
+        claim = stated.claims[number]
+        if claim.p is not None and self._measuring and claim.holds is not False and claim.thought is None:
+            return None  # nobody knows yet what its p is worth
+        return claim.verdict(self.threshold, reasoned=stated.reasoned if reasoned is None else reasoned)
 
     # What is known
 
     @property
     def running(self) -> int:
         """Sequences that the engine works on."""
-        return len(self._stating) + len(self._scoring) + len(self._reasoning)
+        return len(self._stating) + len(self._scoring) + len(self._measuring) + len(self._reasoning)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is anything to be taken yet, from the engine or from here."""
+        return bool(self.running or self._ready)
+
+    @property
+    def yardstick(self) -> Yardstick:
+        """What one-pass verdicts are measured by; empty until a claim was scored."""
+        return self._yardstick or Yardstick(())
+
+    @property
+    def threshold(self) -> float | None:
+        """p(VALID) from which a claim stands; None where the yardstick says that p tells nothing."""
+        if self._checks.threshold is not None:
+            return self._checks.threshold
+        return self.yardstick.threshold if self.yardstick.tells else None
 
     @property
     def indices(self) -> list[int]:
@@ -196,13 +278,14 @@ class Claims:
 
     def done(self, index: int) -> bool:
         """Whether the engine has nothing to do any more for a trajectory's claims."""
-        return self._stated[index].questions == 0
+        return self._stated[index].questions == 0 and not self._measuring
 
     def judged(self, index: int) -> tuple[Claim, ...]:
         """A trajectory's claims with their verdicts; empty if it stated none."""
-        stated = self.of(index)
-        verdict = [claim.verdict(self._checks.threshold, reasoned=stated.reasoned) for claim in stated.claims or []]
-        return tuple(Claim(claim.text, ruling) for claim, ruling in zip(stated.claims or [], verdict, strict=True))
+        found = self.of(index).claims or []
+        return tuple(
+            Claim(claim.text, self._verdict(index, number), claim.source) for number, claim in enumerate(found)
+        )
 
     def standings(self) -> dict[int, float]:
         """The share of claims that stand, for each trajectory whose claims were all checked."""
@@ -213,7 +296,7 @@ class Claims:
     def close(self) -> None:
         """Give back what the engine holds. May be repeated."""
         with suppress(EngineError):
-            for name in (*self._stating, *self._scoring, *self._reasoning):
+            for name in (*self._stating, *self._scoring, *self._measuring, *self._reasoning):
                 self._model.engine.abort(name)
 
     # What it costs
@@ -228,10 +311,12 @@ class Claims:
 
         `together`: with the one that reasons about all of them.
         """
-        texts = [claim.text for claim in self._stated[index].claims or []]
+        stated = self._stated[index]
+        texts = [claim.text for claim in stated.claims or []]
         asked = [self._judged_tokens([text]) + len(self._labels[0]) for text in texts]
         asked += [self._judged_tokens(texts)] if together and texts else []
-        return len(self._turn) + sum(asked) - len(asked) * self._shared
+        turn = len(self._turn) if stated.claim_tokens else 0
+        return turn + sum(asked) - len(asked) * self._shared
 
     def _judged_tokens(self, texts: Sequence[str]) -> int:
         return len(self._model.encode_chat(prompts.judge(self._problem, texts)))
@@ -239,7 +324,9 @@ class Claims:
     @cached_property
     def _turn(self) -> list[int]:
         """The user's message that asks for claims, as it follows on a trajectory."""
-        return self._model.encode_turn(self._problem, prompts.claims(self._count), self._options.kind)
+        return self._model.encode_turn(
+            self._problem, prompts.claims(self._count, self._model.spec.prompts), self._options.kind
+        )
 
     @cached_property
     def _shared(self) -> int:

@@ -36,7 +36,6 @@ from vibethinker_local.reliability import equivalence, stopping, vote
 from vibethinker_local.reliability.checker import Checker
 from vibethinker_local.reliability.clusters import Cluster, Clusters
 from vibethinker_local.reliability.plan import Plan
-from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.solving import calibration
 from vibethinker_local.solving import journal as journals
@@ -100,7 +99,7 @@ def solve_journalled(
         earlier=[[exchange.question, exchange.answer] for exchange in earlier],
         file=model.path.name,
         bytes=model.backend.info.bytes,
-        prompts=prompts.VERSION,
+        prompts=model.spec.prompts,
         temperature=options.temperature,
         top_p=options.top_p,
         max_tokens=options.max_tokens,
@@ -123,7 +122,7 @@ def solve_journalled(
 
 def _fitted(model: Model, plan: Plan) -> vote.Calibration:
     """Raises UsageError if there is no calibration for this model file, K and M."""
-    kept = calibration.find(checksums.sha256(model.path), plan.samples, plan.claims)
+    kept = calibration.find(checksums.sha256(model.path), model.spec.prompts, plan.samples, plan.claims)
     if kept is None:
         raise UsageError(
             f"There is no calibration of {model.path.name} for {plan.samples} solutions with {plan.claims} claims: "
@@ -154,7 +153,10 @@ class _Pass:
         self._dropped = len(earlier) - len(recent)
         self._prompt = model.encode(problem, recent, kind=options.kind)
         asked = task.of(problem, options.kind)
-        checks = Checks(plan.mode != "published", plan.verdicts == "score", threshold=plan.threshold)
+        strict = plan.mode == "published"
+        checks = Checks(
+            extract=not strict, arithmetic=not strict, score=plan.verdicts == "score", threshold=plan.threshold
+        )
         self._claims = Claims(problem, model, options, plan.claims, checks)
         wanted = min(options.max_tokens or model.spec.max_tokens, plan.tokens)
         if plan.mode == "published":
@@ -336,8 +338,8 @@ class _Pass:
             left -= max(1, claims.tokens - before)
 
     def _until_checked(self) -> Iterator[SolveEvent]:
-        while self._claims.running and not self._interrupted:
-            yield from self._claims.take(self._model.engine.step())
+        while self._claims.waiting and not self._interrupted:
+            yield from self._claims.take(self._model.engine.step() if self._claims.running else ())
 
     @property
     def _interrupted(self) -> bool:
