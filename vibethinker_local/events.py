@@ -65,6 +65,14 @@ class Exchange:
 
 
 @dataclass(frozen=True)
+class Unfinished:
+    """A reply that was cut off, as far as it was written: the model goes on behind it."""
+
+    reasoning: str
+    text: str  # the visible one; "" while it was still reasoning
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The outcome of an attempt to refute a claim."""
 

@@ -23,7 +23,7 @@ from vibethinker_local.events import (
     Wrote,
 )
 from vibethinker_local.tui.app import ChatApp, make_app
-from vibethinker_local.tui.solver import ChatRequest, Start
+from vibethinker_local.tui.solver import ChatRequest, ModelChoice, Start
 from vibethinker_local.tui.store import Store
 from vibethinker_local.tui.widgets.prompt import Prompt
 
@@ -69,6 +69,11 @@ class ScriptedSolver:
     costs: dict[str, str] = field(default_factory=dict)  # budget → what is said about it
     requests: list[ChatRequest] = field(default_factory=list)
     closed: bool = False
+
+    doubts: str = ""
+
+    def doubt(self, question: str) -> str:
+        return self.doubts
 
     def quote(self, budget: str) -> str | None:
         return self.costs.get(budget)
@@ -166,14 +171,16 @@ async def chatting(
     load: Callable[[], ScriptedSolver] | None = None,
     keys: dict[str, str] | None = None,
     theme: str = "vibe-dark",
+    models: dict[str, ScriptedSolver] | None = None,
 ) -> AsyncIterator[Chatting]:
     """The app over a scripted solver, its conversations in a folder."""
     solver = solver or ScriptedSolver([reply("Let me think.", "It is \\boxed{7}.")])
     clock, numbers = FrozenClock(), itertools.count(1)
     store = Store(folder / "chat.db", clock=lambda: 1_700_000_000 + next(numbers))
     app = make_app(
-        load or (lambda: solver),
+        (lambda name: load()) if load else (lambda name: (models or {}).get(name or "", solver)),
         store,
+        models=lambda: [ModelChoice(name, "1.93 GB · fits, 32,768 tokens · 21 tok/s") for name in models or ()],
         keys=keys,
         theme=theme,
         folder=folder,

@@ -17,7 +17,7 @@ def test_new_conversation_and_back(tmp_path: Path) -> None:
             await chat.ask("first question")
             await chat.pilot.press("ctrl+n")
             assert "New conversation" in chat.shown
-            assert "first question" not in chat.shown
+            assert not chat.app.chat.query_one(Transcript).views
             await chat.ask("second question")
             await chat.pilot.press("f2", "down", "enter")
             await chat.pilot.pause()
@@ -197,5 +197,24 @@ def test_a_long_conversation_is_opened_from_its_end(tmp_path: Path) -> None:
             assert [view.turn.question for view in transcript.views[-2:]] == ["question 48", "question 49"]
             await chat.ask("one more")
             assert len(chat.solver.requests[0].earlier) == 50
+
+    run(test)
+
+
+def test_the_last_conversations_are_on_the_first_screen(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            for question in ("one", "two", "three", "four", "five", "six"):
+                await chat.ask(question)
+                await chat.pilot.press("ctrl+n")
+            assert "three" in chat.shown
+            assert "six" in chat.shown
+            assert "one  " not in chat.shown
+            await chat.pilot.press("down", "down", *"x")
+            assert prompt(chat).has_focus
+            assert prompt(chat).text == "x"
+            await chat.pilot.press("backspace", "down", "up", "down", "escape", "down", "down", "enter")
+            await chat.until(lambda: [turn.question for turn in chat.app.session.turns] == ["five"])
+            assert prompt(chat).has_focus
 
     run(test)

@@ -19,7 +19,7 @@ def test_the_palette_knows_of_themes(tmp_path: Path) -> None:
 
 def test_help_lists_every_action_with_its_own_key(tmp_path: Path) -> None:
     async def test() -> None:
-        async with chatting(tmp_path, keys={"reliability": "ctrl+y", "help": "f11"}, size=(120, 70)) as chat:
+        async with chatting(tmp_path, keys={"reliability": "ctrl+y", "help": "f11"}, size=(120, 80)) as chat:
             await chat.pilot.press("f11")
             assert isinstance(chat.app.screen, Help)
             for action in ACTIONS:

@@ -1,10 +1,12 @@
 """Keys and slash commands of the chat: each does what its row in the table says, and none goes to the model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, prompt, reply, run
+from vibethinker_local.errors import UsageError
 from vibethinker_local.events import Wrote
 from vibethinker_local.tui.actions import SLASHES
 from vibethinker_local.tui.screens.conversations import Conversations
@@ -180,17 +182,94 @@ def test_left_and_right_show_versions(tmp_path: Path) -> None:
 
 def test_a_turn_says_who_wrote_it_and_whether_it_was_cut(tmp_path: Path) -> None:
     async def test() -> None:
-        from dataclasses import replace
-
         end = finished([Wrote("It goes on", False, 300)])
         cut = replace(end.solution.trajectories[0], finish="length")
         script = [reply("", "")[0], Wrote("It goes on", False, 300)]
         ended = replace(end, solution=replace(end.solution, trajectories=(cut,)))
         async with chatting(tmp_path, ScriptedSolver([[*script, ended]])) as chat:
             await chat.ask("Explain.")
-            assert "cut off at 300 tokens · vibethinker-3b Q4_K_M · 300 tokens" in chat.shown
+            assert "cut at 300 tokens · vibethinker-3b Q4_K_M · 300 tokens" in chat.shown
             await chat.pilot.press("ctrl+n", "f2", "enter")
             await chat.pilot.pause()
-            assert "cut off at 300 tokens · vibethinker-3b Q4_K_M" in chat.shown
+            assert "cut at 300 tokens · vibethinker-3b Q4_K_M" in chat.shown
+
+    run(test)
+
+
+def test_an_answer_that_was_cut_goes_on(tmp_path: Path) -> None:
+    async def test() -> None:
+        first, *_ = reply("", "")
+        begun, rest = Wrote("It goes on", False, 3), Wrote(" and on.", False, 6)
+        end = finished([begun])
+        cut = replace(end.solution.trajectories[0], finish="length")
+        ended = replace(end, solution=replace(end.solution, trajectories=(cut,)))
+        pause = Pause()
+        scripts = [[first, begun, ended], [first, begun, pause, rest, finished([begun, rest])], reply("", "new")]
+        async with chatting(tmp_path, ScriptedSolver(scripts)) as chat:
+            await chat.pilot.press("alt+c")
+            assert "There is no turn yet" in chat.shown
+            await chat.ask("Explain.")
+            assert "cut at 3 tokens" in chat.shown
+            assert "alt+c goes on with the answer" in chat.shown
+            store = chat.app.session.store
+            (turn,) = chat.app.session.turns
+            store.reopen(turn)
+            assert store.turns(1)[0].answer == "It goes on"  # also if it is killed now
+            await chat.pilot.press("alt+c")
+            await chat.reach(pause)
+            assert "goes on with the answer" not in chat.shown
+            request = chat.solver.requests[1]
+            assert request.unfinished
+            assert (request.question, request.unfinished.text, request.earlier) == ("Explain.", "It goes on", ())
+            await chat.until(lambda: store.turns(1)[0].answer == "It goes on")
+            pause.go.set()
+            await chat.until(lambda: not chat.app.session.live)
+            (turn,) = chat.app.session.turns
+            assert (turn.answer, turn.status, turn.finish, turn.tokens) == ("It goes on and on.", "answered", "stop", 9)
+            assert "It goes on and on." in chat.shown
+            assert "cut at" not in chat.shown
+            assert store.turns(1) == [replace(turn, created=store.turns(1)[0].created)]
+            await chat.pilot.press("alt+c")
+            assert "was not cut off" in chat.shown
+
+    run(test)
+
+
+def test_what_was_stopped_goes_on(tmp_path: Path) -> None:
+    async def test() -> None:
+        pause = Pause()
+        scripts = [reply("one two three", "7", pause=pause, at=2), reply("one two three", "It is 7.")]
+        async with chatting(tmp_path, ScriptedSolver(scripts)) as chat:
+            await chat.ask("go", wait=False)
+            await chat.reach(pause)
+            await chat.pilot.press("escape")
+            await chat.until(lambda: not chat.app.session.live)
+            prompt(chat).text = "/continue"
+            await chat.pilot.press("enter")
+            await chat.until(lambda: len(chat.solver.requests) == 2 and not chat.app.session.live)
+            unfinished = chat.solver.requests[1].unfinished
+            assert unfinished
+            assert (unfinished.reasoning, unfinished.text) == ("one two", "")
+            (turn,) = chat.app.session.turns
+            assert (turn.reasoning, turn.answer, turn.status) == ("one two three", "It is 7.", "answered")
+
+    run(test)
+
+
+def test_what_cannot_go_on_stays_as_it_is(tmp_path: Path) -> None:
+    async def test() -> None:
+        pause = Pause()
+        scripts = [reply("one two three", "7", pause=pause, at=2), [UsageError("The problem is too long.")]]
+        async with chatting(tmp_path, ScriptedSolver(scripts)) as chat:
+            await chat.ask("go", wait=False)
+            await chat.reach(pause)
+            await chat.pilot.press("escape")
+            await chat.until(lambda: not chat.app.session.live)
+            await chat.pilot.press("alt+c")
+            await chat.until(lambda: len(chat.solver.requests) == 2 and not chat.app.session.live)
+            (turn,) = chat.app.session.turns
+            assert (turn.reasoning, turn.status, turn.note) == ("one two", "stopped", "The problem is too long.")
+            (kept,) = chat.app.session.store.turns(1)
+            assert kept == replace(turn, created=kept.created)
 
     run(test)

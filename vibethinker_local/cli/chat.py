@@ -45,18 +45,23 @@ def converse(
     from vibethinker_local.system import paths, settings
     from vibethinker_local.tui.actions import KEYS
     from vibethinker_local.tui.app import make_app
-    from vibethinker_local.tui.solver import ChatSolver
+    from vibethinker_local.tui.solver import ChatSolver, ModelChoice
     from vibethinker_local.tui.store import Store
 
     own = settings.load()
     settings.check_keys(own.keys, KEYS)
 
-    def load() -> ChatSolver:
+    def load(name: str | None) -> ChatSolver:
         from vibethinker_local.events import Options
         from vibethinker_local.tui.local import Local
 
         options = Options(0, max_tokens=own.max_tokens, context=ctx or own.context, threads=threads or own.threads)
-        return Local(model or own.model, options)
+        return Local(name or model or own.model, options)
+
+    def models() -> list[ModelChoice]:
+        from vibethinker_local.tui.local import choices
+
+        return choices()
 
     store = Store(paths.data() / "conversations.db")
     if opened is not None and store.listed(opened) is None:
@@ -64,7 +69,14 @@ def converse(
     if last:
         opened = next((listed.id for listed in store.recent(1)), None)
     chatting = make_app(
-        load, store, keys=own.keys, theme=own.theme, budget=own.budget, conversation=opened, question=question
+        load,
+        store,
+        models=models,
+        keys=own.keys,
+        theme=own.theme,
+        budget=own.budget,
+        conversation=opened,
+        question=question,
     )
     try:
         chatting.run()

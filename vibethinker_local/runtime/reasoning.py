@@ -121,6 +121,14 @@ def split(text: str, *, opened: bool = False) -> tuple[str, str]:
     return "".join(reasoning).strip(), "".join(visible).strip()
 
 
+def joined(reasoning: str, text: str, *, opened: bool = False) -> str:
+    """The whole text that `split` would part so; without visible text, the reasoning goes on."""
+    if not reasoning and not opened:
+        return text
+    begin = reasoning if opened else f"{OPEN}\n{reasoning}"
+    return f"{begin}\n{CLOSE}\n\n{text}" if text else begin
+
+
 def _unclear(text: str) -> int:
     """The length of the longest suffix of `text` that may be the beginning of a tag."""
     return next((len(beginning) for beginning in _BEGINNINGS if text.endswith(beginning)), 0)

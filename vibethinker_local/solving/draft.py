@@ -20,20 +20,28 @@ class Draft:
     """A trajectory while it is being written."""
 
     def __init__(
-        self, seed: int, *, opened: bool = False, index: int = 0, talk: bool = False, task: Task | None = None
+        self,
+        seed: int,
+        *,
+        opened: bool = False,
+        index: int = 0,
+        talk: bool = False,
+        asks: bool = True,
+        task: Task | None = None,
     ) -> None:
-        """In `talk`, what the model says in the end counts, committed to an answer or not. The answer to a `task` is a
-        program."""
-        self.seed, self.index = seed, index
+        """In `talk`, what the model says in the end counts, committed to an answer or not; without `asks`, it is never
+        asked for one outright. The answer to a `task` is a program."""
+        self.seed, self.index, self.asks = seed, index, asks
         self.tokens = 0
         self.closing: Reason | None = None  # why the end was forced
         self.asked = False  # for the answer, outright
         self.ended: Literal["stop", "length", "loop"] | None = None
+        self._forced = False  # a word of ours is in it
         self._hurried = False  # the user wants the answer now
         self._hurry_done = False  # and something was done about it
         self._line_ended = False  # just now, of visible text outside code, by the model
         self._brace_closed = False  # just now
-        self._opened, self._talk, self._task = opened, talk, task
+        self.talk, self._opened, self._task = talk, opened, task
         self._text: list[str] = []
         self._parser = ReasoningParser(opened=opened)
         self._signals = SignalTrace()
@@ -63,6 +71,12 @@ class Draft:
             spans += self._parser.flush()
         yield from self._wrote(spans)
 
+    def resume(self, text: str, tokens: int) -> list[Span]:
+        """Begin with what was written before, in so many tokens."""
+        self.tokens += tokens
+        self._text.append(text)
+        return self._parser.feed(text)
+
     def due(self, *, answer_now: bool) -> Reason | None:
         """Why the end has to be forced now: the user wants it, or the Sequence has ended without an answer.
 
@@ -72,10 +86,15 @@ class Draft:
         now = self._hurried and not self._hurry_done and (self.in_reasoning or self._line_ended)
         if self.asked or not (now or self.ended):
             return None
+        text = self._split()[1]
+        if self.talk and text:
+            return "length" if self.ended == "length" and not self.closing else None  # what was reserved is its own
+        if not self.in_reasoning and not self.asks:
+            return None
         unfinished = self.ended == "length" and self._parser.in_code and not self.closing
         if self._answer() is not None and not unfinished:
             return None
-        if (self._talk or self._task) and self.ended == "stop" and self._split()[1]:
+        if self._task and self.ended == "stop" and text:
             return None
         self._hurry_done |= now
         return self.ended or "answer now"
@@ -83,6 +102,7 @@ class Draft:
     def close(self, reason: Reason) -> Iterator[SolveEvent]:
         """Note that the end is being forced."""
         if self.asked or self.in_reasoning:
+            self._forced = True
             yield Closing(reason, self.asked, self.index)
         yield from self._wrote(self._parser.flush())
         self.closing, self.ended = self.closing or reason, None
@@ -96,10 +116,10 @@ class Draft:
         finish: Finish = self.ended or "forced"
         if aborted:
             finish = "aborted"
-        elif self.closing:
+        elif self.closing and not (self.talk and (self.ended == "length" or not self._forced)):
             finish = "loop" if self.closing == "loop" else "forced"
         mean, signals = self._signals.mean_logprob, self._signals.folded()
-        found = self._extract(text, "" if self._talk and text else reasoning)
+        found = self._extract(text, "" if self.talk and text else reasoning)
         return Trajectory(self.seed, self.tokens, finish, found, text, reasoning, mean, signals=signals)
 
     def _extract(self, text: str, reasoning: str = "") -> str | None:

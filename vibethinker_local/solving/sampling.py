@@ -5,13 +5,13 @@ model answers from the KV cache that is there. If it commits to nothing even the
 on from "The answer is \\boxed{". For both, tokens are kept in reserve.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from vibethinker_local.code.task import Task
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.errors import UsageError
-from vibethinker_local.events import Options, Reason, SolveEvent, Trajectory
+from vibethinker_local.events import Options, Reason, SolveEvent, Trajectory, Wrote
 from vibethinker_local.models import lengths
 from vibethinker_local.reliability import answers
 from vibethinker_local.runtime import prompts
@@ -56,9 +56,11 @@ class Budget:
         closing = model.backend.tokenize(close, special=False)
         asking = model.backend.tokenize((close or "\n\n") + prompts.ASK_ANSWER, special=False)
         left = self.tokens - draft.tokens
+        if draft.talk and not close and not draft.closing:
+            return [], left
         free = min(FINAL_TOKENS, left - len(closing) - len(asking) - LEAST_TOKENS)
-        if draft.closing is None and (close or reason == "length") and free >= LEAST_TOKENS:
-            return closing, free
+        if draft.closing is None and (close or reason == "length") and (free >= LEAST_TOKENS or not draft.asks):
+            return closing, max(1, free)
         draft.asked = True
         return asking, min(ANSWER_TOKENS, left - len(asking))
 
@@ -90,13 +92,15 @@ class Sampling:
         budget: Budget,
         *,
         talk: bool = False,
+        asks: bool = True,
         task: Task | None = None,
     ) -> None:
         self._model, self._options, self._prompt, self._budget = model, options, prompt, budget
-        self._talk, self._task = talk, task
+        self._talk, self._asks, self._task = talk, asks, task
         self._opened = model.opens_reasoning(prompt)
         self._first: SequenceId | None = None
         self._running: dict[SequenceId, Running] = {}
+        self._written_before: list[Wrote] = []  # not handed out yet
         self.finished: list[Ended] = []  # in the order of their ends
 
     @property
@@ -109,18 +113,24 @@ class Sampling:
         done = sum(ended.trajectory.tokens for ended in self.finished)
         return done + sum(running.draft.tokens for running in self._running.values())
 
-    def start(self, index: int, seed: int) -> None:
-        """Begin a trajectory. All of them share one computed prompt."""
-        budget = self._budget
-        params = self._model.params(self._options, seed, budget.tokens - budget.reserve, reserve=budget.reserve)
-        sequence = self._model.engine.add(self._prompt, params, parent=self._first)
+    def start(self, index: int, seed: int, begun: Sequence[int] = ()) -> None:
+        """Begin a trajectory, perhaps with what was written of it before. All of them share one computed prompt."""
+        budget, engine = self._budget, self._model.engine
+        most = budget.tokens - budget.reserve - len(begun)
+        params = self._model.params(self._options, seed, most, reserve=budget.reserve)
+        sequence = engine.add([*self._prompt, *begun], params, parent=self._first)
         self._first = sequence if self._first is None else self._first
-        self._running[sequence] = Running(
-            Draft(seed, opened=self._opened, index=index, talk=self._talk, task=self._task)
-        )
+        draft = Draft(seed, opened=self._opened, index=index, talk=self._talk, asks=self._asks, task=self._task)
+        self._running[sequence] = Running(draft, list(begun))
+        text = b"".join(map(self._model.backend.piece, begun)).decode("utf-8", "replace")
+        for span in draft.resume(text, len(begun)) if begun else ():
+            tokens = len(self._model.backend.tokenize(span.text, special=False)) if span.reasoning else len(begun)
+            self._written_before.append(Wrote(span.text, span.reasoning, tokens, span.retracts, index))
 
     def take(self, outputs: list[StepOutput], *, answer_now: bool = False) -> Iterator[SolveEvent]:
         """Turns the engine's outputs into events; trajectories that have ended move to `finished`."""
+        yield from self._written_before
+        self._written_before.clear()
         for output in outputs:
             if running := self._running.get(output.sequence):
                 if output.token is not None and output.end != "stop":
@@ -144,13 +154,16 @@ class Sampling:
             self._finish(sequence, aborted=True)
             self._model.engine.abort(sequence)
 
-    def close(self) -> None:
-        """End all trajectories, free what the engine holds for them, and remember how long they were."""
+    def close(self, keep: Ended | None = None) -> None:
+        """End all trajectories, free what the engine holds for them, and remember how long they were.
+
+        One that is to go on later is kept.
+        """
         own = (ended.trajectory for ended in self.finished if ended.sequence is not None)  # not of an earlier run
         lengths.add(self._model.path, [each.tokens for each in own if each.finish != "aborted"])
         self.abandon()
         for ended in self.finished:
-            if ended.sequence is not None:
+            if ended.sequence is not None and ended is not keep:
                 self._model.engine.abort(ended.sequence)
 
     def _finish(self, sequence: SequenceId, *, aborted: bool = False) -> None:

@@ -1,8 +1,9 @@
 """One problem, one trajectory: SolveEvents, the last of them a Solution."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 from vibethinker_local.code import task
 from vibethinker_local.errors import EngineError
@@ -16,12 +17,14 @@ from vibethinker_local.events import (
     SolveEvent,
     Started,
     Status,
+    Unfinished,
     Usage,
 )
 from vibethinker_local.models import lengths
 from vibethinker_local.runtime.model import Model
+from vibethinker_local.runtime.reasoning import joined
 from vibethinker_local.solving.programs import Programs, open_sandbox
-from vibethinker_local.solving.sampling import Budget, Sampling, shown
+from vibethinker_local.solving.sampling import Budget, Ended, Sampling, shown
 
 
 def solve(
@@ -32,17 +35,23 @@ def solve(
     earlier: Sequence[Exchange] = (),
     *,
     talk: bool = False,
-) -> Iterator[SolveEvent]:
+    unfinished: Unfinished | None = None,
+    resident: Ended | None = None,
+) -> Generator[SolveEvent, None, Ended | None]:
     """Solve one problem. Raises UsageError if it does not fit; an engine that fails on the way ends in a Solution.
 
     Of the exchanges before it, the oldest are dropped if they would take the room for thinking; Started says how many.
-    In `talk`, only the first question is put as a problem, and a reply that ends by itself is answer enough.
+    In `talk`, only the first question is put as a problem, what the model says is answer enough, and a reply that its
+    budget cuts off is returned, still resident: it can go on. An `unfinished` reply goes on where it was cut off, from
+    the KV of the `resident` one if it is that.
     """
     kind = options.kind
     recent = model.recent(problem, earlier, kind)
     prompt = model.encode(problem, recent, talk=talk, kind=kind)
     asked = None if talk and earlier else task.of(problem, kind)
-    budget = Budget.of(options.max_tokens or model.spec.max_tokens, model, len(prompt))
+    begun = _begun(unfinished, resident, prompt, model) if unfinished else []
+    budget = Budget.of(options.max_tokens or model.spec.max_tokens, model, len(prompt) + len(begun))
+    budget = replace(budget, tokens=budget.tokens + len(begun))
     dropped = len(earlier) - len(recent)
     typical, context = lengths.typical(model.chosen), model.context
     yield Started(model.identity, options.seed, len(prompt), budget.tokens, context, typical=typical, dropped=dropped)
@@ -50,8 +59,8 @@ def solve(
     began = time.perf_counter()
     status: Status | None = None
     error: str | None = None
-    sampling = Sampling(model, options, prompt, budget, talk=talk, task=asked)
-    sampling.start(0, options.seed)
+    sampling = Sampling(model, options, prompt, budget, talk=talk, asks=not (talk and earlier), task=asked)
+    sampling.start(0, options.seed, begun)
     programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
     try:
         while sampling.running and not control.stop:
@@ -60,8 +69,13 @@ def solve(
             status = "stopped"
     except EngineError as failure:
         status, error = "failed", str(failure)
-    sampling.close()
-    trajectory = sampling.finished[0].trajectory
+    sampling.abandon()
+    (ended,) = sampling.finished
+    trajectory = ended.trajectory
+    cut = ended if talk and trajectory.finish == "length" and not error else None
+    sampling.close(keep=cut)
+    if resident and resident.sequence is not None:
+        model.engine.abort(resident.sequence)
     behaviour = None
     if programs:
         with closing(programs):
@@ -74,7 +88,7 @@ def solve(
             problem=problem,
             status=status or ("answered" if answered else "no_answer"),
             model=model.identity,
-            usage=Usage(len(prompt), trajectory.tokens, time.perf_counter() - began),
+            usage=Usage(len(prompt), trajectory.tokens - len(begun), time.perf_counter() - began),
             answer=trajectory.answer,
             text=shown(trajectory),
             error=error,
@@ -83,6 +97,17 @@ def solve(
             behaviour=behaviour,
         )
     )
+    return cut
+
+
+def _begun(unfinished: Unfinished, resident: Ended | None, prompt: list[int], model: Model) -> list[int]:
+    """The tokens of an unfinished reply: those that were drawn, if they are known still."""
+    if resident and resident.tokens[: len(prompt)] == tuple(prompt):
+        drawn = resident.trajectory
+        if (drawn.reasoning, drawn.text) == (unfinished.reasoning, unfinished.text):
+            return list(resident.tokens[len(prompt) :])
+    text = joined(unfinished.reasoning, unfinished.text, opened=model.opens_reasoning(prompt))
+    return model.backend.tokenize(text, special=False)
 
 
 def without_trajectory(problem: str, model: str, status: Status, error: str | None = None) -> Solution:

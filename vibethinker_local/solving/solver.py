@@ -21,6 +21,7 @@ from vibethinker_local.events import (
     PassMode,
     Solution,
     SolveEvent,
+    Unfinished,
     VerdictKind,
 )
 from vibethinker_local.models import checksums, installed
@@ -31,6 +32,7 @@ from vibethinker_local.runtime.model import Model, at_once
 from vibethinker_local.runtime.model import load as load_model
 from vibethinker_local.solving import forecast, reliable, single
 from vibethinker_local.solving.quote import Rates
+from vibethinker_local.solving.sampling import Ended
 from vibethinker_local.system import awake, machine
 
 Announce = Literal["always", "votes", "never"]  # for which runs the speed is measured if nothing is known of it
@@ -58,6 +60,7 @@ class Solver:
         self._model: Model | None = None
         self._places = 0  # how many were requested, which may be more than fitted
         self._rates: Rates | None = None
+        self._cut: Ended | None = None  # a reply that can go on, in the engine's KV
 
     # The model
 
@@ -101,6 +104,7 @@ class Solver:
 
     def _load(self, places: int) -> Model:
         connection, self._connection = self._connection, None
+        self._cut = None
         return load_model(self.chosen, self.options, threads=machine.threads(), places=places, connection=connection)
 
     def close(self) -> None:
@@ -152,6 +156,7 @@ class Solver:
         plan: Plan | None = None,
         earlier: Sequence[Exchange] = (),
         talk: bool = False,
+        unfinished: Unfinished | None = None,
         resume: bool = False,
         control: Control | None = None,
         announce: Announce = "never",
@@ -160,7 +165,8 @@ class Solver:
         """Solve one problem: events as they come, the last of them Finished.
 
         With a `plan`, by the reliability pass; `resume` goes on with the same run, if it was cut off. After `earlier`
-        exchanges, which the model reads unless it is one for single problems; in `talk`, an answer need not be boxed.
+        exchanges, which the model reads unless it is one for single problems; in `talk`, an answer need not be boxed,
+        and an `unfinished` one goes on where it was cut off.
         `announce` says first how long it may take; `say` hears of what is resumed, and of solutions that cannot be kept
         for that. Raises VibeError if the problem cannot be solved at all.
         """
@@ -183,7 +189,10 @@ class Solver:
                     problem, model, options, control, plan, resume=resume, say=say or self._say, earlier=earlier
                 )
             else:
-                yield from single.solve(problem, model, options, control, earlier, talk=talk and not self.spec.alone)
+                talk = talk and not self.spec.alone
+                self._cut = yield from single.solve(
+                    problem, model, options, control, earlier, talk=talk, unfinished=unfinished, resident=self._cut
+                )
 
     def solve(
         self,

@@ -52,11 +52,27 @@ ANSWERING = (
         "regenerate",
     ),
     Action(
+        "go_on",
+        "alt+c",
+        "Continue",
+        "Go on with an answer that was cut off: at its budget, or because you stopped it.",
+        "continue",
+    ),
+    Action(
         "edit",
         "f6",
         "Edit the last question",
         "Take the last question into the prompt; enter asks it as another version.",
         "edit",
+    ),
+)
+MODEL = (
+    Action(
+        "model",
+        "f10",
+        "Change the model",
+        "Those that are installed, and how fast they are; the conversation goes on with it.",
+        "model",
     ),
 )
 VERSIONS = (
@@ -101,8 +117,9 @@ LOOK = (
     Action("suspend", "ctrl+z", "Suspend", "Back to the shell; `fg` goes on."),
     Action("quit", "ctrl+q", "Quit", "Everything is saved already.", "quit"),
 )
-GROUPS = {"Answers": (*ANSWERING, *VERSIONS), "Conversations": CONVERSATIONS, "Text": TEXTS, "Look": LOOK}
+GROUPS = {"Answers": (*ANSWERING, *VERSIONS, *MODEL), "Conversations": CONVERSATIONS, "Text": TEXTS, "Look": LOOK}
 ACTIONS = tuple(action for group in GROUPS.values() for action in group)
+NAMED = {action.id: action for action in ACTIONS}
 KEYS = {action.id: action.key for action in ACTIONS}
 SLASHES = {action.slash: action for action in ACTIONS if action.slash}
 EVERYWHERE = ("palette", "quit", "dark", "suspend")  # also where another screen lies over the chat

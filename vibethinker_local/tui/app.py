@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -26,7 +26,7 @@ from vibethinker_local.errors import VibeError
 from vibethinker_local.tui.actions import ACTIONS, EVERYWHERE, bindings, key_of
 from vibethinker_local.tui.screens.chat import Chat
 from vibethinker_local.tui.session import Session
-from vibethinker_local.tui.solver import ChatSolver
+from vibethinker_local.tui.solver import ChatSolver, ModelChoice
 from vibethinker_local.tui.store import Store
 from vibethinker_local.tui.themes import DARK, LIGHT
 
@@ -36,9 +36,10 @@ TWICE_SECONDS = 2.0  # between two ctrl+c that quit
 
 
 def make_app(
-    load: Callable[[], ChatSolver],
+    load: Callable[[str | None], ChatSolver],
     store: Store,
     *,
+    models: Callable[[], Sequence[ModelChoice]] = tuple,
     keys: Mapping[str, str] | None = None,
     theme: str | None = None,
     budget: str = "standard",
@@ -48,10 +49,11 @@ def make_app(
     conversation: int | None = None,
     question: str | None = None,
 ) -> "ChatApp":
-    """The chat. `load` gives a Solver, on another thread, when one is needed or before; `keys` maps names of actions
-    to keys; exports go into `folder`, else into the current one. It opens a conversation, and asks a question, if they
-    are given. Close the app's session when it has run."""
-    session = Session(load, store, clock, seeds)
+    """The chat. `load` gives a Solver, on another thread, when one is needed or before: of the `models` that there are,
+    the one with a name, or with None the one to begin with. `keys` maps names of actions to keys; exports go into
+    `folder`, else into the current one. It opens a conversation, and asks a question, if they are given. Close the
+    app's session when it has run."""
+    session = Session(load, store, clock, seeds, models)
     session.budget = budget
     if conversation is not None:
         session.open(conversation)
@@ -118,8 +120,10 @@ class ChatApp(App[None], inherit_bindings=False):
             self.session.loaded()
         except VibeError as error:
             self._later(self.chat.show_model, str(error))
-        else:
-            self._later(self.chat.show_model)
+            if self.session.back():
+                self._loading()
+            return
+        self._later(self.chat.show_model)
         if not self.session.store.is_sound():
             self._later(self.session.store.renew)
 

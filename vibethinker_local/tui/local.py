@@ -4,11 +4,15 @@ from collections.abc import Iterator
 
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import Control, ModelIdentity, Options, SolveEvent
+from vibethinker_local.gguf import reader
+from vibethinker_local.gguf.header import TOKENS
+from vibethinker_local.mini import problems
 from vibethinker_local.models import installed, listing
 from vibethinker_local.models.installed import Chosen
 from vibethinker_local.solving import solver
 from vibethinker_local.system import machine
-from vibethinker_local.tui.solver import ChatRequest, Larger, Start
+from vibethinker_local.system.units import size
+from vibethinker_local.tui.solver import ChatRequest, Larger, ModelChoice, Start
 
 
 class Local:
@@ -37,6 +41,12 @@ class Local:
     def notices(self) -> tuple[str, ...]:
         return (*self._notices, *self._solver.notices)
 
+    def doubt(self, question: str) -> str:
+        if not self.start.bundled or problems.is_readable(question):
+            return ""
+        larger = f": vibe pull {self.start.larger.name}:{self.start.larger.quant}" if self.start.larger else ""
+        return f"mini reads small word problems and sums alone, and this is none: do not rely on it{larger}"
+
     def quote(self, budget: str) -> str | None:
         return self._solver.quote(self._solver.plan(budget))
 
@@ -48,6 +58,7 @@ class Local:
             plan=plan,
             earlier=request.earlier,
             talk=True,
+            unfinished=request.unfinished,
             resume=True,
             control=control,
             announce="votes",
@@ -61,7 +72,32 @@ class Local:
 def facts(chosen: Chosen) -> Start:
     """What there is to say about the model that was chosen on this machine."""
     bundled = chosen.name == installed.BUNDLED
-    return Start(chosen.name, chosen.spec.about, bundled, _larger() if bundled else None)
+    return Start(chosen.name, _about(chosen), bundled, _larger() if bundled else None)
+
+
+def _about(chosen: Chosen) -> str:
+    """What models.toml says of a model, or else what its file is called, inside and outside."""
+    if chosen.name in installed.registry():
+        return chosen.spec.about
+    try:
+        own = reader.read(chosen.path, raw=(TOKENS,)).keys.get("general.name")
+    except ModelError:
+        own = None
+    called = f"{own} ({chosen.path.name})" if isinstance(own, str) and own.strip() else chosen.path.name
+    return f"{called}: a model of your own, of which nothing more is known"
+
+
+def choices() -> list[ModelChoice]:
+    """The models that are installed, the best first. Raises ModelError."""
+    found = []
+    for row in listing.rows(installed.registry(), machine.room()):
+        if row.path is None:
+            continue
+        fits = {True: f"fits, {row.context or 0:,} tokens", False: "does not fit", None: "cannot be read"}
+        speed = f"{row.tokens_per_second:,.0f} tok/s" if row.tokens_per_second else "not measured"
+        parts = (size(row.bytes or 0), fits[row.fits], speed, "damaged" if row.state == "damaged" else "")
+        found.append(ModelChoice(f"{row.model}:{row.quant}", " · ".join(filter(None, parts))))
+    return found
 
 
 def _larger() -> Larger | None:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from vibethinker_local.errors import UsageError, VibeError
-from vibethinker_local.events import Control, Exchange, SolveEvent
+from vibethinker_local.events import Control, Exchange, SolveEvent, Unfinished
 from vibethinker_local.solving.follow import Votes
 from vibethinker_local.tui.attachments import with_attachments
-from vibethinker_local.tui.live import Live
+from vibethinker_local.tui.live import Live, can_go_on
 from vibethinker_local.tui.run import Run
-from vibethinker_local.tui.solver import ChatRequest, ChatSolver
+from vibethinker_local.tui.solver import ChatRequest, ChatSolver, ModelChoice
 from vibethinker_local.tui.store import Attachment, Listed, Store, Turn
 
 BUDGETS = ("quick", "standard", "deep")
@@ -21,8 +21,14 @@ class Session:
     """For the screen's thread; only the solver works on others."""
 
     def __init__(
-        self, load: Callable[[], ChatSolver], store: Store, clock: Callable[[], float], seeds: Callable[[], int]
+        self,
+        load: Callable[[str | None], ChatSolver],
+        store: Store,
+        clock: Callable[[], float],
+        seeds: Callable[[], int],
+        models: Callable[[], Sequence[ModelChoice]] = tuple,
     ) -> None:
+        """`load` takes a name as of --model, None for the one that the user began with; `models` are what there is."""
         self.store, self.clock = store, clock
         self.conversation: int | None = None
         self.turns: list[Turn] = []
@@ -32,7 +38,11 @@ class Session:
         self.unkept: str | None = None  # why what was written last is not on the disk
         self._late: list[Turn] = []  # finished turns that are not on the disk yet
         self.reliable, self.budget = False, "standard"
+        self.models = models
         self._load, self._seeds = load, seeds
+        self._model: str | None = None  # the name of the one to load
+        self._before: tuple[str | None] | None = None  # of the one before it, until this one is loaded
+        self._left: ChatSolver | None = None  # to be closed
         self._loading = threading.Lock()
         self._run: Run | None = None
         self._closed = False
@@ -53,11 +63,32 @@ class Session:
     def loaded(self) -> ChatSolver:
         """The solver, loaded if it is not. Blocks; for any thread. Raises VibeError."""
         with self._loading:
-            if self.solver is None:
-                self.solver = self._load()
+            while self.solver is None:
+                if self._left:
+                    self._left.close()
+                    self._left = None
+                wanted = self._model
+                solver = self._load(wanted)
+                if wanted != self._model and not self._closed:  # another one was chosen meanwhile
+                    solver.close()
+                    continue
+                self.solver, self._before = solver, None
                 if self._closed:
-                    self.solver.close()
+                    solver.close()
             return self.solver
+
+    def use(self, model: str) -> None:
+        """Take another model from now on, which `loaded` loads; the one that is there is given back."""
+        assert self.live is None
+        self._before = self._before or (self._model,)
+        self._left, self.solver, self._model = self.solver or self._left, None, model
+
+    def back(self) -> bool:
+        """Take the model before again, where the new one cannot be loaded; False if there was none."""
+        if self._before is None:
+            return False
+        (self._model,), self._before = self._before, None
+        return True
 
     # A run
 
@@ -73,26 +104,44 @@ class Session:
 
         With a `place` among the turns, this is a further version of the turn there, which is kept, with what follows.
         """
-        assert self.live is None
-        seed = self._seeds()
         self.turns = self.turns[:place]
-        earlier = tuple(
-            Exchange(with_attachments(turn.question, turn.attachments), turn.answer)
-            for turn in self.turns
-            if turn.answer
-        )
-        request = ChatRequest(with_attachments(question, attachments), seed, earlier, self.reliable, self.budget)
+        name = self.solver.identity.name if self.solver else ""
+        turn = Turn(question, name, self._seeds(), attachments=tuple(attachments))
+        return self._begin(Live(turn, self.clock), self._request(turn), arrived)
+
+    def go_on(self, arrived: Callable[[], object]) -> Live:
+        """Go on with the last answer, which was cut off. Raises UsageError if that cannot be, or cannot be kept."""
+        turn = self.turns[-1]
+        if not can_go_on(turn):
+            raise UsageError("The last answer was not cut off: there is nothing to go on with.")
+        model = self.solver.identity.name if self.solver else turn.model
+        if turn.model not in ("", model):
+            raise UsageError(f"{turn.model} wrote this answer, and {model} is loaded: f5 asks that anew.")
+        self.store.reopen(turn)
+        self.turns = self.turns[:-1]
+        live = Live(replace(turn, status="writing", note=""), self.clock, before=turn)
+        request = replace(self._request(turn), seed=self._seeds(), reliable=False)
+        return self._begin(live, replace(request, unfinished=Unfinished(turn.reasoning, turn.answer)), arrived)
+
+    def _request(self, turn: Turn) -> ChatRequest:
+        """A turn's question, after those that are there."""
+        said = ((with_attachments(one.question, one.attachments), one.answer) for one in self.turns if one.answer)
+        earlier = tuple(Exchange(question, answer) for question, answer in said)
+        question = with_attachments(turn.question, turn.attachments)
+        return ChatRequest(question, turn.seed, earlier, self.reliable, self.budget)
+
+    def _begin(self, live: Live, request: ChatRequest, arrived: Callable[[], object]) -> Live:
+        assert self.live is None
 
         def begin(control: Control) -> Iterator[SolveEvent]:
             solver = self.loaded()
-            return solver.solve(replace(request, earlier=() if solver.alone else earlier), control)
+            return solver.solve(replace(request, earlier=() if solver.alone else request.earlier), control)
 
-        name = self.solver.identity.name if self.solver else ""
-        self.live = Live(Turn(question, name, seed, attachments=tuple(attachments)), self.clock)
+        self.live = live
         self.save()
         self._run = Run(begin, arrived)
         self._run.start()
-        return self.live
+        return live
 
     def take(self) -> Turn | None:
         """Apply what has arrived; the finished turn, if it is. The screen shows `live` first, then the turn."""
@@ -141,6 +190,8 @@ class Session:
         live, self.live, self._run = self.live, None, None
         self.last = live
         turn = live.finished(failure)
+        if self.solver and not turn.note:
+            turn = replace(turn, note=self.solver.doubt(with_attachments(turn.question, turn.attachments)))
         self._finish(turn)
         if turn.status == "failed" and self.solver and not failure:  # the engine has died: a new one is needed
             self.solver.close()
@@ -198,6 +249,7 @@ class Session:
             turn = turn if self.live.run.solution else replace(turn, status="stopped")
             self.live = self._run = None
             self._finish(turn)
-        if self.solver:
-            self.solver.close()
+        for solver in (self.solver, self._left):
+            if solver:
+                solver.close()
         self.store.close()

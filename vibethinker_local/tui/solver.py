@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vibethinker_local.events import Control, Exchange, ModelIdentity, SolveEvent
+from vibethinker_local.events import Control, Exchange, ModelIdentity, SolveEvent, Unfinished
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class ChatRequest:
     earlier: Sequence[Exchange] = ()
     reliable: bool = False
     budget: str = "standard"
+    unfinished: Unfinished | None = None  # the answer, as far as it was written: it goes on
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,14 @@ class Larger:
     about: str
     bytes: int
     context: int | None  # that fits into memory beside it
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model that could answer: what to load, and what is known of it."""
+
+    name: str  # as for --model
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,10 @@ class ChatSolver(Protocol):
     @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know about how the model was loaded."""
+        ...
+
+    def doubt(self, question: str) -> str:
+        """Why its answer to this question is not to be relied on; "" if there is no reason to say so."""
         ...
 
     def quote(self, budget: str) -> str | None:

@@ -22,10 +22,10 @@ from vibethinker_local.errors import VibeError
 from vibethinker_local.solving.follow import short, summary
 from vibethinker_local.system import paths
 from vibethinker_local.system.terminal import printable
-from vibethinker_local.tui.actions import EVERYWHERE, SLASHES, bindings
+from vibethinker_local.tui.actions import EVERYWHERE, NAMED, SLASHES, bindings, key_of
 from vibethinker_local.tui.attachments import label, read
 from vibethinker_local.tui.export import Format, export_stored
-from vibethinker_local.tui.live import Live
+from vibethinker_local.tui.live import Live, can_go_on
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.screens.help import Help
@@ -34,6 +34,7 @@ from vibethinker_local.tui.store import Attachment, Turn
 from vibethinker_local.tui.text.markdown import code_blocks
 from vibethinker_local.tui.widgets.panel import VotesPanel
 from vibethinker_local.tui.widgets.prompt import COMMAND, Prompt
+from vibethinker_local.tui.widgets.recent import MOST, Recent
 from vibethinker_local.tui.widgets.status import Status, StatusLine
 from vibethinker_local.tui.widgets.title import Title
 from vibethinker_local.tui.widgets.transcript import Transcript
@@ -92,6 +93,7 @@ class Chat(Screen[None]):
         with Horizontal(id="middle"):
             with Vertical():
                 yield Welcome()
+                yield Recent()
                 yield Transcript()
                 with Center(id="more"):
                     yield Static("▾ more below", id="badge", markup=False)
@@ -141,7 +143,7 @@ class Chat(Screen[None]):
             self.call_next(self.ask, asked.question, asked.attachments, asked.place)
         self.show_attachments()
 
-    def _go_on(self, turn: Turn) -> None:
+    def _ask_next(self, turn: Turn) -> None:
         """Ask what is waiting; after a run that was stopped or failed, give it back instead."""
         if not self.queue:
             return
@@ -176,8 +178,18 @@ class Chat(Screen[None]):
                 await self.action_older_version()
             case "right":
                 await self.action_newer_version()
+            case "down" if self.query_one(Recent).display:
+                self.query_one(Recent).enter()
             case "ctrl+d":
                 await self.run_action("app.quit")
+
+    async def on_recent_opened(self, event: Recent.Opened) -> None:
+        self.session.open(event.conversation)
+        await self.show_conversation()
+
+    def on_recent_left(self, event: Recent.Left) -> None:
+        self.query_one(Prompt).focus()
+        self.query_one(Prompt).insert(event.typed)
 
     def on_prompt_pasted(self, event: Prompt.Pasted) -> None:
         self.attachments.append(Attachment("pasted text", event.text))
@@ -188,18 +200,25 @@ class Chat(Screen[None]):
         transcript = self.query_one(Transcript)
         if place is not None:
             await transcript.cut(place)
-        live = self.session.ask(
-            question, lambda: self.post_message(self.Arrived()), attachments=attachments, place=place
-        )
+        live = self.session.ask(question, self._arrived, attachments=attachments, place=place)
         solver = self.session.solver
         if solver and solver.alone and len(self.session.turns) == 1:
             self.say(f"{solver.identity.name} reads each question alone: it does not know what was said before.")
         if not self.session.reliable:
             self.remove_class("-votes")  # of another question
-        self.query_one(Welcome).display = False
+        await self._follow(live)
+
+    def _arrived(self) -> None:
+        self.post_message(self.Arrived())
+
+    async def _follow(self, live: Live) -> None:
+        """Show a turn that is being written."""
+        transcript = self.query_one(Transcript)
+        self.query_one(Welcome).display = self.query_one(Recent).display = False
         transcript.display = True
         self._view = await transcript.add(live.turn)
         self._view.follow(live.run)
+        self.show_attachments()
         self.show_title()
         self.show_status()
         self.post_message(self.Arrived())  # what came while there was nothing to show it
@@ -230,7 +249,8 @@ class Chat(Screen[None]):
             view.finish(turn)
             if self.session.solver is None and live.run.solution:  # its engine has died
                 self.post_message(self.ModelWanted())
-            self._go_on(turn)
+            self._ask_next(turn)
+            self.show_attachments()
         self.show_votes()
         self.show_status()
         self.query_one(Transcript).note_end()
@@ -264,8 +284,12 @@ class Chat(Screen[None]):
 
     def show_welcome(self) -> None:
         empty = not self.session.turns and not self.session.live
-        welcome = self.query_one(Welcome)
-        welcome.show(self.session.solver.start if self.session.solver else None, self.unloaded)
+        welcome, recent = self.query_one(Welcome), self.query_one(Recent)
+        if empty:
+            recent.show(self.session.store.recent(MOST))
+        solver = self.session.solver
+        welcome.show(solver.start if solver else None, self.unloaded, recent=recent.option_count > 0)
+        recent.display = empty and recent.option_count > 0
         welcome.display, self.query_one(Transcript).display = empty, not empty
 
     def show_attachments(self) -> None:
@@ -274,6 +298,9 @@ class Chat(Screen[None]):
         rows += [f"next: {short(printable(one.question), 60)}" for one in self.queue]
         rows += ["alt+up takes it back"] if self.queue else []
         rows += ["   ".join(f"+ {printable(label(one))}" for one in self.attachments)] if self.attachments else []
+        last = self.session.turns[-1] if self.session.turns and not self.session.live else None
+        if last and can_go_on(last) and self.editing is None and not self.query_one(Prompt).text:
+            rows.append(f"{key_of(NAMED['go_on'], self._keys)} goes on with the answer")
         if command := COMMAND.fullmatch(self.query_one(Prompt).text):
             rows.append("  ".join(f"/{name}" for name in SLASHES if name.startswith(command[1])))
         line.update(Content("\n".join(rows)))
@@ -360,6 +387,7 @@ class Chat(Screen[None]):
             self.edit(None)
         else:
             self.clear_selection()
+            self.query_one(Prompt).focus()
 
     def action_answer_now(self) -> None:
         self.session.answer_now()
@@ -372,6 +400,16 @@ class Chat(Screen[None]):
     async def action_regenerate(self) -> None:
         if turn := self._last_turn():
             await self.ask(turn.question, turn.attachments, len(self.session.turns) - 1)
+
+    async def action_go_on(self) -> None:
+        if self._last_turn():
+            try:
+                live = self.session.go_on(self._arrived)
+            except VibeError as error:
+                self.say(str(error))
+                return
+            await self.query_one(Transcript).cut(len(self.session.turns))
+            await self._follow(live)
 
     def action_edit(self) -> None:
         if self._last_turn():
@@ -412,6 +450,34 @@ class Chat(Screen[None]):
             except VibeError as error:
                 self.say(str(error), error=True)
             await self.show_conversation()
+
+    def action_model(self) -> None:
+        if not self._may_leave():
+            return
+        try:
+            found = self.session.models()
+        except VibeError as error:
+            self.say(str(error), error=True)
+            return
+        now = self.session.solver.identity if self.session.solver else None
+        current = f"{now.name}:{now.quant}" if now else ""
+        width = max((len(one.name) for one in found), default=0)
+        rows = [f"{'•' if one.name == current else ' '} {one.name:<{width}}  {one.detail}" for one in found]
+
+        def chosen(at: int | None) -> None:
+            if at == len(found):
+                self.app.push_screen(Ask("Which model?", hint="NAME:QUANT or a .gguf file · enter · esc"), named)
+            elif at is not None:
+                named(found[at].name)
+
+        def named(name: str | None) -> None:
+            if name and name != current and self._may_leave():
+                self.session.use(name)
+                self.unloaded = ""
+                self.post_message(self.ModelWanted())
+                self.show_around()
+
+        self.app.push_screen(Pick("Which model?", [*rows, "  another file …"]), chosen)
 
     # Actions: conversations
 

@@ -100,6 +100,17 @@ class Store:
         self._db.write(lambda db: db.execute("DELETE FROM piece WHERE turn = ?", [turn]))
         self.append(turn, pieces)
 
+    def reopen(self, turn: Turn) -> None:
+        """Let a turn be written again, from what there is of it on."""
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM piece WHERE turn = ?", [turn.id])
+            pieces = [(turn.id, True, turn.reasoning), (turn.id, False, turn.answer)]
+            db.executemany("INSERT INTO piece (turn, reasoning, text) VALUES (?, ?, ?)", pieces)
+            db.execute("UPDATE turn SET status = 'writing' WHERE id = ?", [turn.id])
+
+        self._db.write(change)
+
     def finish(self, turn: Turn) -> None:
         """Keep a turn's end; what it says replaces the pieces."""
         values = row_of(turn)

@@ -76,7 +76,7 @@ class Prompt(TextArea):
         self._at = None
 
     async def _on_key(self, event: events.Key) -> None:
-        if not self.text and event.key in ("left", "right"):
+        if not self.text and (event.key in ("left", "right") or (event.key == "down" and self._at is None)):
             event.stop()
             event.prevent_default()
             self.post_message(self.Empty(event.key))

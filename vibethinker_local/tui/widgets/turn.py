@@ -107,7 +107,8 @@ class TurnView(Vertical):
         self.answer = AnswerView(turn.answer)
         self._foot = Static(self._footing(turn), classes="foot", markup=False)
         self._foot_lines = 0
-        self._reasoning_at, self._answer_at = Place(), Place()  # how far `follow` has come
+        begun = Place(-1 if turn.reasoning or turn.answer else 0)  # what goes on is shown anew, from its beginning
+        self._reasoning_at = self._answer_at = begun  # how far `follow` has come
         self._notice = Static("", classes="notice", markup=False)
 
     def compose(self) -> ComposeResult:
@@ -127,25 +128,31 @@ class TurnView(Vertical):
         if run.started and run.started.dropped and not self._notice.display:
             self._notice.update(Content(_dropped(run.started.dropped)))
             self._notice.display = True
-        _, fresh, self._reasoning_at = run.reasoning.since(self._reasoning_at)
-        if fresh:
-            self.thinking.add(fresh)
-        self.thinking.display = bool(run.reasoning)
+        if run.tokens or run.solution:
+            self._show_texts(run)
+        self.thinking.display = bool(run.reasoning or self.turn.reasoning)
         self.thinking.say(
             f"thinking · {tokens(run.reasoning_tokens)} · {_duration(run.thought_seconds)}"
             if run.phase == "thinking"
             else _thought(run.reasoning_tokens, run.thought_seconds)
         )
-        anew, fresh, self._answer_at = run.answer.since(self._answer_at)
-        if anew:
-            self.answer.show(fresh)
-        elif fresh:
-            self.answer.grow(fresh)
         self._foot.display = True
         progress, width = _progress(run), max(1, self._foot.size.width - 2)
         lines = sum(-(-line.cell_length // width) for line in progress.split("\n"))
         self._foot.update(progress, layout=lines != self._foot_lines)  # to lay all out again takes its time
         self._foot_lines = lines
+
+    def _show_texts(self, run: RunState) -> None:
+        anew, fresh, self._reasoning_at = run.reasoning.since(self._reasoning_at)
+        if anew:
+            self.thinking.set(printable(fresh))
+        elif fresh:
+            self.thinking.add(fresh)
+        anew, fresh, self._answer_at = run.answer.since(self._answer_at)
+        if anew:
+            self.answer.show(fresh)
+        elif fresh:
+            self.answer.grow(fresh)
 
     def finish(self, turn: Turn) -> None:
         """Show the end, whole, after `follow` has shown the rest."""
@@ -160,7 +167,9 @@ class TurnView(Vertical):
     def _footing(self, turn: Turn) -> Content:
         ending = ENDINGS.get(turn.status, "")
         if turn.finish == "length":
-            ending = f"cut off at {tokens(turn.tokens)}"
+            ending = f"cut at {tokens(turn.tokens)}"
+        elif turn.finish == "loop" and not turn.note:
+            ending = f"cut at {tokens(turn.tokens)}: it was going round in circles"
         parts = [Content.assemble((printable(part), "$text-warning")) for part in (ending, turn.note) if part]
         if len(turn.versions) > 1:
             number = turn.versions.index(turn.id) + 1 if turn.id in turn.versions else len(turn.versions)

@@ -8,18 +8,20 @@ from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.solver import Start
 
 HINT = "enter asks · ctrl+r lets several solutions vote · f1 has every key"
+RECENT = "down and enter open one of the last conversations:"
 
 
 class Welcome(Static):
     def __init__(self) -> None:
         super().__init__("", id="welcome", markup=False)
 
-    def show(self, start: Start | None, failure: str = "") -> None:
+    def show(self, start: Start | None, failure: str = "", *, recent: bool = False) -> None:
         """The facts about a model; without them, why there is none, if that is known."""
         rows = [("vibe", "bold $primary"), ("", ""), *_model(start)]
         if failure and not start:
             rows += [("", ""), (failure, "$text-error")]
         rows += [("", ""), (HINT, "$text-muted")]
+        rows += [("", ""), (RECENT, "$text-muted")] if recent else []
         self.update(Content("\n").join(Content.styled(printable(text), style) for text, style in rows))
 
 

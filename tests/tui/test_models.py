@@ -1,0 +1,128 @@
+"""Which model answers in the chat: chosen in mid-conversation, named with each turn, honest about its limits."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.tui.fakes import MODEL, ScriptedSolver, chatting, reply, run
+from vibethinker_local.errors import ModelError
+from vibethinker_local.events import Finished
+from vibethinker_local.mini import problems
+from vibethinker_local.models import installed
+from vibethinker_local.tui.local import choices, facts
+from vibethinker_local.tui.screens.dialogs import Ask, Pick
+from vibethinker_local.tui.solver import Start
+
+OTHER = replace(MODEL, name="half", quant="Q8_0")
+
+
+def other() -> ScriptedSolver:
+    *said, end = reply("hm", "It is 8.")
+    assert isinstance(end, Finished)
+    end = replace(end, solution=replace(end.solution, model=OTHER))
+    return ScriptedSolver([[*said, end]], identity=OTHER, start=Start("half", "half: a model of your own"))
+
+
+def test_the_model_is_changed_in_mid_conversation(tmp_path: Path) -> None:
+    async def test() -> None:
+        half = other()
+        async with chatting(tmp_path, models={"vibethinker-3b:Q4_K_M": ScriptedSolver(), "half:Q8_0": half}) as chat:
+            await chat.ask("go")
+            await chat.pilot.press("f10")
+            assert isinstance(chat.app.screen, Pick)
+            assert "• vibethinker-3b:Q4_K_M  1.93 GB · fits, 32,768 tokens · 21 tok/s" in chat.shown
+            await chat.pilot.press("down", "enter")
+            await chat.until(lambda: chat.app.session.solver is half)
+            assert chat.solver.closed
+            await chat.until(lambda: "half Q8_0" in chat.shown.split("\n")[-1])
+            await chat.ask("and you?")
+            assert half.requests[0].earlier[0].question == "go"
+            assert "vibethinker-3b Q4_K_M · 6 tokens" in chat.shown
+            assert "half Q8_0 · 4 tokens" in chat.shown
+            await chat.pilot.press("ctrl+n")
+            await chat.until(lambda: "half: a model of your own." in chat.shown)
+
+    run(test)
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_one_before(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            load = chat.app.session._load
+
+            def loading(name: str | None) -> ScriptedSolver:
+                if name:
+                    raise ModelError(f"There is no model file {name}: check the path.")
+                return load(name)  # type: ignore[return-value]
+
+            chat.app.session._load = loading
+            await chat.pilot.press("f10", "down", "enter")
+            assert isinstance(chat.app.screen, Ask)
+            await chat.pilot.press(*"x.gguf", "enter")
+            await chat.until(lambda: "There is no model file x.gguf" in chat.shown)
+            await chat.until(lambda: chat.app.session.solver is chat.solver)
+            await chat.ask("go")
+            assert "It is 7." in chat.shown
+
+    run(test)
+
+
+def test_an_answer_that_is_not_to_be_relied_on_says_so_itself(tmp_path: Path) -> None:
+    async def test() -> None:
+        solver = ScriptedSolver([reply("hm", "888")], doubts="mini reads sums alone: do not rely on it")
+        async with chatting(tmp_path, solver) as chat:
+            await chat.ask("Solve x^2 = 4")
+            assert "do not rely on it" in chat.shown
+            await chat.pilot.press("ctrl+n", "f2", "enter")
+            await chat.until(lambda: "do not rely on it" in chat.shown)
+
+    run(test)
+
+
+READABLE = [
+    "Tom has 12 apples.\nAnn has 5 more apples than Tom.\nHow many apples does Ann have?",
+    "What is 17 + 25?",
+    "Zubo sells 3 times as many stamps as Ann. Ann sells 4 stamps. How many stamps does Zubo sell?",
+]
+UNREADABLE = [
+    "Solve x^2 - 5x + 6 = 0.",
+    "Tell me a story",
+    "What is the capital of France?",
+    "How many primes are below 100?",
+    "Natalia sold clips to 48 of her friends in April, and half as many in May. How many did she sell?",
+    "Was ist 3 mal 4?",
+    "∫ x dx",
+    "def f(x): return x + 1",
+    "",
+    "Hello!",
+]
+
+
+def test_what_mini_can_read() -> None:
+    for text in READABLE:
+        assert problems.is_readable(text), text
+    for text in UNREADABLE:
+        assert not problems.is_readable(text), text
+    rng = random.Random(5)
+    for _ in range(300):
+        assert problems.is_readable(problems.draw(rng, split="train").text)
+
+
+def test_a_model_is_called_what_it_is(tmp_path: Path) -> None:
+    mini = installed.choose("mini")
+    assert facts(mini).about.startswith("mini: bundled")
+    own = facts(replace(mini, name="half"))
+    assert own.about == "mini (mini.gguf): a model of your own, of which nothing more is known"
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF")
+    assert facts(replace(mini, name="broken", path=broken)).about.startswith("broken.gguf: a model of your own")
+
+
+def test_the_models_that_are_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path))
+    (mini,) = choices()
+    assert mini.name == "mini:Q8_0"
+    assert mini.detail == "1.18 MB · fits, 2,048 tokens · not measured"

@@ -1,0 +1,74 @@
+"""The last conversations, on the first screen: down in an empty prompt goes there, enter opens one."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from textual import events
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from vibethinker_local.system.terminal import printable
+from vibethinker_local.tui.store import Listed
+from vibethinker_local.tui.text.markdown import readable
+
+MOST = 5
+WIDEST = 100  # cells
+
+
+class Recent(OptionList):
+    """A list of a few rows, as tall as what it holds."""
+
+    class Opened(Message):
+        def __init__(self, conversation: int) -> None:
+            super().__init__()
+            self.conversation = conversation
+
+    class Left(Message):
+        """The prompt is wanted again, perhaps with what was typed."""
+
+        def __init__(self, typed: str = "") -> None:
+            super().__init__()
+            self.typed = typed
+
+    def __init__(self) -> None:
+        super().__init__(id="recent", markup=False)
+        self._listed: Sequence[Listed] = ()
+
+    def show(self, listed: Sequence[Listed]) -> None:
+        """Show these conversations."""
+        if listed == self._listed:
+            return
+        self._listed = listed
+        self.clear_options()
+        self.add_options([Option(self._line(one)) for one in listed])
+
+    def _line(self, listed: Listed) -> Content:
+        moment = f"{datetime.fromtimestamp(listed.updated):%d %b %H:%M} · {listed.turns} turn"
+        moment += "s" if listed.turns != 1 else ""
+        room = min(WIDEST, self.app.size.width - 8) - len(moment) - 2
+        title = Content(readable(printable(listed.title))).truncate(max(10, room), ellipsis=True)
+        return Content.assemble(title.pad_right(max(0, room - title.cell_length)), ("  " + moment, "$text-muted"))
+
+    def enter(self) -> None:
+        """Take the focus, with the first row highlighted."""
+        self.highlighted = 0
+        self.focus()
+
+    def on_blur(self) -> None:
+        self.highlighted = None
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key == "up" and self.highlighted == 0:
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Left())
+        elif event.is_printable and event.character:
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Left(event.character))
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.post_message(self.Opened(self._listed[event.option_index].id))
