@@ -128,7 +128,7 @@ class TurnView(Vertical):
         if run.started and run.started.dropped and not self._notice.display:
             self._notice.update(Content(_dropped(run.started.dropped)))
             self._notice.display = True
-        if run.tokens or run.solution:
+        if run.reasoning or run.answer or run.solution:
             self._show_texts(run)
         self.thinking.display = bool(run.reasoning or self.turn.reasoning)
         self.thinking.say(
