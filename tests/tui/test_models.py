@@ -11,6 +11,7 @@ from vibethinker_local.errors import ModelError
 from vibethinker_local.events import Finished
 from vibethinker_local.mini import problems
 from vibethinker_local.models import installed
+from vibethinker_local.tui import bundled
 from vibethinker_local.tui.local import choices, facts
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.solver import Start
@@ -102,12 +103,12 @@ UNREADABLE = [
 
 def test_what_mini_can_read() -> None:
     for text in READABLE:
-        assert problems.is_readable(text), text
+        assert bundled.is_readable(text), text
     for text in UNREADABLE:
-        assert not problems.is_readable(text), text
+        assert not bundled.is_readable(text), text
     rng = random.Random(5)
     for _ in range(300):
-        assert problems.is_readable(problems.draw(rng, split="train").text)
+        assert bundled.is_readable(problems.draw(rng, split="train").text)
 
 
 def test_a_model_is_called_what_it_is(tmp_path: Path) -> None:

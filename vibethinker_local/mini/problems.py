@@ -13,7 +13,6 @@ import argparse
 import hashlib
 import json
 import random
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -60,22 +59,6 @@ GAIN = ("gets {n} more", "buys {n} more", "finds {n} more", "wins {n} more")
 LOSS = ("gives away {n}", "loses {n}", "sells {n}", "uses {n}")
 EXPRESSION = ("What is {e}?", "Calculate {e}.", "Compute {e}.", "{e} = ?", "How much is {e}?")
 CONSONANTS, VOWELS = "bcdfghjklmnprstvwz", "aeiou"
-
-
-QUESTIONS = "How many more does do have now left in the end together than He She and then"
-_WORDS = frozenset(
-    re.findall(r"[a-z]+", re.sub(r"\{.*?\}", " ", " ".join(
-        [*ITEMS, *sum(VERBS, ()), *MORE, *FEWER, *TIMES, *TWICE, *JOINT, *GAIN, *LOSS, *EXPRESSION, QUESTIONS]
-    )).lower())
-) | {"plus", "minus", "times"}  # fmt: skip
-
-
-def is_readable(text: str) -> bool:
-    """Whether a question is made of the words that such problems are made of: `mini` knows no others but names."""
-    tokens = re.findall(r"[A-Za-z]+|\d+|[^\sA-Za-z\d]", text)
-    names = {token for token in tokens if token.istitle()}
-    unknown = [token for token in tokens if not token.isdigit() and token not in ".,?+-*=" and token not in names]
-    return any(map(str.isdigit, tokens)) and _WORDS.issuperset(unknown)
 
 
 @dataclass(frozen=True)

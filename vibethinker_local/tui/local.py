@@ -6,12 +6,12 @@ from vibethinker_local.errors import ModelError
 from vibethinker_local.events import Control, ModelIdentity, Options, SolveEvent
 from vibethinker_local.gguf import reader
 from vibethinker_local.gguf.header import TOKENS
-from vibethinker_local.mini import problems
 from vibethinker_local.models import installed, listing
 from vibethinker_local.models.installed import Chosen
 from vibethinker_local.solving import solver
 from vibethinker_local.system import machine
 from vibethinker_local.system.units import size
+from vibethinker_local.tui import bundled
 from vibethinker_local.tui.solver import ChatRequest, Larger, ModelChoice, Start
 
 
@@ -42,7 +42,7 @@ class Local:
         return (*self._notices, *self._solver.notices)
 
     def doubt(self, question: str) -> str:
-        if not self.start.bundled or problems.is_readable(question):
+        if not self.start.bundled or bundled.is_readable(question):
             return ""
         larger = f": vibe pull {self.start.larger.name}:{self.start.larger.quant}" if self.start.larger else ""
         return f"mini reads small word problems and sums alone, and this is none: do not rely on it{larger}"
@@ -71,8 +71,8 @@ class Local:
 
 def facts(chosen: Chosen) -> Start:
     """What there is to say about the model that was chosen on this machine."""
-    bundled = chosen.name == installed.BUNDLED
-    return Start(chosen.name, _about(chosen), bundled, _larger() if bundled else None)
+    ours = chosen.name == installed.BUNDLED
+    return Start(chosen.name, _about(chosen), ours, _larger() if ours else None)
 
 
 def _about(chosen: Chosen) -> str:
