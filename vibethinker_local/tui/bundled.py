@@ -4,10 +4,13 @@ import re
 
 # Those of mini/problems.py, which a test compares.
 WORDS = frozenset(
-    "a and apples as away balls books boxes buy buys calculate candies cars cards coins combined compute cookies cups do "
-    "does dollars eggs end fewer finds fish flowers get gets gives has hats have he how in is keep keeps keys left less "
-    "loses many marbles minus more much need needs now of oranges own owns pages pencils pens photos plants plus points "
-    "sell sells she shells stamps stickers stones than the then they tickets times together toys twice uses what wins".split()
+    """
+    a and apples as away balls books boxes buy buys calculate candies cars cards coins combined compute cookies
+    cups do  does dollars eggs end fewer finds fish flowers get gets gives has hats have he how in is keep keeps
+    keys left less  loses many marbles minus more much need needs now of oranges own owns pages pencils pens
+    photos plants plus points  sell sells she shells stamps stickers stones than the then they tickets times
+    together toys twice uses what wins
+    """.split()
 )
 SYMBOLS = frozenset(".,?+-*=")
 
