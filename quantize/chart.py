@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from vibethinker_local.system import svg
+from vibethinker_local.system.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+
 from .output import write_whole
 from .recipes import Measured, Report
 
-WIDTH, HEIGHT = 760, 480  # pixels
-LEFT, RIGHT, TOP, BOTTOM = 80, 130, 48, 56  # margins
 LEAST = 1e-7  # what the scale can show
-COLOURS = {False: "#d55e00", True: "#0072b2"}  # without and with an importance matrix; safe for the colour-blind
-STYLE = "font: 12px system-ui, sans-serif; fill: #222"
+COLOURS = {False: svg.RED, True: svg.BLUE}  # without and with an importance matrix
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,7 @@ def write(report: Report, out: Path) -> None:
 
 def draw(report: Report) -> str:
     """`report` holds one recipe at least."""
-    return "\n".join(_elements(report)) + "\n"
-
-
-def _elements(report: Report) -> Iterator[str]:
-    measured = report.measured
+    measured, conditions = report.measured, report.conditions
     unit, scale = ("GB", 1e9) if max(m.size for m in measured) >= 1e8 else ("MB", 1e6)
     sizes = [m.size / scale for m in measured]
     spread = (max(sizes) - min(sizes)) * 0.08 or max(sizes) * 0.1
@@ -51,18 +47,14 @@ def _elements(report: Report) -> Iterator[str]:
     least = min(_floor(m) for m in measured)
     most = max(m.quality.mean_divergence.high for m in measured)
     y = Axis(math.log10(least / 1.2), math.log10(max(most, 2 * least) * 1.2), HEIGHT - BOTTOM, TOP)
-    yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" style="{STYLE}">'
-    yield f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>'
-    conditions = report.conditions
-    text = f"{conditions.chunks} chunks of {conditions.chunk_size} tokens of {conditions.text}; bars: 95% intervals"
-    yield f'<text x="{LEFT}" y="20" font-weight="bold">KL divergence from the original by file size</text>'
-    yield f'<text x="{LEFT}" y="36" fill="#666">{escape(text)}</text>'
-    yield from _grid(x, y, unit)
+    note = f"{conditions.chunks} chunks of {conditions.chunk_size} tokens of {conditions.text}; bars: 95% intervals"
+    shapes = [*_grid(x, y)]
     for entry, size in zip(measured, sizes, strict=True):
-        yield from _mark(entry, x.at(size), y)
-    yield from _names(measured, [x.at(size) for size in sizes], y)
-    yield from _legend(measured)
-    yield "</svg>"
+        shapes += _mark(entry, x.at(size), y)
+    shapes += _names(measured, [x.at(size) for size in sizes], y)
+    shapes += _legend(measured)
+    title, across, up = "KL divergence from the original", f"file size in {unit}", "mean KL divergence, natural log"
+    return svg.document(title, across, up, shapes, note) + "\n"
 
 
 def _floor(measured: Measured) -> float:
@@ -71,19 +63,13 @@ def _floor(measured: Measured) -> float:
     return max(divergence.low, divergence.value / 10, LEAST)
 
 
-def _grid(x: Axis, y: Axis, unit: str) -> Iterator[str]:
+def _grid(x: Axis, y: Axis) -> Iterator[str]:
     for number in (digit * 10.0**power for power in range(-8, 3) for digit in (1, 2, 5)):
         if y.low <= math.log10(number) <= y.high:
-            at = y.at(math.log10(number))
-            yield f'<line x1="{LEFT}" y1="{at:.1f}" x2="{WIDTH - RIGHT}" y2="{at:.1f}" stroke="#ddd"/>'
-            yield f'<text x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{number:g}</text>'
+            yield from svg.level(y.at(math.log10(number)), f"{number:g}")
     for i in range(5):
         size = x.low + (x.high - x.low) * i / 4
-        yield f'<text x="{x.at(size):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{size:.2f}</text>'
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    yield f'<text x="{middle}" y="{HEIGHT - 14}" text-anchor="middle">file size in {unit}</text>'
-    turn = f'transform="rotate(-90 18 {HEIGHT / 2})"'
-    yield f'<text x="18" y="{HEIGHT / 2}" text-anchor="middle" {turn}>mean KL divergence, natural log</text>'
+        yield svg.tick(x.at(size), f"{size:.2f}")
 
 
 def _mark(measured: Measured, x: float, y: Axis) -> Iterator[str]:

@@ -12,7 +12,7 @@ from tests.eval import banks
 from tests.eval.banks import HEADER, entry
 from vibethinker_local.errors import UsageError
 from vibethinker_local.eval import fit, table
-from vibethinker_local.eval.bank import Writer, fitting, read, same_problems
+from vibethinker_local.eval.bank import Writer, fitting, locked, read, same_problems
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.events import Signals
 from vibethinker_local.reliability.claims import CheckedClaim
@@ -251,3 +251,17 @@ def test_a_corrupted_bank_loses_nothing_that_is_readable(tmp_path: Path, seed: i
         assert set(whole_lines(whole, damaged)) <= {*path.read_bytes().split(b"\n"), damaged.rpartition(b"\n")[2]}
         if any(found.of(name) for name in found.problems):
             table.build(replace(found, header=HEADER), 1)
+
+
+def test_two_runs_do_not_fill_one_bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path / "home"))
+    path, other = tmp_path / "bank.jsonl", tmp_path / "other.jsonl"
+    with locked(path), locked(other):
+        with pytest.raises(UsageError, match="Another run is filling"), locked(path):
+            pass
+        if sys.platform != "win32":
+            (tmp_path / "link").symlink_to(path)
+            with pytest.raises(UsageError), locked(tmp_path / "link"):
+                pass
+    with locked(path):
+        pass

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vibethinker_local.cli import options as shared
 from vibethinker_local.errors import EngineError, UsageError
 from vibethinker_local.events import CacheType, VerdictKind
 
@@ -35,7 +36,7 @@ def run(
     problems: Annotated[Path, typer.Argument(metavar="PROBLEMS", help="JSON lines, or .parquet.")],
     bank: Annotated[Path | None, typer.Option(help="The file to fill. Default: PROBLEMS-MODEL.bank.jsonl.")] = None,
     samples: Annotated[int, typer.Option("-k", "--samples", min=1, max=1024, help="Trajectories of each.")] = 16,
-    model: Annotated[str | None, typer.Option("-m", "--model", help="A name in models.toml, or a .gguf file.")] = None,
+    model: shared.Model = None,
     first: Annotated[int | None, typer.Option(min=1, help="Only so many problems.")] = None,
     claims: Annotated[int, typer.Option(min=0, max=20, help="Claims of each trajectory; 0: none.")] = 5,
     verdicts: Annotated[VerdictKind, typer.Option(help="think: verdicts are reasoned, too.")] = "score",
@@ -75,34 +76,39 @@ def run(
     own = settings.load()
     chosen = installed.choose(model or own.model, progress.say)
     path = bank or Path(f"{problems.stem}-{chosen.name}.bank.jsonl")
-    known = banks.read(path) if path.exists() else None
-    if known:
-        _name_damage(known, progress)
-        banks.same_problems(known, wanted)
-    context = ctx or (known.header.context if known else own.context)
-    options = Options(seed, temperature, top_p, max_tokens or own.max_tokens, context, threads or own.threads, cache=kv)
-    sha256 = checksums.sha256(chosen.path)
-    with awake.keep_awake():
-        places = together or at_once(chosen, MOST)
-        loaded = load(chosen, options, threads=machine.threads(), places=places)
-        with closing(loaded.engine):
-            for notice in loaded.notices:
-                progress.say(notice)
-            header = _header(loaded, options, sha256, claims, thinking=verdicts == "think")
-            if known:
-                banks.fitting(known, header)
-            with closing(banks.Writer(path, header, known)) as writer:
-                for problem in wanted:
-                    if known is None or problem.id not in known.problems:
-                        writer.add(problem)
-                jobs = running.jobs(wanted, samples, known, seed)
-                progress.say(f"{path}: {len(wanted) * samples - len(jobs):,} of {len(wanted) * samples:,} are there")
-                try:
-                    _fill(loaded, jobs, options, header, writer, known, progress)
-                except (KeyboardInterrupt, EngineError):
-                    progress.say(f"{path} keeps what was finished: the same command goes on.")
-                    raise
-    render.print_line(str(path))
+    with banks.locked(path):
+        known = banks.read(path) if path.exists() else None
+        if known:
+            _name_damage(known, progress)
+            banks.same_problems(known, wanted)
+        context = ctx or (known.header.context if known else own.context)
+        options = Options(
+            seed, temperature, top_p, max_tokens or own.max_tokens, context, threads or own.threads, cache=kv
+        )
+        sha256 = checksums.sha256(chosen.path)
+        with awake.keep_awake():
+            places = together or at_once(chosen, MOST)
+            loaded = load(chosen, options, threads=machine.threads(), places=places)
+            with closing(loaded.engine):
+                for notice in loaded.notices:
+                    progress.say(notice)
+                header = _header(loaded, options, sha256, claims, thinking=verdicts == "think")
+                if known:
+                    banks.fitting(known, header)
+                with closing(banks.Writer(path, header, known)) as writer:
+                    for problem in wanted:
+                        if known is None or problem.id not in known.problems:
+                            writer.add(problem)
+                    jobs = running.jobs(wanted, samples, known, seed)
+                    progress.say(
+                        f"{path}: {len(wanted) * samples - len(jobs):,} of {len(wanted) * samples:,} are there"
+                    )
+                    try:
+                        _fill(loaded, jobs, options, header, writer, known, progress)
+                    except (KeyboardInterrupt, EngineError):
+                        progress.say(f"{path} keeps what was finished: the same command goes on.")
+                        raise
+        render.print_line(str(path))
 
 
 @app.command()

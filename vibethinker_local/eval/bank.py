@@ -4,13 +4,18 @@ JSON lines, in the order in which things ended: a header, each problem, each tra
 where the file ends; a line that cannot be read is named, and what it held is sampled again.
 """
 
+import hashlib
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
+
+from filelock import FileLock, Timeout
 
 from vibethinker_local.errors import FileError, UsageError
 from vibethinker_local.eval import problems
@@ -19,6 +24,7 @@ from vibethinker_local.events import Signals
 from vibethinker_local.reliability.claims import CheckedClaim
 from vibethinker_local.reliability.yardstick import KnownStatement
 from vibethinker_local.solving import signals
+from vibethinker_local.system import paths
 from vibethinker_local.system.files import unwritable, write_atomic
 
 SCHEMA = 1
@@ -154,6 +160,26 @@ def read(path: Path) -> Bank:
         except (ValueError, KeyError, TypeError, RecursionError):
             damaged.append(number)
     return Bank(path, header, known, entries, tuple(damaged))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keeps other runs from filling the same bank meanwhile. Raises UsageError if one does."""
+    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
+    lock = FileLock(paths.data() / "locks" / f"{name}.lock")
+    try:
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(
+            f"Another run is filling {path} at this moment: wait for it, or give another --bank."
+        ) from None
+    except OSError as error:
+        raise unwritable(lock.lock_file, error, "is the folder writable?") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Writer:

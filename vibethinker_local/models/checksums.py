@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vibethinker_local.errors import ModelError
+from vibethinker_local.errors import ModelError, VibeError
 from vibethinker_local.system import paths
+from vibethinker_local.system.files import write_atomic
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
@@ -59,12 +60,9 @@ def sha256(path: Path) -> str:
 def remember(path: Path, sha256: str) -> None:
     """Record the sha256 of a file. If the record cannot be written, the file will be hashed again next time."""
     size, mtime_ns = _identity(path) or (0, 0)
-    record, where = {"path": str(path), "size": size, "mtime_ns": mtime_ns, "sha256": sha256}, _record(path)
-    with suppress(OSError):
-        where.parent.mkdir(parents=True, exist_ok=True)
-        new = where.with_suffix(f".{os.getpid()}")
-        new.write_text(json.dumps(record), encoding="utf-8")
-        new.replace(where)
+    record = {"path": str(path), "size": size, "mtime_ns": mtime_ns, "sha256": sha256}
+    with suppress(VibeError):
+        write_atomic(_record(path), json.dumps(record))
 
 
 def forget(path: Path) -> None:

@@ -10,8 +10,8 @@ BLACK, GREY = "#000000", "#999999"
 BLUE, RED, GREEN, PINK, SKY, ORANGE = COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
 
-def document(title: str, across: str, up: str, shapes: Iterable[str]) -> str:
-    """The whole chart; `across` and `up` label the axes."""
+def document(title: str, across: str, up: str, shapes: Iterable[str], note: str = "") -> str:
+    """The whole chart; `across` and `up` label the axes, and a `note` stands below the title."""
     middle, centre = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
     return "\n".join(
         (
@@ -19,6 +19,7 @@ def document(title: str, across: str, up: str, shapes: Iterable[str]) -> str:
             f'height="{HEIGHT}" font-family="sans-serif" font-size="12" fill="#222">',
             '<rect width="100%" height="100%" fill="#fff"/>',
             f'<text x="{LEFT}" y="24" font-size="15">{escape(title)}</text>',
+            f'<text x="{LEFT}" y="40" fill="#666">{escape(note)}</text>',
             f'<text x="{middle}" y="{HEIGHT - 14}" text-anchor="middle">{escape(across)}</text>',
             f'<text transform="translate(16 {centre}) rotate(-90)" text-anchor="middle">{escape(up)}</text>',
             *shapes,
