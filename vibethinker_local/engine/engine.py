@@ -222,6 +222,9 @@ class Engine(Generic[B]):
             self._computing = count
             self.backend.use_threads(count)
 
+    def wake(self) -> None:
+        """For the interface of EngineProcess, whose steps may wait: these do not."""
+
     def close(self) -> None:
         """Free everything. May be repeated."""
         for sequence in self._sequences.values():

@@ -102,6 +102,11 @@ class StepMessage:
 
 
 @dataclass(frozen=True)
+class Woken:
+    """Nothing from the process: whoever waits for it has something else to do."""
+
+
+@dataclass(frozen=True)
 class Reply:
     value: Any
 
@@ -116,5 +121,5 @@ class Failed:
 
 Command = Add | Force | Abort | Took | CellsUsed
 Question = Tokenize | PieceCommand | TimeSpent | IsGrammar
-Event = Ready | StepMessage | Reply | Failed
+Event = Ready | StepMessage | Reply | Failed | Woken
 Message = Begin | Command | Question

@@ -28,6 +28,7 @@ from vibethinker_local.engine.messages import (
     TimeSpent,
     Tokenize,
     Took,
+    Woken,
 )
 from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.engine.output import SequenceId, Spent, StepOutput, ThreadCount
@@ -49,6 +50,7 @@ class Heard:
     put_out: int = 0
     generated: int = 0
     ended: bool = False
+    stopped: bool = False  # by a stop token, which does not count as generated
     aborted: bool = False  # its end has not been reported yet
     muted: int = 0  # commands sent but not yet carried out; until then the process's output is stale and dropped
 
@@ -160,7 +162,16 @@ class EngineProcess:
         heard.put_out += len(forced)
         heard.generated += len(forced)
         heard.muted += 1
-        heard.ended = False
+        heard.ended = heard.stopped = False
+
+    def rewind(self, id: SequenceId, known: int) -> None:
+        """Like Engine.rewind: for a caller that hands outputs on, to somebody who has not had all of them yet."""
+        heard = self._heard.get(id)
+        if heard is None or heard.aborted or heard.put_out <= known:
+            return
+        heard.generated -= heard.put_out - known - heard.stopped
+        heard.put_out = known
+        heard.ended = heard.stopped = False
 
     def abort(self, id: SequenceId) -> None:
         """Like Engine.abort. Does nothing if the Sequence or its process is gone."""
@@ -183,7 +194,13 @@ class EngineProcess:
             return []
         if isinstance(event, StepMessage):
             return self._take(event)
+        if isinstance(event, Woken):
+            return []
         raise self._failure(event)
+
+    def wake(self) -> None:
+        """Called from another thread: a `step` that waits for the process comes back empty, now or the next time."""
+        self._connection.events.put(Woken())
 
     def close(self) -> None:
         """End the process, even in the middle of a decode. May be repeated."""
@@ -208,7 +225,8 @@ class EngineProcess:
             taken.append(output)
             if output.logprob is not None:
                 heard.put_out += 1
-                heard.generated += output.token not in heard.params.stop_ids
+                heard.stopped = output.token in heard.params.stop_ids
+                heard.generated += not heard.stopped
             if output.end:
                 heard.ended = True
                 if output.end == "aborted":

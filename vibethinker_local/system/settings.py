@@ -18,7 +18,7 @@ from vibethinker_local.system.toml import StrictModel, Text
 
 SCHEMA = 1
 PREFIX = "VIBE_"
-NO_SETTINGS = {"VIBE_AMX", "VIBE_HOME"}  # variables of ours that mean something else
+NO_SETTINGS = {"VIBE_AMX", "VIBE_API_KEY", "VIBE_HOME"}  # variables of ours that mean something else
 
 _KEY = r"[a-z0-9_]+(\+[a-z0-9_]+)*"
 Key = Annotated[str, StringConstraints(pattern=f"^{_KEY}(,{_KEY})*$", max_length=80)]  # as Textual writes them

@@ -1,0 +1,285 @@
+"""Chat completions by the OpenAI protocol, field by field, against a real server with the bundled model."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.serve.helpers import PROBLEM, Served, serving, text, user
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with pytest.MonkeyPatch.context() as patch, serving() as served:
+        patch.delenv("VIBE_API_KEY", raising=False)
+        yield served
+
+
+def test_the_model_is_listed(served: Served) -> None:
+    listed = served.http.get("/v1/models").json()
+    assert [each["id"] for each in listed["data"]] == ["mini", "mini:reliable"]
+    assert served.http.get("/v1/models/mini").json()["max_model_len"] == 2048
+    assert served.http.get("/models").json()["data"][0]["object"] == "model"
+    assert served.http.get("/v1/models/other").status_code == 404
+    assert served.http.get("/health").json()["status"] == "ok"
+
+
+def test_a_reply_keeps_its_reasoning_apart(served: Served) -> None:
+    found = served.ask(seed=1)
+    message = found["choices"][0]["message"]
+    assert "\\boxed{17}" in message["content"]
+    assert "12 + 5 = 17" in message["reasoning_content"]
+    assert "think>" not in message["content"] + message["reasoning_content"]
+    assert (found["object"], found["model"], found["choices"][0]["finish_reason"]) == (
+        "chat.completion",
+        "mini",
+        "stop",
+    )
+    usage = found["usage"]
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+    assert 0 < usage["completion_tokens_details"]["reasoning_tokens"] < usage["completion_tokens"]
+    assert found["vibe"] == {"seeds": [1], "finish": ["stop"]}
+
+
+def test_a_stream_says_the_same(served: Served) -> None:
+    whole = served.ask(seed=1)["choices"][0]["message"]
+    chunks = served.stream(seed=1, stream_options={"include_usage": True})
+    assert chunks[-1] == "[DONE]"
+    assert text(chunks) == whole["content"]
+    assert text(chunks, field="reasoning_content") == whole["reasoning_content"]
+    assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
+    *_, last, usage, _ = chunks
+    assert (last["choices"][0]["finish_reason"], last["vibe"]["seeds"]) == ("stop", [1])
+    assert (usage["choices"], usage["usage"]["completion_tokens"]) == (
+        [],
+        served.ask(seed=1)["usage"]["completion_tokens"],
+    )
+    assert all("usage" not in chunk for chunk in served.stream(seed=1)[:-1])
+
+
+def test_several_choices_each_have_a_seed(served: Served) -> None:
+    found = served.ask(n=3, seed=5)
+    assert [each["index"] for each in found["choices"]] == [0, 1, 2]
+    assert found["vibe"]["seeds"] == [5, 6, 7]
+    chunks = served.stream(n=3, seed=5)
+    ends = [each["index"] for chunk in chunks[:-1] for each in chunk["choices"] if each["finish_reason"]]
+    assert sorted(ends) == [0, 1, 2]
+    assert all("\\boxed" in text(chunks, index) for index in range(3))
+
+
+def test_stop_ends_the_content_before_the_text(served: Served) -> None:
+    whole = served.ask(seed=1)["choices"][0]["message"]
+    for stop in ("boxed{", ["never there", "17}"]):
+        choice = served.ask(seed=1, stop=stop)["choices"][0]
+        cut = whole["content"][: whole["content"].index(stop if isinstance(stop, str) else stop[-1])]
+        assert (choice["message"]["content"], choice["finish_reason"]) == (cut, "stop")
+        assert choice["message"]["reasoning_content"] == whole["reasoning_content"]  # it says 17, too
+        assert text(served.stream(seed=1, stop=stop)) == cut
+
+
+def test_a_limit_cuts_off(served: Served) -> None:
+    for name in ("max_tokens", "max_completion_tokens"):
+        limit: dict[str, Any] = {name: 7}
+        found = served.ask(seed=1, **limit)
+        assert (found["choices"][0]["finish_reason"], found["usage"]["completion_tokens"]) == ("length", 7)
+        assert not found["choices"][0]["message"]["content"]
+    assert served.ask(seed=1, max_tokens=7, max_completion_tokens=9)["usage"]["completion_tokens"] == 9
+    assert served.ask(seed=1, max_tokens=10**9)["choices"][0]["finish_reason"] == "stop"
+
+
+def test_the_sampling_is_as_asked(served: Served) -> None:
+    greedy = [served.ask(seed=seed, temperature=0)["choices"][0]["message"] for seed in (1, 2)]
+    assert greedy[0] == greedy[1] == served.ask(seed=3, top_p=0)["choices"][0]["message"]
+    assert greedy[0] == served.ask(seed=4, top_k=1)["choices"][0]["message"]
+    hot = {
+        str(served.ask(seed=seed, temperature=5, top_p=1, max_tokens=30)["choices"][0]["message"]) for seed in (1, 2)
+    }
+    assert len(hot) == 2
+
+
+def test_log_probabilities_are_of_each_sampled_token(served: Served) -> None:
+    found = served.ask(seed=1, logprobs=True, top_logprobs=0)
+    choice = found["choices"][0]
+    entries = choice["logprobs"]["content"]
+    assert len(entries) == found["usage"]["completion_tokens"]
+    said = b"".join(bytes(entry["bytes"]) for entry in entries).decode()
+    assert choice["message"]["content"] in said
+    assert choice["message"]["reasoning_content"] in said
+    assert all(entry["logprob"] <= 0 and entry["top_logprobs"] == [] for entry in entries)
+    streamed = [
+        entry
+        for chunk in served.stream(seed=1, logprobs=True)[:-1]
+        for each in chunk["choices"]
+        for entry in (each["logprobs"] or {"content": []})["content"]
+    ]
+    assert streamed == entries
+
+
+@pytest.mark.parametrize(
+    "how", [{"thinking_budget": 0}, {"reasoning_effort": "none"}, {"chat_template_kwargs": {"enable_thinking": False}}]
+)
+def test_reasoning_can_be_left_out(served: Served, how: dict[str, Any]) -> None:
+    found = served.ask(seed=1, max_tokens=40, **how)
+    assert "reasoning_content" not in found["choices"][0]["message"]
+    assert found["choices"][0]["message"]["content"]
+    assert found["usage"]["completion_tokens_details"]["reasoning_tokens"] == 0
+
+
+def test_reasoning_is_closed_at_its_budget(served: Served) -> None:
+    free = served.ask(seed=1)["choices"][0]["message"]["reasoning_content"]
+    found = served.ask(seed=1, thinking_budget=9)
+    assert found["vibe"]["finish"] == ["forced"]
+    assert found["choices"][0]["message"]["reasoning_content"][:14] == free[:14]
+    assert found["choices"][0]["message"]["content"]
+    assert found["choices"][0]["finish_reason"] in ("stop", "length")
+    assert found["usage"]["completion_tokens_details"]["reasoning_tokens"] <= 12
+    again = served.ask(seed=1, thinking_budget=9)
+    assert again["choices"] == found["choices"]
+
+
+def test_a_schema_is_followed_after_the_reasoning(served: Served) -> None:
+    import json
+
+    schema = {"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"]}
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
+    free = served.ask(seed=1)["choices"][0]["message"]["reasoning_content"]
+    for how in ({}, {"stream": True}, {"thinking_budget": 9}, {"thinking_budget": 0}):
+        if how.get("stream"):
+            chunks = served.stream(seed=1, response_format=form)
+            content, reasoning = text(chunks), text(chunks, field="reasoning_content")
+        else:
+            message = served.ask(seed=1, response_format=form, **how)["choices"][0]["message"]
+            content, reasoning = message["content"], message.get("reasoning_content", "")
+        assert type(json.loads(content)["answer"]) is int
+        assert free.startswith(reasoning.rstrip())
+    found = served.ask(seed=1, response_format={"type": "json_object"}, max_tokens=60)["choices"][0]
+    assert found["message"]["content"].startswith("{")
+
+
+def test_a_reply_of_the_assistant_is_continued(served: Served) -> None:
+    whole = served.ask(seed=1, temperature=0)["choices"][0]["message"]
+    begun = {"role": "assistant", "content": "", "reasoning_content": whole["reasoning_content"][:40]}
+    found = served.ask(temperature=0, messages=[*user(PROBLEM), begun])["choices"][0]["message"]
+    assert (begun["reasoning_content"] + found["reasoning_content"]).split() == whole["reasoning_content"].split()
+    begun = {
+        "role": "assistant",
+        "content": "Ann has \\boxed{",
+        "reasoning_content": whole["reasoning_content"].strip(),
+    }
+    found = served.ask(temperature=0, messages=[*user(PROBLEM), begun])["choices"][0]["message"]
+    assert found["content"].startswith("17}")
+
+
+def test_text_comes_in_parts_and_roles_are_read(served: Served) -> None:
+    parts = [{"type": "text", "text": PROBLEM[:20]}, {"type": "text", "text": PROBLEM[20:]}]
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "developer", "content": "Be kind."},
+        {"role": "user", "content": "Hello", "name": "Ann"},
+        {"role": "assistant", "content": "<think>So.</think>Hello!", "refusal": None, "tool_calls": []},
+        {"role": "user", "content": parts},
+    ]
+    assert served.ask(seed=1, messages=messages)["choices"][0]["message"]["content"]
+
+
+def test_what_asks_for_nothing_is_passed_over(served: Served) -> None:
+    passed: dict[str, Any] = {
+        "user": "u", "store": False, "metadata": {"a": "b"}, "parallel_tool_calls": True, "tools": [],
+        "tool_choice": "none", "frequency_penalty": 0, "presence_penalty": 0.0, "logit_bias": {}, "verbosity": "low",
+        "service_tier": "auto", "n": None, "stop": None, "stream": None, "response_format": {"type": "text"},
+        "modalities": ["text"], "of tomorrow": [1],
+    }  # fmt: skip
+    assert served.ask(seed=1, **passed)["choices"][0]["finish_reason"] == "stop"
+
+
+REFUSED = [
+    ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools", "does not call tools"),
+    ({"functions": [{"name": "f"}]}, "functions", "does not call tools"),
+    ({"messages": [{"role": "tool", "content": "4", "tool_call_id": "1"}]}, "messages.0", "does not call tools"),
+    ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content", "image"),
+    ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages.0.content", "text only"),
+    ({"messages": [{"role": "user", "content": 7}]}, "messages.0.content", "string"),
+    ({"messages": [{"role": "king", "content": "7"}]}, "messages.0.role", "'user'"),
+    ({"messages": [{"role": "assistant", "content": "7"}]}, "messages", "missing"),
+    ({"messages": []}, "messages", "at least 1"),
+    ({"n": 0}, "n", "greater"),
+    ({"n": 65}, "n", "less"),
+    ({"temperature": -1}, "temperature", "greater"),
+    ({"top_p": "much"}, "top_p", "number"),
+    ({"max_tokens": 0}, "max_tokens", "greater"),
+    ({"stop": ["a", "b", "c", "d", "e"]}, "stop", "up to 4"),
+    ({"stop": ""}, "stop", "1 to 500"),
+    ({"top_logprobs": 3, "logprobs": True}, "top_logprobs", "only the sampled"),
+    ({"presence_penalty": 0.5}, "presence_penalty", "not applied"),
+    ({"logit_bias": {"5": 1}}, "logit_bias", "not applied"),
+    ({"modalities": ["text", "audio"]}, "modalities", "only text"),
+    ({"reasoning_effort": "wild"}, "reasoning_effort", "'low'"),
+    ({"response_format": {"type": "json_schema"}}, "response_format", "missing"),
+    ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"if": True}}}}, "response_format", "if"),
+    ({"messages": user("word " * 3000)}, "messages", "tokens"),
+    ({"reliability": True, "n": 2}, "n", "one answer"),
+    ({"reliability": {"budget": "huge"}}, "reliability", "'quick'"),
+    ({"reliability": {"mode": "published", "verdicts": "score"}}, "reliability", "reasoned"),
+    ({"model": "mini:reliable", "stop": "x"}, "stop", "whole solutions"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "param", "why"), REFUSED, ids=lambda value: str(value)[:40])
+def test_what_cannot_be_done_is_refused_by_name(served: Served, fields: dict[str, Any], param: str, why: str) -> None:
+    response = served.post(**fields)
+    error = response.json()["error"]
+    assert (response.status_code, error["type"]) == (400, "invalid_request_error")
+    assert error["param"].startswith(param)
+    assert why in error["message"]
+    assert error["message"].endswith(".")
+
+
+def test_what_is_no_request(served: Served) -> None:
+    for body in (
+        b"",
+        b"{",
+        b"[1]",
+        b'"\\ud800"',
+        b"\xff",
+        b"[" * 100_000,
+        b'{"messages": [{"role": "user", "content": "\\ud800"}]}',
+    ):
+        response = served.http.post("/v1/chat/completions", content=body)
+        assert response.status_code == 400, body[:20]
+        assert response.json()["error"]["message"]
+    response = served.post(model="gpt-5")
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
+    assert served.http.get("/v1/embeddings").status_code == 404
+    assert served.http.get("/v1/chat/completions").status_code == 405
+    assert served.http.post("/v1/chat/completions", content=b" " * (5 * 2**20)).status_code == 413
+
+
+def test_the_reliability_pass_is_asked_for_by_name_or_object(served: Served) -> None:
+    chunks = served.stream(model="mini:reliable", seed=1)
+    assert chunks[-1] == "[DONE]"
+    assert "\\boxed{17}" in text(chunks)
+    assert "#2 17" in text(chunks, field="reasoning_content")
+    receipt = chunks[-2]["vibe"]
+    assert (receipt["answer"], receipt["status"], receipt["mode"], receipt["notes"]) == (
+        "17",
+        "answered",
+        "majority",
+        [],
+    )
+    assert receipt["agreement"]["leading"] >= 4
+    messages = [{"role": "system", "content": "Be brief."}, *user(PROBLEM)]
+    found = served.ask(messages=messages, reliability={"samples": 3, "mode": "clr", "stopping": False}, seed=1)
+    assert found["choices"][0]["message"]["content"]
+    assert (found["vibe"]["mode"], len(found["vibe"]["trajectories"])) == ("clr", 3)
+    assert found["vibe"]["notes"]
+    assert found["usage"]["completion_tokens"] >= found["vibe"]["usage"]["solve_tokens"] > 0
+
+
+def test_the_metrics_count(served: Served) -> None:
+    served.ask(seed=1)
+    lines = served.http.get("/metrics").text.splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert float(values['vibe_requests_total{path="/v1/chat/completions",status="200"}']) >= 1
+    assert float(values['vibe_tokens_total{kind="completion"}']) > 20
+    assert (values["vibe_places"], values["vibe_places_taken"], values["vibe_sequences"]) == ("16", "0", "0")
+    assert float(values["vibe_request_seconds_count"]) >= 1
