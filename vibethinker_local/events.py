@@ -237,6 +237,13 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Busy:
+    """Other programs keep cores busy, so fewer threads compute: how many, in words. An empty text: no longer."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Started:
     """The model is ready and the prompt is known."""
 
@@ -311,4 +318,4 @@ class Finished:
     solution: Solution
 
 
-SolveEvent = Notice | Started | Wrote | Closing | Sampled | Contested | Claimed | Judged | Finished
+SolveEvent = Notice | Busy | Started | Wrote | Closing | Sampled | Contested | Claimed | Judged | Finished

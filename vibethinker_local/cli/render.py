@@ -178,7 +178,7 @@ class Display:
 
     def _show(self, run: RunState) -> None:
         """Where a run stands: all of a vote on a terminal, a line elsewhere."""
-        hint = "Ctrl-C: stop" if run.closing else "Ctrl-C: answer now"
+        hint = " · ".join(filter(None, (run.busy, "Ctrl-C: stop" if run.closing else "Ctrl-C: answer now")))
         if run.votes and self._live:
             self._live.update(votes_view.view(run.votes, hint, self._style))
         elif run.votes:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from vibethinker_local.events import (
     Behaviour,
+    Busy,
     Claimed,
     Closing,
     Contested,
@@ -147,6 +148,7 @@ class RunState:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.announced = ""  # how long it may take
+        self.busy = ""  # that other programs keep cores busy
         self.started: Started | None = None
         self.phase: Phase = "waiting"
         self.shown = 0  # the trajectory whose texts are shown
@@ -194,6 +196,8 @@ class RunState:
                 self.announced = event.text
                 if event.text:
                     self._note(event.text)
+            case Busy():
+                self.busy = event.text
             case Started():
                 self._start(event)
             case Wrote():

@@ -8,7 +8,7 @@ earlier. Knows how to drive an engine; what votes and claims are worth is `relia
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -89,7 +89,7 @@ def solve_journalled(
     resume: bool = False,
     say: Callable[[str], None] = lambda text: None,
     earlier: Sequence[Exchange] = (),
-) -> Iterator[SolveEvent]:
+) -> Generator[SolveEvent, None, None]:
     """`solve`, with finished trajectories on disk until the run has ended.
 
     `resume` goes on with those of the same run, if it was cut off; `say` hears whether there is one.

@@ -4,15 +4,16 @@ Nothing is loaded before it is needed, and again only when a run wants more Sequ
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import replace
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from vibethinker_local.engine.connection import Connection
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import (
     BudgetName,
+    Busy,
     Control,
     Exchange,
     Finished,
@@ -23,6 +24,7 @@ from vibethinker_local.events import (
     SolveEvent,
     Unfinished,
     VerdictKind,
+    Wrote,
 )
 from vibethinker_local.models import checksums, installed
 from vibethinker_local.models.spec import ModelSpec
@@ -35,6 +37,7 @@ from vibethinker_local.solving.quote import Rates
 from vibethinker_local.solving.sampling import Ended
 from vibethinker_local.system import awake, machine
 
+T = TypeVar("T")
 Announce = Literal["always", "votes", "never"]  # for which runs the speed is measured if nothing is known of it
 TYPICAL_QUESTION = 200  # tokens, to quote a run whose question is not there yet
 
@@ -185,14 +188,16 @@ class Solver:
                 found = forecast.announce(model, options, control, prompt, plan, rates, measure, notices)
                 self._rates = yield from found
             if plan:
-                yield from reliable.solve_journalled(
+                voting = reliable.solve_journalled(
                     problem, model, options, control, plan, resume=resume, say=say or self._say, earlier=earlier
                 )
+                yield from _telling_threads(model, voting)
             else:
                 talk = talk and not self.spec.alone
-                self._cut = yield from single.solve(
+                writing = single.solve(
                     problem, model, options, control, earlier, talk=talk, unfinished=unfinished, resident=self._cut
                 )
+                self._cut = yield from _telling_threads(model, writing)
 
     def solve(
         self,
@@ -229,6 +234,24 @@ class Solver:
             return None
         places = model.places if self._places >= self.places(plan) else self.places(plan)
         return forecast.expect(forecast.forecast(model, self.options, TYPICAL_QUESTION, plan, rates, places=places))
+
+
+def _telling_threads(model: Model, events: Generator[SolveEvent, None, T]) -> Generator[SolveEvent, None, T]:
+    """The same events, and between them how many threads compute, whenever other programs have changed that."""
+    known = ""
+    with closing(events):
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            threads = model.engine.threads
+            told = str(threads) if threads.now < threads.most else ""
+            if told != known and isinstance(event, Wrote):
+                known = told
+                yield Busy(told)
+            yield event
 
 
 def load(model: str | None = None, options: Options | None = None, *, places: int = 1) -> Solver:
