@@ -17,6 +17,7 @@ ClaimSource = Literal[
 ]  # in a second turn; by the solution itself; in its first reply
 Ruling = Literal["supported", "refuted", "undecided"]
 Reason = Literal["length", "loop", "stop", "answer now"]  # why an end is forced
+TrajectoryKind = Literal["reasoned", "computed"]  # computed: by a program that the model wrote and the sandbox ran
 ProblemKind = Literal["maths", "code"]
 CacheType = Literal["f16", "q8_0"]  # of the numbers in the KV cache
 AgreementLevel = Literal["decided", "leading", "none"]
@@ -120,6 +121,8 @@ class Trajectory:
     claims: tuple[Claim, ...] = ()
     reliability: float | None = None  # its weight in the vote; None if its claims were not checked
     signals: Signals | None = None  # None if nothing was sampled, or by an engine that does not tell
+    kind: TrajectoryKind = "reasoned"
+    printed: str | None = None  # of a computed one, cut: what its program printed, or how else it ended
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,7 @@ class ReliabilityReport:
     note: str | None = None  # a sentence, where the pass could not do what was asked
     drawn: int = 0  # trajectories that came to their end
     answered: int = 0  # of these, with an answer
+    computed: int = 0  # of the votes for the chosen answer: by programs
 
     @property
     def agreement(self) -> Agreement:

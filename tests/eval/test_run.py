@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.eval.banks import HEADER
+from tests.solving.calculator import Calculator
+from tests.solving.coder import Native
 from tests.solving.thinker import Thinker, loaded
-from vibethinker_local.errors import EngineError, UsageError
+from vibethinker_local import sandbox
+from vibethinker_local.errors import EngineError, SandboxError, UsageError
 from vibethinker_local.eval.bank import Bank, Entry, Writer, read
 from vibethinker_local.eval.pace import BankPace
-from vibethinker_local.eval.problems import Problem
+from vibethinker_local.eval.problems import GradingProgram, Problem
 from vibethinker_local.eval.run import Stepped, fill, jobs, seed_of
 from vibethinker_local.events import Options
 from vibethinker_local.reliability.yardstick import Yardstick
@@ -183,3 +186,39 @@ def test_pace_says_how_far_and_how_long() -> None:
         pace.count(Entry("p", index, 0, 200, "stop", "1", "", "", None))
     assert pace.line(2000) == "10 of 100 trajectories · 20 tok/s · about 15 min left"
     assert isinstance(next(fill(loaded(thinker()), jobs(PROBLEMS, 1, None, 5), Options(5, max_tokens=300), 3)), Stepped)
+
+
+def test_some_trajectories_are_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sandbox, "open", Native)
+    model = loaded(Calculator({"5": 1.0}, ["print(2 * 2)"]))
+    wanted = jobs(PROBLEMS, 4, None, 5)
+    events = fill(model, wanted, Options(seed=5, max_tokens=300), 1, programs=0.5)
+    found = {(event.id, event.index): event for event in events if isinstance(event, Entry)}
+    assert len(found) == 12
+    for (_, index), entry in found.items():
+        computed = index % 2 == 1
+        assert (entry.kind, entry.printed, entry.answer) == (
+            ("computed", "4", "4") if computed else ("reasoned", None, "5")
+        )
+        assert bool(entry.claims) != computed
+        assert entry.signals
+    path = tmp_path / "bank.jsonl"
+    with closing(Writer(path, replace(HEADER, programs=0.5), None)) as writer:
+        for one in PROBLEMS:
+            writer.add(one)
+        for entry in found.values():
+            writer.add(entry)
+    assert read(path).entries == found
+
+
+def test_programs_need_a_sandbox_and_a_problem_that_is_not_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise SandboxError("install the extra code")
+
+    monkeypatch.setattr(sandbox, "open", missing)
+    wanted = jobs(PROBLEMS, 2, None, 5)
+    with pytest.raises(SandboxError, match="install"):
+        next(fill(loaded(thinker()), wanted, Options(seed=5), 0, programs=1.0))
+    code = Problem("c", "def f(n):\n    pass", "", "code", GradingProgram("assert f(1)"))
+    with pytest.raises(UsageError, match="--programs"):
+        next(fill(loaded(thinker()), jobs([code], 2, None, 5), Options(seed=5), 0, programs=1.0))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vibethinker_local.cli import options as shared
-from vibethinker_local.errors import EngineError, UsageError
+from vibethinker_local.errors import EngineError, SandboxError, UsageError
 from vibethinker_local.events import CacheType, VerdictKind
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def run(
     first: Annotated[int | None, typer.Option(min=1, help="Only so many problems.")] = None,
     claims: Annotated[int, typer.Option(min=0, max=20, help="Claims of each trajectory; 0: none.")] = 5,
     verdicts: Annotated[VerdictKind, typer.Option(help="think: verdicts are reasoned, too.")] = "score",
+    programs: Annotated[int, typer.Option(min=0, help="So many of the K are programs that print the answer.")] = 0,
     seed: Annotated[int, typer.Option(min=0, max=2**53, help="The same seed, the same bank.")] = 0,
     temperature: Annotated[float | None, typer.Option(min=0.0, max=5.0, help="Default: the model's own.")] = None,
     top_p: Annotated[float | None, typer.Option(min=0.01, max=1.0, help="Nucleus to sample from.")] = None,
@@ -56,6 +57,7 @@ def run(
 
     \b
     vibe eval run aime.jsonl -k 32
+    vibe eval run gsm8k.jsonl -k 16 --programs 8
     vibe eval run gpqa.parquet -k 8 -m vibethinker-3b:Q4_K_M --bank q4.jsonl
     """
     from vibethinker_local.cli import render
@@ -66,8 +68,10 @@ def run(
     from vibethinker_local.events import Options
     from vibethinker_local.models import checksums, installed
     from vibethinker_local.runtime.model import at_once, load
+    from vibethinker_local.solving import computed
     from vibethinker_local.system import awake, machine, settings
 
+    share = computed.share(programs, samples)
     read = layouts.read(problems)
     wanted = read.problems[:first]
     progress = render.Display(quiet=quiet, show_thinking=False)
@@ -92,7 +96,7 @@ def run(
             with closing(loaded.engine):
                 for notice in loaded.notices:
                     progress.say(notice)
-                header = _header(loaded, options, sha256, claims, thinking=verdicts == "think")
+                header = _header(loaded, options, sha256, claims, share, thinking=verdicts == "think")
                 if known:
                     banks.fitting(known, header)
                 with closing(banks.Writer(path, header, known)) as writer:
@@ -105,7 +109,7 @@ def run(
                     )
                     try:
                         _fill(loaded, jobs, options, header, writer, known, progress)
-                    except (KeyboardInterrupt, EngineError):
+                    except (KeyboardInterrupt, EngineError, SandboxError):
                         progress.say(f"{path} keeps what was finished: the same command goes on.")
                         raise
         render.print_line(str(path))
@@ -235,7 +239,9 @@ def fit(bank: BankFile, samples: Samples = None) -> None:
     render.print_line(str(path))
 
 
-def _header(model: "Model", options: "Options", sha256: str, claims: int, *, thinking: bool) -> "BankHeader":
+def _header(
+    model: "Model", options: "Options", sha256: str, claims: int, programs: float, *, thinking: bool
+) -> "BankHeader":
     from vibethinker_local.eval.bank import BankHeader
 
     identity, spec = model.identity, model.spec
@@ -255,6 +261,7 @@ def _header(model: "Model", options: "Options", sha256: str, claims: int, *, thi
         context=model.context,
         cache=options.cache,
         contested=True,
+        programs=programs,
     )
 
 
@@ -277,7 +284,9 @@ def _fill(
     pace = BankPace(len(jobs) + len(there), lengths.typical(model.chosen), there)
     with (
         progress.shown(),
-        closing(running.fill(model, jobs, options, header.claims, thinking=header.thinking)) as filling,
+        closing(
+            running.fill(model, jobs, options, header.claims, thinking=header.thinking, programs=header.programs)
+        ) as filling,
     ):
         for event in filling:
             if isinstance(event, Entry):

@@ -34,6 +34,9 @@ def solve(
     mode: Annotated[PassMode | None, typer.Option(help="With -r: how votes are weighted.")] = None,
     budget: Annotated[BudgetName | None, typer.Option(help="With -r: how much it may cost.")] = None,
     samples: Annotated[int | None, typer.Option("-k", "--samples", min=1, max=64, help="With -r: solutions.")] = None,
+    programs: Annotated[
+        int, typer.Option(min=0, help="With -r: so many of the solutions are programs that print the answer.")
+    ] = 0,
     verdicts: Annotated[
         VerdictKind | None, typer.Option(help="With -r: read off a probability, or reasoned about.")
     ] = None,
@@ -56,9 +59,10 @@ def solve(
     """
     if as_json and answer_only:
         raise UsageError("--json and --answer-only contradict each other: give one of them.")
-    if not reliable and (mode or budget or samples or verdicts or time_limit is not None or resume or not stopping):
+    asked = mode or budget or samples or programs or verdicts or time_limit is not None or resume or not stopping
+    if asked and not reliable:
         raise UsageError(
-            "--mode, --budget, --samples, --verdicts, --no-stopping, --time-limit and --resume are for the "
+            "--mode, --budget, --samples, --programs, --verdicts, --no-stopping, --time-limit and --resume are for the "
             "reliability pass: add -r."
         )
     from vibethinker_local.system import files
@@ -105,6 +109,7 @@ def solve(
                     verdicts=verdicts,
                     stopping=stopping,
                     seconds=seconds,
+                    programs=programs,
                 )
             context.with_resource(interrupts(control))  # to the end: an answer that is there gets printed
             solver.load(solver.places(plan))

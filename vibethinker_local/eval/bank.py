@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from filelock import FileLock, Timeout
 
 from vibethinker_local.errors import FileError, UsageError
 from vibethinker_local.eval import problems
 from vibethinker_local.eval.problems import Problem
-from vibethinker_local.events import Signals
+from vibethinker_local.events import Signals, TrajectoryKind
 from vibethinker_local.reliability.claims import CheckedClaim
 from vibethinker_local.reliability.yardstick import KnownStatement
 from vibethinker_local.solving import signals
@@ -42,6 +42,7 @@ FACTS = {
     "top_k": "top-k",
     "max_tokens": "--max-tokens",
     "cache": "--kv",
+    "programs": "share of --programs",
 }
 
 
@@ -66,6 +67,7 @@ class BankHeader:
     contested: bool = (
         False  # claims only where a problem's answers differ; banks of earlier versions have them everywhere
     )
+    programs: float = 0.0  # the share of trajectories that are programs
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ class Entry:
     known: tuple[
         KnownStatement, ...
     ] = ()  # what the problem's one-pass verdicts are measured by, the same in all entries
+    kind: TrajectoryKind = "reasoned"
+    printed: str | None = None  # of a computed one, cut: what its program printed, or how else it ended
 
 
 @dataclass(frozen=True)
@@ -255,10 +259,10 @@ def _header(told: dict[str, Any]) -> BankHeader:
     told = {"contested": False} | told
     for fact in fields(BankHeader):
         kinds = (int, float) if fact.type is float else (fact.type,)
-        if type(told[fact.name]) not in kinds:
+        if type(getattr(header, fact.name)) not in kinds:
             raise ValueError(f"{fact.name} is odd")
-    if header.claims < 0:
-        raise ValueError("less than no claims")
+    if header.claims < 0 or not 0 <= header.programs <= 1:
+        raise ValueError("less than no claims, or more than all are programs")
     return header
 
 
@@ -266,8 +270,10 @@ def _entry(told: dict[str, Any]) -> Entry:
     ran, said = told.pop("ran", None), signals.read(told.pop("signals", None))
     entry = Entry(**told, ran=None if ran is None else _ran(ran), signals=said)
     counts = (entry.index, entry.seed, entry.tokens, entry.claim_tokens, entry.think_tokens, entry.read_tokens)
-    texts = (entry.id, entry.text, entry.reasoning, entry.finish, entry.answer or "")
+    texts = (entry.id, entry.text, entry.reasoning, entry.finish, entry.answer or "", entry.printed or "")
     if not all(isinstance(text, str) for text in texts) or not all(type(n) is int and 0 <= n < 2**63 for n in counts):
+        raise ValueError("no trajectory")
+    if entry.kind not in get_args(TrajectoryKind):
         raise ValueError("no trajectory")
     if not (entry.mean_logprob is None or type(entry.mean_logprob) in (int, float)):
         raise ValueError("no trajectory")

@@ -17,9 +17,11 @@ from vibethinker_local.errors import SandboxError, UsageError
 from vibethinker_local.eval.bank import Bank, Entry, Ran
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.events import Claimed, Options
+from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.sandbox import Outcome, Sandbox
 from vibethinker_local.solving.claims import Checks, Claims
+from vibethinker_local.solving.computed import Computing
 from vibethinker_local.solving.programs import Programs
 from vibethinker_local.solving.sampling import Budget, Ended, Sampling
 
@@ -65,16 +67,22 @@ def seed_of(seed: int, problem: str, index: int) -> int:
 
 
 def fill(
-    model: Model, jobs: Sequence[SampleJob], options: Options, claims: int, *, thinking: bool = False
+    model: Model,
+    jobs: Sequence[SampleJob],
+    options: Options,
+    claims: int,
+    *,
+    thinking: bool = False,
+    programs: float = 0.0,
 ) -> Generator[Entry | Stepped, None, None]:
     """Sample the jobs, as many at a time as the model has places; yields each entry as soon as it is complete.
 
     `claims` is M; with 0 none are asked for, and none of programs. They are asked for where the answers to a problem
-    differ, once all its trajectories have ended: claims cannot change a vote that is unanimous. Programs are run as
-    they end. Raises UsageError if a problem does not fit into the context, and SandboxError if there are programs that
-    cannot be run.
+    differ, once all its trajectories have ended: claims cannot change a vote that is unanimous. `programs` is the share
+    of trajectories that are programs which print the answer. Programs are run as they end. Raises UsageError if a
+    problem does not fit into the context, and SandboxError if there are programs that cannot be run.
     """
-    filling = _Filling(model, jobs, options, claims, thinking)
+    filling = _Filling(model, jobs, options, claims, thinking, programs)
     try:
         yield from filling.entries()
     finally:
@@ -92,6 +100,7 @@ class _Open:
     coming: int  # jobs that have not ended yet
     known: tuple[str, ...]  # answers that the bank has
     programs: Programs | None = None  # of a code problem
+    computing: Computing | None = None  # of another, where some trajectories are programs
     running: list[Ended] = field(default_factory=list)  # trajectories that wait for inputs of their programs
     waiting: list[Ended] = field(default_factory=list)  # trajectories with an answer that wait for the others to end
     checking: dict[int, Ended] = field(default_factory=dict)  # trajectories whose claims are being checked, by index
@@ -104,13 +113,18 @@ class _Open:
 
 
 class _Filling:
-    def __init__(self, model: Model, jobs: Sequence[SampleJob], options: Options, claims: int, thinking: bool) -> None:
+    def __init__(
+        self, model: Model, jobs: Sequence[SampleJob], options: Options, claims: int, thinking: bool, programs: float
+    ) -> None:
         self._model, self._options, self._count, self._thinking = model, options, claims, thinking
         self._ahead = list(jobs)[::-1]
         self._open: dict[str, _Open] = {}
         self._tokens = 0
         coding = any(job.problem.kind == "code" for job in jobs)
-        self._runner: Sandbox | None = sandbox.open() if coding else None
+        if coding and programs:
+            raise UsageError("--programs is for problems whose answer is not a program itself: leave it out.")
+        self._programs = programs
+        self._runner: Sandbox | None = sandbox.open() if coding or programs else None
         self._wanted = Counter(job.problem.id for job in jobs)
         for problem in {job.problem.id: job.problem for job in jobs}.values():
             self._budget(problem, self._claims(problem))  # fails now if a problem is too long, not hours later
@@ -142,27 +156,35 @@ class _Filling:
         )
 
     def _budget(self, problem: Problem, claims: Claims) -> Budget:
-        wanted, prompt = self._options.max_tokens or self._model.spec.max_tokens, self._prompt(problem)
+        wanted, prompt = self._options.max_tokens or self._model.spec.max_tokens, len(self._prompt(problem))
+        if computing := self._computing(problem):
+            prompt = max(prompt, len(computing.prompt))
         try:
-            return Budget.of(wanted, self._model, len(prompt), claims.context if self._count else 0)
+            return Budget.of(wanted, self._model, prompt, claims.context if self._count else 0)
         except UsageError as error:
             raise UsageError(f"Problem {problem.id}: {error}") from None
 
     def _prompt(self, problem: Problem) -> list[int]:
         return self._model.encode(problem.asked, kind=problem.asked_as)
 
+    def _computing(self, problem: Problem) -> Computing | None:
+        if not self._programs or self._runner is None:
+            return None
+        return Computing(self._model.encode_chat(prompts.compute(problem.asked)), self._runner, self._programs)
+
     def _start(self, job: SampleJob) -> None:
         problem = job.problem
         if problem.id not in self._open:
             claims, prompt = self._claims(problem), self._prompt(problem)
             asked = task.read(problem.asked, surely=True) if problem.kind == "code" else None
-            sampling = Sampling(self._model, self._options, prompt, self._budget(problem, claims), task=asked)
+            budget, computing = self._budget(problem, claims), self._computing(problem)
+            sampling = Sampling(self._model, self._options, prompt, budget, task=asked, computing=computing)
             programs = None
             if asked:
                 programs = Programs(problem.asked, asked, self._model, self._options, self._runner)
                 programs.ask()
             wanted = self._wanted[problem.id]
-            self._open[problem.id] = _Open(problem, sampling, claims, wanted, wanted, job.known, programs)
+            self._open[problem.id] = _Open(problem, sampling, claims, wanted, wanted, job.known, programs, computing)
         self._open[problem.id].sampling.start(job.index, job.seed)
 
     def _take(self, outputs: list[StepOutput]) -> Iterator[Entry]:
@@ -187,11 +209,11 @@ class _Filling:
                     yield self._entry(each, ended)
             if each.waiting and not each.coming:
                 if each.contested:
-                    each.checking = {ended.index: ended for ended in each.waiting}
-                    for ended in each.waiting:
+                    each.checking = {e.index: e for e in each.waiting if e.trajectory.kind == "reasoned"}
+                    for ended in each.checking.values():
                         each.claims.state(ended)
-                else:
-                    for ended in each.waiting:
+                for ended in each.waiting:
+                    if ended.index not in each.checking:
                         yield self._entry(each, ended)
                 each.waiting = []
             while each.running and each.programs and not each.programs.asking:
@@ -200,7 +222,9 @@ class _Filling:
                 yield self._entry(each, each.checking.pop(index))
 
     def _entry(self, of: _Open, ended: Ended) -> Entry:
-        """The bank's entry of a trajectory. Frees its KV cells."""
+        """The bank's entry of a trajectory. Frees its KV cells. Raises SandboxError for a program that was not run."""
+        if of.computing and of.computing.note:
+            raise SandboxError(of.computing.note)
         if ended.sequence is not None:
             self._model.engine.abort(ended.sequence)
         of.missing -= 1
@@ -218,6 +242,8 @@ class _Filling:
             reasoning=trajectory.reasoning,
             mean_logprob=trajectory.mean_logprob,
             signals=trajectory.signals,
+            kind=trajectory.kind,
+            printed=trajectory.printed,
             claims=tuple(c for c in (*(stated.claims or ()), *stated.dropped) if c.source == "stated"),
             extracted=tuple(c for c in stated.claims or () if c.source == "extracted"),
             known=of.claims.yardstick.known,

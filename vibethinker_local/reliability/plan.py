@@ -20,6 +20,7 @@ class Plan:
     stopping: bool = True
     seconds: float = float("inf")
     threshold: float | None = None  # p(VALID) from which a claim stands; None: by the problem's yardstick
+    programs: int = 0  # of the trajectories: programs that print the answer
 
     @property
     def places(self) -> int:
@@ -50,6 +51,7 @@ def make(
     stopping: bool = True,
     seconds: float = float("inf"),
     threshold: float | None = None,
+    programs: int = 0,
 ) -> Plan:
     """The plan of a budget with what the user set himself; one that never `escalates` reasons about claims only where
     all verdicts are to be reasoned. Raises UsageError for what contradicts itself.
@@ -57,13 +59,18 @@ def make(
     if budget not in BUDGETS:
         raise UsageError(f"There is no budget {budget!r}: give one of {', '.join(BUDGETS)}.")
     if mode == "published":
+        if programs:
+            raise UsageError("--mode published has no programs among its solutions: leave --programs out.")
         if verdicts == "score":
             raise UsageError("--mode published has reasoned verdicts: leave --verdicts score out.")
         return replace(PUBLISHED, samples=samples or PUBLISHED.samples, seconds=seconds)
     plan = replace(BUDGETS[budget], mode=mode, stopping=stopping, seconds=seconds, threshold=threshold)
     if not escalates:
         plan = replace(plan, think_tokens=0)
-    return replace(plan, samples=samples or plan.samples, verdicts=verdicts or plan.verdicts)
+    plan = replace(plan, samples=samples or plan.samples, verdicts=verdicts or plan.verdicts, programs=programs)
+    if programs > plan.samples:
+        raise UsageError(f"--programs {programs} is more than there are solutions: {plan.samples}.")
+    return plan
 
 
 def seconds(text: str) -> float:

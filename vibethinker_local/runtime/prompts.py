@@ -14,6 +14,12 @@ SOLVE = "{problem}\n\nPlease reason step by step, and put your final answer with
 # Wraps a multiple-choice problem; the result is then asked as above.
 CHOICE = "{problem}\n\nThe answer is the letter of the right option, without any other text."
 
+# The same problem, for a solution that is a program.
+COMPUTE = (
+    "{problem}\n\nSolve this with a short Python program that prints the answer, and nothing else. It may use sympy. "
+    "Give it in one ```python block."
+)
+
 # A problem whose answer is a program, by its form; a statement that is nothing but code stands in a block.
 CODE = {
     "function": (
@@ -100,6 +106,12 @@ def solve(problem: str, earlier: Sequence[Exchange] = (), kind: ProblemKind | No
     asked = task.of(problem, kind)
     said = CODE[asked.form].format(problem=_stated(problem)) if asked else SOLVE.format(problem=_normal(problem))
     return [*messages, {"role": "user", "content": said}]
+
+
+def compute(problem: str, earlier: Sequence[Exchange] = ()) -> list[dict[str, str]]:
+    """The chat messages that ask for a program which prints a problem's answer."""
+    *before, asked = solve(problem, earlier, "maths")
+    return [*before, asked | {"content": COMPUTE.format(problem=_normal(problem))}]
 
 
 def talk(said: str, earlier: Sequence[Exchange] = (), kind: ProblemKind | None = None) -> list[dict[str, str]]:

@@ -317,6 +317,10 @@ class RunState:
         answer = trajectory.answer or "no answer"
         if "\n" in answer:
             answer = short(answer)  # a program
+        if trajectory.kind == "computed":
+            answer += (
+                " (computed)" if trajectory.answer else f" (computed: {short(trajectory.printed or 'no program')})"
+            )
         self._note(f"{answer} · {trajectory.tokens:,} tokens · {counted}", event.index)
 
 
@@ -342,7 +346,8 @@ def _agreed(report: ReliabilityReport) -> str:
     silent = f", {found.drawn - found.answered} without an answer" if found.drawn > found.answered else ""
     if found.level == "none":
         return f"no agreement: {found.drawn} solutions, {answers} answers{silent}"
-    return f"{found.leading} of {found.drawn} agree{silent}"
+    by_programs = f", {report.computed} of them computed" if report.computed else ""
+    return f"{found.leading} of {found.drawn} agree{by_programs}{silent}"
 
 
 def _claims_told(report: ReliabilityReport) -> str:

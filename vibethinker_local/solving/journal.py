@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
-from vibethinker_local.events import Finish, Trajectory
+from vibethinker_local.events import Finish, Trajectory, TrajectoryKind
 from vibethinker_local.solving import signals
 
 SCHEMA = 1
@@ -108,8 +108,9 @@ def _entry(line: str) -> JournalEntry | None:
         return None
     trajectory = entry.trajectory
     counts = (entry.index, trajectory.seed, trajectory.tokens, *entry.tokens)
-    texts = (trajectory.answer or "", trajectory.text, trajectory.reasoning)
+    texts = (trajectory.answer or "", trajectory.text, trajectory.reasoning, trajectory.printed or "")
     whole = all(type(count) is int and 0 <= count < 2**63 for count in counts) and all(type(t) is str for t in texts)
     numbers = (trajectory.mean_logprob, trajectory.reliability)
-    known = trajectory.finish in get_args(Finish) and all(n is None or type(n) in (int, float) for n in numbers)
+    known = trajectory.finish in get_args(Finish) and trajectory.kind in get_args(TrajectoryKind)
+    known = known and all(n is None or type(n) in (int, float) for n in numbers)
     return entry if whole and known else None

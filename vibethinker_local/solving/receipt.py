@@ -63,6 +63,8 @@ def _trajectory(trajectory: Trajectory) -> dict[str, object]:
         "reasoning": trajectory.reasoning,
         "mean_logprob": trajectory.mean_logprob,
         "reliability": trajectory.reliability,
+        "kind": trajectory.kind,
+        "printed": trajectory.printed,
         "signals": asdict(trajectory.signals) if trajectory.signals else None,
         "claims": [_claim(claim) for claim in trajectory.claims],
     }

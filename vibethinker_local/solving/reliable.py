@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from vibethinker_local.code import task
-from vibethinker_local.errors import EngineError, UsageError
+from vibethinker_local.errors import EngineError, SandboxError, UsageError
 from vibethinker_local.events import (
     AnswerCluster,
     Contested,
@@ -37,9 +37,10 @@ from vibethinker_local.reliability.checker import Checker
 from vibethinker_local.reliability.clusters import Cluster, Clusters
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.solving import calibration
+from vibethinker_local.solving import calibration, computed
 from vibethinker_local.solving import journal as journals
 from vibethinker_local.solving.claims import CLAIM_TOKENS, Checks, Claims
+from vibethinker_local.solving.computed import Computing
 from vibethinker_local.solving.follow import behaved
 from vibethinker_local.solving.journal import Journal, JournalEntry
 from vibethinker_local.solving.programs import Programs, open_sandbox
@@ -64,12 +65,13 @@ def solve(
     """Solve one problem with all that `plan` allows: events, the last of them Finished.
 
     Trajectories that end are added to `journal`; `resumed` ones, of an earlier run, count as sampled. Raises UsageError
-    if the problem does not fit into the context, or for a mode that this model file was not prepared for.
+    if the problem does not fit into the context, or for a mode that this model file was not prepared for, and
+    SandboxError if some solutions of a maths problem are to be programs, which cannot be run.
     """
     try:
         fitted = _fitted(model, plan) if plan.mode == "fitted" else None
         run = _Pass(problem, model, options, control, plan, fitted, journal, earlier)
-    except UsageError:
+    except (UsageError, SandboxError):
         if journal:
             journal.close(finished=not resumed)
         raise
@@ -106,6 +108,7 @@ def solve_journalled(
         context=options.context,
         cache=options.cache,
         **({"kind": options.kind} if options.kind else {}),
+        **({"programs": plan.programs, "samples": plan.samples} if plan.programs else {}),
     )
     resumed: tuple[JournalEntry, ...] = ()
     if resume:
@@ -161,8 +164,12 @@ class _Pass:
         wanted = min(options.max_tokens or model.spec.max_tokens, plan.tokens)
         if plan.mode == "published":
             wanted = plan.tokens  # no cap below the context
-        self._budget = Budget.of(wanted, model, len(self._prompt), self._claims.context if plan.checks_claims else 0)
-        self._sampling = Sampling(model, options, self._prompt, self._budget, task=asked)
+        self._computing: Computing | None = None
+        if plan.programs and asked is None:
+            self._computing = computed.opened(model, problem, recent, plan.programs / plan.samples)
+        longest = max(len(self._prompt), len(self._computing.prompt) if self._computing else 0)
+        self._budget = Budget.of(wanted, model, longest, self._claims.context if plan.checks_claims else 0)
+        self._sampling = Sampling(model, options, self._prompt, self._budget, task=asked, computing=self._computing)
         self._programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
         self._answered: dict[int, Ended] = {}
         self._error: str | None = None
@@ -199,6 +206,8 @@ class _Pass:
         self._checker.close()
         if self._programs:
             self._programs.close()
+        if self._computing:
+            self._computing.runner.close()
         with suppress(EngineError):
             self._sampling.close()
             self._claims.close()
@@ -322,7 +331,8 @@ class _Pass:
         """Verdicts on the claims of all that answered; reasoned ones too, while two answers are close."""
         claims, plan = self._claims, self._plan
         for index in sorted(self._answered):
-            claims.state(self._answered[index])
+            if self._answered[index].trajectory.kind == "reasoned":  # a program rests on no claims
+                claims.state(self._answered[index])
         yield from self._until_checked()
         if plan.verdicts == "think":
             tokens = plan.think_tokens or CLAIM_TOKENS * plan.claims * plan.samples
@@ -378,7 +388,7 @@ class _Pass:
         trajectories = tuple(self._finished(ended, weights) for ended in finished)
         verdicts = [claim.verdict for t in trajectories for claim in t.claims if claim.verdict]
         places = {ended.index: place for place, ended in enumerate(finished)}
-        clusters = (replace(c, members=tuple(places[m] for m in c.members)) for c in ranked)
+        clusters = [replace(c, members=tuple(places[m] for m in c.members)) for c in ranked]
         by_votes = self._by_votes()
         status: Status = "answered" if chosen else "no_answer"
         if self._control.stop:
@@ -390,6 +400,8 @@ class _Pass:
             behaviour = self._programs.report([ended.index for ended in finished])
             at = next((at for at, each in enumerate(finished) if each.trajectory is chosen), None)
             note = f"{INCOMPARABLE} {behaviour.note}" if self._incomparable else behaved(behaviour, at)
+        if self._computing and self._computing.note:
+            note = f"Programs were not run, and have no answer: {self._computing.note}"
         return Solution(
             problem=self._problem,
             status=status,
@@ -415,6 +427,7 @@ class _Pass:
                 note=note,
                 drawn=sum(trajectory.finish != "aborted" for trajectory in trajectories),
                 answered=len(self._answered),
+                computed=sum(trajectories[m].kind == "computed" for m in clusters[0].members) if clusters else 0,
             ),
             behaviour=behaviour,
         )
@@ -427,11 +440,13 @@ class _Pass:
         return "stopped" if self._control.stop else "time" if self._left <= 0 else "all"
 
     def _chosen(self, ranked: list[AnswerCluster], weights: dict[int, float]) -> Trajectory | None:
-        """The trajectory that is shown: the weightiest of the chosen answer, the earliest among equals."""
+        """The trajectory that is shown: of the chosen answer the weightiest, the earliest among equals; a computed one
+        only if no other has that answer."""
         members = ranked[0].members if ranked else tuple(sorted(self._answered))
         if not members:
             return None
-        return self._answered[max(members, key=lambda index: (weights[index], -index))].trajectory
+        reasoned = [index for index in members if self._answered[index].trajectory.kind == "reasoned"] or members
+        return self._answered[max(reasoned, key=lambda index: (weights[index], -index))].trajectory
 
     def _finished(self, ended: Ended, weights: dict[int, float]) -> Trajectory:
         claims = self._claims.judged(ended.index)

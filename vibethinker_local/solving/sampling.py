@@ -6,16 +6,18 @@ on from "The answer is \\boxed{". For both, tokens are kept in reserve.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vibethinker_local.code.task import Task
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.errors import UsageError
-from vibethinker_local.events import Options, Reason, SolveEvent, Trajectory, Wrote
+from vibethinker_local.events import Options, Reason, SolveEvent, Trajectory, TrajectoryKind, Wrote
 from vibethinker_local.models import lengths
 from vibethinker_local.reliability import answers
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
+from vibethinker_local.solving import computed
+from vibethinker_local.solving.computed import Computing
 from vibethinker_local.solving.draft import Draft
 
 ANSWER_TOKENS = 128  # for the answer, once it was asked for outright
@@ -70,6 +72,8 @@ class Running:
     """One running trajectory."""
 
     draft: Draft
+    kind: TrajectoryKind
+    prompt: list[int]
     tokens: list[int] = field(default_factory=list)  # generated, forced ones included
 
 
@@ -94,11 +98,13 @@ class Sampling:
         talk: bool = False,
         asks: bool = True,
         task: Task | None = None,
+        computing: Computing | None = None,
     ) -> None:
+        """With `computing`, some of the trajectories are programs that print the answer."""
         self._model, self._options, self._prompt, self._budget = model, options, prompt, budget
-        self._talk, self._asks, self._task = talk, asks, task
+        self._talk, self._asks, self._task, self._computing = talk, asks, task, computing
         self._opened = model.opens_reasoning(prompt)
-        self._first: SequenceId | None = None
+        self._first: dict[TrajectoryKind, SequenceId] = {}
         self._running: dict[SequenceId, Running] = {}
         self._written_before: list[Wrote] = []  # not handed out yet
         self.finished: list[Ended] = []  # in the order of their ends
@@ -114,18 +120,24 @@ class Sampling:
         return done + sum(running.draft.tokens for running in self._running.values())
 
     def start(self, index: int, seed: int, begun: Sequence[int] = ()) -> None:
-        """Begin a trajectory, perhaps with what was written of it before. All of them share one computed prompt."""
+        """Begin a trajectory, perhaps with what was written of it before. All of a kind share one computed prompt."""
         budget, engine = self._budget, self._model.engine
+        prompt, task, kind = self._prompt, self._task, self._kind(index)
+        if self._computing and kind == "computed":
+            prompt, task = self._computing.prompt, computed.TASK
         most = budget.tokens - budget.reserve - len(begun)
         params = self._model.params(self._options, seed, most, reserve=budget.reserve)
-        sequence = engine.add([*self._prompt, *begun], params, parent=self._first)
-        self._first = sequence if self._first is None else self._first
-        draft = Draft(seed, opened=self._opened, index=index, talk=self._talk, asks=self._asks, task=self._task)
-        self._running[sequence] = Running(draft, list(begun))
+        sequence = engine.add([*prompt, *begun], params, parent=self._first.get(kind))
+        self._first.setdefault(kind, sequence)
+        draft = Draft(seed, opened=self._opened, index=index, talk=self._talk, asks=self._asks, task=task)
+        self._running[sequence] = Running(draft, kind, prompt, list(begun))
         text = b"".join(map(self._model.backend.piece, begun)).decode("utf-8", "replace")
         for span in draft.resume(text, len(begun)) if begun else ():
             tokens = len(self._model.backend.tokenize(span.text, special=False)) if span.reasoning else len(begun)
             self._written_before.append(Wrote(span.text, span.reasoning, tokens, span.retracts, index))
+
+    def _kind(self, index: int) -> TrajectoryKind:
+        return self._computing.kind(index) if self._computing else "reasoned"
 
     def take(self, outputs: list[StepOutput], *, answer_now: bool = False) -> Iterator[SolveEvent]:
         """Turns the engine's outputs into events; trajectories that have ended move to `finished`."""
@@ -169,11 +181,17 @@ class Sampling:
     def _finish(self, sequence: SequenceId, *, aborted: bool = False) -> None:
         running = self._running.pop(sequence)
         trajectory = running.draft.finish(aborted=aborted)
-        self.finished.append(Ended(running.draft.index, trajectory, sequence, (*self._prompt, *running.tokens)))
+        if self._computing and running.kind == "computed":
+            found, printed = (None, None) if aborted else self._computing.run(trajectory.text)
+            trajectory = replace(trajectory, answer=found, kind="computed", printed=printed)
+        self.finished.append(Ended(running.draft.index, trajectory, sequence, (*running.prompt, *running.tokens)))
 
 
 def shown(trajectory: Trajectory) -> str:
-    """What is shown of a trajectory: the visible text, or the answer alone where it is only in the reasoning."""
+    """What is shown of a trajectory: the visible text, or the answer alone where it is only in the reasoning; of a
+    computed one, also what its program printed."""
+    if trajectory.kind == "computed":
+        return f"{trajectory.text}\n\nThe program prints: {trajectory.printed}"
     if trajectory.answer is not None and answers.extract(trajectory.text) is None:
         return trajectory.answer
     return trajectory.text

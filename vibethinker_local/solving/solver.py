@@ -136,6 +136,7 @@ class Solver:
         verdicts: VerdictKind | None = None,
         stopping: bool = True,
         seconds: float = float("inf"),
+        programs: int = 0,
     ) -> Plan:
         """What a run of the reliability pass may do; None takes what this model is best at.
 
@@ -149,6 +150,7 @@ class Solver:
             escalates=self.spec.reasoned_verdicts,
             stopping=stopping,
             seconds=seconds,
+            programs=programs,
         )
 
     def stream(

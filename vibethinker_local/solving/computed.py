@@ -1,0 +1,124 @@
+"""Solutions of maths problems that are programs: the model writes one, and what it prints is its answer and its vote.
+
+A program goes wrong in other ways than reasoning does, so that where both agree they are right more often than either
+(PAL, arXiv 2211.10435). It is run in the sandbox when it has been drawn; without a sandbox there is none.
+"""
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+
+from vibethinker_local import sandbox
+from vibethinker_local.code import answer
+from vibethinker_local.code.task import Task
+from vibethinker_local.errors import SandboxError, UsageError
+from vibethinker_local.events import Exchange, TrajectoryKind
+from vibethinker_local.reliability import answers, equivalence
+from vibethinker_local.runtime import prompts
+from vibethinker_local.runtime.model import Model
+from vibethinker_local.sandbox import Limits, ProgramCall, Sandbox
+
+TASK = Task("program")
+LIMITS = Limits(seconds=5, total_seconds=5)
+MOST_LINES = 8  # a program that prints more has not printed an answer
+SHOWN = 200  # characters of what a program printed that are kept
+FINE = Fraction(1, 10**12)  # relative: a float this close to a simple fraction is meant to be it
+SIMPLE = 1000  # the largest denominator of such a fraction
+
+_LEAD = re.compile(r"[A-Za-z][^:=\d()\[\]{}]*(?:[:=]|\b(?:is|are|equals)\b)\s*(?=\S)|[-+*/.\d\s()]+=\s*(?=\S)")
+_NUMBER = re.compile(r"-?\$?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?")
+_WORD = re.compile(r"(?<![^\s(])[A-Za-z]{2,}(?![^\s.,!?)])")
+_LONG_FLOAT = re.compile(r"-?\d+\.\d+")
+_SYMPY = ((re.compile(r"\bE\b"), "e"), (re.compile(r"\bI\b"), "i"), (re.compile(r"\blog\("), "ln("))
+
+
+class Computing:
+    """How one problem's programs are asked for and run."""
+
+    def __init__(self, prompt: list[int], runner: Sandbox, share: float) -> None:
+        """`share` of all trajectories, evenly spread, are programs that follow on `prompt`."""
+        self.prompt, self.runner, self.note = prompt, runner, ""
+        self._share = share
+
+    def kind(self, index: int) -> TrajectoryKind:
+        """What the trajectory with an index is."""
+        return kind(index, self._share)
+
+    def run(self, text: str) -> tuple[str | None, str | None]:
+        """The answer that the program in a text prints, and what it printed, or how else it ended; None without one.
+
+        Programs that cannot be run at all have no answer, and `note` says why.
+        """
+        attempt = answer.attempt(text, TASK)
+        if attempt is None:
+            return None, None
+        if attempt.fault:
+            return None, f"SyntaxError: {attempt.fault}"[:SHOWN]
+        try:
+            [outcome] = self.runner.run(attempt.program, [ProgramCall()], LIMITS)
+        except SandboxError as error:
+            self.note = str(error)
+            return None, None
+        if not outcome.finished:
+            return None, str(outcome)[:SHOWN]
+        return printed(outcome.stdout), outcome.stdout.strip()[-SHOWN:]
+
+
+def opened(model: Model, problem: str, earlier: Sequence[Exchange], share: float) -> Computing:
+    """Programs for one problem, in a sandbox that is getting ready. Raises SandboxError if there is none."""
+    runner = sandbox.open()
+    runner.warm()
+    return Computing(model.encode_chat(prompts.compute(problem, earlier)), runner, share)
+
+
+def kind(index: int, share: float) -> TrajectoryKind:
+    """What the trajectory with an index is, if a share of all are programs: of the first n, always as many as of n."""
+    return "computed" if int((index + 1) * share + 1e-9) > int(index * share + 1e-9) else "reasoned"
+
+
+def share(programs: int, samples: int) -> float:
+    """The share that so many programs are of all. Raises UsageError."""
+    if programs > samples:
+        raise UsageError(f"--programs {programs} is more than there are solutions: {samples}.")
+    return programs / samples
+
+
+def printed(stdout: str) -> str | None:
+    """The answer in what a program printed: its last line, without a label or a unit; None if there is none, or if it
+    is prose, or a sentence with several numbers.
+
+    A float that is a simple fraction but for its last digits is that fraction.
+    """
+    lines = [line.strip() for line in stdout.split("\n") if line.strip()]
+    if not 0 < len(lines) <= MOST_LINES:
+        return None
+    said = answers.boxed(lines[-1]) or lines[-1].rstrip(" .")
+    if said.count("=") < 2 and (lead := _LEAD.match(said)):
+        said = said[lead.end() :]
+    if _WORD.search(said):
+        numbers = _NUMBER.findall(said)
+        if len(numbers) > 1 or not (numbers or equivalence.comparable(lines[-1])):
+            return None
+        said = numbers[0] if numbers else said
+    if said.lower() in ("", "none", "nan", "[]", "set()", "emptyset"):
+        return None
+    if said[0] == "[" and said[-1] == "]":  # a list of solutions, not an interval
+        said = said[1:-1]
+    return _formula(_exact(said)) if equivalence.comparable(said) else None
+
+
+def _exact(text: str) -> str:
+    if not _LONG_FLOAT.fullmatch(text):
+        return text
+    value = Fraction(text)
+    simple = value.limit_denominator(SIMPLE)
+    meant = simple.denominator == 1 or simple != value  # 0.25 stays as it is
+    return str(simple) if meant and abs(value - simple) <= FINE * max(Fraction(1), abs(value)) else text
+
+
+def _formula(text: str) -> str:
+    """A formula as sympy prints it, with the names that a formula on paper has."""
+    if len(text) > 1:
+        for pattern, name in _SYMPY:
+            text = pattern.sub(name, text)
+    return text
