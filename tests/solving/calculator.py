@@ -10,7 +10,7 @@ class Calculator(Thinker):
     """Reasons its way to `answers`, and writes one of `programs` where a program is asked for."""
 
     def __init__(self, answers: Mapping[str, float], programs: Sequence[str], **other: object) -> None:
-        super().__init__(answers, {"9": ["good"], "4": ["bad"]}, **other)  # type: ignore[arg-type]
+        super().__init__(answers, {"4": ["b = good", "2 + 2 = 4", "c = good"]}, **other)  # type: ignore[arg-type]
         self._programs = {
             f"<think>so</think>\n\n```python\n{each}\n```".encode(): 1 / len(programs) for each in programs
         }

@@ -172,7 +172,8 @@ class Sampling:
         One that is to go on later is kept.
         """
         own = (ended.trajectory for ended in self.finished if ended.sequence is not None)  # not of an earlier run
-        lengths.add(self._model.path, [each.tokens for each in own if each.finish != "aborted"])
+        whole = (each for each in own if each.finish != "aborted" and each.kind == "reasoned")
+        lengths.add(self._model.path, [each.tokens for each in whole])
         self.abandon()
         for ended in self.finished:
             if ended.sequence is not None and ended is not keep:
