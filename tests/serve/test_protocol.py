@@ -1,18 +1,11 @@
 """Chat completions by the OpenAI protocol, field by field, against a real server with the bundled model."""
 
-from collections.abc import Iterator
+import json
 from typing import Any
 
 import pytest
 
-from tests.serve.helpers import PROBLEM, Served, serving, text, user
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with pytest.MonkeyPatch.context() as patch, serving() as served:
-        patch.delenv("VIBE_API_KEY", raising=False)
-        yield served
+from tests.serve.helpers import PROBLEM, Served, text, user
 
 
 def test_the_model_is_listed(served: Served) -> None:
@@ -138,8 +131,6 @@ def test_reasoning_is_closed_at_its_budget(served: Served) -> None:
 
 
 def test_a_schema_is_followed_after_the_reasoning(served: Served) -> None:
-    import json
-
     schema = {"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"]}
     form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
     free = served.ask(seed=1)["choices"][0]["message"]["reasoning_content"]

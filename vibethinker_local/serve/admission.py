@@ -37,7 +37,7 @@ class Admission:
     """For one event loop."""
 
     def __init__(self, places: int, waiting: int = WAITING) -> None:
-        self.places, self._most = places, places + waiting
+        self.places, self.most = places, places + waiting  # most: requests at once
         self._free = places
         self._visits: list[Visit] = []
         self._count = 0
@@ -56,7 +56,7 @@ class Admission:
     @contextmanager
     def visit(self) -> Iterator[Visit]:
         """A request from its beginning to its end. Raises Full."""
-        if len(self._visits) >= self._most:
+        if len(self._visits) >= self.most:
             raise Full(max(1, math.ceil(self._mean * self.waiting / self.places)))
         self._count += 1
         visit, began = Visit(self._count), time.monotonic()

@@ -39,13 +39,12 @@ T = TypeVar("T")
 class App:
     """One loaded model, and the paths by which it is asked. For one event loop."""
 
-    def __init__(self, solver: Solver, engine: OwnedEngine, guard: Guard, *, waiting: int | None = None) -> None:
+    def __init__(self, solver: Solver, engine: OwnedEngine, guard: Guard) -> None:
         """`engine` is that of the solver's model; `close` gives it back."""
         self.solver, self.guard = solver, guard
         self.shared = SharedEngine(engine)
         self.model: Model = solver.load()
-        places = self.model.places
-        self.admission = Admission(places) if waiting is None else Admission(places, waiting)
+        self.admission = Admission(self.model.places)
         self.stopping = asyncio.Event()  # what runs is to end now
         self.began = int(time.time())
         self.metrics = Metrics(

@@ -28,14 +28,14 @@ class Http:
         self.extra: dict[str, str] = {}  # headers of whatever response there will be
         self._receive, self._send_message = receive, send
 
-    async def body(self, most: int = MOST_BYTES, seconds: float = READ_SECONDS) -> bytes:
+    async def body(self) -> bytes:
         """Raises ApiError if it is too long, or takes too long.
 
         One that is somewhat too long is read to its end: a client that still sends does not see the answer.
         """
-        found, size, more = bytearray(), 0, True
+        found, size, more, most = bytearray(), 0, True, MOST_BYTES
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(READ_SECONDS):
                 while more and size <= DRAINED * most:
                     message = await self._receive()
                     if message["type"] == "http.disconnect":
@@ -46,7 +46,7 @@ class Http:
                     more = message.get("more_body", False)
         except TimeoutError:
             self.extra["connection"] = "close"
-            raise ApiError(f"The body did not come within {seconds:g} s.", status=408) from None
+            raise ApiError(f"The body did not come within {READ_SECONDS:g} s.", status=408) from None
         if size > most:
             self.extra["connection"] = "close"
             raise ApiError(

@@ -1,0 +1,89 @@
+"""Whose turn it is."""
+
+import asyncio
+
+import pytest
+
+from vibethinker_local.serve.admission import Admission, Full, Visit
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_who_holds_the_least_comes_first() -> None:
+    async def run() -> None:
+        admission, order = Admission(2), list[str]()
+
+        async def take(name: str, visit: Visit) -> None:
+            await admission.take(visit)
+            order.append(name)
+
+        with admission.visit() as many, admission.visit() as one, admission.visit() as last:
+            tasks = [asyncio.create_task(take("many", many)) for _ in range(4)]
+            await settle()
+            assert order == ["many", "many"]
+            tasks += [asyncio.create_task(take(name, visit)) for name, visit in (("one", one), ("last", last))]
+            await settle()
+            assert (admission.running, admission.waiting) == (2, 2)
+            admission.give(many)
+            await settle()
+            admission.give(many)
+            await settle()
+            assert order[2:] == ["one", "many"]  # at the second, none of them holds any
+            admission.give(one)
+            await settle()
+            admission.give(last)
+            await settle()
+            assert order[4:] == ["last", "many"]
+            await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+
+
+def test_one_that_is_cancelled_takes_no_place() -> None:
+    async def run() -> None:
+        admission = Admission(1)
+        with admission.visit() as first, admission.visit() as second:
+            await admission.take(first)
+            waiting, granted = (asyncio.create_task(admission.take(second)) for _ in range(2))
+            await settle()
+            waiting.cancel()
+            await settle()
+            admission.give(first)
+            granted.cancel()  # in the moment in which it gets it
+            await asyncio.gather(waiting, granted, return_exceptions=True)
+        assert admission.running == 0
+
+    asyncio.run(run())
+
+
+def test_free_places_are_taken_only_where_nobody_waits() -> None:
+    async def run() -> None:
+        admission = Admission(4)
+        with admission.visit() as vote, admission.visit() as other:
+            await admission.take(vote)
+            assert admission.take_free(vote, 2) == 2
+            await admission.take(other)
+            waits = asyncio.create_task(admission.take(other))
+            await settle()
+            assert admission.take_free(vote, 3) == 0
+            admission.give(vote, 3)
+            await waits
+            assert admission.running == 2
+
+    asyncio.run(run())
+
+
+def test_the_queue_has_an_end() -> None:
+    async def run() -> None:
+        admission = Admission(1, waiting=1)
+        with admission.visit(), admission.visit():
+            with pytest.raises(Full) as full, admission.visit():
+                pass
+            assert full.value.retry_after >= 1
+        with admission.visit():
+            pass
+
+    asyncio.run(run())

@@ -1,0 +1,152 @@
+"""What goes wrong while a server runs: clients that leave, an engine that dies, too many requests, the end."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+
+from tests.command import vibe
+from tests.serve.helpers import PROBLEM, Served, events, serving, user
+from vibethinker_local.serve import http, server
+
+LONG: dict[str, Any] = {"temperature": 5, "top_p": 1, "max_tokens": 1900, "thinking_budget": -1}  # noise, on and on
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def idle(served: Served) -> bool:
+    app = served.running.app
+    return app.admission.running == app.admission.waiting == app.shared.running == 0
+
+
+def test_a_client_that_leaves_gives_its_places_back(served: Served) -> None:
+    gone = served.running.app.metrics.disconnects
+    body = {"messages": user(PROBLEM), "stream": True, "n": 4, **LONG}
+    with served.http.stream("POST", "/v1/chat/completions", json=body) as response:
+        next(events(response))
+        assert served.running.app.admission.running == 4
+    until(lambda: idle(served))
+    assert served.running.app.metrics.disconnects == gone + 1
+    with pytest.raises(httpx2.ReadTimeout):
+        served.http.post("/v1/chat/completions", json=body | {"stream": False}, timeout=0.2)
+    until(lambda: idle(served))
+    with pytest.raises(httpx2.ReadTimeout):
+        served.http.post(
+            "/v1/chat/completions", json={"messages": user(PROBLEM), "reliability": LONG_VOTE}, timeout=0.2
+        )
+    until(lambda: idle(served))
+
+
+LONG_VOTE = {"samples": 64, "stopping": False, "mode": "clr"}
+
+
+def test_the_engine_dies_under_sixteen_streams(served: Served) -> None:
+    began = threading.Semaphore(0)
+
+    def follow(seed: int) -> Any:
+        body = {"messages": user(PROBLEM), "stream": True, "seed": seed, **LONG}
+        with served.http.stream("POST", "/v1/chat/completions", json=body) as response:
+            found = []
+            for event in events(response):
+                found.append(event)
+                began.release(len(found) == 1 or 0) if len(found) == 1 else None
+            return found[-1]
+
+    with ThreadPoolExecutor(16) as pool:
+        streams = [pool.submit(follow, seed) for seed in range(16)]
+        for _ in streams:
+            assert began.acquire(timeout=30)
+        engine = next(
+            each for each in psutil.Process().children() if "vibethinker_local.engine.child" in each.cmdline()
+        )
+        engine.kill()
+        ends = [stream.result() for stream in streams]
+    failed = [end["error"] for end in ends if end != "[DONE]"]  # noise can end early, by chance
+    assert len(failed) >= 8
+    assert all(error["code"] == "engine_failed" and "killed" in error["message"] for error in failed)
+    assert "\\boxed{17}" in served.ask(seed=1)["choices"][0]["message"]["content"]
+    assert served.running.app.shared.deaths == 1
+    assert idle(served)
+
+
+def test_where_too_many_wait_the_next_is_told_when_to_come_back(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served.running.app.admission, "most", 0)
+    response = served.post()
+    assert (response.status_code, response.json()["error"]["type"]) == (429, "rate_limit_error")
+    assert int(response.headers["retry-after"]) >= 1
+
+
+def test_connections_that_say_nothing_are_closed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SILENT", 0.2)
+    monkeypatch.setattr(http, "READ_SECONDS", 0.2)
+    for said, answer in (
+        (b"", b""),
+        (b"POST /v1/chat/completions HTTP/1.1\r\nHost: local", b""),
+        (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{", b"HTTP/1.1 408"),
+    ):
+        with socket.create_connection(("127.0.0.1", served.port), timeout=10) as client:
+            client.sendall(said)
+            assert client.recv(4096).startswith(answer)
+    assert served.http.get("/health").status_code == 200
+
+
+def test_asked_to_stop_it_lets_requests_end_and_asked_twice_it_cuts_them_off() -> None:
+    with serving(places=4) as served, ThreadPoolExecutor(2) as pool:
+        long = pool.submit(served.stream, seed=3, **LONG)
+        until(lambda: served.running.app.admission.running == 1)
+        short = pool.submit(served.stream, seed=1)
+        until(lambda: served.running.app.admission.running == 2)
+        served.running.stop()
+        assert short.result()[-1] == "[DONE]"
+        served.running.stop()
+        assert long.result()[-1]["error"]["code"] == "server_stopping"
+    assert served.running.cut_off
+
+
+def test_the_command_says_where_it_is_and_ends_with_0(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "vibethinker_local", "serve", "-m", "mini", "--port", "0", "--threads", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        address = process.stdout.readline().strip()
+        assert httpx2.get(f"{address}/models").json()["data"][0]["id"] == "mini"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert process.stdout.read() == ""
+        assert "mini Q8_0: 16 at once, 2,048 tokens each" in process.stderr.read()
+
+
+def test_bad_options() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for arguments, why in (
+            (["--host", "0.0.0.0"], "give a key"),
+            (["--host", "::"], "give a key"),
+            (["--host", "example.org"], "give a key"),
+            (["--api-key", ""], "printable ASCII"),
+            (["--api-key", "schlüssel"], "printable ASCII"),
+            (["--allow-origin", "chat.example"], "is no origin"),
+            (["--port", port], "give another --port"),
+            (["--host", "192.0.2.1", "--api-key", "k"], "cannot listen on 192.0.2.1"),
+        ):
+            found = vibe("serve", "-m", "mini", *arguments)
+            assert (found.code, found.out) == (2, ""), arguments
+            assert why in found.err
+    assert vibe("serve", "-m", "nothing", "--port", "0").code == 4

@@ -1,0 +1,152 @@
+"""JSON schemas as grammars, which llama.cpp itself reads here."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from vibethinker_local.llama.backend import LlamaBackend
+from vibethinker_local.serve import schema
+from vibethinker_local.system.paths import MINI
+
+Allows = Callable[[Any, str], bool]
+
+
+@pytest.fixture(scope="module")
+def allows() -> Iterator[Allows]:
+    """Whether a whole text is what the grammar of a schema allows."""
+    backend = LlamaBackend(MINI, cells=256, places=1, threads=1)
+    end = next(iter(backend.info.ends))
+
+    def allows(given: Any, said: str) -> bool:
+        grammar = backend.grammar(schema.grammar(given))
+        try:
+            for token in backend.tokenize(said, special=False):
+                if not grammar.allows(token):
+                    return False
+                grammar.accept(token)
+            return grammar.allows(end)
+        finally:
+            grammar.close()
+
+    yield allows
+    backend.close()
+
+
+class Inner(BaseModel):
+    tags: list[str] = Field(max_length=3)
+    size: int | None = None
+
+
+class Outer(BaseModel):
+    """As pydantic writes a model: $defs, titles, defaults, anyOf with null."""
+
+    name: str
+    count: int = Field(ge=0)
+    inner: Inner
+    others: dict[str, float] = {}
+    tree: "list[Outer]" = []
+
+
+STEP = {
+    "type": "object",
+    "properties": {"said": {"type": "string"}},
+    "required": ["said"],
+    "additionalProperties": False,
+}
+KINDS = ['a"b', "c\\d", "e\nf", 1, None]
+STRICT = {  # as OpenAI's structured outputs ask for it
+    "type": "object",
+    "properties": {
+        "steps": {"type": "array", "items": STEP},
+        "unit": {"type": ["string", "null"], "description": "a unit"},
+        "kind": {"enum": KINDS},
+    },
+    "required": ["steps", "unit", "kind"],
+    "additionalProperties": False,
+    "$schema": "http://json-schema.org/draft-07/schema#",
+}
+STRICTLY = [json.dumps({"steps": [{"said": "x"}], "unit": None, "kind": kind}) for kind in KINDS]
+OPTIONAL = {"type": "object", "properties": {name: {"type": "boolean"} for name in "abc"}}
+OPTIONS = ["{}", '{"b": true}', '{"a": true, "c": false}', '{"a":true,"b":true,"c":true}']
+NEXT = {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]}
+NODE = {"type": "object", "properties": {"next": NEXT}, "required": ["next"]}
+LINKED = {"$ref": "#/$defs/node", "$defs": {"node": NODE}}
+FEW = {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 2}
+WHOLE = [
+    Outer(name="n", count=1, inner=Inner(tags=["a"])).model_dump_json(),
+    '{"name": "n", "count": 0, "inner": {"tags": []}}',
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "right", "wrong"),
+    [
+        (True, ["1", '"a"', '{"a": [1, {}]}', "null", "[ ]"], ["", "a", "{1}", "[1,]"]),
+        ({"type": "object"}, ["{}", '{"a": 1, "b": "x"}'], ["[]", "1", '{"a"}']),
+        ({"type": "integer"}, ["0", "-7", "123"], ["1.5", "007", '"1"']),
+        ({"type": "integer", "minimum": 0}, ["0", "12"], ["-1"]),
+        ({"type": "integer", "exclusiveMinimum": 0}, ["1", "12"], ["0", "-1"]),
+        ({"type": "number", "minimum": 0}, ["0", "1.5e-3"], ["-1.5"]),
+        ({"type": "string", "minLength": 2, "maxLength": 3}, ['"ab"', '"abc"', '"a\\n"'], ['"a"', '"abcd"', '"a\n"']),
+        ({"type": "string", "format": "date"}, ['"2026-11-28"'], ['"2026-13-28"', '"soon"']),
+        ({"const": "a b"}, ['"a b"'], ['"a"', "1"]),
+        (FEW, ["[1]", "[1, 2]"], ["[]", "[1,2,3]"]),
+        ({"type": "array", "maxItems": 0}, ["[]"], ["[1]"]),
+        (STRICT, STRICTLY, ["{}"]),
+        (OPTIONAL, OPTIONS, ['{"c": true, "a": true}', '{"a": true,}', '{"d": true}']),
+        (LINKED, ['{"next": {"next": null}}'], ['{"next": {}}', "null"]),
+        (Outer.model_json_schema(), WHOLE, ['{"name": "n"}', WHOLE[1].replace("0", "-1")]),
+    ],
+    ids=lambda value: str(value)[:30],
+)  # fmt: skip
+def test_the_grammar_allows_what_the_schema_does(
+    allows: Allows, given: Any, right: list[str], wrong: list[str]
+) -> None:
+    for said in right:
+        assert allows(given, said), said
+        assert allows(given, json.dumps(json.loads(said), separators=(",", ":"), ensure_ascii=False)), said
+    for said in wrong:
+        assert not allows(given, said), said
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"type": "string", "pattern": "a+"}, "'pattern' is not supported"),
+        ({"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}, "a: 'uniqueItems'"),
+        ({"type": "integer", "maximum": 5}, "'maximum'"),
+        ({"type": "integer", "minimum": 3}, "only 0"),
+        ({"type": "colour"}, "no type 'colour'"),
+        ({"not": {}}, "'not'"),
+        ({"enum": []}, "empty"),
+        ({"anyOf": []}, "empty"),
+        ({"allOf": [{"type": "string"}, {"type": "string"}]}, "allOf"),
+        ({"$ref": "http://elsewhere/"}, "same schema"),
+        ({"$ref": "#/$defs/none"}, "leads nowhere"),
+        ({"type": "object", "required": ["a"]}, "'a' is required"),
+        ({"type": "array", "minItems": 3, "maxItems": 2}, "below"),
+        ({"type": "array", "maxItems": 10**9}, "from 0 to"),
+        ({"type": "array", "items": 5}, "is not a schema"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_it_does_not_understand_is_refused_by_name(given: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=why.replace("$", r"\$")):
+        schema.grammar(given)
+
+
+def test_it_stays_small_whatever_is_asked() -> None:
+    deep: Any = {"type": "integer"}
+    for _ in range(100):
+        deep = {"type": "array", "items": deep}
+    with pytest.raises(ValueError, match="too deeply"):
+        schema.grammar(deep)
+    many = {
+        "type": "object",
+        "properties": {f"p{i}": {"type": "array", "items": {"anyOf": [{}, {}]}} for i in range(3000)},
+    }
+    with pytest.raises(ValueError, match="too large"):
+        schema.grammar(many)
