@@ -93,6 +93,22 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class CruxSide:
+    """What one of two answers rests on where their solutions part."""
+
+    claim: str
+    members: tuple[int, ...]  # positions of the trajectories that take this step, ascending
+    verdict: Verdict | None = None  # None: not checked
+
+
+@dataclass(frozen=True)
+class Crux:
+    """The first step on which the solutions of the two best answers differ; that of the best comes first."""
+
+    sides: tuple[CruxSide, CruxSide]
+
+
+@dataclass(frozen=True)
 class Signals:
     """How sure the model was while it wrote: means over its sampled tokens, in nats, which cost nothing to have.
 
@@ -161,6 +177,8 @@ class ReliabilityReport:
     drawn: int = 0  # trajectories that came to their end
     answered: int = 0  # of these, with an answer
     computed: int = 0  # of the votes for the chosen answer: by programs
+    measured: bool = True  # False: the one-pass verdicts could not tell what the problem says from the same altered
+    crux: Crux | None = None  # of a contested vote, where the solutions show one
 
     @property
     def agreement(self) -> Agreement:
@@ -299,6 +317,13 @@ class Contested:
 
 
 @dataclass(frozen=True)
+class Parted:
+    """Where the solutions of the two best answers part; members are trajectories' indices. Its claims come first."""
+
+    crux: Crux
+
+
+@dataclass(frozen=True)
 class Claimed:
     """A trajectory has stated its claims."""
 
@@ -322,4 +347,4 @@ class Finished:
     solution: Solution
 
 
-SolveEvent = Notice | Busy | Started | Wrote | Closing | Sampled | Contested | Claimed | Judged | Finished
+SolveEvent = Notice | Busy | Started | Wrote | Closing | Sampled | Contested | Parted | Claimed | Judged | Finished

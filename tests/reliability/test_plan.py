@@ -20,6 +20,8 @@ def test_what_is_no_time(text: str) -> None:
 def test_budgets() -> None:
     assert [plan.samples for plan in BUDGETS.values()] == [4, 8, 16]
     assert make("published", "quick").samples == 32
+    assert make("published", "quick").verdict_tokens == make("published", "quick").tokens
+    assert make("clr", "standard", verdicts="think").verdict_tokens == 8192
     assert make("clr", "deep", escalates=False).think_tokens == 0
     assert make("clr", "deep", escalates=False, verdicts="think").verdicts == "think"
     with pytest.raises(UsageError, match="verdicts"):

@@ -46,4 +46,4 @@ def test_claims_that_were_all_refuted_told_nothing() -> None:
         summary(report([3, 1], 4, checked=12, refuted=12)) == "3 of 4 agree · the claims told nothing: all 12 refuted"
     )
     assert summary(report([3, 1], 4, checked=12, refuted=1)) == "3 of 4 agree · 1 of 12 claims refuted"
-    assert summary(report([3, 1], 4, checked=12)) == "3 of 4 agree · no claim refuted"
+    assert summary(report([3, 1], 4, checked=12)) == "3 of 4 agree · the claims told nothing: none of 12 refuted"

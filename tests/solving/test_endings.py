@@ -80,6 +80,27 @@ def test_how_a_reply_ends(
         assert found.text == text
 
 
+SENTENCE = "I will answer now."
+
+
+@pytest.mark.parametrize(("line", "whole"), [(9, True), (300, False)])
+def test_reasoning_is_cut_at_the_end_of_a_line_with_a_sentence_or_else_where_its_tokens_end(
+    line: int, whole: bool
+) -> None:
+    spec = ModelSpec(about="scripted", stops=("<stop>",), closing=SENTENCE, grace=40)
+    letters = random.Random(1)
+    lines = "".join("".join(letters.choices("abcdefgh", k=line)) + "\n" for _ in range(100))
+    speaker = Speaker(script(f"<think>{lines}".encode(), b"\\boxed{7}"))
+    model = Model(Chosen("scripted", spec, Path("scripted.gguf")), Engine(speaker))
+    found = solution(list(solve("p", model, Options(seed=1, max_tokens=600), Control())))
+    [trajectory] = found.trajectories
+    assert (found.answer, trajectory.finish) == ("7", "forced")
+    assert trajectory.tokens <= 600
+    thought = trajectory.reasoning.removesuffix(SENTENCE)
+    assert thought != trajectory.reasoning, "the sentence belongs to the reasoning"
+    assert (thought.rstrip() + "\n" == lines[: len(thought.rstrip()) + 1]) is whole
+
+
 def test_the_template_may_open_the_reasoning() -> None:
     found = solution(events(script(b"hm, 5</think>\\boxed{7}"), opening="<think>"))
     assert (found.text, found.trajectories[0].reasoning) == ("\\boxed{7}", "hm, 5")

@@ -7,10 +7,17 @@ import numpy as np
 import pytest
 
 from tests.solving.thinker import CLR, FOREVER, THREE, TURNED, Thinker, run
-from vibethinker_local.events import Claimed, Contested, Control, Judged, Sampled, SolveEvent
+from vibethinker_local.cli.render import verdict
+from vibethinker_local.events import Claimed, Contested, Control, Judged, Parted, Sampled, SolveEvent
+from vibethinker_local.reliability import yardstick
 from vibethinker_local.reliability.plan import Plan, make
 
 pytestmark = pytest.mark.usefixtures("nothing_symbolic")
+
+
+def claiming(answer: str) -> str:
+    """A reply of the published method, with a claim less than it was asked for."""
+    return f"<think>so</think>\n\nso \\boxed{{{answer}}}\n\n**Claims:**\n1. {answer} is odd\n2. it is \\boxed{{5}}"
 
 
 def test_four_that_agree_are_enough() -> None:
@@ -98,7 +105,7 @@ def test_reasoned_verdicts() -> None:
 
 def test_unreadable_verdicts_refute_nothing() -> None:
     plan = Plan("published", samples=4, claims=3, tokens=1000, think_tokens=9000, verdicts="think", stopping=False)
-    found, _ = run(Thinker({"9": 0.6, "4": 0.4}, TURNED, verdicts="who knows"), plan)
+    found, _ = run(Thinker({"9": 0.6, "4": 0.4}, reply=claiming, verdicts="who knows"), plan)
     assert {claim.verdict and claim.verdict.ruling for t in found.trajectories for claim in t.claims} == {"undecided"}
     assert found.report
     assert found.answer == found.report.majority
@@ -106,9 +113,87 @@ def test_unreadable_verdicts_refute_nothing() -> None:
 
 def test_published_checks_also_where_all_agree() -> None:
     plan = Plan("published", samples=3, claims=3, tokens=1000, think_tokens=9000, verdicts="think", stopping=False)
-    found, _ = run(Thinker({"9": 1}, TURNED), plan)
+    found, _ = run(Thinker({"9": 1}, reply=claiming, verdicts="1. REFUTED\n2. VALID\n3. VALID"), plan)
     assert len(found.trajectories) == 3
     assert all(t.reliability == pytest.approx((2 / 3) ** 3) for t in found.trajectories)
+
+
+def test_published_claims_are_part_of_the_reply_and_no_part_of_the_answer() -> None:
+    plan = Plan("published", samples=4, claims=3, tokens=1000, think_tokens=9000, verdicts="think", stopping=False)
+    found, events = run(Thinker({"9": 0.6, "4": 0.4}, reply=claiming, verdicts="**1.** VALID\n2. REFUTED: no"), plan)
+    assert {t.answer for t in found.trajectories} == {"9", "4"}, "not the box in a claim"
+    for trajectory in found.trajectories:
+        assert trajectory.text == f"so \\boxed{{{trajectory.answer}}}"
+        assert [(c.text, c.source, c.verdict and c.verdict.ruling) for c in trajectory.claims] == [
+            (f"{trajectory.answer} is odd", "published", "supported"),
+            ("it is \\boxed{5}", "published", "refuted"),
+            ("", "published", "undecided"),
+        ]
+        assert trajectory.reliability == pytest.approx((2 / 3) ** 3)
+    assert not any(isinstance(event, Judged) and event.verdict.p is not None for event in events)
+
+
+def test_published_with_all_refuted_takes_the_earliest() -> None:
+    plan = Plan("published", samples=5, claims=3, tokens=1000, think_tokens=9000, verdicts="think", stopping=False)
+    refuted = "1. REFUTED\n2. REFUTED\n3. REFUTED"
+    found, _ = run(Thinker({"9": 0.5, "4": 0.5}, reply=claiming, verdicts=refuted), plan)
+    assert found.report
+    assert [cluster.weight for cluster in found.report.clusters] == [0, 0]
+    assert found.answer == found.trajectories[0].answer
+
+
+def worked(answer: str) -> str:
+    step = "In May she sold 8 / 2 = 4 clips." if answer == "9" else "In May she sold 8 * 2 = 16 clips, good for her."
+    begin = "<think>so</think>\n\nShe sold 3 + 5 = 8 clips in April.\n\n"
+    return f"{begin}{step}\n\nIt is good = {answer}.\n\n\\boxed{{{answer}}}"
+
+
+def test_the_step_where_answers_part_is_shown_and_checked_first() -> None:
+    found, events = run(Thinker({"9": 0.6, "4": 0.4}, reply=worked), THREE)
+    [parted] = [event for event in events if isinstance(event, Parted)]
+    claims = {side.claim for side in parted.crux.sides}
+    assert claims == {"In May she sold 8 / 2 = 4 clips.", "In May she sold 8 * 2 = 16 clips, good for her."}
+    first = [event.claims[0].text for event in events if isinstance(event, Claimed)]
+    assert set(first) == claims
+    assert found.report
+    assert found.report.crux
+    for side in found.report.crux.sides:
+        answers = {found.trajectories[member].answer for member in side.members}
+        assert answers == ({"9"} if "/" in side.claim else {"4"})
+        assert side.verdict
+        assert side.verdict.ruling == ("refuted" if "/" in side.claim else "supported")
+    assert found.answer == "4"
+    assert all(claim.source == "extracted" for t in found.trajectories for claim in t.claims)
+    assert found.usage.verify_tokens < 20, "what solutions say themselves costs no tokens"
+
+
+@pytest.mark.parametrize(("word", "refuted"), [("bad", True), ("good", False)])
+def test_verdicts_that_tell_nothing_leave_the_plain_vote_and_say_so(word: str, refuted: bool) -> None:
+    claims = {"9": [f"a = {word}", f"b = {word}"], "4": [f"c = {word}", f"d = {word}", f"e = {word}"]}
+    found, _ = run(Thinker({"9": 0.6, "4": 0.4}, claims), THREE)
+    assert found.report
+    assert found.answer == found.report.majority
+    assert [cluster.weight for cluster in found.report.clusters] == [cluster.votes for cluster in found.report.clusters]
+    count = found.report.checked
+    assert f"the claims told nothing: {f'all {count}' if refuted else f'none of {count}'} refuted" in verdict(found)
+
+
+def test_a_model_that_doubts_what_the_problem_says_refutes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yardstick, "GENERAL", (("2 + 3 = 5.", True), ("good: 2 + 3 = 6.", False)))
+    monkeypatch.setattr("tests.solving.thinker.yardstick.GENERAL", ())
+    found, _ = run(Thinker({"9": 0.6, "4": 0.4}, TURNED), THREE)
+    assert found.report
+    assert not found.report.measured
+    assert found.answer == found.report.majority == "9"
+    assert "the claims told nothing" in verdict(found)
+
+
+def test_reasoning_about_claims_that_runs_out_of_tokens_is_closed() -> None:
+    plan = Plan("clr", samples=8, claims=3, tokens=1000, think_tokens=0, verdicts="think")
+    found, _ = run(Thinker({"9": 0.6, "4": 0.4}, TURNED, verdicts=FOREVER.decode(), cells=60_000), plan)
+    for trajectory in found.trajectories:
+        rulings = [claim.verdict and claim.verdict.ruling for claim in trajectory.claims]
+        assert rulings == ["refuted", "supported", "supported"]
 
 
 def test_close_votes_escalate_to_reasoning() -> None:

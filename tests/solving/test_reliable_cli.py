@@ -71,12 +71,15 @@ def test_the_answer_alone() -> None:
 
 
 def test_claims_and_verdicts_are_in_the_receipt() -> None:
-    told = vibe("solve", "-r", "--mode", "published", "-k", "2", "--seed", "5", "--json", "-q", "-t", EASY).receipt
-    assert told["mode"] == "published"
+    told = vibe("solve", "-r", "--mode", "clr", "-k", "4", "--seed", "5", "--json", "-q", "-t", HARD).receipt
+    assert told["mode"] == "clr"
     assert told["usage"]["verify_tokens"] > 0
+    assert told["verdicts"]["checked"] > 0
+    assert "crux" in told
     claims = [claim for trajectory in told["trajectories"] for claim in trajectory["claims"]]
     assert claims
     assert all(claim["verdict"] in ("supported", "refuted", "undecided") for claim in claims)
+    assert all(claim["source"] in ("stated", "extracted") for claim in claims)
     assert all(claim["method"] in ("model", "arithmetic") for claim in claims)
 
 

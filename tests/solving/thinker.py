@@ -96,7 +96,7 @@ class Thinker(ScriptedBackend):
 
     def _row(self, tokens: Sequence[int]) -> Logits:
         *before, written = bytes(tokens).decode("latin-1").split(END)
-        if "refute" in before[0]:
+        if "refute" in before[0].lower():
             return self._judge(before[0], written)
         if len(before) > 1:  # claims about the reply
             answer = ["", *re.findall(r"boxed\{(.*?)\}", before[-2])][-1]
@@ -110,7 +110,12 @@ class Thinker(ScriptedBackend):
             holds = "good" in claim or (claim, True) in yardstick.GENERAL
             row[ord("V")], row[ord("I")] = (2, 0) if holds else (0, 2)
             return row
-        return self._go_on(written, {f"<think>let me see</think>\n\n{self._verdicts}".encode(): 1.0})
+        *thought, ruled = written.split(prompts.CLOSE_VERDICTS)
+        if thought:
+            return self._go_on(ruled, {b" INVALID\n2. VALID\n3. VALID": 1.0})
+        thinking = self._verdicts.startswith("<think>")
+        reply = self._verdicts if thinking else f"<think>let me see</think>\n\n{self._verdicts}"
+        return self._go_on(written, {reply.encode(): 1.0})
 
     def _go_on(self, written: str, replies: dict[bytes, float]) -> Logits:
         """The next byte of those replies that begin with what was written; forced text is followed by the end."""

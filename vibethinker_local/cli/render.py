@@ -17,7 +17,7 @@ from vibethinker_local.cli import votes_view
 from vibethinker_local.cli.doctor import Check
 from vibethinker_local.events import Solution, SolveEvent
 from vibethinker_local.solving import receipt
-from vibethinker_local.solving.follow import DECISIONS, Place, RunState, behaved, summary
+from vibethinker_local.solving.follow import DECISIONS, Place, RunState, behaved, parted, summary
 from vibethinker_local.system import progress
 from vibethinker_local.system.files import unwritable
 from vibethinker_local.system.terminal import printable
@@ -81,6 +81,8 @@ def verdict(solution: Solution) -> str:
         parts.append(report.note)
     elif report.majority != solution.answer:
         parts.append(f"a plain vote would say {report.majority}")
+    if report.crux:
+        parts.append(parted(report.crux))
     found = report.agreement
     if found.level == "none" and found.drawn > 1:
         parts.append("do not rely on this answer")

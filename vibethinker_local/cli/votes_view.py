@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from vibethinker_local.solving.follow import Votes, short
+from vibethinker_local.solving.follow import Votes, parted, short
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import duration
 
@@ -19,6 +19,8 @@ def view(votes: Votes, hint: str, style: str) -> RenderableType:
         parts.append(_answers(votes))
     if what := outlook(votes):
         parts.append(Text(what, style, no_wrap=True, overflow="ellipsis"))
+    if votes.crux:
+        parts.append(Text(printable(parted(votes.crux)), style, no_wrap=True, overflow="ellipsis"))
     if votes.stage == "sampling":
         parts.append(_running(votes, style))
     refuted = [claim for claim in votes.claims if claim.verdict and claim.verdict.ruling == "refuted"]

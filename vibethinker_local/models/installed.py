@@ -207,8 +207,8 @@ def remove(file: Installed) -> None:
 
 
 def _spec_for(path: Path, known: dict[str, ModelSpec]) -> ModelSpec:
-    """The entry of a file that models.toml lists by name; for any other file, VibeThinker's entry."""
+    """The entry of a file that models.toml lists by name; for any other file VibeThinker's, with a plain vote."""
     for name, spec in known.items():
         if any(path.name == file.name for file in spec.files) or path.parent == paths.built_models() / name:
             return spec
-    return next(iter(known.values()))
+    return next(iter(known.values())).model_copy(update={"mode": "majority", "verdicts": "score", "evidence": None})

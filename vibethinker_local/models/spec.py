@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from vibethinker_local.errors import ModelError
-from vibethinker_local.events import PassMode
+from vibethinker_local.events import PassMode, VerdictKind
 from vibethinker_local.gguf.header import Header
 from vibethinker_local.system import paths, toml
 from vibethinker_local.system.toml import StrictModel, Text
@@ -86,8 +86,12 @@ class ModelSpec(StrictModel):
     stops: tuple[Text, ...] = ("<|im_end|>", "<|endoftext|>")
     alone: bool = False  # each question is read without what was said before it
     think: tuple[Literal["<think>"], Literal["</think>"]] = ("<think>", "</think>")  # the tags of Qwen2's descendants
-    mode: PassMode = "clr"  # of the reliability pass
+    mode: PassMode = "majority"  # of the reliability pass: what does not have evidence for more votes plainly
+    verdicts: VerdictKind = "score"  # of its claims
+    evidence: Text | None = None  # for mode and verdicts: where it is measured, or who reports it
     reasoned_verdicts: bool = True  # whether it reasons about claims again where a vote is close
+    closing: Text | Literal[""] = ""  # sentence with which reasoning is closed where tokens run out
+    grace: Annotated[int, Field(ge=0, le=4096)] = 0  # tokens before the end, within which it is closed at a line's end
     prompts: Literal[1, 2] = 2  # version of the texts that it is asked for claims with: those that it was trained on
     files: tuple[ModelFile, ...] = ()
 

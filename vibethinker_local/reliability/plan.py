@@ -6,6 +6,10 @@ from dataclasses import dataclass, replace
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import PassMode, VerdictKind
 
+VERDICT_SHARE = (
+    4  # reasoned verdicts on a solution's claims have a quarter of its tokens: CLR's authors took 22-48% more
+)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -28,12 +32,18 @@ class Plan:
         return min(self.samples, 4) if self.stopping else self.samples
 
     @property
+    def verdict_tokens(self) -> int:
+        """Of the reasoned verdicts on one trajectory's claims, where all of them are reasoned."""
+        return self.tokens if self.mode == "published" else self.tokens // VERDICT_SHARE
+
+    @property
     def checks_claims(self) -> bool:
         return self.mode != "majority"
 
 
+# Contest solutions of VibeThinker-3B have 18.9k tokens on average, so that 16k would cut many of them.
 BUDGETS = {
-    "quick": Plan("clr", samples=4, claims=3, tokens=16_384, think_tokens=0),
+    "quick": Plan("clr", samples=4, claims=3, tokens=24_576, think_tokens=0),
     "standard": Plan("clr", samples=8, claims=5, tokens=32_768, think_tokens=4096),
     "deep": Plan("clr", samples=16, claims=5, tokens=65_536, think_tokens=16_384),
 }

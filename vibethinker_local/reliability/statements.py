@@ -226,6 +226,20 @@ def _windows(problem: str) -> tuple[list[str], ...]:
     )
 
 
+def relates(text: str) -> bool:
+    """Whether a statement says more than a number: it compares, denies, or says of what kind something is."""
+    return bool(_RELATES.search(text) or {"not", "no", "never"} & set(text.casefold().split()))
+
+
+def alike(left: str, right: str) -> float:
+    """How many of the words of two statements they have in common, in the same order: 0 to 1; 0 if a number or a
+    relation is in only one of them."""
+    one, other = (_content(_words(plain(text))) for text in (left, right))
+    if not one or not other or _binding(one) != _binding(other):
+        return 0.0
+    return 2 * _common(one, other) / (len(one) + len(other))
+
+
 def _words(text: str) -> list[str]:
     """The words of a text, as far as they mean something: numbers as digits, without plural endings."""
     found = []

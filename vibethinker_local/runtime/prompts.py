@@ -89,9 +89,16 @@ FALSIFY = (
     "condition, an unsupported step, or a conflict with another claim. Then say for each, by its number, REFUTED if "
     "you found one, or else VALID. VALID is no proof.\n\n{claims}"
 )
+# Forced where reasoning about claims runs out of tokens; the model goes on with its verdict on the first.
+CLOSE_VERDICTS = "\n</think>\n\n1."
 EMPTY_CLAIM = "(no claim was given)"
 # The beginning of a reply without reasoning: the next token is the first of a label.
 JUDGE_AT_ONCE = AT_ONCE + "1. "
+
+
+def close_reasoning(sentence: str = "") -> str:
+    """What ends the reasoning by force, after a sentence that says so in the model's own voice."""
+    return f"\n{sentence}{CLOSE_REASONING}" if sentence else CLOSE_REASONING
 
 
 def solve(problem: str, earlier: Sequence[Exchange] = (), kind: ProblemKind | None = None) -> list[dict[str, str]]:

@@ -25,6 +25,7 @@ from vibethinker_local.runtime.reasoning import split
 from vibethinker_local.solving.sampling import Ended
 
 CLAIM_TOKENS = 256  # for one trajectory's claims
+RULING_TOKENS = 12  # for the line of one verdict, where reasoning had to be closed
 ENOUGH = 2  # claims of a solution's own; with fewer, the model is asked to state some
 
 
@@ -58,6 +59,7 @@ class _Reply:
 
     index: int
     pieces: list[str] = field(default_factory=list)
+    closing: tuple[int, ...] = ()  # tokens that end its reasoning by force, once
 
 
 class Claims:
@@ -82,12 +84,17 @@ class Claims:
 
     # What is asked
 
-    def state(self, ended: Ended) -> None:
-        """Find a trajectory's claims: in its visible text, or in a second turn on its resident KV, as `checks` says."""
+    def state(self, ended: Ended, crux: str | None = None) -> None:
+        """Find a trajectory's claims: in its visible text, or in a second turn on its resident KV, as `checks` says.
+
+        The claim of its text that is the `crux` comes first, and so is checked first.
+        """
         index = ended.index
         stated = self._stated[index] = Stated()
         self._seeds[index] = ended.trajectory.seed
         found = statements.extracted(ended.trajectory.text, self._problem, self._count) if self._checks.extract else []
+        if crux:
+            found = [crux, *(text for text in found if text != crux)][: self._count]
         self._extracted[index] = [CheckedClaim(text, source="extracted") for text in found]
         if len(found) >= ENOUGH and not self._checks.state:
             self._check(index, self._extracted[index])
@@ -107,7 +114,7 @@ class Claims:
 
     def reason(self, index: int, most: int, *, published: bool = False) -> None:
         """Have the model reason about all claims of a trajectory, in at most so many tokens, before it judges them;
-        in the published method's words, or in ours.
+        in the published method's words, or in ours. Ours are closed by force where the tokens run out.
 
         Does nothing where the context has no room for it.
         """
@@ -116,9 +123,13 @@ class Claims:
         texts = [claim.text for claim in stated.claims or []]
         prompt = self._model.encode_chat((prompts.falsify if published else prompts.judge)(self._problem, texts))
         most = min(most, self._model.context - len(prompt))
+        closing = () if published else tuple(self._model.backend.tokenize(prompts.CLOSE_VERDICTS, special=False))
+        reserve = len(closing) + RULING_TOKENS * len(texts) if closing else 0
+        if reserve > most // 2:
+            closing, reserve = (), 0
         if any(texts) and most > 0:
-            name = self._model.engine.add(prompt, self._params(self._seeds[index], most))
-            self._reasoning[name] = _Reply(index)
+            name = self._model.engine.add(prompt, self._params(self._seeds[index], most - reserve, reserve=reserve))
+            self._reasoning[name] = _Reply(index, closing=closing)
             stated.questions += 1
 
     def _score(self, index: int, number: int, text: str) -> Verdict | None:
@@ -167,6 +178,11 @@ class Claims:
                     stated.claim_tokens += output.token is not None
                 else:
                     stated.think_tokens += output.token is not None
+                if output.end == "length" and reply.closing and not _has_verdicts(reply):
+                    left = RULING_TOKENS * len(stated.claims or [])
+                    self._model.engine.force(name, reply.closing, then=left)
+                    reply.closing = ()
+                    continue
                 if output.end:
                     stated.questions -= 1
                     (self._read_claims if name in self._stating else self._read_verdicts)(reply)
@@ -287,11 +303,31 @@ class Claims:
             Claim(claim.text, self._verdict(index, number), claim.source) for number, claim in enumerate(found)
         )
 
+    def verdict_on(self, index: int, text: str) -> Verdict | None:
+        """What came out for a trajectory's claim with this text; None if it has none, or it was not checked."""
+        key = statements.key(text)
+        return next((claim.verdict for claim in self.judged(index) if statements.key(claim.text) == key), None)
+
+    @property
+    def measured(self) -> bool:
+        """False if p was asked for and tells nothing of this problem."""
+        return not self.yardstick.known or self.threshold is not None
+
     def standings(self) -> dict[int, float]:
         """The share of claims that stand, for each trajectory whose claims were all checked."""
         judged = {index: self.judged(index) for index in self.indices}
         whole = {index: found for index, found in judged.items() if all(claim.verdict for claim in found)}
-        return {index: vote.standing(found, self._count) for index, found in whole.items()}
+        return {index: vote.standing(found, self._wanted(found)) for index, found in whole.items()}
+
+    def _wanted(self, found: Sequence[Claim]) -> int:
+        """How many claims there should be: a solution is not asked for those that it makes itself."""
+        return len(found) if found and found[0].source == "extracted" else self._count
+
+    @property
+    def tells(self) -> bool:
+        """Whether the verdicts could change a vote: some claims were refuted, and some were not."""
+        verdicts = [claim.verdict for index in self.indices for claim in self.judged(index) if claim.verdict]
+        return len({verdict.ruling == "refuted" for verdict in verdicts}) > 1
 
     def close(self) -> None:
         """Give back what the engine holds. May be repeated."""
@@ -343,5 +379,11 @@ class Claims:
         common = next(at for at, (a, b) in enumerate(zip(*spelled, strict=False)) if a != b)
         return spelled[0][:common], (spelled[0][common], spelled[1][common])
 
-    def _params(self, seed: int, most: int, grammar: str | None = None) -> SamplingParams:
-        return self._model.params(self._options, seed, most, grammar=grammar)
+    def _params(self, seed: int, most: int, grammar: str | None = None, reserve: int = 0) -> SamplingParams:
+        return self._model.params(self._options, seed, most, reserve=reserve, grammar=grammar)
+
+
+def _has_verdicts(reply: _Reply) -> bool:
+    """Whether a reply has come to its visible part, where a cut leaves verdicts that can be read."""
+    reasoning, visible = split("".join(reply.pieces))
+    return bool(reasoning and visible)

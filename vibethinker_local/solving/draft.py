@@ -36,6 +36,8 @@ class Draft:
         self.closing: Reason | None = None  # why the end was forced
         self.asked = False  # for the answer, outright
         self.ended: Literal["stop", "length", "loop"] | None = None
+        self.cut_from: int | None = None  # tokens after which reasoning is cut at the end of a line
+        self._thought_ended = False  # just now a line of the reasoning, by the model
         self._forced = False  # a word of ours is in it
         self._hurried = False  # the user wants the answer now
         self._hurry_done = False  # and something was done about it
@@ -66,6 +68,7 @@ class Draft:
         self._brace_closed = "}" in output.text
         by_model = output.logprob is not None
         self._line_ended = by_model and "\n" in output.text and self._parser.visible and not self._parser.in_code
+        self._thought_ended = by_model and self.in_reasoning and output.text.endswith("\n")
         if output.end and output.end != "aborted" and output.end != "scored":
             self.ended = output.end
             spans += self._parser.flush()
@@ -80,11 +83,13 @@ class Draft:
     def due(self, *, answer_now: bool) -> Reason | None:
         """Why the end has to be forced now: the user wants it, or the Sequence has ended without an answer.
 
-        Reasoning is interrupted at once, visible text at the end of a line.
+        Reasoning is interrupted at once where the user wants it, at the end of a line where few tokens are left, and
+        visible text at the end of a line.
         """
         self._hurried |= answer_now
         now = self._hurried and not self._hurry_done and (self.in_reasoning or self._line_ended)
-        if self.asked or not (now or self.ended):
+        spent = self.cut_from is not None and self.tokens >= self.cut_from and self._thought_ended and not self.closing
+        if self.asked or not (now or spent or self.ended):
             return None
         text = self._split()[1]
         if self.talk and text:
@@ -97,7 +102,7 @@ class Draft:
         if self._task and self.ended == "stop" and text:
             return None
         self._hurry_done |= now
-        return self.ended or "answer now"
+        return self.ended or ("length" if spent and not now else "answer now")
 
     def close(self, reason: Reason) -> Iterator[SolveEvent]:
         """Note that the end is being forced."""

@@ -15,11 +15,13 @@ from vibethinker_local.events import (
     Claimed,
     Closing,
     Contested,
+    Crux,
     Decision,
     Differing,
     Finished,
     Judged,
     Notice,
+    Parted,
     Reason,
     ReliabilityReport,
     Sampled,
@@ -42,6 +44,7 @@ CLOSINGS: dict[Reason, str] = {
     "stop": "stopped without an answer",
     "answer now": "answer now",
 }
+MOST_NAMED = 3  # solutions of one side, in a sentence
 BRIEF = 60  # characters of an input or an outcome in a sentence
 DECISIONS: dict[Decision, str] = {
     "settled": "settled: the votes to come could not change it",
@@ -94,6 +97,7 @@ class Votes:
     claims: tuple[ClaimRow, ...] = ()
     seconds_left: float | None = None  # an estimate; None while nothing can be said
     report: ReliabilityReport | None = None
+    crux: Crux | None = None  # where the two best answers part; members are trajectories' indices until it is decided
 
     @property
     def done(self) -> int:
@@ -284,6 +288,9 @@ class RunState:
             case Contested():
                 votes = replace(votes, stage="checking")
                 self.milestones.append(Milestone("the vote is contested: asking for claims", vote=True))
+            case Parted():
+                votes = replace(votes, crux=event.crux)
+                self.milestones.append(Milestone(parted(event.crux), vote=True))
             case Claimed():
                 for number, claim in enumerate(event.claims):
                     self._claims[event.index, number] = ClaimRow(event.index, claim.text, claim.verdict)
@@ -296,7 +303,7 @@ class RunState:
                 votes = replace(votes, stage="decided", report=event.solution.report)
                 if report := event.solution.report:
                     rows = (ClusterRow(c.answer, c.votes, c.weight) for c in report.clusters)
-                    votes = replace(votes, clusters=tuple(rows))
+                    votes = replace(votes, clusters=tuple(rows), crux=report.crux)
         return replace(
             votes,
             trajectories=tuple(self._rows[index] for index in sorted(self._rows)),
@@ -351,11 +358,28 @@ def _agreed(report: ReliabilityReport) -> str:
 
 
 def _claims_told(report: ReliabilityReport) -> str:
+    """What verdicts came to; where they can change nothing, that is said."""
     if not report.checked:
         return ""
+    if not report.measured:
+        by = f"{report.refuted} refuted by arithmetic, " if report.refuted else ""
+        return f"the claims told nothing: {by}the model doubts what the problem says as much as what it does not"
     if report.refuted == report.checked:
         return f"the claims told nothing: all {report.checked} refuted"
-    return f"{report.refuted} of {report.checked} claims refuted" if report.refuted else "no claim refuted"
+    if not report.refuted:
+        return f"the claims told nothing: none of {report.checked} refuted"
+    return f"{report.refuted} of {report.checked} claims refuted"
+
+
+def parted(crux: Crux) -> str:
+    """Where two answers part, in a line: they part at: #1 and #3 "48 / 2 = 24" · #2 "48 * 2 = 96" (refuted)"""
+    said = []
+    for side in crux.sides:
+        who = " and ".join(f"#{member + 1}" for member in side.members[:MOST_NAMED])
+        more = f" and {len(side.members) - MOST_NAMED} more" if len(side.members) > MOST_NAMED else ""
+        ruling = f" ({side.verdict.ruling})" if side.verdict and side.verdict.ruling != "undecided" else ""
+        said.append(f"{who}{more} “{short(side.claim, BRIEF)}”{ruling}")
+    return f"they part at: {' · '.join(said)}"
 
 
 def behaved(found: Behaviour, chosen: int | None) -> str:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 
 from vibethinker_local import __version__
-from vibethinker_local.events import Claim, Differing, Solution, Trajectory
+from vibethinker_local.events import Claim, CruxSide, Differing, Solution, Trajectory
 
 
 def receipt(solution: Solution) -> dict[str, object]:
@@ -50,6 +50,8 @@ def receipt(solution: Solution) -> dict[str, object]:
         told["decision"] = report.decision
         told["note"] = report.note
         told["agreement"] = asdict(report.agreement)
+        told["verdicts"] = {"checked": report.checked, "refuted": report.refuted, "measured": report.measured}
+        told["crux"] = [_side(side) for side in report.crux.sides] if report.crux else None
     return told
 
 
@@ -75,10 +77,16 @@ def _differing(differing: Differing) -> dict[str, object]:
     return {"input": differing.input, "outcomes": outcomes}
 
 
+def _side(side: CruxSide) -> dict[str, object]:
+    verdict = side.verdict.ruling if side.verdict else None
+    return {"claim": side.claim, "trajectories": list(side.members), "verdict": verdict}
+
+
 def _claim(claim: Claim) -> dict[str, object]:
     verdict = claim.verdict
     return {
         "text": claim.text,
+        "source": claim.source,
         "verdict": verdict.ruling if verdict else "undecided",
         "method": verdict.method if verdict else "model",
         "p": verdict.p if verdict else None,

@@ -8,7 +8,7 @@ earlier. Knows how to drive an engine; what votes and claims are worth is `relia
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -18,10 +18,13 @@ from vibethinker_local.events import (
     AnswerCluster,
     Contested,
     Control,
+    Crux,
+    CruxSide,
     Decision,
     Exchange,
     Finished,
     Options,
+    Parted,
     ReliabilityReport,
     Sampled,
     Solution,
@@ -32,14 +35,16 @@ from vibethinker_local.events import (
     Usage,
 )
 from vibethinker_local.models import checksums, lengths
-from vibethinker_local.reliability import equivalence, stopping, vote
+from vibethinker_local.reliability import answers, crux, equivalence, stopping, vote
+from vibethinker_local.reliability import claims as parsing
 from vibethinker_local.reliability.checker import Checker
 from vibethinker_local.reliability.clusters import Cluster, Clusters
 from vibethinker_local.reliability.plan import Plan
+from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.solving import calibration, computed
 from vibethinker_local.solving import journal as journals
-from vibethinker_local.solving.claims import CLAIM_TOKENS, Checks, Claims
+from vibethinker_local.solving.claims import Checks, Claims
 from vibethinker_local.solving.computed import Computing
 from vibethinker_local.solving.follow import behaved
 from vibethinker_local.solving.journal import Journal, JournalEntry
@@ -109,6 +114,7 @@ def solve_journalled(
         cache=options.cache,
         **({"kind": options.kind} if options.kind else {}),
         **({"programs": plan.programs, "samples": plan.samples} if plan.programs else {}),
+        **({"published": plan.claims} if plan.mode == "published" else {}),
     )
     resumed: tuple[JournalEntry, ...] = ()
     if resume:
@@ -154,12 +160,17 @@ class _Pass:
         self._clusters = Clusters(lambda a, b: equivalence.compare(a, b, self._checker).level)
         recent = model.recent(problem, earlier, options.kind)
         self._dropped = len(earlier) - len(recent)
-        self._prompt = model.encode(problem, recent, kind=options.kind)
         asked = task.of(problem, options.kind)
-        strict = plan.mode == "published"
+        self._published = plan.mode == "published" and asked is None
+        messages = prompts.solve(problem, recent, options.kind)
+        if self._published:
+            messages[-1:] = prompts.published(problem, plan.claims)
+        self._prompt = model.encode_chat(messages)
+        ours = not self._published
         checks = Checks(
-            extract=not strict, arithmetic=not strict, score=plan.verdicts == "score", threshold=plan.threshold
+            extract=ours, arithmetic=ours, score=ours and plan.verdicts == "score", threshold=plan.threshold
         )
+        self._crux: tuple[crux.Side, crux.Side] | None = None
         self._claims = Claims(problem, model, options, plan.claims, checks)
         wanted = min(options.max_tokens or model.spec.max_tokens, plan.tokens)
         if plan.mode == "published":
@@ -168,7 +179,8 @@ class _Pass:
         if plan.programs and asked is None:
             self._computing = computed.opened(model, problem, recent, plan.programs / plan.samples)
         longest = max(len(self._prompt), len(self._computing.prompt) if self._computing else 0)
-        self._budget = Budget.of(wanted, model, longest, self._claims.context if plan.checks_claims else 0)
+        after = self._claims.context if plan.checks_claims and not self._published else 0
+        self._budget = Budget.of(wanted, model, longest, after)
         self._sampling = Sampling(model, options, self._prompt, self._budget, task=asked, computing=self._computing)
         self._programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
         self._answered: dict[int, Ended] = {}
@@ -196,6 +208,9 @@ class _Pass:
             self._tell_apart()
             if self._contested:
                 yield Contested(tuple(self._ranked()), plan.claims)
+                self._crux = self._parting(self._ranked())
+                if self._crux:
+                    yield Parted(Crux((self._side(self._crux[0]), self._side(self._crux[1]))))
                 yield from self._check_claims()
         except EngineError as failure:
             self._error = str(failure)
@@ -264,8 +279,17 @@ class _Pass:
             while self._programs.asking and not self._interrupted:
                 self._programs.take(self._model.engine.step())
 
+    def _without_claims(self, ended: Ended) -> Ended:
+        """A reply of the published method with the text and the answer of its solution alone."""
+        if not self._published or ended.trajectory.kind != "reasoned":
+            return ended
+        text, _ = parsing.published(ended.trajectory.text, self._plan.claims)
+        answer = answers.extract(text, ended.trajectory.reasoning)
+        return replace(ended, trajectory=replace(ended.trajectory, text=text, answer=answer))
+
     def _count(self, ended: Ended) -> Sampled:
         """Take a trajectory into the vote."""
+        ended = self._without_claims(ended)
         answer = ended.trajectory.answer
         if answer is not None and ended.trajectory.finish != "aborted":
             self._answered[ended.index] = ended
@@ -330,14 +354,19 @@ class _Pass:
     def _check_claims(self) -> Iterator[SolveEvent]:
         """Verdicts on the claims of all that answered; reasoned ones too, while two answers are close."""
         claims, plan = self._claims, self._plan
-        for index in sorted(self._answered):
-            if self._answered[index].trajectory.kind == "reasoned":  # a program rests on no claims
-                claims.state(self._answered[index])
+        reasoned = {index for index, ended in self._answered.items() if ended.trajectory.kind == "reasoned"}
+        if self._published:
+            replies = {ended.index: ended.trajectory.text for ended in self._sampling.finished}
+            for index in sorted(reasoned):  # a program rests on no claims
+                claims.publish(self._answered[index], parsing.published(replies[index], plan.claims)[1])
+        else:
+            first = {member: side.claim for side in self._crux or () for member in side.members}
+            for index in sorted(reasoned, key=lambda index: (index not in first, index)):
+                claims.state(self._answered[index], first.get(index))
         yield from self._until_checked()
         if plan.verdicts == "think":
-            tokens = plan.think_tokens or CLAIM_TOKENS * plan.claims * plan.samples
             for each in claims.indices:
-                claims.reason(each, tokens // len(claims.indices))
+                claims.reason(each, plan.verdict_tokens, published=self._published)
             yield from self._until_checked()
             return
         left = plan.think_tokens
@@ -363,12 +392,28 @@ class _Pass:
         members = sorted(best[0].members + best[1].members)
         return next((index for index in members if index in claims.indices and not claims.of(index).reasoned), None)
 
+    # Where the solutions part
+
+    def _parting(self, best: Sequence[AnswerCluster]) -> tuple[crux.Side, crux.Side] | None:
+        """The first step on which the solutions of the two best answers differ."""
+        if len(best) < 2 or self._programs:
+            return None
+        texts = {i: each.trajectory.text for i, each in self._answered.items() if each.trajectory.kind == "reasoned"}
+        one, other = ([member for member in cluster.members if member in texts] for cluster in best[:2])
+        return crux.find(texts, one, other, self._problem)
+
+    def _side(self, side: crux.Side) -> CruxSide:
+        verdicts = (self._claims.verdict_on(index, side.claim) for index in side.members)
+        return CruxSide(side.claim, side.members, next(filter(None, verdicts), None))
+
     # The vote
 
     def _weights(self) -> dict[int, float]:
         if self._programs:
             return dict.fromkeys(self._answered, 1.0) | self._programs.weights()
-        return vote.weights(self._claims.standings(), self._answered, self._plan.claims, self._weight)
+        told = self._published or self._claims.tells
+        standings = self._claims.standings() if told else {}  # where all were refuted, or none, the plain vote counts
+        return vote.weights(standings, self._answered, self._plan.claims, self._weight)
 
     def _ranked(self) -> list[AnswerCluster]:
         return vote.ranked(self._grouped, self._weights(), sorted(self._answered))
@@ -384,12 +429,13 @@ class _Pass:
     def _solution(self) -> Solution:
         ranked, weights = self._ranked(), self._weights()
         chosen = self._chosen(ranked, weights)
-        finished = sorted(self._sampling.finished, key=lambda ended: ended.index)
+        finished = sorted(map(self._without_claims, self._sampling.finished), key=lambda ended: ended.index)
         trajectories = tuple(self._finished(ended, weights) for ended in finished)
         verdicts = [claim.verdict for t in trajectories for claim in t.claims if claim.verdict]
         places = {ended.index: place for place, ended in enumerate(finished)}
         clusters = [replace(c, members=tuple(places[m] for m in c.members)) for c in ranked]
         by_votes = self._by_votes()
+        parting = self._parting(ranked)
         status: Status = "answered" if chosen else "no_answer"
         if self._control.stop:
             status = "stopped"
@@ -398,7 +444,7 @@ class _Pass:
         behaviour, note = None, INCOMPARABLE if self._incomparable else None
         if self._programs:
             behaviour = self._programs.report([ended.index for ended in finished])
-            at = next((at for at, each in enumerate(finished) if each.trajectory is chosen), None)
+            at = next((at for at, each in enumerate(finished) if each.trajectory == chosen), None)
             note = f"{INCOMPARABLE} {behaviour.note}" if self._incomparable else behaved(behaviour, at)
         if self._computing and self._computing.note:
             note = f"Programs were not run, and have no answer: {self._computing.note}"
@@ -428,9 +474,15 @@ class _Pass:
                 drawn=sum(trajectory.finish != "aborted" for trajectory in trajectories),
                 answered=len(self._answered),
                 computed=sum(trajectories[m].kind == "computed" for m in clusters[0].members) if clusters else 0,
+                measured=self._claims.measured,
+                crux=parting and Crux((self._placed(parting[0], places), self._placed(parting[1], places))),
             ),
             behaviour=behaviour,
         )
+
+    def _placed(self, side: crux.Side, places: Mapping[int, int]) -> CruxSide:
+        """A side with positions in place of indices."""
+        return replace(self._side(side), members=tuple(sorted(places[index] for index in side.members)))
 
     @property
     def _ending(self) -> Decision:

@@ -31,6 +31,7 @@ class Budget:
 
     tokens: int
     reserve: int
+    grace: int = 0  # before the reserve: reasoning is cut there at the end of a line, instead of in mid-word
 
     @classmethod
     def of(cls, wanted: int, model: Model, prompt: int, after: int = 0) -> "Budget":
@@ -40,7 +41,8 @@ class Budget:
         """
         cells = model.context
         tokens = min(wanted, cells - prompt - after)
-        asking = len(model.backend.tokenize(prompts.CLOSE_REASONING + prompts.ASK_ANSWER, special=False))
+        close = prompts.close_reasoning(model.spec.closing)
+        asking = len(model.backend.tokenize(close + prompts.ASK_ANSWER, special=False))
         least = asking + 2 * LEAST_TOKENS
         if tokens < least and tokens < wanted:
             raise UsageError(
@@ -50,11 +52,12 @@ class Budget:
         if tokens <= asking + LEAST_TOKENS:
             raise UsageError(f"{tokens} tokens are too few for any solution: give a larger --max-tokens.")
         final = max(ANSWER_TOKENS, min(FINAL_TOKENS, tokens // 16))
-        return cls(tokens, min(asking + final, max(tokens // 2, asking + LEAST_TOKENS)))
+        reserve = min(asking + final, max(tokens // 2, asking + LEAST_TOKENS))
+        return cls(tokens, reserve, min(model.spec.grace, (tokens - reserve) // 8))
 
     def ending(self, draft: Draft, reason: Reason, model: Model) -> tuple[list[int], int]:
         """The next step towards the end: tokens to force, and how many may follow them."""
-        close = prompts.CLOSE_REASONING if draft.in_reasoning else ""
+        close = prompts.close_reasoning(model.spec.closing) if draft.in_reasoning else ""
         closing = model.backend.tokenize(close, special=False)
         asking = model.backend.tokenize((close or "\n\n") + prompts.ASK_ANSWER, special=False)
         left = self.tokens - draft.tokens
@@ -130,6 +133,7 @@ class Sampling:
         sequence = engine.add([*prompt, *begun], params, parent=self._first.get(kind))
         self._first.setdefault(kind, sequence)
         draft = Draft(seed, opened=self._opened, index=index, talk=self._talk, asks=self._asks, task=task)
+        draft.cut_from = budget.tokens - budget.reserve - budget.grace if budget.grace else None
         self._running[sequence] = Running(draft, kind, prompt, list(begun))
         text = b"".join(map(self._model.backend.piece, begun)).decode("utf-8", "replace")
         for span in draft.resume(text, len(begun)) if begun else ():

@@ -142,11 +142,12 @@ class Solver:
 
         Raises UsageError for what contradicts itself.
         """
+        mode = mode or self.spec.mode
         return planning.make(
-            mode or self.spec.mode,
+            mode,
             budget,
             samples=samples,
-            verdicts=verdicts,
+            verdicts=verdicts or (self.spec.verdicts if mode != "published" else None),
             escalates=self.spec.reasoned_verdicts,
             stopping=stopping,
             seconds=seconds,
