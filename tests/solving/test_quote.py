@@ -1,5 +1,6 @@
 """Quotes and times left: against many drawn runs, and how they come to the truth as a run goes on."""
 
+import itertools
 import math
 import random
 import statistics
@@ -15,7 +16,7 @@ from vibethinker_local.models import installed, results
 from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.runtime.model import Model, load
 from vibethinker_local.solving import forecast
-from vibethinker_local.solving.quote import Eta, Lengths, Quote, Rates, Work, quote, span
+from vibethinker_local.solving.quote import Countdown, Eta, Lengths, Quote, Rates, Work, quote, span
 from vibethinker_local.system import awake, machine
 from vibethinker_local.system.progress import Progress
 from vibethinker_local.system.units import Pace, duration, left
@@ -227,3 +228,26 @@ def test_a_pace_as_it_is_read() -> None:
     assert line == "fetching m.gguf · 5% of 2 GB · 20 MB/s · about 2 min left"
     assert pace.line(Progress("checking m.gguf", 10**8, 2 * 10**9)) == "checking m.gguf · 5% of 2 GB"
     assert pace.line(Progress("writing m.gguf", 0, 0)) == "writing m.gguf · 100% of 0 kB"
+
+
+def test_the_time_left_that_is_shown_does_not_jump() -> None:
+    clock = Clock()
+    countdown, shown = Countdown(clock), list[float]()
+    for estimate in [None, *[20.0] * 5, *[300.0] * 60, *[48.0] * 30, 180.0, 62.0]:
+        clock.now += 1
+        countdown.see(estimate)
+        shown += [countdown.left] if countdown.left else []
+    assert shown[0] == 20
+    steps = [after / before for before, after in itertools.pairwise(shown)]
+    assert max(steps[6:]) < 1.6
+    assert min(steps) > 0.8
+    assert shown[64] > 200  # what it came to believe
+
+
+def test_a_time_left_that_is_right_runs_with_the_clock() -> None:
+    clock = Clock()
+    countdown = Countdown(clock)
+    for second in range(100):
+        countdown.see(120.0 - second + (second % 7 - 3))
+        assert countdown.left == pytest.approx(120 - second, abs=4)
+        clock.now += 1

@@ -72,6 +72,9 @@ class ScriptedSolver:
 
     doubts: str = ""
 
+    def count(self, text: str) -> int:
+        return len(text.split())
+
     def doubt(self, question: str) -> str:
         return self.doubts
 

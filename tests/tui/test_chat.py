@@ -59,7 +59,7 @@ def test_turns_that_no_longer_fit_are_said_to_be_dropped(tmp_path: Path) -> None
         solver = ScriptedSolver([[replace(first, dropped=3, prompt_tokens=20_000), *rest]])
         async with chatting(tmp_path, solver) as chat:
             await chat.ask("and now?")
-            assert "The 3 oldest turns no longer fit into the context" in chat.shown
+            assert "The 3 oldest turns are left out" in chat.shown
             assert "▰▰▰▰▰▱▱▱ 61%" in chat.shown
 
     run(test)

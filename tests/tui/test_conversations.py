@@ -91,7 +91,7 @@ def test_regenerate_and_edit(tmp_path: Path) -> None:
             await chat.pilot.press("f6")
             assert prompt(chat).text == "a question"
             assert "second answer" in chat.shown
-            assert "enter asks this as another version" in chat.shown
+            assert "enter asks it as another version" in chat.shown
             await chat.pilot.press("escape")
             assert prompt(chat).text == ""
             assert "another version" not in chat.shown

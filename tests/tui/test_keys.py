@@ -1,5 +1,6 @@
 """Keys and slash commands of the chat: each does what its row in the table says, and none goes to the model."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, prompt, r
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import Wrote
 from vibethinker_local.tui.actions import SLASHES
+from vibethinker_local.tui.app import notice
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.help import Help
 
@@ -273,3 +275,52 @@ def test_what_cannot_go_on_stays_as_it_is(tmp_path: Path) -> None:
             assert kept == replace(turn, created=kept.created)
 
     run(test)
+
+
+def test_an_edit_in_the_middle_begins_a_branch(tmp_path: Path) -> None:
+    async def test() -> None:
+        scripts = [reply("hm", name) for name in ("first", "second", "third", "other")]
+        async with chatting(tmp_path, ScriptedSolver(scripts)) as chat:
+            for question in ("one", "two", "three"):
+                await chat.ask(question)
+            await chat.pilot.press(*"draft", "f6", "f6")
+            assert prompt(chat).text == "two"
+            assert "question 2 of 3" in chat.shown
+            await chat.pilot.press(*"!", "f6")
+            assert prompt(chat).text == "two!"  # what was typed is not lost
+            await chat.pilot.press("enter")
+            await chat.until(lambda: len(chat.solver.requests) == 4 and not chat.app.session.live)
+            assert [turn.question for turn in chat.app.session.turns] == ["one", "two!"]
+            assert prompt(chat).text == "draft"
+            await chat.pilot.press("alt+left")
+            assert [turn.answer for turn in chat.app.session.turns] == ["first", "second", "third"]
+            await chat.pilot.press("f6", "f6", "f6", "f6")
+            assert "question 1 of 3" in chat.shown
+            await chat.pilot.press("escape")
+            assert prompt(chat).text == "draft"
+            await chat.pilot.press("alt+right")
+            assert [turn.question for turn in chat.app.session.turns] == ["one", "two!"]
+
+    run(test)
+
+
+def test_the_end_of_a_long_run_rings(tmp_path: Path) -> None:
+    async def test(rings: bool, seconds: float) -> bool:
+        pause = Pause()
+        async with chatting(tmp_path, ScriptedSolver([reply("one two", "7", pause=pause, at=1)])) as chat:
+            rung: list[str] = []
+            chat.app.rings = rings
+            chat.app.bell = lambda: rung.append("")  # type: ignore[method-assign]
+            await chat.ask("go", wait=False)
+            await chat.reach(pause)
+            chat.clock.now += seconds
+            pause.go.set()
+            await chat.until(lambda: not chat.app.session.live)
+            await chat.pilot.pause()
+            return bool(rung)
+
+    assert asyncio.run(test(True, 60))
+    assert not asyncio.run(test(True, 6))
+    assert not asyncio.run(test(False, 60))
+    assert notice("a;\x07b", "xterm-256color") == "\x1b]9;a,b\x07"
+    assert notice("done", "foot") == "\x1b]777;notify;vibe;done\x07"

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from textual import events
 
-from tests.tui.fakes import chatting, prompt, run
+from tests.tui.fakes import ScriptedSolver, chatting, prompt, reply, run
 from tests.tui.scenes import EVIL
 from vibethinker_local.errors import UsageError
-from vibethinker_local.tui.attachments import label, read
+from vibethinker_local.tui.attachments import label, mentioned, read
+from vibethinker_local.tui.screens.reader import Reader
 from vibethinker_local.tui.store import Attachment
 
 
@@ -32,18 +33,27 @@ def test_how_a_file_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_file_is_attached(tmp_path: Path) -> None:
     async def test() -> None:
         (tmp_path / "code.py").write_text("print('```')\n" + EVIL, encoding="utf-8")
+        count = len(EVIL.split()) + 1
         async with chatting(tmp_path) as chat:
             await chat.pilot.press("f3", *"/nothing/here", "enter")
             assert "There is no file /nothing/here" in chat.shown
             await chat.pilot.press("f3", "escape", "f3")
             chat.app.screen.query_one("Input").insert_text_at_cursor(str(tmp_path / "code.py"))  # type: ignore[attr-defined]
             await chat.pilot.press("enter")
-            assert "+ code.py · 2 lines" in chat.shown
+            await chat.until(lambda: f"▤ code.py · 2 lines · {count} tokens" in chat.shown)
             await chat.ask("What does it print?")
             question = chat.solver.requests[0].question
             assert question.startswith("code.py:\n````\nprint('```')\n")
             assert question.endswith("````\n\nWhat does it print?")
-            assert "+ code.py" not in chat.shown
+            assert not chat.app.chat.query("#chips Chip")
+            assert chat.app.session.turns[0].attachments[0].tokens == count
+            await chat.pilot.press("shift+tab")
+            assert f"▤ code.py · 2 lines · {count} tokens · enter opens" in chat.shown
+            await chat.pilot.press("enter")
+            assert isinstance(chat.app.screen, Reader)
+            assert "print('```')" in chat.shown
+            await chat.pilot.press("escape", *"x")
+            assert prompt(chat).text == "x"
 
     run(test)
 
@@ -57,7 +67,7 @@ def test_pastes_short_and_long(tmp_path: Path) -> None:
             chat.app.post_message(events.Paste("x" * 1_000_000))
             await chat.pilot.pause()
             assert prompt(chat).text == "two\nlines"
-            assert "+ pasted text · 1,000,000 characters" in chat.shown
+            await chat.until(lambda: "▤ pasted text · 1,000,000 characters · 1 tokens" in chat.shown)
             await chat.pilot.press("enter")
             await chat.until(lambda: len(chat.app.session.turns) == 1)
             assert len(chat.solver.requests[0].question) > 1_000_000
@@ -67,6 +77,79 @@ def test_pastes_short_and_long(tmp_path: Path) -> None:
             assert not chat.app.chat.attachments
 
     run(test)
+
+
+def test_what_exceeds_the_context_is_not_sent(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, ScriptedSolver([reply("hm", "7")], context=300)) as chat:
+            chat.app.post_message(events.Paste("y\n" * 500))
+            await chat.until(lambda: "500 tokens are attached, and the context holds 300" in chat.shown)
+            await chat.pilot.press(*"why?", "enter")
+            assert prompt(chat).text == "why?"
+            assert not chat.solver.requests
+            await chat.pilot.press("shift+tab", "backspace", "enter")
+            await chat.until(lambda: chat.app.session.turns)
+            assert chat.solver.requests[0].question == "why?"
+
+    run(test)
+
+
+def test_files_are_named_in_the_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.pilot.press(*"read @so")
+            assert "tab: some file.txt  songs.py  source" in chat.shown
+            await chat.pilot.press(*"u", "tab")
+            assert prompt(chat).text == "read @source/"
+            await chat.pilot.press("tab")
+            assert prompt(chat).text == "read @source/main.py "
+            await chat.until(lambda: "▤ main.py · 2 lines · 6 tokens" in chat.shown)
+            await chat.pilot.press(*"and @som", "tab", *"x")
+            assert prompt(chat).text == 'read @source/main.py and @"some file.txt" x'
+            await chat.pilot.press("enter")
+            await chat.until(lambda: chat.app.session.turns)
+            (turn,) = chat.app.session.turns
+            assert [one.name for one in turn.attachments] == ["main.py", "some file.txt"]
+            assert turn.question == 'read @source/main.py and @"some file.txt" x'
+            assert "a = 1\nb = 2" in chat.solver.requests[0].question
+            await chat.pilot.press(*"@picture.png?", "enter")
+            assert prompt(chat).text == "@picture.png?"
+            assert len(chat.solver.requests) == 1
+            await chat.pilot.press("f6")
+            assert [one.name for one in chat.app.chat.attachments] == ["main.py", "some file.txt"]
+            assert len(chat.app.chat.query("#chips Chip")) == 2
+            await chat.pilot.press("escape")
+            assert prompt(chat).text == "@picture.png?"
+
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "main.py").write_text("a = 1\nb = 2\n")
+    (tmp_path / "some file.txt").write_text("text")
+    (tmp_path / "songs.py").write_text("x")
+    (tmp_path / "picture.png").write_bytes(bytes(range(256)))
+    monkeypatch.chdir(tmp_path)
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("see @a.py.", ["a.py"]),
+        ("@a.py, @a.py and (@b.txt)", ["a.py", "b.txt"]),
+        ("me@a.py", []),
+        ("@property def x", []),
+        ("@@a.py", []),
+        ('@"a b.py"', ["a b.py"]),
+        ("@\0 @~nobody/x @" + "x" * 5000, []),
+        ("@.", []),
+    ],
+)
+def test_which_files_a_question_names(
+    text: str, found: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.py", "b.txt", "a b.py"):
+        (tmp_path / name).write_text("x")
+    assert mentioned(text) == found
 
 
 def test_history_and_newlines_in_the_prompt(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
 """The reliability mode of the chat, driven by keys over a scripted solver."""
 
+import json
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.tui.fakes import Pause, Script, ScriptedSolver, chatting, prompt, reply, run
 from tests.tui.scenes import vote
-from vibethinker_local.events import Notice, Wrote
+from vibethinker_local.events import AgreementLevel, AnswerCluster, Notice, ReliabilityReport, Wrote
+from vibethinker_local.tui import votes
+from vibethinker_local.tui.screens.reader import Reader
 from vibethinker_local.tui.widgets.panel import VotesPanel
 
 
@@ -47,7 +52,7 @@ def test_a_vote_is_provisional_until_it_is_decided(tmp_path: Path) -> None:
             assert "plain majority: 16" in chat.shown
             assert "machine-checked" in chat.shown
             assert chat.app.chat.query_one(VotesPanel).display
-            await chat.pilot.press("ctrl+t")
+            await chat.pilot.press("ctrl+t", "ctrl+t")
             assert not chat.app.chat.query_one(VotesPanel).display
 
     run(test)
@@ -55,7 +60,7 @@ def test_a_vote_is_provisional_until_it_is_decided(tmp_path: Path) -> None:
 
 def test_the_votes_go_with_their_question(tmp_path: Path) -> None:
     async def test() -> None:
-        async with chatting(tmp_path, ScriptedSolver([vote(), reply("hm", "7")])) as chat:
+        async with chatting(tmp_path, ScriptedSolver([vote(), reply("hm", "7")]), size=(130, 40)) as chat:
             await chat.pilot.press("ctrl+r")
             await chat.ask("one")
             assert "plain majority: 16" in chat.shown
@@ -66,6 +71,81 @@ def test_the_votes_go_with_their_question(tmp_path: Path) -> None:
             assert "There is no vote to show" in chat.shown
 
     run(test)
+
+
+def test_a_vote_is_kept_with_its_turn(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, ScriptedSolver([vote()]), size=(130, 40)) as chat:
+            await chat.pilot.press("ctrl+r")
+            await chat.ask("one")
+            await chat.pilot.press("ctrl+n")
+            assert "plain majority" not in chat.shown
+            await chat.pilot.press("down", "enter")
+            await chat.until(lambda: chat.app.session.turns)
+            assert "4 of 6 agree · 1 of 4 claims refuted · vibethinker-3b Q4_K_M" in chat.shown
+            await chat.pilot.press("ctrl+t")
+            await chat.until(lambda: "plain majority: 16" in chat.shown)
+            assert "4 ━━━━━━━━━━  3.61  16" in chat.shown
+            await chat.pilot.press("f9")
+            (path,) = tmp_path.glob("*.md")
+            assert "| 16 | 4 | 3.61 |" in path.read_text(encoding="utf-8")
+            chat.app.chat.action_export_json()
+            (path,) = tmp_path.glob("*.json")
+            (turn,) = json.loads(path.read_text(encoding="utf-8"))["turns"]
+            assert turn["vote"]["clusters"][0]["votes"] == 4
+            assert votes.read("{}") is None
+            assert votes.read('{"samples": "many"}') is None
+
+    run(test)
+
+
+def test_solutions_and_claims_are_read_in_full(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, ScriptedSolver([vote()]), size=(130, 40)) as chat:
+            await chat.ask("go")
+            await chat.pilot.press("ctrl+t", "enter")
+            assert isinstance(chat.app.screen, Reader)
+            assert "solution 1 · 2,000 tokens" in chat.shown
+            assert "✗ 9 · 13 = 117 is at most 100 (refuted, machine-checked: 9 · 13 = 117 > 100)" in chat.shown
+            await chat.pilot.press("right")
+            assert "solution 2 · 2,413 tokens" in chat.shown
+            await chat.pilot.press("b")
+            assert "solution 2 · 2,413 tokens" in chat.shown
+            assert "solution 3 · 2,826 tokens" in chat.shown
+            await chat.pilot.press("left", "b", "escape")
+            assert not isinstance(chat.app.screen, Reader)
+            await chat.pilot.press("end", "enter")
+            assert "a claim of solution 3" in chat.shown
+            await chat.pilot.press("down", "pagedown", "escape", *"x")
+            assert prompt(chat).text == "x"
+            await chat.pilot.press("ctrl+t", "up", "up", "up", "escape")
+            assert prompt(chat).has_focus
+
+    run(test)
+
+
+def report(votes: tuple[int, ...], drawn: int, checked: int = 0, refuted: int = 0) -> ReliabilityReport:
+    members = iter(range(99))
+    clusters = tuple(AnswerCluster(str(n), tuple(next(members) for _ in range(v)), v) for n, v in enumerate(votes))
+    return ReliabilityReport(clusters, "0", "all", checked, refuted, None, drawn, sum(votes))
+
+
+@pytest.mark.parametrize(
+    ("found", "tone"),
+    [
+        (report((6, 2), 8), "decided"),
+        (report((3, 2, 1), 8), "leading"),
+        (report((1, 1, 1, 1), 4, 12, 12), "none"),
+        (report((1,), 8), "none"),
+        (report((), 8), "none"),
+        (report((6, 2), 8, 12, 12), "leading"),  # refuted without exception
+        (report((6, 2), 8, 12, 3), "decided"),
+    ],
+)
+def test_the_colour_of_a_vote_means_how_far_it_agrees(found: ReliabilityReport, tone: AgreementLevel) -> None:
+    text, colour = votes.told(found)
+    assert colour == votes.TONES[tone]
+    assert ("do not rely on it" in text) == (tone == "none")
 
 
 COST = "Expect 8 solutions: about 6-14 min, 3.9 GB of memory."
@@ -123,13 +203,19 @@ def test_the_votes_are_scrolled_with_keys(tmp_path: Path) -> None:
         async with chatting(tmp_path, ScriptedSolver([vote()]), size=(80, 24)) as chat:
             await chat.pilot.press("ctrl+up")  # nothing to scroll yet
             await chat.ask("go")
-            assert "machine-checked" not in chat.shown
+            assert not chat.app.chat.query_one(VotesPanel).display  # there is no room for both
+            assert "4 of 6 agree" in chat.shown
+            await chat.pilot.press("ctrl+t")
+            assert "what decided" in chat.shown
+            assert "▌ go" not in chat.shown
             for key in ("ctrl+down", "alt+down"):
                 await chat.pilot.press(key)
             assert "machine-checked" in chat.shown
-            assert prompt(chat).has_focus
             await chat.pilot.press("alt+up", "ctrl+up")
             assert "what decided" in chat.shown
+            await chat.pilot.press("ctrl+t")
+            assert "▌ go" in chat.shown
+            assert prompt(chat).has_focus
 
     run(test)
 

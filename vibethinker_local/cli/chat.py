@@ -77,6 +77,7 @@ def converse(
         budget=own.budget,
         conversation=opened,
         question=question,
+        rings=own.notify,
     )
     try:
         chatting.run()

@@ -31,11 +31,11 @@ from vibethinker_local.events import (
     Verdict,
     Wrote,
 )
-from vibethinker_local.solving.quote import Eta
+from vibethinker_local.solving.quote import Countdown, Eta
 
 Phase = Literal["waiting", "reading", "thinking", "answering", "done"]
 Stage = Literal["sampling", "checking", "decided"]
-State = Literal["thinking", "answering", "closing", "answered", "forced", "cut", "no answer"]
+State = Literal["thinking", "answering", "closing", "answered", "forced", "cut", "no answer", "stopped"]
 MOST_CLUSTERS = 6  # in a line
 RATE_SECONDS = 3.0  # over which the rate is taken
 CLOSINGS: dict[Reason, str] = {
@@ -66,6 +66,7 @@ class TrajectoryRow:
     answer: str | None = None
     state: State = "thinking"
     began: float = 0.0
+    text: str = ""  # the visible one, once it has ended
 
     @property
     def running(self) -> bool:
@@ -166,7 +167,7 @@ class RunState:
         self.solution: Solution | None = None
         self.began = clock()
         self._thought_until: float | None = None
-        self._eta = Eta(clock)
+        self._eta, self._countdown = Eta(clock), Countdown(clock)
         self._times: deque[tuple[float, int]] = deque()  # when, and how many tokens there were
         self._rows: dict[int, TrajectoryRow] = {}
         self._claims: dict[tuple[int, int], ClaimRow] = {}
@@ -190,11 +191,12 @@ class RunState:
     @property
     def seconds_left(self) -> float | None:
         """An estimate; None while nothing can be said."""
-        return self.votes.seconds_left if self.votes else self._eta.seconds()
+        return self.votes.seconds_left if self.votes else self._countdown.left
 
     def apply(self, event: SolveEvent) -> None:
         """Take in one event."""
         self._eta.see(event)
+        self._countdown.see(self._eta.seconds())
         match event:
             case Notice():
                 self.announced = event.text
@@ -301,6 +303,8 @@ class RunState:
                     self._note(f"refuted by {by}: {judged.text}", event.index)
             case Finished():
                 votes = replace(votes, stage="decided", report=event.solution.report)
+                stopped = {index: replace(row, state="stopped") for index, row in self._rows.items() if row.running}
+                self._rows |= stopped
                 if report := event.solution.report:
                     rows = (ClusterRow(c.answer, c.votes, c.weight) for c in report.clusters)
                     votes = replace(votes, clusters=tuple(rows), crux=report.crux)
@@ -308,7 +312,7 @@ class RunState:
             votes,
             trajectories=tuple(self._rows[index] for index in sorted(self._rows)),
             claims=tuple(self._claims.values()),
-            seconds_left=self._eta.seconds() if votes.stage == "sampling" else None,
+            seconds_left=self._countdown.left if votes.stage == "sampling" else None,
         )
 
     def _row(self, index: int) -> TrajectoryRow:
@@ -318,7 +322,13 @@ class RunState:
         trajectory = event.trajectory
         ends: dict[str, State] = {"stop": "answered", "forced": "forced"}
         state = ends.get(trajectory.finish, "cut") if trajectory.answer is not None else "no answer"
-        row = replace(self._row(event.index), tokens=trajectory.tokens, answer=trajectory.answer, state=state)
+        row = replace(
+            self._row(event.index),
+            tokens=trajectory.tokens,
+            answer=trajectory.answer,
+            state=state,
+            text=trajectory.text,
+        )
         self._rows[event.index] = row
         counted = " · ".join(f"{short(cluster.answer)}: {cluster.votes}" for cluster in votes.clusters[:MOST_CLUSTERS])
         answer = trajectory.answer or "no answer"

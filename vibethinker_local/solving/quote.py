@@ -17,6 +17,9 @@ LEAST_VOTES = 4  # trajectories after which a vote can be decided at the earlies
 PRIOR = 2.0  # the model's typical length counts as much as this many observed solutions
 ANSWER = 200.0  # tokens to expect once the reasoning is over
 WINDOW = 15.0  # seconds over which the speed is averaged
+SETTLED = 5.0  # seconds of writing before anything is said
+TOLERATED = 0.2  # of the time left: what a new estimate may differ before it is followed
+FOLLOWED = 15.0  # seconds in which most of a difference is made up for
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,32 @@ def span(low: float, high: float) -> str:
     return f"{first.removesuffix(unit).strip()}-{last}" if first.endswith(f" {unit}") else f"{first} to {last}"
 
 
+class Countdown:
+    """The time left as it is shown: it runs with the clock, and follows a new estimate only where that is far from it,
+    and little by little, so that nobody reads 20 s, then 5 min, then 48 s."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end: float | None = None  # by the clock
+        self._seen = 0.0  # when the last estimate came
+
+    @property
+    def left(self) -> float | None:
+        """Seconds; None while there is no estimate."""
+        return None if self._end is None else max(1.0, self._end - self._clock())
+
+    def see(self, estimate: float | None) -> None:
+        """Take in a new estimate, in seconds."""
+        now = self._clock()
+        if estimate is not None and self._end is None:
+            self._end = now + estimate
+        elif estimate is not None and self._end is not None:
+            off, left = now + estimate - self._end, max(1.0, self._end - now)
+            if abs(off) > TOLERATED * left:
+                self._end += off * (1 - math.exp((self._seen - now) / FOLLOWED))
+        self._seen = now
+
+
 class Eta:
     """Follows a run's events and says how long it may still take."""
 
@@ -157,7 +186,7 @@ class Eta:
         """Seconds until the last solution, unless a vote ends the run earlier; None while there is no estimate."""
         since, before = self._marks[0] if self._marks else (0.0, 0)
         passed, written = self._clock() - since, self._written - before
-        if passed < 2 or written < 3:
+        if passed < SETTLED or written < 3:
             return None
         lengths = self._lengths.learned(self._finished)
         coming = self._samples - len(self._finished) - len(self._running)

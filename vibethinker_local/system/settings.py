@@ -33,6 +33,7 @@ class Settings(StrictModel):
     threads: Annotated[int, Field(ge=1, le=512)] | None = None
     budget: BudgetName = "standard"  # of the reliability pass
     theme: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]+$", max_length=60)] | None = None  # of the chat
+    notify: bool = True  # of the chat: ring, and have the terminal say so, when a run of half a minute has ended
     keys: dict[str, Key] = Field(default_factory=dict)  # of the chat: what is done, and by which key
 
 

@@ -61,8 +61,8 @@ ANSWERING = (
     Action(
         "edit",
         "f6",
-        "Edit the last question",
-        "Take the last question into the prompt; enter asks it as another version.",
+        "Edit a question",
+        "The last one, and with the key again the one before; enter asks it as another version.",
         "edit",
     ),
 )
@@ -76,8 +76,8 @@ MODEL = (
     ),
 )
 VERSIONS = (
-    Action("older_version", "", "The version before", "Show the earlier answer or question in this place."),
-    Action("newer_version", "", "The version after", "Show the later one."),
+    Action("older_version", "alt+left", "The version before", "Show the earlier answer or question in this place."),
+    Action("newer_version", "alt+right", "The version after", "Show the later one."),
 )
 CONVERSATIONS = (
     Action("new", "ctrl+n", "New conversation", "Leave this one as it is and begin another.", "new"),
@@ -105,7 +105,13 @@ TEXTS = (
     Action("example", "", "Ask the example", "The problem that comes with the program.", "example"),
 )
 LOOK = (
-    Action("votes", "ctrl+t", "Show or hide the votes", "The panel with trajectories, answers and claims.", "votes"),
+    Action(
+        "votes",
+        "ctrl+t",
+        "The votes",
+        "Open their panel or go into it; enter opens a solution or a claim.",
+        "votes",
+    ),
     Action("votes_up", "ctrl+up,alt+up", "Scroll the votes up", "A page up in the panel."),
     Action("votes_down", "ctrl+down,alt+down", "Scroll the votes down", "A page down in the panel."),
     Action("page_up", "pageup", "Scroll up", "A page up in the conversation, also while it is being written."),

@@ -23,6 +23,8 @@ from textual.screen import Screen
 from textual.widgets import TextArea
 
 from vibethinker_local.errors import VibeError
+from vibethinker_local.solving.follow import short
+from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.actions import ACTIONS, EVERYWHERE, bindings, key_of
 from vibethinker_local.tui.screens.chat import Chat
 from vibethinker_local.tui.session import Session
@@ -32,6 +34,7 @@ from vibethinker_local.tui.themes import DARK, LIGHT
 
 # Of garbage: with Python's own (700, 10, 10), keys wait for a look through all objects every two seconds of an answer.
 COLLECT_AFTER = (10_000, 20, 50)
+NOTICE = 80  # characters
 TWICE_SECONDS = 2.0  # between two ctrl+c that quit
 
 
@@ -48,6 +51,7 @@ def make_app(
     seeds: Callable[[], int] = lambda: secrets.randbelow(2**31),
     conversation: int | None = None,
     question: str | None = None,
+    rings: bool = True,
 ) -> "ChatApp":
     """The chat. `load` gives a Solver, on another thread, when one is needed or before: of the `models` that there are,
     the one with a name, or with None the one to begin with. `keys` maps names of actions to keys; exports go into
@@ -57,7 +61,15 @@ def make_app(
     session.budget = budget
     if conversation is not None:
         session.open(conversation)
-    return ChatApp(session, keys or {}, theme or DARK.name, folder or Path.cwd(), question)
+    app = ChatApp(session, keys or {}, theme or DARK.name, folder or Path.cwd(), question)
+    app.rings = rings
+    return app
+
+
+def notice(text: str, terminal: str) -> str:
+    """What has a terminal show a notification: OSC 9, or OSC 777 for those that know that one alone."""
+    text = short(printable(text).replace(";", ","), NOTICE)
+    return f"\x1b]777;notify;vibe;{text}\x07" if terminal.startswith(("rxvt", "foot")) else f"\x1b]9;{text}\x07"
 
 
 class ChatApp(App[None], inherit_bindings=False):
@@ -70,6 +82,7 @@ class ChatApp(App[None], inherit_bindings=False):
         Binding("ctrl+c", "interrupt", "Stop, then quit", show=False, priority=True, system=True),
     ]
     ENABLE_COMMAND_PALETTE = True
+    rings = True  # when a long run has ended
     measures_memory = True  # off where the screen has to be the same every time
 
     def __init__(
@@ -102,6 +115,12 @@ class ChatApp(App[None], inherit_bindings=False):
         self.call_after_refresh(self.load)
         if self._question and self._question.strip():
             self.call_after_refresh(self.chat.ask, self._question.strip())
+
+    def on_chat_done(self, event: Chat.Done) -> None:
+        """Ring, and have the terminal say it, if it can."""
+        if self.rings and self._driver:
+            self.bell()
+            self._driver.write(notice(f"vibe: {event.turn.question}", os.environ.get("TERM", "")))
 
     def on_chat_model_wanted(self) -> None:
         self.load()

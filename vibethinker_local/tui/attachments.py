@@ -1,5 +1,6 @@
 """Files and long pastes that go with a question: read, described, and as the model gets them."""
 
+import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,12 +10,15 @@ from vibethinker_local.errors import UsageError
 from vibethinker_local.system import files
 from vibethinker_local.tui.store import Attachment
 
+MENTION = re.compile(r'(?<![\w@])@(?:"([^"\n]+)"|([^\s"@][^\s"]*))')
+BEGUN = re.compile(r'(?<![\w@])@(?:"([^\n"]*)|([^\s"@]*))\Z')  # a mention that is being typed
+
 
 def label(attachment: Attachment) -> str:
     """What it is called, and how long it is."""
     lines = attachment.text.strip().count("\n") + 1
     size = f"{lines:,} lines" if lines > 1 else f"{len(attachment.text):,} characters"
-    return f"{attachment.name} · {size}"
+    return f"{attachment.name} · {size}" + (f" · {attachment.tokens:,} tokens" if attachment.tokens else "")
 
 
 def read(path: str) -> Attachment:
@@ -25,6 +29,46 @@ def read(path: str) -> Attachment:
     if not file.is_file() and not file.is_dir():  # a pipe might never end
         raise UsageError(f"There is no file {file}: check the path.")
     return Attachment(file.name, with_newlines(files.read(str(file.absolute()), None)))
+
+
+def mentioned(question: str) -> list[str]:
+    """The files that a question names as @path, or @"a path with spaces": those that exist."""
+    found = []
+    for quoted, plain in MENTION.findall(question):
+        for path in (quoted, plain, plain.rstrip(".,;:!?)]}'")):
+            if path and _is_file(path):
+                found.append(path)
+                break
+    return list(dict.fromkeys(found))
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError):  # no such user, a name that is too long, a null character
+        return False
+
+
+def completions(begun: str) -> list[str]:
+    """The paths that begin so, in order, folders with a slash at their end; hidden ones only if that is asked for."""
+    head, slash, name = begun.rpartition("/")
+    try:
+        folder = Path(head + slash or ".").expanduser()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name.casefold())
+    except (OSError, RuntimeError, ValueError):
+        return []
+    return [
+        f"{head}{slash}{entry.name}{'/' * entry.is_dir()}"
+        for entry in entries
+        if entry.name.startswith(name) and (name.startswith(".") or not entry.name.startswith("."))
+    ]
+
+
+def as_markdown(attachment: Attachment) -> str:
+    """To be read: fenced, with the language that its name says."""
+    fence = fence_for(attachment.text)
+    language = Path(attachment.name).suffix.removeprefix(".") if " " not in attachment.name else ""
+    return f"{fence}{language}\n{attachment.text.strip()}\n{fence}"
 
 
 def with_newlines(text: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from vibethinker_local.errors import UsageError
+from vibethinker_local.tui import votes
 from vibethinker_local.tui.attachments import fence_for, label
 from vibethinker_local.tui.store import Listed, Store, Turn
 
@@ -66,7 +67,10 @@ def markdown(conversation: Listed, turns: Sequence[Turn]) -> str:
             summary = f"Thought for {turn.reasoning_tokens:,} tokens" if turn.reasoning_tokens else "Reasoning"
             parts.append(_folded(summary, turn.reasoning))
         parts.append((turn.answer or f"*{turn.status.replace('_', ' ')}*") + "\n")
-        parts.append(f"<sub>{turn.model} · seed {turn.seed} · {turn.tokens:,} tokens · {turn.seconds:.1f} s</sub>\n")
+        if vote := votes.read(turn.vote):
+            parts.append(votes.markdown(vote))
+        by = f"{turn.model} {turn.quant}".strip()
+        parts.append(f"<sub>{by} · seed {turn.seed} · {turn.tokens:,} tokens · {turn.seconds:.1f} s</sub>\n")
     return "\n".join(parts)
 
 
@@ -88,7 +92,8 @@ def as_json(conversation: Listed, turns: Sequence[Turn], others: Sequence[Turn] 
 
 
 def _known(turn: Turn) -> dict[str, object]:
-    return asdict(turn) | {"created": _moment(turn.created)}
+    vote = votes.read(turn.vote)
+    return asdict(turn) | {"created": _moment(turn.created), "vote": asdict(vote) if vote else None}
 
 
 def _moment(seconds: float) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from vibethinker_local.events import Reason
 from vibethinker_local.solving.follow import Place, RunState
+from vibethinker_local.tui import votes
 from vibethinker_local.tui.store import Store, Turn
 
 NOTES: dict[Reason, str] = {
@@ -60,6 +61,7 @@ class Live:
             seconds=run.seconds,
             reasoning_seconds=run.thought_seconds if run.reasoning_tokens else 0.0,
             finish="",
+            vote=votes.written(run.votes) if run.votes else "",
         )
         if solution:
             seed = solution.seeds[0] if solution.seeds else turn.seed  # another one if a run was resumed

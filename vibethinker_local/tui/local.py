@@ -41,6 +41,9 @@ class Local:
     def notices(self) -> tuple[str, ...]:
         return (*self._notices, *self._solver.notices)
 
+    def count(self, text: str) -> int:
+        return len(self._solver.load().backend.tokenize(text, special=False))
+
     def doubt(self, question: str) -> str:
         if not self.start.bundled or bundled.is_readable(question):
             return ""

@@ -12,6 +12,7 @@ from vibethinker_local.tui.live import Live, can_go_on
 from vibethinker_local.tui.run import Run
 from vibethinker_local.tui.solver import ChatRequest, ChatSolver, ModelChoice
 from vibethinker_local.tui.store import Attachment, Listed, Store, Turn
+from vibethinker_local.tui.votes import read
 
 BUDGETS = ("quick", "standard", "deep")
 STOP_SECONDS = 0.6  # to wait for a run when the app quits; what is written is kept in any case
@@ -55,8 +56,9 @@ class Session:
     @property
     def votes(self) -> Votes | None:
         """Of the turn that is being written, or of the one before; None if there is no vote."""
-        now = self.live or self.last
-        return now.run.votes if now else None
+        if self.live:
+            return self.live.run.votes
+        return read(self.turns[-1].vote) if self.turns else None
 
     # The model
 

@@ -70,6 +70,10 @@ class ChatSolver(Protocol):
         """What the user should know about how the model was loaded."""
         ...
 
+    def count(self, text: str) -> int:
+        """How many tokens a text is. For any thread; may wait for a step of the engine. Raises VibeError."""
+        ...
+
     def doubt(self, question: str) -> str:
         """Why its answer to this question is not to be relied on; "" if there is no reason to say so."""
         ...

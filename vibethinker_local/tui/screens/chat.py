@@ -5,7 +5,8 @@ Every action of the table in `actions` is a method here, `action_…`.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,22 +20,26 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from vibethinker_local.errors import VibeError
-from vibethinker_local.solving.follow import short, summary
+from vibethinker_local.solving.follow import short
 from vibethinker_local.system import paths
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.actions import EVERYWHERE, NAMED, SLASHES, bindings, key_of
-from vibethinker_local.tui.attachments import label, read
+from vibethinker_local.tui.attachments import as_markdown, completions, label, mentioned, read
 from vibethinker_local.tui.export import Format, export_stored
 from vibethinker_local.tui.live import Live, can_go_on
+from vibethinker_local.tui.pages import ReaderPage
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.screens.help import Help
 from vibethinker_local.tui.session import BUDGETS, Session
 from vibethinker_local.tui.store import Attachment, Turn
 from vibethinker_local.tui.text.markdown import code_blocks
+from vibethinker_local.tui.votes import told
+from vibethinker_local.tui.widgets.chip import Chip
 from vibethinker_local.tui.widgets.panel import VotesPanel
 from vibethinker_local.tui.widgets.prompt import COMMAND, Prompt
 from vibethinker_local.tui.widgets.recent import MOST, Recent
+from vibethinker_local.tui.widgets.rows import Rows
 from vibethinker_local.tui.widgets.status import Status, StatusLine
 from vibethinker_local.tui.widgets.title import Title
 from vibethinker_local.tui.widgets.transcript import Transcript
@@ -47,8 +52,10 @@ PAINT_SECONDS = 1 / 25  # between two paints of what is being written
 SAVE_SECONDS = 0.5
 MEMORY_SECONDS = 3.0
 REST, MOST_REST = 2.0, 0.4  # after a paint: times as long as it took, seconds at most
-NARROW, SHORT = 108, 30  # cells
+NARROW, WIDE, SHORT = 108, 170, 30  # cells
 TOAST_SECONDS = 6.0
+LONG_SECONDS = 30.0  # of a run whose end is worth a notice
+MOST_FOUND = 12  # files that are listed while one is named
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,13 @@ class Chat(Screen[None]):
     class Arrived(Message):
         """The run has something to show."""
 
+    class Done(Message):
+        """A long run has ended, and the user may be elsewhere."""
+
+        def __init__(self, turn: Turn) -> None:
+            super().__init__()
+            self.turn = turn
+
     class ModelWanted(Message):
         """The engine has died: the next answer needs another."""
 
@@ -80,6 +94,10 @@ class Chat(Screen[None]):
         self.attachments: list[Attachment] = []
         self.queue: list[Queued] = []  # what is asked when the answer is there
         self.editing: int | None = None  # the place of the turn that what is in the prompt will be a version of
+        self._mentioned: list[Attachment] = []  # files that are named in the prompt
+        self._counts: dict[str, int] = {}  # tokens of texts
+        self._counting = set[str]()  # texts that are being counted
+        self._draft: tuple[str, list[Attachment]] = "", []  # what was in the prompt before a question was edited
         self.unloaded = ""  # why there is no model
         self._view: TurnView | None = None  # of the turn that is being written
         self._voting: Live | None = None  # whose votes the panel has been opened for
@@ -91,14 +109,15 @@ class Chat(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Title()
         with Horizontal(id="middle"):
-            with Vertical():
+            with Vertical(id="said"):
                 yield Welcome()
                 yield Recent()
                 yield Transcript()
                 with Center(id="more"):
                     yield Static("▾ more below", id="badge", markup=False)
             yield VotesPanel()
-        yield Static("", id="attachments", markup=False)
+        yield Vertical(id="chips")
+        yield Static("", id="hints", markup=False)
         yield Prompt()
         yield StatusLine()
 
@@ -114,11 +133,13 @@ class Chat(Screen[None]):
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width < NARROW, "-narrow")
+        self.set_class(event.size.width >= WIDE, "-wide")
         self.set_class(event.size.height < SHORT, "-short")
         self.call_after_refresh(self.show_votes)
 
     def show_model(self, failure: str = "") -> None:
         """Show what is known once the model is there, or cannot be."""
+        self._counts.clear()
         self.unloaded = failure
         self.say(failure, error=True)
         self.show_welcome()
@@ -129,19 +150,36 @@ class Chat(Screen[None]):
     # Asking
 
     def on_prompt_sent(self, event: Prompt.Sent) -> None:
-        if not event.text.strip() and not self.attachments:
-            return
         prompt = self.query_one(Prompt)
+        self._mentioned = self._read_mentioned(event.text)
+        attachments = self._attached()
+        if not event.text.strip() and not attachments:
+            return
+        if wrong := self._too_long(attachments) or self._unreadable(event.text):
+            prompt.set_text(event.text + prompt.text)
+            self.say(wrong, error=True)
+            return
         if event.text.strip():
             prompt.remember(event.text)
         place, self.editing = self.editing, None
-        attachments, self.attachments = self.attachments, []
+        self.attachments = []
+        if place is not None:
+            self._restore_draft()
         asked = Queued(event.text.strip(), attachments, place)
         if self.session.live or self.queue:
             self.queue.append(asked)
         else:
             self.call_next(self.ask, asked.question, asked.attachments, asked.place)
-        self.show_attachments()
+        self.show_hints()
+
+    def _unreadable(self, text: str) -> str:
+        """Why a file that a question names cannot be read; "" if all can be."""
+        for path in mentioned(text):
+            try:
+                read(path)
+            except VibeError as error:
+                return str(error)
+        return ""
 
     def _ask_next(self, turn: Turn) -> None:
         """Ask what is waiting; after a run that was stopped or failed, give it back instead."""
@@ -152,7 +190,7 @@ class Chat(Screen[None]):
             self.call_next(self.ask, asked.question, asked.attachments, asked.place)
         else:
             self.take_back()
-        self.show_attachments()
+        self.show_hints()
 
     def take_back(self) -> None:
         """Take what waits into the prompt, before what is there."""
@@ -160,7 +198,7 @@ class Chat(Screen[None]):
         prompt = self.query_one(Prompt)
         prompt.set_text("\n\n".join(filter(None, [*(one.question for one in waiting), prompt.text])))
         self.attachments = [*(a for one in waiting for a in one.attachments), *self.attachments]
-        self.show_attachments()
+        self.show_hints()
 
     async def on_prompt_command(self, event: Prompt.Command) -> None:
         if (action := SLASHES.get(event.name)) is None:
@@ -170,7 +208,7 @@ class Chat(Screen[None]):
         await self.run_action(f"app.{action.id}" if action.id in EVERYWHERE else action.id)
 
     def on_text_area_changed(self) -> None:
-        self.show_attachments()
+        self.show_hints()
 
     async def on_prompt_empty(self, event: Prompt.Empty) -> None:
         match event.key:
@@ -187,13 +225,9 @@ class Chat(Screen[None]):
         self.session.open(event.conversation)
         await self.show_conversation()
 
-    def on_recent_left(self, event: Recent.Left) -> None:
-        self.query_one(Prompt).focus()
-        self.query_one(Prompt).insert(event.typed)
-
     def on_prompt_pasted(self, event: Prompt.Pasted) -> None:
         self.attachments.append(Attachment("pasted text", event.text))
-        self.show_attachments()
+        self.show_hints()
 
     async def ask(self, question: str, attachments: Sequence[Attachment] = (), place: int | None = None) -> None:
         """Begin to answer; with a place, as a further version of the turn there."""
@@ -218,7 +252,7 @@ class Chat(Screen[None]):
         transcript.display = True
         self._view = await transcript.add(live.turn)
         self._view.follow(live.run)
-        self.show_attachments()
+        self.show_hints()
         self.show_title()
         self.show_status()
         self.post_message(self.Arrived())  # what came while there was nothing to show it
@@ -247,11 +281,13 @@ class Chat(Screen[None]):
         if turn:
             self._view = None
             view.finish(turn)
+            if turn.seconds >= LONG_SECONDS:
+                self.post_message(self.Done(turn))
             if self.session.solver is None and live.run.solution:  # its engine has died
                 self.post_message(self.ModelWanted())
             self._ask_next(turn)
-            self.show_attachments()
-        self.show_votes()
+            self.show_hints()
+        self.show_votes(live)
         self.show_status()
         self.query_one(Transcript).note_end()
         self.call_after_refresh(self._painted, began)
@@ -292,27 +328,126 @@ class Chat(Screen[None]):
         recent.display = empty and recent.option_count > 0
         welcome.display, self.query_one(Transcript).display = empty, not empty
 
-    def show_attachments(self) -> None:
-        line = self.query_one("#attachments", Static)
-        rows = ["enter asks this as another version · esc keeps it as it is"] if self.editing is not None else []
-        rows += [f"next: {short(printable(one.question), 60)}" for one in self.queue]
-        rows += ["alt+up takes it back"] if self.queue else []
-        rows += ["   ".join(f"+ {printable(label(one))}" for one in self.attachments)] if self.attachments else []
+    def show_hints(self) -> None:
+        """What goes with the question, and what can be done, above the prompt."""
+        prompt = self.query_one(Prompt)
+        self._mentioned = self._read_mentioned(prompt.text)
+        attached = self._attached()
+        self._show_chips(attached)
+        rows = list[Content]()
+        if self.editing is not None:
+            where = f"question {self.editing + 1} of {len(self.session.turns)}"
+            keys = "enter asks it as another version · f6: the one before · esc keeps it"
+            rows.append(Content(f"{where} · {keys}"))
+        rows += [Content(f"next: {short(printable(one.question), 60)}") for one in self.queue]
+        rows += [Content("alt+up takes it back")] if self.queue else []
+        if too_long := self._too_long(attached):
+            rows.append(Content.styled(too_long, "$text-error"))
         last = self.session.turns[-1] if self.session.turns and not self.session.live else None
-        if last and can_go_on(last) and self.editing is None and not self.query_one(Prompt).text:
-            rows.append(f"{key_of(NAMED['go_on'], self._keys)} goes on with the answer")
-        if command := COMMAND.fullmatch(self.query_one(Prompt).text):
-            rows.append("  ".join(f"/{name}" for name in SLASHES if name.startswith(command[1])))
-        line.update(Content("\n".join(rows)))
-        line.display = bool(rows)
+        if last and can_go_on(last) and self.editing is None and not prompt.text:
+            rows.append(Content(f"{key_of(NAMED['go_on'], self._keys)} goes on with the answer"))
+        if command := COMMAND.fullmatch(prompt.text):
+            rows.append(Content("  ".join(f"/{name}" for name in SLASHES if name.startswith(command[1]))))
+        if (begun := prompt.mention) is not None and (found := completions(begun)):
+            names = "  ".join(printable(one.removesuffix("/").rpartition("/")[2]) for one in found[:MOST_FOUND])
+            rows.append(Content(f"tab: {names}{' …' if len(found) > MOST_FOUND else ''}"))
+        hints = self.query_one("#hints", Static)
+        hints.update(Content("\n").join(rows))
+        hints.display = bool(rows)
+        self._count(attached)
 
-    def show_votes(self) -> None:
-        votes, live = self.session.votes, self.session.live or self.session.last
+    def _attached(self) -> list[Attachment]:
+        """What goes with the question that is in the prompt, as far as it is counted."""
+        names = {one.name for one in self.attachments}
+        found = [*self.attachments, *(one for one in self._mentioned if one.name not in names)]
+        return [replace(one, tokens=self._counts.get(one.text, one.tokens)) for one in found]
+
+    def _read_mentioned(self, text: str) -> list[Attachment]:
+        found = []
+        for path in mentioned(text) if "@" in text else ():
+            with suppress(VibeError):  # said when it is sent
+                found.append(read(path))
+        return found
+
+    def _show_chips(self, attached: Sequence[Attachment]) -> None:
+        chips = self.query_one("#chips")
+        there = [chip.attachment for chip in chips.query(Chip)]
+        if [(one.name, one.text) for one in there] == [(one.name, one.text) for one in attached]:
+            for chip, one in zip(chips.query(Chip), attached, strict=True):
+                chip.show(one)
+        else:
+            chips.remove_children()
+            chips.mount_all([Chip(one, removable=True) for one in attached])
+        chips.display = bool(attached)
+
+    def _too_long(self, attached: Sequence[Attachment]) -> str:
+        """Why what is attached cannot be sent; "" if it can be."""
+        tokens, context = sum(one.tokens for one in attached), self.session.solver.context if self.session.solver else 0
+        if not context or tokens < context:
+            return ""
+        return f"{tokens:,} tokens are attached, and the context holds {context:,}: remove some (shift+tab, backspace)."
+
+    def _count(self, attached: Sequence[Attachment]) -> None:
+        """Have the tokens of attachments counted, on another thread."""
+        solver = self.session.solver
+        texts = [one.text for one in attached if not one.tokens and one.text not in self._counting]
+        if not solver or not texts:
+            return
+        self._counting.update(texts)
+
+        def count() -> None:
+            try:
+                counts = {text: solver.count(text) for text in texts}
+            except VibeError:
+                counts = {}
+            self.app.call_from_thread(self._counted, counts)
+
+        self.run_worker(count, thread=True, exit_on_error=False, group="count")
+
+    def _counted(self, counts: Mapping[str, int]) -> None:
+        self._counts.update(counts)
+        self._counting.clear()
+        if counts:
+            self.show_hints()
+
+    def on_chip_opened(self, event: Chip.Opened) -> None:
+        page = ReaderPage(label(event.attachment), as_markdown(event.attachment))
+        self.open_pages([page])
+
+    def on_chip_removed(self, event: Chip.Removed) -> None:
+        gone = event.attachment
+        self.attachments = [one for one in self.attachments if (one.name, one.text) != (gone.name, gone.text)]
+        self._to_prompt()
+        self.show_hints()
+
+    def on_chip_typed(self, event: Chip.Typed) -> None:
+        self._to_prompt(event.typed)
+
+    def on_rows_left(self, event: Rows.Left) -> None:
+        self._to_prompt(event.typed)
+
+    def _to_prompt(self, typed: str = "") -> None:
+        prompt = self.query_one(Prompt)
+        prompt.focus()
+        prompt.insert(typed)
+
+    def open_pages(self, pages: Sequence[ReaderPage], at: int = 0) -> None:
+        """Let them be read, over the conversation."""
+        from vibethinker_local.tui.screens.reader import Reader  # the Markdown reader: not for the first paint
+
+        self.app.push_screen(Reader(pages, at))
+
+    def on_votes_panel_opened(self, event: VotesPanel.Opened) -> None:
+        self.open_pages(event.pages, event.at)
+
+    def show_votes(self, live: Live | None = None) -> None:
+        """Show the vote, if there is one; `live` is the turn that is being written, or was until now."""
+        votes = self.session.votes
         if votes is None:
             return
-        if live is not self._voting:  # a new vote opens the panel; the user may close it
+        if live and live is not self._voting:  # a new vote opens the panel where there is room; the user may close it
             self._voting = live
-            self.add_class("-votes")
+            self.set_class(not self.has_class("-narrow"), "-votes")
             self.call_after_refresh(self.show_votes)
         self.query_one(VotesPanel).show(votes)
 
@@ -353,7 +488,7 @@ class Chat(Screen[None]):
         """What there is to say about reliability, in a few words."""
         votes = self.session.votes
         if votes and votes.report:
-            return summary(votes.report)
+            return told(votes.report)[0]
         if votes and self.session.live:
             return f"{'checking' if votes.stage == 'checking' else 'voting'} · {votes.done} of at most {votes.samples}"
         return f"reliability on · {self.session.budget}" if self.session.reliable else "reliability off"
@@ -381,13 +516,14 @@ class Chat(Screen[None]):
         return self.session.solver.quote(self.session.budget) if self.session.solver else None
 
     def action_stop(self) -> None:
-        if self.session.live:
+        if not self.query_one(Prompt).has_focus:
+            self._to_prompt()
+        elif self.session.live:
             self.session.stop()
         elif self.editing is not None:
             self.edit(None)
         else:
             self.clear_selection()
-            self.query_one(Prompt).focus()
 
     def action_answer_now(self) -> None:
         self.session.answer_now()
@@ -412,8 +548,15 @@ class Chat(Screen[None]):
             await self._follow(live)
 
     def action_edit(self) -> None:
-        if self._last_turn():
-            self.edit(len(self.session.turns) - 1)
+        if not self._last_turn():
+            return
+        turns, place = self.session.turns, self.editing
+        if place is None:
+            self.edit(len(turns) - 1)
+        elif self.query_one(Prompt).text != turns[place].question:
+            self.say("The question has been changed: enter asks it, esc leaves it as it was.")
+        else:
+            self.edit(max(0, place - 1))
 
     def _last_turn(self) -> Turn | None:
         """The last turn, unless one is being written."""
@@ -425,12 +568,28 @@ class Chat(Screen[None]):
 
     def edit(self, place: int | None) -> None:
         """Begin to edit the question at a place, or leave it as it was."""
+        prompt = self.query_one(Prompt)
+        if self.editing is None:
+            self._draft = prompt.text, self.attachments
         self.editing = place
-        turn = self.session.turns[place] if place is not None else None
-        self.attachments = list(turn.attachments) if turn else []
-        self.query_one(Prompt).set_text(turn.question if turn else "")
-        self.query_one(Prompt).focus()
-        self.show_attachments()
+        if place is None:
+            prompt.text, self.attachments = "", []
+            self._restore_draft()
+        else:
+            turn = self.session.turns[place]
+            self.attachments = list(turn.attachments)
+            prompt.set_text(turn.question)
+        self.query_one(Transcript).mark(place)
+        prompt.focus()
+        self.show_hints()
+
+    def _restore_draft(self) -> None:
+        """Give back what was in the prompt before a question was edited."""
+        prompt = self.query_one(Prompt)
+        (text, self.attachments), self._draft = self._draft, ("", [])
+        if text:
+            prompt.set_text(text + prompt.text)
+        self.query_one(Transcript).mark(None)
 
     async def action_older_version(self) -> None:
         await self._show_version(-1)
@@ -439,8 +598,10 @@ class Chat(Screen[None]):
         await self._show_version(1)
 
     async def _show_version(self, by: int) -> None:
-        """Of the last turn that has several."""
-        turn = next((one for one in reversed(self.session.turns) if len(one.versions) > 1), None)
+        """Of the turn that is being edited, or else of the last one that has several."""
+        turns, editing = self.session.turns, self.editing
+        mine = turns if editing is None else turns[editing : editing + 1]
+        turn = next((one for one in reversed(mine) if len(one.versions) > 1), None)
         if turn is None or self.session.live:
             return
         at = turn.versions.index(turn.id) + by
@@ -450,6 +611,8 @@ class Chat(Screen[None]):
             except VibeError as error:
                 self.say(str(error), error=True)
             await self.show_conversation()
+            if editing is not None and editing < len(self.session.turns):
+                self.edit(editing)
 
     def action_model(self) -> None:
         if not self._may_leave():
@@ -552,13 +715,13 @@ class Chat(Screen[None]):
                 self.attachments.append(read(path))
             except VibeError as error:
                 self.say(str(error), error=True)
-            self.show_attachments()
+            self.show_hints()
 
         self.app.push_screen(Ask("Attach a text or code file", hint="its path · enter attaches · esc cancels"), given)
 
     def action_detach(self) -> None:
         self.attachments = []
-        self.show_attachments()
+        self.show_hints()
 
     def action_copy_answer(self) -> None:
         self._copy(self.session.turns[-1].answer if self.session.turns else "", "The answer")
@@ -594,9 +757,13 @@ class Chat(Screen[None]):
     # Actions: look
 
     def action_votes(self) -> None:
-        if self.session.votes:
+        panel = self.query_one(VotesPanel)
+        if self.session.votes and self.has_class("-votes") and not panel.has_focus:
+            panel.enter()
+        elif self.session.votes:
             self.toggle_class("-votes")
             self.call_after_refresh(self.show_votes)
+            self.call_after_refresh(panel.enter if self.has_class("-votes") else self._to_prompt)
         else:
             self.say("There is no vote to show: ctrl+r, then ask.")
 

@@ -16,6 +16,7 @@ class Attachment:
 
     name: str
     text: str
+    tokens: int = 0  # 0: not counted
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def turn_of(row: dict[str, object]) -> Turn:
 
 def row_of(turn: Turn) -> dict[str, object]:
     """The row of a turn, by names of columns."""
-    attachments = json.dumps([[one.name, one.text] for one in turn.attachments]) if turn.attachments else ""
+    attachments = json.dumps([[one.name, one.text, one.tokens] for one in turn.attachments]) if turn.attachments else ""
     return {name: getattr(turn, name) for name in COLUMNS} | {"attachments": attachments}
 
 
@@ -100,7 +101,8 @@ def moment(value: object) -> float:
 
 def _attachments(source: str) -> tuple[Attachment, ...]:
     try:
-        return tuple(Attachment(str(name), str(content)) for name, content in json.loads(source or "[]"))
+        rows = json.loads(source or "[]")
+        return tuple(Attachment(str(name), str(content), number(*more[:1] or [0])) for name, content, *more in rows)
     except (ValueError, TypeError, RecursionError):
         return ()
 

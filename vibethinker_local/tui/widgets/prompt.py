@@ -1,5 +1,6 @@
 """Where the user writes: several lines, a history, pastes of any size. Readline's keys do what they do there."""
 
+import os
 import re
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ from textual.message import Message
 from textual.widgets import TextArea
 from textual.widgets.text_area import EditResult
 
-from vibethinker_local.tui.attachments import with_newlines
+from vibethinker_local.tui.attachments import BEGUN, completions, with_newlines
 
 PASTE_CHARACTERS, PASTE_LINES = 4000, 80  # a longer paste becomes an attachment
 NEWLINES = ("ctrl+j", "shift+enter", "alt+enter")
@@ -75,11 +76,35 @@ class Prompt(TextArea):
             self.asked.append(text)
         self._at = None
 
+    @property
+    def mention(self) -> str | None:
+        """The path that is being typed behind an @, as far as it is there; None if none is."""
+        row, column = self.cursor_location
+        found = BEGUN.search(self.document[row][:column])
+        return (found[1] if found[1] is not None else found[2]) if found else None
+
+    def _complete(self, begun: str) -> bool:
+        """Go on with a path as far as it is clear; False if there is no such path."""
+        if not (found := completions(begun)):
+            return False
+        path = os.path.commonprefix(found)  # noqa: RUF071 (characters, not folders)
+        if len(path) > len(begun) or len(found) == 1:
+            row, column = self.cursor_location
+            begin = self.document[row].rindex("@", 0, column)
+            whole = len(found) == 1 and not path.endswith("/")
+            quote = '"' if " " in path else ""
+            text = f"@{quote}{path}" + (f"{quote} " if whole else "")
+            self.replace(text, (row, begin), (row, column))
+        return True
+
     async def _on_key(self, event: events.Key) -> None:
         if not self.text and (event.key in ("left", "right") or (event.key == "down" and self._at is None)):
             event.stop()
             event.prevent_default()
             self.post_message(self.Empty(event.key))
+        elif event.key == "tab" and (begun := self.mention) is not None and self._complete(begun):
+            event.stop()
+            event.prevent_default()
         elif event.key == "enter" and (command := COMMAND.fullmatch(self.text)):
             event.stop()
             event.prevent_default()

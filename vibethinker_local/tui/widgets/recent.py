@@ -3,37 +3,29 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from textual import events
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.store import Listed
 from vibethinker_local.tui.text.markdown import readable
+from vibethinker_local.tui.widgets.rows import Rows
 
 MOST = 5
 WIDEST = 100  # cells
 
 
-class Recent(OptionList):
-    """A list of a few rows, as tall as what it holds."""
+class Recent(Rows):
+    """Titles, the newest first."""
 
     class Opened(Message):
         def __init__(self, conversation: int) -> None:
             super().__init__()
             self.conversation = conversation
 
-    class Left(Message):
-        """The prompt is wanted again, perhaps with what was typed."""
-
-        def __init__(self, typed: str = "") -> None:
-            super().__init__()
-            self.typed = typed
-
     def __init__(self) -> None:
-        super().__init__(id="recent", markup=False)
+        super().__init__("recent")
         self._listed: Sequence[Listed] = ()
 
     def show(self, listed: Sequence[Listed]) -> None:
@@ -51,24 +43,9 @@ class Recent(OptionList):
         title = Content(readable(printable(listed.title))).truncate(max(10, room), ellipsis=True)
         return Content.assemble(title.pad_right(max(0, room - title.cell_length)), ("  " + moment, "$text-muted"))
 
-    def enter(self) -> None:
-        """Take the focus, with the first row highlighted."""
-        self.highlighted = 0
-        self.focus()
-
     def on_blur(self) -> None:
         self.highlighted = None
 
-    def on_key(self, event: events.Key) -> None:
-        if event.key == "up" and self.highlighted == 0:
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Left())
-        elif event.is_printable and event.character:
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Left(event.character))
-
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+    def on_option_list_option_selected(self, event: Rows.OptionSelected) -> None:
         event.stop()
         self.post_message(self.Opened(self._listed[event.option_index].id))

@@ -81,6 +81,13 @@ class Transcript(VerticalScroll):
             lambda: self.scroll_to(y=self.scroll_y + self.virtual_size.height - before, animate=False)
         )
 
+    def mark(self, place: int | None) -> None:
+        """Mark the turn at a place, whose question is being edited, and bring it into sight; None: no turn."""
+        for at, view in enumerate(self.views, len(self._earlier)):
+            view.set_class(at == place, "-editing")
+            if at == place:
+                view.scroll_visible(animate=False, top=True)
+
     def _note_earlier(self) -> None:
         note = self.query_one("#earlier", Static)
         count = len(self._earlier)

@@ -10,10 +10,11 @@ from textual.widgets import Static
 from vibethinker_local.solving.follow import Place, RunState
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import left
-from vibethinker_local.tui.attachments import label
+from vibethinker_local.tui import votes
 from vibethinker_local.tui.store import Attachment, Turn
 from vibethinker_local.tui.text.markdown import readable
 from vibethinker_local.tui.widgets.answer import AnswerView
+from vibethinker_local.tui.widgets.chip import Chip
 from vibethinker_local.tui.widgets.thoughts import Thoughts
 
 QUESTION_LINES, QUESTION_CHARACTERS = 12, 2000  # shown of a question; a click shows more
@@ -26,18 +27,28 @@ ENDINGS = {
 }
 
 
-class Question(Static):
-    """What was asked, the beginning of it if it is long, and what was attached."""
+class Question(Vertical):
+    """What was asked, and what was attached."""
 
     def __init__(self, text: str, attachments: Sequence[Attachment] = ()) -> None:
-        super().__init__(classes="question", markup=False)
+        super().__init__(classes="question")
+        self._text, self._attachments = text, attachments
+
+    def compose(self) -> ComposeResult:
+        if self._text:
+            yield Asked(self._text)
+        for one in self._attachments:
+            yield Chip(one)
+
+
+class Asked(Static):
+    """The beginning of a question if it is long; a click shows all of it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(classes="asked", markup=False)
         self._text, self._open = readable(printable(text).expandtabs(4)), False
-        self._chips = [Content.styled(f"▤ {printable(label(one))}", "$accent") for one in attachments]
 
     def render(self) -> Content:
-        return Content("\n").join([*([self._shown()] if self._text else []), *self._chips])
-
-    def _shown(self) -> Content:
         lines = self._text.split("\n")
         if self._open or (len(lines) <= QUESTION_LINES and len(self._text) <= QUESTION_CHARACTERS):
             return Content(self._text[:MOST_QUESTION])
@@ -171,6 +182,9 @@ class TurnView(Vertical):
         elif turn.finish == "loop" and not turn.note:
             ending = f"cut at {tokens(turn.tokens)}: it was going round in circles"
         parts = [Content.assemble((printable(part), "$text-warning")) for part in (ending, turn.note) if part]
+        if (vote := votes.read(turn.vote)) and vote.report:
+            text, tone = votes.told(vote.report)
+            parts.append(Content.styled(printable(text), tone))
         if len(turn.versions) > 1:
             number = turn.versions.index(turn.id) + 1 if turn.id in turn.versions else len(turn.versions)
             parts.append(Content.styled(f"‹ {number} of {len(turn.versions)} ›", "$accent"))
@@ -184,8 +198,8 @@ class TurnView(Vertical):
 
 
 def _dropped(turns: int) -> str:
-    what = "The oldest turn no longer fits" if turns == 1 else f"The {turns} oldest turns no longer fit"
-    return f"{what} into the context: the model does not see them here."
+    what = "The oldest turn is" if turns == 1 else f"The {turns} oldest turns are"
+    return f"{what} left out: what was said before may take a third of the context."
 
 
 def _progress(run: RunState) -> Content:

@@ -1,0 +1,11 @@
+"""A text to be read in full."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReaderPage:
+    """As a model writes it, with its name."""
+
+    title: str
+    text: str

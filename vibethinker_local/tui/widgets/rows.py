@@ -1,0 +1,33 @@
+"""A list of rows beside the prompt: what is typed there goes to the prompt, and so does up at its top."""
+
+from textual import events
+from textual.message import Message
+from textual.widgets import OptionList
+
+
+class Rows(OptionList):
+    """As tall as what it holds, unless its style says otherwise."""
+
+    class Left(Message):
+        """The prompt is wanted again, perhaps with what was typed."""
+
+        def __init__(self, typed: str = "") -> None:
+            super().__init__()
+            self.typed = typed
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id, markup=False)
+
+    def enter(self) -> None:
+        """Take the focus."""
+        if self.highlighted is None:
+            self.action_first()
+        self.focus()
+
+    def on_key(self, event: events.Key) -> None:
+        first = next((at for at in range(self.option_count) if not self.get_option_at_index(at).disabled), 0)
+        up = event.key == "up" and self.highlighted in (None, first)
+        if up or (event.is_printable and event.character):
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Left("" if up else event.character or ""))
