@@ -10,7 +10,7 @@ from tests.tui.fakes import ScriptedSolver, chatting, prompt, reply, run
 from tests.tui.scenes import EVIL
 from vibethinker_local.errors import UsageError
 from vibethinker_local.tui.attachments import label, mentioned, read
-from vibethinker_local.tui.screens.reader import Reader
+from vibethinker_local.tui.screens.fulltext import FullText
 from vibethinker_local.tui.store import Attachment
 
 
@@ -50,7 +50,7 @@ def test_a_file_is_attached(tmp_path: Path) -> None:
             await chat.pilot.press("shift+tab")
             assert f"▤ code.py · 2 lines · {count} tokens · enter opens" in chat.shown
             await chat.pilot.press("enter")
-            assert isinstance(chat.app.screen, Reader)
+            assert isinstance(chat.app.screen, FullText)
             assert "print('```')" in chat.shown
             await chat.pilot.press("escape", *"x")
             assert prompt(chat).text == "x"

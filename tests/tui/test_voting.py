@@ -10,7 +10,7 @@ from tests.tui.fakes import Pause, Script, ScriptedSolver, chatting, prompt, rep
 from tests.tui.scenes import vote
 from vibethinker_local.events import AgreementLevel, AnswerCluster, Notice, ReliabilityReport, Wrote
 from vibethinker_local.tui import votes
-from vibethinker_local.tui.screens.reader import Reader
+from vibethinker_local.tui.screens.fulltext import FullText
 from vibethinker_local.tui.widgets.panel import VotesPanel
 
 
@@ -104,7 +104,7 @@ def test_solutions_and_claims_are_read_in_full(tmp_path: Path) -> None:
         async with chatting(tmp_path, ScriptedSolver([vote()]), size=(130, 40)) as chat:
             await chat.ask("go")
             await chat.pilot.press("ctrl+t", "enter")
-            assert isinstance(chat.app.screen, Reader)
+            assert isinstance(chat.app.screen, FullText)
             assert "solution 1 · 2,000 tokens" in chat.shown
             assert "✗ 9 · 13 = 117 is at most 100 (refuted, machine-checked: 9 · 13 = 117 > 100)" in chat.shown
             await chat.pilot.press("right")
@@ -113,7 +113,7 @@ def test_solutions_and_claims_are_read_in_full(tmp_path: Path) -> None:
             assert "solution 2 · 2,413 tokens" in chat.shown
             assert "solution 3 · 2,826 tokens" in chat.shown
             await chat.pilot.press("left", "b", "escape")
-            assert not isinstance(chat.app.screen, Reader)
+            assert not isinstance(chat.app.screen, FullText)
             await chat.pilot.press("end", "enter")
             assert "a claim of solution 3" in chat.shown
             await chat.pilot.press("down", "pagedown", "escape", *"x")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class ReaderPage:
+class FullPage:
     """As a model writes it, with its name."""
 
     title: str

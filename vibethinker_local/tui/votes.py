@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from vibethinker_local.events import AgreementLevel, ReliabilityReport, Verdict
 from vibethinker_local.solving.follow import DECISIONS, ClaimRow, Votes, summary
-from vibethinker_local.tui.pages import ReaderPage
+from vibethinker_local.tui.pages import FullPage
 from vibethinker_local.tui.text.markdown import readable
 
 MARKS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
@@ -67,14 +67,14 @@ def ruling(verdict: Verdict | None) -> str:
     return f"{verdict.ruling}, {METHODS[verdict.method]}{sure}"
 
 
-def solutions(votes: Votes) -> list[ReaderPage]:
+def solutions(votes: Votes) -> list[FullPage]:
     """Every solution that came to an end, as an answer with its claims."""
     pages = []
     for row in votes.trajectories:
         if row.text or row.answer:
             title = f"solution {row.index + 1} · {row.tokens:,} tokens"
             text = row.text or f"\\boxed{{{row.answer}}}"
-            pages.append(ReaderPage(title, text + _listed([c for c in votes.claims if c.trajectory == row.index])))
+            pages.append(FullPage(title, text + _listed([c for c in votes.claims if c.trajectory == row.index])))
     return pages
 
 
@@ -89,13 +89,13 @@ def _listed(claims: Sequence[ClaimRow]) -> str:
     return "\n\n---\n\n**Claims**\n\n" + "\n".join(rows)
 
 
-def claim_page(claim: ClaimRow) -> ReaderPage:
+def claim_page(claim: ClaimRow) -> FullPage:
     """A claim in full."""
     text = claim.text
     if claim.verdict:
         text += f"\n\n---\n\n{ruling(claim.verdict)}"
         text += f"\n\n{claim.verdict.evidence}" if claim.verdict.evidence else ""
-    return ReaderPage(f"a claim of solution {claim.trajectory + 1}", text)
+    return FullPage(f"a claim of solution {claim.trajectory + 1}", text)
 
 
 def markdown(votes: Votes) -> str:

@@ -27,7 +27,7 @@ from vibethinker_local.tui.actions import EVERYWHERE, NAMED, SLASHES, bindings, 
 from vibethinker_local.tui.attachments import as_markdown, completions, label, mentioned, read
 from vibethinker_local.tui.export import Format, export_stored
 from vibethinker_local.tui.live import Live, can_go_on
-from vibethinker_local.tui.pages import ReaderPage
+from vibethinker_local.tui.pages import FullPage
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.screens.help import Help
@@ -221,7 +221,7 @@ class Chat(Screen[None]):
             case "ctrl+d":
                 await self.run_action("app.quit")
 
-    async def on_recent_opened(self, event: Recent.Opened) -> None:
+    async def on_recent_resumed(self, event: Recent.Resumed) -> None:
         self.session.open(event.conversation)
         await self.show_conversation()
 
@@ -410,8 +410,8 @@ class Chat(Screen[None]):
         if counts:
             self.show_hints()
 
-    def on_chip_opened(self, event: Chip.Opened) -> None:
-        page = ReaderPage(label(event.attachment), as_markdown(event.attachment))
+    def on_chip_read(self, event: Chip.Read) -> None:
+        page = FullPage(label(event.attachment), as_markdown(event.attachment))
         self.open_pages([page])
 
     def on_chip_removed(self, event: Chip.Removed) -> None:
@@ -431,13 +431,13 @@ class Chat(Screen[None]):
         prompt.focus()
         prompt.insert(typed)
 
-    def open_pages(self, pages: Sequence[ReaderPage], at: int = 0) -> None:
+    def open_pages(self, pages: Sequence[FullPage], at: int = 0) -> None:
         """Let them be read, over the conversation."""
-        from vibethinker_local.tui.screens.reader import Reader  # the Markdown reader: not for the first paint
+        from vibethinker_local.tui.screens.fulltext import FullText  # the Markdown reader: not for the first paint
 
-        self.app.push_screen(Reader(pages, at))
+        self.app.push_screen(FullText(pages, at))
 
-    def on_votes_panel_opened(self, event: VotesPanel.Opened) -> None:
+    def on_votes_panel_pages_wanted(self, event: VotesPanel.PagesWanted) -> None:
         self.open_pages(event.pages, event.at)
 
     def show_votes(self, live: Live | None = None) -> None:

@@ -13,7 +13,7 @@ from vibethinker_local.tui.store import Attachment
 class Chip(Static, can_focus=True):
     """Focused with tab or shift+tab."""
 
-    class Opened(Message):
+    class Read(Message):
         def __init__(self, attachment: Attachment) -> None:
             super().__init__()
             self.attachment = attachment
@@ -51,11 +51,11 @@ class Chip(Static, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
-        self.post_message(self.Opened(self.attachment))
+        self.post_message(self.Read(self.attachment))
 
     def on_key(self, event: events.Key) -> None:
         if event.key == "enter":
-            self.post_message(self.Opened(self.attachment))
+            self.post_message(self.Read(self.attachment))
         elif event.key in ("backspace", "delete") and self._removable:
             self.post_message(self.Removed(self.attachment))
         elif event.is_printable and event.character:

@@ -9,7 +9,7 @@ from textual.widgets.option_list import Option
 from vibethinker_local.solving.follow import TrajectoryRow, Votes
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import left
-from vibethinker_local.tui.pages import ReaderPage
+from vibethinker_local.tui.pages import FullPage
 from vibethinker_local.tui.text.markdown import readable
 from vibethinker_local.tui.votes import MARKS, METHODS, claim_page, decided, shown, solutions, told
 from vibethinker_local.tui.widgets.rows import Rows
@@ -26,7 +26,7 @@ class PanelRow:
 
     text: Content
     solution: int | None = None  # index
-    page: ReaderPage | None = None
+    page: FullPage | None = None
 
     @property
     def opens(self) -> bool:
@@ -36,10 +36,10 @@ class PanelRow:
 class VotesPanel(Rows):
     """Beside the conversation; where the screen is narrow, in its place."""
 
-    class Opened(Message):
+    class PagesWanted(Message):
         """Pages to be read, from one of them on."""
 
-        def __init__(self, pages: list[ReaderPage], at: int = 0) -> None:
+        def __init__(self, pages: list[FullPage], at: int = 0) -> None:
             super().__init__()
             self.pages, self.at = pages, at
 
@@ -67,12 +67,12 @@ class VotesPanel(Rows):
         event.stop()
         row = self._rows[event.option_index]
         if row.page:
-            self.post_message(self.Opened([row.page]))
+            self.post_message(self.PagesWanted([row.page]))
         elif self._votes:
             pages, name = solutions(self._votes), f"solution {(row.solution or 0) + 1} ·"
             at = next((at for at, page in enumerate(pages) if page.title.startswith(name)), None)
             if at is not None:
-                self.post_message(self.Opened(pages, at))
+                self.post_message(self.PagesWanted(pages, at))
 
 
 def panel_rows(votes: Votes, width: int) -> list[PanelRow]:

@@ -19,7 +19,7 @@ WIDEST = 100  # cells
 class Recent(Rows):
     """Titles, the newest first."""
 
-    class Opened(Message):
+    class Resumed(Message):
         def __init__(self, conversation: int) -> None:
             super().__init__()
             self.conversation = conversation
@@ -48,4 +48,4 @@ class Recent(Rows):
 
     def on_option_list_option_selected(self, event: Rows.OptionSelected) -> None:
         event.stop()
-        self.post_message(self.Opened(self._listed[event.option_index].id))
+        self.post_message(self.Resumed(self._listed[event.option_index].id))

@@ -36,12 +36,12 @@ class Question(Vertical):
 
     def compose(self) -> ComposeResult:
         if self._text:
-            yield Asked(self._text)
+            yield QuestionText(self._text)
         for one in self._attachments:
             yield Chip(one)
 
 
-class Asked(Static):
+class QuestionText(Static):
     """The beginning of a question if it is long; a click shows all of it."""
 
     def __init__(self, text: str) -> None:

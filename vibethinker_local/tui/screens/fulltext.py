@@ -11,11 +11,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from vibethinker_local.system.terminal import printable
-from vibethinker_local.tui.pages import ReaderPage
+from vibethinker_local.tui.pages import FullPage
 from vibethinker_local.tui.widgets.answer import AnswerView
 
 
-class Reader(ModalScreen[None]):
+class FullText(ModalScreen[None]):
     """Shows one of its pages, or one and another beside it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -29,7 +29,7 @@ class Reader(ModalScreen[None]):
         Binding("pagedown", "scroll(12)", "Page down", tooltip="Scroll down.", id="reader.page_down", priority=True),
     ]
 
-    def __init__(self, pages: Sequence[ReaderPage], at: int = 0) -> None:
+    def __init__(self, pages: Sequence[FullPage], at: int = 0) -> None:
         super().__init__()
         self._pages, self._at = pages, at
         self._beside: int | None = None  # the page on the right
