@@ -169,6 +169,9 @@ async def _voted(chat: Chatting) -> None:
 
 
 async def _without_messages(chat: Chatting) -> None:
+    """The votes in sight, and nothing over them."""
+    if not chat.app.chat.has_class("-votes"):
+        await chat.pilot.press("ctrl+t")
     chat.app.clear_notifications()
     await chat.pilot.pause()
 
