@@ -83,6 +83,9 @@ class ScriptedBackend:
     def trim(self, place: int, length: int) -> None:
         self.held[place] = self.held.get(place, [])[:length]
 
+    def holds(self, place: int, length: int) -> bool:
+        return True
+
     def use_threads(self, count: int) -> None:
         self.used_threads.append(count)
 

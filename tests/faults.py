@@ -22,7 +22,7 @@ class Scripted:
     cells: int = 512
     places: int = 4
 
-    def open(self) -> ScriptedBackend:
+    def open(self, loading: object = None) -> ScriptedBackend:
         return ScriptedBackend(mixes, cells=self.cells, places=self.places)
 
 
@@ -45,7 +45,7 @@ class Fault(LlamaModel):
 
     after: int = 0  # batches
 
-    def open(self) -> LlamaBackend:
+    def open(self, loading: object = None) -> LlamaBackend:
         backend = Faulty(self.path, cells=self.cells, places=self.places, threads=self.threads)
         backend.fault = self
         return backend
@@ -75,7 +75,7 @@ def make_amx_crash() -> None:
 class AmxCrashes(LlamaModel):
     """Would crash at the first multiplication."""
 
-    def open(self) -> LlamaBackend:
+    def open(self, loading: object = None) -> LlamaBackend:
         make_amx_crash()
         return super().open()
 

@@ -208,7 +208,7 @@ def test_agrees_with_what_llama_cpp_takes(
 @pytest.mark.parametrize("key", ["expert_count", "rope.scaling.type"])
 def test_a_header_that_would_end_llama_cpp(key: str, tmp_path: Path) -> None:
     path = gguf_files.variant(tmp_path / "model.gguf", {f"qwen2.{key}": 9})
-    with pytest.raises(ModelError, match=rf"damaged \(qwen2\.{key} is 9\)"):
+    with pytest.raises(ModelError, match=rf"damaged \(qwen2\.{key} is 9"):
         gguf_header.read(path)
 
 

@@ -135,7 +135,7 @@ class Thinker(ScriptedBackend):
 
 
 def loaded(backend: Thinker) -> Model:
-    spec = ModelSpec(about="scripted", stops=())
+    spec = ModelSpec(about="scripted", stops=(), think=("<think>", "</think>"))
     return Model(Chosen("scripted", spec, Path("scripted.gguf")), Engine(backend), backend.places)
 
 

@@ -2,7 +2,8 @@
 
 import importlib.util
 import platform
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +15,10 @@ from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.models import installed, memory
 from vibethinker_local.system import machine, paths
 
+# What makes llama.cpp faster, by its names, and the system's name for each. (AMX has a check of its own.)
+INSTRUCTIONS = {"AVX": "avx", "AVX2": "avx2", "FMA": "fma", "F16C": "f16c", "AVX512": "avx512f"}
+INSTRUCTIONS |= {"AVX512_VNNI": "avx512_vnni", "AVX_VNNI": "avx_vnni"}
+INSTRUCTIONS |= {"DOTPROD": "asimddp", "MATMUL_INT8": "i8mm", "SVE": "sve"}  # ARM
 MANY_SEQUENCES = 8  # as a run of the reliability pass may want
 
 
@@ -66,7 +71,10 @@ def _llama() -> Iterator[Check]:
     try:
         from vibethinker_local.llama import amx, library
 
-        yield Check("cpu features", library.system_info())
+        told = library.system_info()
+        yield Check("cpu features", told)
+        if lacking := lacks(told, machine.processor_features()):
+            yield _generic(lacking)
         if finding := amx.settle(library.library()):
             yield _amx(finding.works)
         yield Check("gpu offload", "yes" if library.supports_gpu() else "no")
@@ -74,10 +82,33 @@ def _llama() -> Iterator[Check]:
         yield Check("llama.cpp", "does not load", "error", str(error))
 
 
+def lacks(told: str, features: Collection[str]) -> list[str]:
+    """The instruction sets that the processor has and that the build does not use.
+
+    `told` is llama.cpp's own line about itself, `features` what the system says of the processor.
+    """
+    used = set(re.findall(r"(\w+) = 1", told))
+    return [name for name, feature in INSTRUCTIONS.items() if feature in features and name not in used]
+
+
+def _generic(lacking: Sequence[str]) -> Check:
+    rebuild = f"pip install --force-reinstall --no-cache-dir --no-deps --no-binary llama-cpp-python {_bindings()}"
+    advice = (
+        "This build of llama.cpp was made for older processors, as prebuilt ones are. All works; one made here is "
+        f"faster (some minutes, with a C++ compiler): `{rebuild}`, or in a clone "
+        "`uv sync --reinstall-package llama-cpp-python --no-cache`."
+    )
+    return Check("build", f"does not use this processor's {', '.join(lacking)}", "warning", advice)
+
+
+def _bindings() -> str:
+    return f"llama-cpp-python=={version('llama-cpp-python')}"
+
+
 def _amx(works: bool) -> Check:
     if works:
         return Check("amx", "works")
-    rebuild = f"pip install --force-reinstall --no-cache-dir --no-deps llama-cpp-python=={version('llama-cpp-python')}"
+    rebuild = f"pip install --force-reinstall --no-cache-dir --no-deps {_bindings()}"
     advice = (
         "Everything works without it, a little slower. Older versions of GCC compile it wrongly: a newer one or clang "
         f"may not (`CC=clang CXX=clang++ {rebuild}`). To build without it: "
@@ -94,6 +125,8 @@ def _model_files() -> Iterator[Check]:
         return
     for name, spec in known.items():
         files = installed.installed(name, spec)
+        if not files and (spec.more or (spec.gguf and not spec.files)):
+            continue
         if not files:
             missing: Literal["ok", "error"] = "error" if name == installed.BUNDLED else "ok"
             advice = "Install vibethinker-local again." if name == installed.BUNDLED else None

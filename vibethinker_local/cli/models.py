@@ -30,13 +30,16 @@ def names(incomplete: str) -> list[str]:
 def pull(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="MODEL[:QUANT]", help="Else the default, as it fits.", autocompletion=names),
+        typer.Argument(
+            metavar="MODEL[:QUANT]|ORG/REPO[:QUANT]", help="Else the default, as it fits.", autocompletion=names
+        ),
     ] = None,
     source: Annotated[
         Literal["file", "checkpoint"],
         typer.Option("--from", help="A ready-made file, or one made here of safetensors."),
     ] = "file",
     ctx: Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens of context to leave room for.")] = None,
+    limit_rate: Annotated[str | None, typer.Option(metavar="RATE", help="Bytes per second at most: 500k, 2M.")] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Fetch a model and check it. Resumes an interrupted pull; prints the file's path.
@@ -45,34 +48,47 @@ def pull(
     vibe pull
     vibe pull vibethinker-3b:Q4_K_M
     vibe pull vibethinker-3b:Q6_K --from checkpoint
+    vibe pull ggml-org/SmolLM3-3B-GGUF
     """
     from vibethinker_local.cli import render
+    from vibethinker_local.models import installed, repository
     from vibethinker_local.models import pull as pulling
     from vibethinker_local.models import spec as model_spec
-    from vibethinker_local.system import awake, machine, settings
+    from vibethinker_local.system import awake, machine, settings, units
 
+    rate = None if limit_rate is None else units.rate(limit_rate)
     known = model_spec.registry()
     preferred = settings.load().model
     if preferred is None or model_spec.find(preferred, known) is None:  # it may be a path
         preferred = next(iter(known))
     wanted = model or preferred
     named = model_spec.find(wanted, known)
+    if named is None and source == "file" and (named := model_spec.repository(wanted)):
+        known[named[0]] = installed.of_repository(named[0])
     if named is None:
-        raise UsageError(f"There is no model called {wanted!r} to fetch: give one of {', '.join(known)}.")
+        raise UsageError(
+            f"There is no model called {wanted!r} to fetch: give one of {', '.join(known)}, or ORG/REPO of the hub."
+        )
     name, quant = named
     progress = render.Display(quiet=quiet, show_thinking=False)
     context, room = ctx or settings.load().context, machine.room()
     with awake.keep_awake():
         if source == "checkpoint":
-            path = _from_checkpoint(name, quant, context or known[name].context, known[name], progress)
+            path = _from_checkpoint(name, quant, context or known[name].context, known[name], progress, rate)
+        elif (from_hub := known[name].gguf) and not known[name].files:
+            spec, tokens = known[name], context or known[name].context
+            work = repository.pull(name, from_hub, quant, room, tokens, progress.say, spec.shape, rate=rate)
+            path = progress.carry(work)
         else:
             choice = pulling.choose(name, known[name], quant, room, context)
             progress.say(f"{name}:{choice.quant}: {choice.why}.")
-            path = progress.carry(pulling.files(name, known[name], choice, progress.say))
+            path = progress.carry(pulling.files(name, known[name], choice, progress.say, rate=rate))
     render.print_line(str(path))
 
 
-def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpec", progress: "Display") -> Path:
+def _from_checkpoint(
+    name: str, quant: str | None, context: int, spec: "ModelSpec", progress: "Display", rate: float | None
+) -> Path:
     """Fetch a checkpoint and build a GGUF file from it, which then counts as installed."""
     from quantize.build import build
     from quantize.config import read_config
@@ -84,7 +100,7 @@ def _from_checkpoint(name: str, quant: str | None, context: int, spec: "ModelSpe
     try:
         if quant is not None:
             parse_file_type(quant)  # fails before gigabytes are fetched
-        folder = progress.carry(pull.checkpoint(name, spec))
+        folder = progress.carry(pull.checkpoint(name, spec, rate=rate))
         if quant is None:
             quant, why = _best_type(read_config(folder), machine.room(), context)
             progress.say(f"{name}:{quant}: {why}.")
@@ -118,20 +134,27 @@ def _best_type(config: "Qwen2Config", room: "Room", context: int) -> tuple[str, 
     return smallest, f"the smallest type; {contexts[smallest]:,} tokens of context fit beside it into the {room}"
 
 
-def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False) -> None:
+def list_models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that are not here, and others' files.")] = False,
+) -> None:
     """Known and installed models: size, quant, the context that fits into memory, measured speed.
 
     \b
     vibe models
+    vibe models --all
     vibe models --json
     """
     from vibethinker_local.cli import tables
-    from vibethinker_local.models import listing
+    from vibethinker_local.models import installed, listing
     from vibethinker_local.models import spec as model_spec
     from vibethinker_local.system import machine
 
     room = machine.room()
-    tables.print_models(list(listing.rows(model_spec.registry(), room)), room, as_json=as_json)
+    known = model_spec.registry()
+    if everything:
+        known |= {name: installed.of_repository(name) for name in installed.unlisted(known)}
+    tables.print_models(list(listing.rows(known, room, everything=everything)), room, as_json=as_json)
 
 
 def rm(
@@ -154,6 +177,8 @@ def rm(
 
     known = model_spec.registry()
     named = model_spec.find(model, known)
+    if named is None and (named := model_spec.repository(model)):
+        known[named[0]] = installed.of_repository(named[0])
     if named is None:
         raise UsageError(f"There is no model called {model!r}: give a name of `vibe models`. Files of yours are yours.")
     name, quant = named

@@ -24,6 +24,7 @@ from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import Pace, left
 
 T = TypeVar("T")
+LOADING_SECONDS = 1.0  # of loading a model before anything is said
 PLAIN_SECONDS = 5.0  # between progress lines when stderr is not a terminal
 
 
@@ -150,6 +151,7 @@ class Display:
         live = terminal and not quiet and not show_thinking
         self._live = Live(console=self._console, refresh_per_second=8, transient=True) if live else None
         self._said = time.monotonic()
+        self._loading = ("", 0.0)  # what is being loaded, and since when
         self._fresh = True  # whether the cursor is at the beginning of a line
 
     def follow(self, events: Iterable[SolveEvent]) -> Solution:
@@ -191,6 +193,9 @@ class Display:
             counted = f"{run.tokens} of {run.started.max_tokens} tokens"
             remaining = left(run.seconds_left) if run.seconds_left else ""
             self.status(" · ".join(filter(None, (doing, counted, speed, f"{run.seconds:.0f} s", remaining))), hint)
+        elif run.started and self._live:
+            read = f"reading the problem, {run.started.prompt_tokens:,} tokens"
+            self.status(f"{read}: the first answer of a model that was just loaded takes longest to begin", hint)
 
     def _think(self, text: str) -> None:
         text = text.lstrip("\n") if self._fresh else text  # no empty lines at the beginning
@@ -224,6 +229,13 @@ class Display:
         pace = Pace()
         with self.shown():
             return progress.run(work, lambda step: self.status(pace.line(step), "Ctrl-C: stop; what is here is kept"))
+
+    def load(self, step: progress.Progress) -> None:
+        """Show how far a model is loaded, once that takes longer than a moment."""
+        if step.stage != self._loading[0]:
+            self._loading = step.stage, time.monotonic()
+        if time.monotonic() - self._loading[1] > LOADING_SECONDS:
+            self.status(Pace().line(step), every=LOADING_SECONDS)
 
     @contextmanager
     def shown(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """`vibe solve`: one problem in, the answer on stdout, progress on stderr."""
 
+import re
 import secrets
 import signal
 from collections.abc import Iterator
@@ -27,6 +28,10 @@ def solve(
     ctx: Context = None,
     kv: Annotated[CacheType, typer.Option("--kv", help="The KV cache: q8_0 takes half the memory.")] = "f16",
     threads: Threads = None,
+    think: Annotated[
+        str | None,
+        typer.Option(metavar="off|auto|N", help="Reasoning: none, as the model does, or at most N tokens."),
+    ] = None,
     kind: Annotated[ProblemKind | None, typer.Option(help="What is asked for. Default: as the problem reads.")] = None,
     reliable: Annotated[
         bool, typer.Option("-r", "--reliable", help="Several solutions, a vote, and claims that are checked.")
@@ -89,13 +94,14 @@ def solve(
         threads or own.threads,
         cache=kv,
         kind=kind,
+        think=think_tokens(think),
     )
     control = Control()
     progress = render.Display(quiet=quiet, show_thinking=show_thinking)
     wanted = own.model if model is None else model
     name = wanted or BUNDLED
     try:
-        with Solver(wanted, options, say=progress.say, connection=connection) as solver:
+        with Solver(wanted, options, say=progress.say, loading=progress.load, connection=connection) as solver:
             name = solver.chosen.name
             if wanted is None and name == BUNDLED:
                 progress.say(f"No larger model is installed: using {name}, for small arithmetic problems only.")
@@ -112,7 +118,8 @@ def solve(
                     programs=programs,
                 )
             context.with_resource(interrupts(control))  # to the end: an answer that is there gets printed
-            solver.load(solver.places(plan))
+            with progress.shown():
+                solver.load(solver.places(plan))
             for notice in solver.notices:
                 progress.say(notice)
             solution = progress.follow(
@@ -147,6 +154,17 @@ def solve(
     elif line := render.verdict(solution):
         progress.say(line, warning=solution.report is not None and solution.report.agreement.level == "none")
     raise typer.Exit(EXITS[solution.status])
+
+
+def think_tokens(text: str | None) -> int | None:
+    """`--think` as Options.think has it. Raises UsageError."""
+    if text is None or text == "auto":
+        return None
+    if text == "off":
+        return 0
+    if not re.fullmatch("[0-9]{1,7}", text) or int(text) == 0:
+        raise UsageError(f"--think {text}: give off, auto, or the number of tokens after which reasoning is closed.")
+    return int(text)
 
 
 @contextmanager

@@ -72,6 +72,13 @@ class Backend(Protocol):
         """Forget the positions of `place` from `length` on."""
         ...
 
+    def holds(self, place: int, length: int) -> bool:
+        """Whether all that a token behind the first `length` positions of `place` looks at is still there.
+
+        Attention within a sliding window lets llama.cpp drop positions that the next token cannot see.
+        """
+        ...
+
     def save(self, place: int) -> State | None:
         """Everything that a place holds, to be restored bit for bit. None if there is not enough memory."""
         ...

@@ -12,6 +12,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from typing import Any, BinaryIO
 
 from vibethinker_local.engine.backend import capacity
@@ -26,6 +27,7 @@ from vibethinker_local.engine.messages import (
     Failed,
     Force,
     IsGrammar,
+    Loading,
     PieceCommand,
     Question,
     Ready,
@@ -40,6 +42,7 @@ from vibethinker_local.errors import ModelError, VibeError
 log = logging.getLogger("vibethinker_local.engine")
 
 AHEAD = 16
+LOADING_EVERY = 0.25  # seconds between two words on it
 
 
 class Child:
@@ -47,6 +50,7 @@ class Child:
         self._source, self._sink = commands, events
         self._writing = threading.Lock()
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._told = time.monotonic()  # how far the model is loaded
         self._ahead = 0  # steps that were sent but not taken yet
         self._done: list[Any] = []  # ids of Sequences whose command was carried out since the last step
 
@@ -56,7 +60,7 @@ class Child:
             stream=sys.stderr, level=begin.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
         )
         threading.Thread(target=self._read, daemon=True).start()
-        self._backend = begin.recipe.open()
+        self._backend = begin.recipe.open(self._loading)
         self._engine = Engine(self._backend, begin.planner)
         cells, most = self._backend.cells, capacity(self._backend)
         self._send(Ready(self._backend.info, cells, most, self._backend.vocabulary, self._backend.threads))
@@ -67,6 +71,11 @@ class Child:
                 self._ahead += 1
                 self._send(StepMessage(outputs, self._done, self._engine.stepped_at, self._engine.threads))
                 self._done = []
+
+    def _loading(self, share: float) -> None:
+        if time.monotonic() - self._told > LOADING_EVERY:
+            self._told = time.monotonic()
+            self._send(Loading(share))
 
     def _obey(self) -> None:
         """Carry out pending commands. Waits for one if there is nothing to do, or if it is far enough ahead."""

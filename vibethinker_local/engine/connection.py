@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ from vibethinker_local.engine.messages import (
     Begin,
     Event,
     Failed,
+    Loading,
     LoadRecipe,
     Message,
     Ready,
@@ -34,7 +36,7 @@ from vibethinker_local.system import children, logs
 GRACE = 1.0  # seconds that a process gets to end by itself before it is killed
 SPINS = 3000  # rounds of active waiting: as fast as the default on an idle machine, a third faster on a busy one
 LINE = 300  # characters of the log that an error message may quote
-Events = queue.SimpleQueue[Ready | StepMessage | Failed | Woken | None]  # None: there will be no more
+Events = queue.SimpleQueue[Loading | Ready | StepMessage | Failed | Woken | None]  # None: there will be no more
 Answers = queue.SimpleQueue[Reply | None]
 
 
@@ -67,12 +69,16 @@ class Connection:
         # Also runs on garbage collection.
         self.end = weakref.finalize(self, _end, self.process, self._reader, self._begun)
 
-    def begin(self, recipe: LoadRecipe, planner: Planner | None) -> None:
-        """Load a model. Raises what the recipe raises, or EngineDied."""
+    def begin(
+        self, recipe: LoadRecipe, planner: Planner | None, loading: Callable[[float], None] | None = None
+    ) -> None:
+        """Load a model; `loading` hears which share is done. Raises what the recipe raises, or EngineDied."""
         self._begun.set()
         try:
             self.write(Begin(recipe, planner, logging.getLogger("vibethinker_local").getEffectiveLevel()))
-            ready = self.events.get()
+            while isinstance(ready := self.events.get(), Loading):
+                if loading:
+                    loading(ready.share)
             if not isinstance(ready, Ready):
                 raise self.failure(ready)
         except BaseException:

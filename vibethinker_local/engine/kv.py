@@ -94,6 +94,10 @@ class KV:
         self._drop(segments[kept:])
         del segments[kept:]
 
+    def holds(self, place: int, length: int) -> bool:
+        """Whether a text could go on behind the first `length` positions of `place`."""
+        return length == 0 or self._backend.holds(place, length)
+
     def close(self, place: int) -> None:
         """Free a place, and the cells that only it holds."""
         self._drop(self._segments.pop(place))

@@ -4,6 +4,7 @@ The handle begins with a recipe, and hears Ready or Failed. Commands change Sequ
 questions are answered at once, also while a batch is being computed.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -16,7 +17,9 @@ from vibethinker_local.engine.planner import Planner
 class LoadRecipe(Protocol):
     """Makes the backend, inside the process; `llama_model.LlamaModel` is the real one."""
 
-    def open(self) -> Any: ...  # a Backend with `info` and `tokenize`; its module must not be imported out here
+    def open(self, loading: "Callable[[float], None]") -> Any:
+        """A Backend with `info` and `tokenize`, whose module must not be imported out here; tells how far it is."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,13 @@ class IsGrammar:
 
 
 @dataclass(frozen=True)
+class Loading:
+    """What share of the weights is in memory, while the handle waits for Ready."""
+
+    share: float
+
+
+@dataclass(frozen=True)
 class Ready:
     info: ModelInfo
     cells: int
@@ -121,5 +131,5 @@ class Failed:
 
 Command = Add | Force | Abort | Took | CellsUsed
 Question = Tokenize | PieceCommand | TimeSpent | IsGrammar
-Event = Ready | StepMessage | Reply | Failed | Woken
+Event = Loading | Ready | StepMessage | Reply | Failed | Woken
 Message = Begin | Command | Question

@@ -7,7 +7,7 @@ A process that dies costs its Sequences; the next request starts another.
 
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -57,9 +57,14 @@ class Heard:
 
 class EngineProcess:
     def __init__(
-        self, recipe: LoadRecipe, connection: Connection | None = None, *, planner: Planner | None = None
+        self,
+        recipe: LoadRecipe,
+        connection: Connection | None = None,
+        *,
+        planner: Planner | None = None,
+        loading: Callable[[float], None] | None = None,
     ) -> None:
-        """Load a model, in a process that was started for it or in a new one.
+        """Load a model, in a process that was started for it or in a new one; `loading` hears which share is done.
 
         Raises what the recipe raises, or EngineDied.
         """
@@ -75,7 +80,7 @@ class EngineProcess:
         self.stepped_at = 0.0  # when the step taken last had ended, in seconds by the process's clock
         self._taken = 0  # steps taken but not acknowledged yet
         self._connection = connection or Connection()
-        self._connection.begin(recipe, planner)
+        self._connection.begin(recipe, planner, loading)
         self.threads = ThreadCount(self._connection.ready.threads, self._connection.ready.threads)
 
     @property

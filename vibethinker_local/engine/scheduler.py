@@ -88,9 +88,13 @@ class Scheduler:
             shared = sequence.shares(other)
             if other.state is not SequenceState.RUNNING or other.pending == 1:
                 shared = min(shared, other.computed)
-            if shared > most:
+            if shared > most and self._usable(other, shared):
                 best, most = other, shared
         return best, most
+
+    def _usable(self, source: Sequence, shared: int) -> bool:
+        """Whether a fork at `shared` would find all that it looks at; of what is saved, that shows when it is back."""
+        return source.place is None or shared > source.computed or self._kv.holds(source.place, shared)
 
     def _holders(self) -> Iterator[Sequence]:
         """All Sequences that have KV, in a place or saved."""
@@ -121,7 +125,7 @@ class Scheduler:
         if saved:
             sequence.place = self._kv.restore(saved)
             if sequence.place is not None and shared < saved.length:
-                self._kv.trim(sequence.place, shared)
+                shared = self._cut(sequence.place, shared)
         elif source and source.place is not None and source.state is SequenceState.CACHED:
             del self.cached_prompts[source.id]
             self._kv.trim(source.place, shared)
@@ -238,8 +242,14 @@ class Scheduler:
         """Tokens may have been taken back: forget their KV, and that of the last one, whose logits are wanted."""
         length = min(sequence.computed, len(sequence.tokens) - 1)
         if length < sequence.computed and sequence.place is not None:
-            self._kv.trim(sequence.place, length)
+            length = self._cut(sequence.place, length)
         sequence.computed = length
+
+    def _cut(self, place: int, length: int) -> int:
+        """Forget the positions from `length` on, or all if those before are not whole; returns what is left."""
+        length = length if self._kv.holds(place, length) else 0
+        self._kv.trim(place, length)
+        return length
 
     def release(self, sequence: Sequence) -> None:
         """Give up a Sequence, whatever its state; the KV of its prompt may serve others, until the room is needed."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from vibethinker_local.errors import UsageError
+from vibethinker_local.eval.instructions import Instruction
 from vibethinker_local.eval.problems import GradingProgram, Kind, Problem
 from vibethinker_local.reliability import answers
 
@@ -165,6 +166,8 @@ def _problem(row: Any, name: str) -> tuple[Problem, str]:
     reader: Callable[[str, dict[str, Any]], tuple[Problem, str]] = _plain
     if "reward_model" in fields:
         reader = _rewarded
+    elif "instruction_id_list" in fields:
+        reader = _instructed
     elif any(key in fields for key in _CODE_TESTS):
         reader = _code
     problem, layout = reader(name, fields)
@@ -214,6 +217,27 @@ def _rewarded(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
     if kind not in get_args(Kind):
         raise _Unusable(_no_kind(kind))
     return Problem(name, text, answer, cast(Kind, kind)), ""
+
+
+def _instructed(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
+    """IFEval: {"key", "prompt", "instruction_id_list": [type], "kwargs": [{…}]}; in parquet, with None for the rest."""
+    types, values = fields["instruction_id_list"], fields.get("kwargs")
+    if not isinstance(types, list) or not types or not isinstance(values, list) or len(types) != len(values):
+        raise _Unusable("instruction_id_list and kwargs are not lists of one length")
+    if not all(isinstance(each, dict | None) for each in values) or not all(isinstance(each, str) for each in types):
+        raise _Unusable("an instruction has no name, or its kwargs are no object")
+    given = [{key: value for key, value in (each or {}).items() if value is not None} for each in values]
+    try:
+        found = tuple(Instruction(type, each) for type, each in zip(types, given, strict=True))
+    except ValueError as error:
+        raise _Unusable(str(error)) from None
+    asked = fields.get("prompt")
+    if not isinstance(asked, str) or not asked.strip() or "\0" in asked:
+        raise _Unusable("the problem is not a text, or empty")
+    key = fields.get("key")
+    return Problem(
+        name if key is None else str(key), asked, "", "instructions", None, found
+    ), "with instructions to follow"
 
 
 def _code(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:

@@ -16,6 +16,7 @@ from vibethinker_local.reliability import stopping, vote
 PERMUTED = 16  # how often the weights are shuffled
 ALIKE = 1e-9  # sums of weights that differ by less count as equal
 RUN = ("examples", "behaviour", "codet")  # policies that need programs that were run
+CONSTRAINED = "constraints"  # the reply that follows most of what the prompt states by rule
 ASKED = ("behaviour", "codet")  # those that need inputs of the model's own
 CHECKED = ("clr", "linear", "mechanical", "model", "permuted", "fitted")  # policies that need claims
 
@@ -58,6 +59,10 @@ def _group(
         seen = np.arange(k) < drawn[:, None]
         tokens = np.where(seen, table.tokens[:, part], 0).sum(axis=1).astype(np.float64)
         right = _only(_wins(table, cluster, (answered & seen).astype(np.float64)))
+    elif name == CONSTRAINED:
+        assert table.instructions
+        chosen = table.instructions.read_off[:, part].argmax(axis=1)  # of equals, the first
+        right = _only(table.each_right[:, part][np.arange(len(chosen)), chosen])
     elif name in RUN:
         right = _only(_program_wins(table, name, part))
         assert table.programs

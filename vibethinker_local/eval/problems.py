@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from vibethinker_local.eval.instructions import Instruction
 from vibethinker_local.events import ProblemKind
 from vibethinker_local.reliability import equivalence
 from vibethinker_local.runtime import prompts
 
-Kind = Literal["maths", "choice", "code"]
+Kind = Literal["maths", "choice", "code", "instructions"]
 MANY = 5  # choices: with so many the right letters should differ
 
 
@@ -28,9 +29,10 @@ class GradingProgram:
 class Problem:
     id: str
     problem: str
-    answer: str  # empty for code, which `program` tests
+    answer: str  # empty for code, which `program` tests, and for instructions
     kind: Kind = "maths"
     program: GradingProgram | None = None
+    instructions: tuple[Instruction, ...] = ()  # that the reply is to follow
 
     @property
     def asked(self) -> str:
@@ -56,9 +58,12 @@ class Problem:
         return hashlib.sha256(" ".join(self.problem.split()).encode()).hexdigest()[:16]
 
     def right(self, answer: str, prover: equivalence.Prover) -> bool:
-        """Whether an answer is the right one; of several options, by its letter. Code is run, not compared."""
+        """Whether an answer is the right one; of several options, by its letter.
+
+        Code is run, and instructions are checked, not compared.
+        """
         match self.kind:
-            case "code":
+            case "code" | "instructions":
                 return False
             case "choice" if chosen := equivalence.choice(answer):
                 return chosen == self.answer
@@ -81,7 +86,8 @@ def notices(found: Sequence[Problem]) -> list[str]:
 def of(told: dict[str, Any]) -> Problem:
     """A problem as this program wrote it. Raises ValueError, KeyError or TypeError."""
     program = None if told.get("program") is None else GradingProgram(**told["program"])
-    problem = Problem(told["id"], told["problem"], told["answer"], told["kind"], program)
+    instructions = tuple(Instruction(each["type"], each["values"]) for each in told.get("instructions", ()))
+    problem = Problem(told["id"], told["problem"], told["answer"], told["kind"], program, instructions)
     texts = [problem.id, problem.problem, problem.answer, *(vars(program).values() if program else ())]
     if not all(isinstance(text, str) for text in texts) or problem.kind not in get_args(Kind):
         raise ValueError("no problem")

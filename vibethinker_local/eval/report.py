@@ -11,8 +11,8 @@ import numpy as np
 
 from vibethinker_local.eval import diagnosis, statistics
 from vibethinker_local.eval.diagnosis import Headroom, Verifier, VoteShare
-from vibethinker_local.eval.policies import RUN, PolicyOutcome, replay
-from vibethinker_local.eval.table import Floats, Table
+from vibethinker_local.eval.policies import CONSTRAINED, RUN, PolicyOutcome, replay
+from vibethinker_local.eval.table import Floats, InstructionTable, Ints, Table
 from vibethinker_local.reliability import vote
 
 PLAIN = ("majority", "adaptive")
@@ -70,13 +70,37 @@ class PolicyReport:
     forced: float  # share of trajectories with a forced ending, loops included
     verifier: Verifier | None = None  # None: the bank has no claims
     verdict: PolicyVerdict | None = None
+    following: "Following | None" = None  # of prompts with instructions
+
+
+@dataclass(frozen=True)
+class Following:
+    """Shares of all replies, as IFEval gives them: prompts whose instructions are all followed, and instructions."""
+
+    prompts_strict: float
+    prompts_loose: float
+    instructions_strict: float
+    instructions_loose: float
+
+
+def following(found: InstructionTable) -> Following:
+    """What the replies of a table come to."""
+    count, replies = found.count[:, None], found.strict.size
+
+    def shares(held: Ints) -> tuple[float, float]:
+        return float((held == count).mean()), float(held.sum() / (found.count.sum() * replies / len(found.count)))
+
+    (prompts, each), (prompts_loose, each_loose) = shares(found.strict), shares(found.loose)
+    return Following(prompts, prompts_loose, each, each_loose)
 
 
 def make(table: Table, calibration: vote.Calibration | None = None) -> PolicyReport:
     """Make the report. With a calibration for this K, `fitted` is among the policies."""
     samples = table.samples
-    claims = table.claims if table.programs is None else 0  # programs are run, and claim nothing
-    names = (*PLAIN, *(RUN if table.programs else WEIGHTED if claims else ()), "oracle")
+    plain = table.programs is None and table.instructions is None
+    claims = table.claims if plain else 0  # programs are run and instructions checked: none are asked for
+    own = RUN if table.programs else (CONSTRAINED,) if table.instructions else WEIGHTED if claims else ()
+    names = (*PLAIN, *own, "oracle")
     outcomes = [replay(table, name, k) for name in names for k in steps(samples)]
     outcomes.insert(0, replay(table, "single", 1))
     if calibration and claims:
@@ -98,6 +122,7 @@ def make(table: Table, calibration: vote.Calibration | None = None) -> PolicyRep
         forced=sum(table.finish[kind] for kind in ("forced", "loop")) / max(1, table.finish.total()),
         verifier=diagnosis.verifier(table) if claims else None,
         verdict=verdict,
+        following=following(table.instructions) if table.instructions else None,
     )
 
 

@@ -165,7 +165,9 @@ class _Filling:
             raise UsageError(f"Problem {problem.id}: {error}") from None
 
     def _prompt(self, problem: Problem) -> list[int]:
-        return self._model.encode(problem.asked, kind=problem.asked_as)
+        if problem.kind == "instructions":  # as they stand: the way they are put is what is to be followed
+            return self._model.encode_chat([{"role": "user", "content": problem.problem}], self._options.think)
+        return self._model.encode(problem.asked, kind=problem.asked_as, think=self._options.think)
 
     def _computing(self, problem: Problem) -> Computing | None:
         if not self._programs or self._runner is None:
@@ -177,8 +179,18 @@ class _Filling:
         if problem.id not in self._open:
             claims, prompt = self._claims(problem), self._prompt(problem)
             asked = task.read(problem.asked, surely=True) if problem.kind == "code" else None
+            free = problem.kind == "instructions"  # no answer is looked for
             budget, computing = self._budget(problem, claims), self._computing(problem)
-            sampling = Sampling(self._model, self._options, prompt, budget, task=asked, computing=computing)
+            sampling = Sampling(
+                self._model,
+                self._options,
+                prompt,
+                budget,
+                talk=free,
+                asks=not free,
+                task=asked,
+                computing=computing,
+            )
             programs = None
             if asked:
                 programs = Programs(problem.asked, asked, self._model, self._options, self._runner)
@@ -203,7 +215,7 @@ class _Filling:
                 if each.programs:
                     each.programs.add(ended.index, ended.trajectory.text)
                     each.running.append(ended)
-                elif self._count and ended.trajectory.answer is not None:
+                elif self._count and ended.trajectory.answer is not None and each.problem.kind != "instructions":
                     each.waiting.append(ended)
                 else:
                     yield self._entry(each, ended)

@@ -96,6 +96,16 @@ def _policies(report: PolicyReport) -> Grid:
 
 
 def _lines(report: PolicyReport) -> Iterator[str]:
+    if found := report.following:
+        strict, loose = (
+            (found.prompts_strict, found.instructions_strict),
+            (found.prompts_loose, found.instructions_loose),
+        )
+        told = " · ".join(
+            f"{name}: prompts {100 * prompts:.1f}%, instructions {100 * each:.1f}%"
+            for name, (prompts, each) in (("strict", strict), ("loose", loose))
+        )
+        yield f"Instructions followed, over all replies: {told}."
     room, votes = report.headroom, report.votes
     yield (
         f"A better choice among {room.k} could gain {_points(room.difference)}: "

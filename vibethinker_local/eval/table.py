@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vibethinker_local.code import values
 from vibethinker_local.errors import UsageError
 from vibethinker_local.eval.bank import Bank, Entry, Ran
+from vibethinker_local.eval.instructions import held, read_off
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.reliability import equivalence
 from vibethinker_local.reliability.checker import Checker
@@ -39,6 +40,20 @@ class ProgramTable:
 
 
 @dataclass(frozen=True)
+class InstructionTable:
+    """How replies follow the instructions of their prompts. Shapes (n, K); `count` (n,)."""
+
+    strict: Ints  # instructions that are followed
+    loose: Ints
+    read_off: Ints  # of those that the prompt states by rule
+    count: Ints
+
+    def rows(self, chosen: Ints) -> "InstructionTable":
+        """Those prompts alone."""
+        return InstructionTable(self.strict[chosen], self.loose[chosen], self.read_off[chosen], self.count[chosen])
+
+
+@dataclass(frozen=True)
 class Table:
     """Shapes: n problems, K trajectories each, at most C different answers to a problem."""
 
@@ -56,6 +71,7 @@ class Table:
     read_tokens: Ints  # (n, K): of prompts for claims and verdicts
     finish: Counter[str]
     programs: "ProgramTable | None" = None  # of code problems
+    instructions: "InstructionTable | None" = None  # of prompts with instructions
     left_out: int = 0  # problems with fewer trajectories
 
     @property
@@ -88,6 +104,8 @@ class Table:
         ids, digests = (tuple(each[i] for i in chosen) for each in (self.ids, self.digests))
         if self.programs:
             arrays["programs"] = self.programs.rows(chosen)
+        if self.instructions:
+            arrays["instructions"] = self.instructions.rows(chosen)
         return Table(ids, digests, claims=self.claims, refuted=refuted, finish=self.finish, **arrays)
 
 
@@ -134,6 +152,7 @@ def build(bank: Bank, samples: int | None = None, *, thinking: bool = False) -> 
         read_tokens=_ints([entry.read_tokens for entry in row] for row in entries),
         finish=Counter(entry.finish for row in entries for entry in row),
         programs=_programs(bank, whole),
+        instructions=_instructions(bank, whole),
         left_out=len(found) - len(whole),
     )
 
@@ -152,6 +171,27 @@ def _programs(bank: Bank, whole: dict[str, list[Entry]]) -> ProgramTable | None:
         held=_ints([each.held for each in row] for row in ran),
         ask_tokens=np.array([max(each.ask_tokens for each in row) for row in ran], np.int64),
     )
+
+
+def _instructions(bank: Bank, whole: dict[str, list[Entry]]) -> InstructionTable | None:
+    """Raises UsageError for a bank of prompts with instructions and other problems."""
+    asked = [bank.problems[problem] for problem in whole]
+    if not any(problem.instructions for problem in asked):
+        return None
+    if not all(problem.instructions for problem in asked):
+        raise UsageError(f"{bank.path} has prompts with instructions among other problems: choose some with --only.")
+    texts = [(problem, [entry.text for entry in row]) for problem, row in zip(asked, whole.values(), strict=True)]
+    return InstructionTable(
+        strict=_ints([held(text, problem.instructions) for text in row] for problem, row in texts),
+        loose=_ints([held(text, problem.instructions, loosely=True) for text in row] for problem, row in texts),
+        read_off=_ints(_read_off(problem, row) for problem, row in texts),
+        count=np.array([len(problem.instructions) for problem in asked], np.int64),
+    )
+
+
+def _read_off(problem: Problem, texts: list[str]) -> list[int]:
+    stated = read_off(problem.problem)
+    return [held(text, stated) for text in texts]
 
 
 def _behaviours(entries: list[Entry]) -> tuple[list[int], list[bool]]:
@@ -207,6 +247,9 @@ def _answers(problem: Problem, entries: list[Entry], checker: Checker) -> tuple[
     """The number of each trajectory's answer, and whether each answer is right."""
     if problem.kind == "code":
         return _behaviours(entries)
+    if problem.kind == "instructions":  # each reply is one of its own
+        right = [held(entry.text, problem.instructions) == len(problem.instructions) for entry in entries]
+        return list(range(len(entries))), right
     clusters = Clusters(lambda a, b: equivalence.compare(a, b, checker).level)
     for at, entry in enumerate(entries):
         if entry.answer is not None and equivalence.comparable(entry.answer):

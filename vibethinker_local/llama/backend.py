@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import sys
+from collections.abc import Callable
 from collections.abc import Sequence as Tokens
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.errors import EngineError, Interrupted, ModelError, NoRoom
 from vibethinker_local.events import CacheType
 from vibethinker_local.gguf import header as gguf_header
+from vibethinker_local.gguf.chat import reasoning_tags
 from vibethinker_local.llama import amx
 from vibethinker_local.llama.grammar import LlamaGrammar
 from vibethinker_local.llama.library import library, listening, reason, supports_gpu
@@ -26,6 +28,17 @@ BATCH = 512
 SEPARATE_PLACES = 2
 SEPARATE = f"Flash attention is not to be had here, so no more than {SEPARATE_PLACES} solutions run at once."
 _NO_FLASH_ATTENTION = re.compile("Flash Attention.*(set to disabled|required)|requires Flash Attention")
+NOT_CUT = (
+    "its memory cannot be copied and cut back token by token, as with a running state (Mamba, RWKV, hybrids), "
+    "so solutions could not share a prompt or be ended early. Give a model with attention only"
+)
+OTHER_KINDS = {
+    "llama_model_has_encoder": "an encoder, or a model that needs one: give one that only continues a text",
+    "llama_model_is_recurrent": "a recurrent model: " + NOT_CUT,
+    "llama_model_is_hybrid": "partly a recurrent model: " + NOT_CUT,
+    "llama_model_is_diffusion": "a diffusion model, which does not write token after token: give one that does",
+}
+SAME = 0.5  # of the logits' standard deviation: rounding makes up to a tenth of it, a wrong cut more than one
 _CACHE_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: enum ggml_type
 
 
@@ -49,12 +62,14 @@ class LlamaBackend:
         cache: CacheType = "f16",
         context: int | None = None,
         flash_attention: bool = True,
+        loading: Callable[[float], None] | None = None,
     ) -> None:
         """Load a model, onto the GPU if there is one that takes it. Raises ModelError if it cannot be used.
 
         `context` is the cells of a place where the places cannot share them; None: its part of all.
         """
         gguf_header.read(path)
+        self._path, self._loading = path, loading
         self._native = library()
         finding = amx.settle(self._native)
         self._model = self._context = None
@@ -78,9 +93,13 @@ class LlamaBackend:
             self.info = replace(self.info, notice=" ".join(filter(None, (self.info.notice, amx.NOTICE))))
         self.cells = int(self._native.llama_n_ctx(self._context))
         self._memory = self._native.llama_get_memory(self._context)
+        self._window = int(self._native.llama_model_n_swa(self._model))
         self._batch = _Batch(self._native)
         # The bytes of each token, cached: calling llama.cpp costs more than a lookup.
         self._pieces: dict[int, bytes] = {}
+        for tag in self.info.think or ():  # control tokens have no text, but these have a meaning for the reader
+            if tag in self.info.controls:
+                self._pieces[self.info.controls[tag]] = tag.encode()
 
     def _open(self, path: Path, cells: int, threads: int, cache: CacheType, *, gpu: bool) -> None:
         self._model = self._load(path, gpu=gpu)
@@ -97,30 +116,86 @@ class LlamaBackend:
             self._context = self._attend(path, each * self.places, threads, "f16")
             self.info = replace(self.info, notice=SEPARATE if wanted > self.places else None)
 
+    def try_out(self) -> None:
+        """See that solutions can share a prompt and be cut back with this model. Raises ModelError.
+
+        Two tokens are computed, and the second twice more: on a fork of the first, and after a cut.
+        """
+        path = self._path
+        if not self._memory:
+            raise ModelError(f"{path} has no KV cache: it is an encoder or an embedding model, which writes no text.")
+        if not self.info.ends:
+            raise ModelError(f"{path} names no token that ends a reply: use another file of this model.")
+        length, token = 1, min(self.info.ends)
+        fork = self.places if self.unified else self.places - 1  # 0: there is no other place
+        rows = [self.decode([Slice(0, 0, [token] * (length + 1), logits=True)])[0].copy()]
+        if fork:
+            self.copy(0, fork, length)
+        self.trim(0, length)
+        last = self._native.llama_memory_seq_pos_max
+        places = {0, fork}
+        if any(last(self._memory, place) != length - 1 for place in places):
+            raise ModelError(f"{path} cannot be used: {NOT_CUT}.")
+        rows += self.decode([Slice(place, length, [token], logits=True) for place in sorted(places)])
+        for place in places:
+            self.trim(place, 0)
+            if last(self._memory, place) != -1:
+                raise ModelError(f"{path} cannot be used: {NOT_CUT}.")
+        if not np.isfinite(rows).all():
+            raise ModelError(f"{path} is damaged: its logits are not finite numbers. Fetch or convert it again.")
+        if max(float(np.abs(row - rows[0]).max()) for row in rows) > SAME * max(1e-3, float(np.std(rows[0]))):
+            raise ModelError(f"{path} cannot be used: {NOT_CUT}.")
+
     def _load(self, path: Path, *, gpu: bool) -> Any:
         params = self._native.llama_model_default_params()
         params.n_gpu_layers = 999 if gpu else 0
         no_devices = (ctypes.c_void_p * 1)(None)
         if not gpu:
             params.devices = ctypes.addressof(no_devices)
+        report = self._native.llama_progress_callback(self._report)
+        params.progress_callback = report
         with listening() as lines:
             model = self._native.llama_model_load_from_file(os.fsencode(path), params)
         if not model:
             raise ModelError(f"{path} cannot be loaded: {reason(lines)}.")
+        if found := next((what for test, what in OTHER_KINDS.items() if getattr(self._native, test)(model)), None):
+            self._native.llama_model_free(model)
+            raise ModelError(f"{path} is {found}.")
         return model
+
+    def _report(self, share: float, _: object) -> bool:
+        """Called by llama.cpp as it loads. True: it may go on."""
+        if self._loading:
+            self._loading(float(share))
+        return True
 
     def _describe(self) -> ModelInfo:
         native, model = self._native, self._model
         template = native.llama_model_chat_template(model, None)
         name = native.llama_ftype_name(native.llama_model_ftype(model))
+        is_control = functools.partial(native.llama_vocab_is_control, self._vocab)
+        controls = [token for token, found in enumerate(map(is_control, range(self.vocabulary))) if found]
+        named = {getattr(native, f"llama_vocab_{name}")(self._vocab) for name in ("eos", "eot")} - {-1}
+        ends = frozenset(named | {token for token in controls if native.llama_vocab_is_eog(self._vocab, token)})
+        source = template.decode("utf-8", "replace") if template else None
         return ModelInfo(
             quant=_quant(name.decode() if name else "unknown"),
-            template=template.decode("utf-8", "replace") if template else None,
+            template=source,
+            think=reasoning_tags(source or ""),
             trained_context=int(native.llama_model_n_ctx_train(model)),
             parameters=int(native.llama_model_n_params(model)),
             bytes=int(native.llama_model_size(model)),
-            ends=frozenset({native.llama_vocab_eos(self._vocab), native.llama_vocab_eot(self._vocab)} - {-1}),
+            ends=ends,
+            controls={self._name(token): token for token in controls},
+            bos=self._name(native.llama_vocab_bos(self._vocab)),
+            eos=self._name(native.llama_vocab_eos(self._vocab)),
+            adds_bos=bool(native.llama_vocab_get_add_bos(self._vocab)),
         )
+
+    def _name(self, token: int) -> str:
+        """A token as the vocabulary has it; empty for -1, which stands for none."""
+        text = self._native.llama_vocab_get_text(self._vocab, token) if token >= 0 else None
+        return text.decode("utf-8", "replace") if text else ""
 
     def _attend(self, path: Path, cells: int, threads: int, cache: CacheType) -> Any:
         """Creates the context; None if it cannot have the flash attention that a unified cache requires."""
@@ -135,6 +210,7 @@ class LlamaBackend:
         flash = native.LLAMA_FLASH_ATTN_TYPE_AUTO if self.unified else native.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.flash_attn_type = flash
         params.type_k = params.type_v = _CACHE_TYPES[cache]
+        params.swa_full = True  # else a sliding window's positions are gone once they have left it
         params.no_perf = True
         with listening() as lines:
             context = native.llama_init_from_model(self._model, params)
@@ -163,8 +239,10 @@ class LlamaBackend:
     def piece(self, token: int) -> bytes:
         found = self._pieces.get(token)
         if found is None:
-            buffer = ctypes.create_string_buffer(256)
-            size = self._native.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+            size, room = -256, 0
+            while size < -room:  # the buffer was too small, and so large it has to be
+                buffer = ctypes.create_string_buffer(room := -size)
+                size = self._native.llama_token_to_piece(self._vocab, token, buffer, room, 0, False)
             found = self._pieces[token] = buffer.raw[: max(0, size)]
         return found
 
@@ -207,6 +285,12 @@ class LlamaBackend:
     def trim(self, place: int, length: int) -> None:
         self._native.llama_memory_seq_rm(self._memory, place, length, -1)
 
+    def holds(self, place: int, length: int) -> bool:
+        if not self._window:
+            return True
+        first = int(self._native.llama_memory_seq_pos_min(self._memory, place))
+        return 0 <= first <= max(0, length - self._window)
+
     def save(self, place: int) -> State | None:
         size = int(self._native.llama_state_seq_get_size(self._context, place))
         from vibethinker_local.system import machine  # a twentieth of a second that few starts need
@@ -229,8 +313,7 @@ class LlamaBackend:
     @functools.cached_property
     def _markers(self) -> NDArray[np.int64]:
         """Control tokens other than end tokens, which a grammar would take for the text of their names."""
-        is_control = functools.partial(self._native.llama_vocab_is_control, self._vocab)
-        return np.array([t for t in range(self.vocabulary) if is_control(t) and t not in self.info.ends], np.int64)
+        return np.array([t for t in self.info.controls.values() if t not in self.info.ends], np.int64)
 
     def close(self) -> None:
         if self._context:
@@ -286,5 +369,5 @@ def _bytes(state: State) -> Any:
 
 def _quant(name: str) -> str:
     """`Q4_K - Medium` as it is written in file names: Q4_K_M."""
-    base, _, size = name.removeprefix("(guessed) ").partition(" - ")
+    base, _, size = name.removeprefix("(guessed) ").removeprefix("all ").removeprefix("mostly ").partition(" - ")
     return f"{base}_{size[0]}" if size else base

@@ -1,5 +1,6 @@
 """Describes a model to load. It is sent to the engine's process, and only there is llama.cpp imported."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,15 +20,22 @@ class LlamaModel:
     cache: CacheType = "f16"
     context: int | None = None  # cells of a place where the places cannot share them; None: its part of all
 
-    def open(self) -> "LlamaBackend":
-        """Raises ModelError."""
+    def open(self, loading: Callable[[float], None] | None = None) -> "LlamaBackend":
+        """`loading` hears which share of the weights is in memory. Raises ModelError."""
         from vibethinker_local.llama.backend import LlamaBackend
 
-        return LlamaBackend(
+        backend = LlamaBackend(
             self.path,
             cells=self.cells,
             places=self.places,
             threads=self.threads,
             cache=self.cache,
             context=self.context,
+            loading=loading,
         )
+        try:
+            backend.try_out()
+        except BaseException:
+            backend.close()
+            raise
+        return backend

@@ -55,11 +55,35 @@ class Repository:
         except OSError:  # the cache's name is too long, or lies where nobody may look
             return []
 
+    def ggufs(self) -> list[tuple[str, Path]]:
+        """Its GGUF files: their names inside the repository, and where they lie; of several commits, the newest."""
+        found = dict[str, Path]()
+        try:
+            snapshots = sorted((self.folder / "snapshots").iterdir(), key=lambda each: each.stat().st_mtime)
+            for path in (each for snapshot in snapshots for each in sorted(snapshot.glob("**/*.gguf"))):
+                if path.is_file():
+                    found["/".join(path.parts[len(self.folder.parts) + 2 :])] = path
+        except OSError:  # not there, or not for us to look at
+            pass
+        return list(found.items())
+
+    @classmethod
+    def all(cls) -> list[str]:
+        """The names of the repositories of models in the cache."""
+        try:
+            folders = sorted(paths.hub_cache().glob("models--*--*"))
+        except OSError:
+            return []
+        return [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]
+
     def remove(self, path: Path) -> None:
         """Delete a file that lies at `path` in a snapshot, under all its names. Raises OSError."""
         blob = path.parent / path.readlink() if path.is_symlink() else path
         payload = blob.resolve()
-        for name in self.files(path.name):  # before the bytes are gone
+        below = (
+            path.relative_to(self.folder / "snapshots").parts[1:] if path.is_relative_to(self.folder) else (path.name,)
+        )
+        for name in self.files("/".join(below)):  # before the bytes are gone
             if name.resolve() == payload:
                 name.unlink(missing_ok=True)
         blob.unlink(missing_ok=True)

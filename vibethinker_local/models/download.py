@@ -27,6 +27,7 @@ from vibethinker_local.models.hub import RemoteFile
 from vibethinker_local.system.progress import Progress
 
 PAUSES = (1, 2, 4, 8, 16)  # seconds before another attempt, each time one has brought nothing
+MOST_WAIT = 5.0  # seconds between two pieces of a file, where its rate is limited: a server gives up on who waits long
 FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota code
 # What a checkpoint consists of, the weights first: they are fetched last, so that whoever has them has the rest.
 CHECKPOINT = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "README.md")
@@ -34,7 +35,7 @@ PLAIN = re.compile(r"[\w.-]+")  # names that lead into no other folder, on Windo
 
 
 def fetch_checkpoint(
-    repository: str, revision: str | None = None, parts: tuple[str, ...] = CHECKPOINT
+    repository: str, revision: str | None = None, parts: tuple[str, ...] = CHECKPOINT, *, rate: float | None = None
 ) -> Generator[Progress, None, Path]:
     """Fetch the files of a revision whose names match one of `parts`; returns their folder. Raises ModelError.
 
@@ -52,12 +53,14 @@ def fetch_checkpoint(
         raise ModelError(f"{repository} holds no {parts[0].removeprefix('*.')}: only such checkpoints can be used.")
     for name in sorted(wanted, key=lambda name: (fnmatch(name, parts[0]), name)):
         remote = hub.look_up(repository, name, commit)
-        path = yield from fetch(replace(remote, revision=revision or hub.MAIN))
+        path = yield from fetch(replace(remote, revision=revision or hub.MAIN), rate=rate)
     return path.parent
 
 
-def fetch(remote: RemoteFile, sha256: str | None = None) -> Generator[Progress, None, Path]:
-    """Bring a file into the cache and return its path.
+def fetch(
+    remote: RemoteFile, sha256: str | None = None, *, rate: float | None = None
+) -> Generator[Progress, None, Path]:
+    """Bring a file into the cache and return its path, with at most `rate` bytes per second.
 
     `sha256` is what it must have; without it, what the hub says counts. Raises ModelError: wrong bytes are removed,
     and what there is of a file that is not whole is kept for the next time.
@@ -77,7 +80,7 @@ def fetch(remote: RemoteFile, sha256: str | None = None) -> Generator[Progress, 
             path = _whole(remote)
             if path is None:
                 _check_room(remote)
-                for done in _transfer(remote):
+                for done in _limited(_transfer(remote), rate):
                     yield Progress(f"fetching {remote.file}", done, remote.size)
             yield from _check(remote, path or remote.partial, sha256 or remote.etag)
             if path is None:
@@ -133,6 +136,16 @@ def _transfer(remote: RemoteFile) -> Iterator[int]:
             else:
                 raise ModelError(f"{remote.file} cannot be downloaded: {reason}.{_kept(remote)}")
         os.fsync(file.fileno())
+
+
+def _limited(transfer: Iterator[int], rate: float | None) -> Iterator[int]:
+    """The same, no faster than so many bytes per second: what is not taken waits at the server."""
+    began, first = time.monotonic(), None
+    for size in transfer:
+        yield size
+        first = size if first is None else first
+        if rate and (ahead := (size - first) / rate - (time.monotonic() - began)) > 0:
+            time.sleep(min(ahead, MOST_WAIT))
 
 
 def _append(file: BinaryIO, place: int, piece: bytes, remote: RemoteFile) -> int:

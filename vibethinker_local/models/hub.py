@@ -172,10 +172,13 @@ def _ask_for_size(url: str, what: str) -> int:
     raise ModelError(f"The hub does not say how large {what} is, and sends {came}: try again later.")
 
 
-def list_files(repository: str, revision: str | None = None) -> tuple[str, list[str]]:
-    """The commit that a revision stands for, and the names of its files. Raises ModelError."""
+def list_files(repository: str, revision: str | None = None) -> tuple[str, dict[str, int | None]]:
+    """The commit that a revision stands for, and its files with their bytes, where the hub tells them.
+
+    Raises ModelError.
+    """
     revision = revision or MAIN
-    url = f"{constants.ENDPOINT}/api/models/{repository}/revision/{quote(revision, safe='')}"
+    url = f"{constants.ENDPOINT}/api/models/{repository}/revision/{quote(revision, safe='')}?blobs=true"
     content = bytearray()
     with _get(url, repository) as response:
         for piece in response.iter_bytes():
@@ -184,13 +187,14 @@ def list_files(repository: str, revision: str | None = None) -> tuple[str, list[
                 break
     try:
         told = json.loads(content)
-        names = [entry["rfilename"] for entry in told["siblings"]]
+        files = {entry["rfilename"]: entry.get("size") for entry in told["siblings"]}
         commit = told.get("sha")
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):  # no JSON, or of another form
         raise _no_hub(url) from None
-    if not all(isinstance(name, str) for name in names):
+    if not all(isinstance(name, str) for name in files):
         raise _no_hub(url)
-    return commit if isinstance(commit, str) and COMMIT.fullmatch(commit) else revision, names
+    sizes = {name: size if type(size) is int and size > 0 else None for name, size in files.items()}
+    return commit if isinstance(commit, str) and COMMIT.fullmatch(commit) else revision, sizes
 
 
 def pieces(remote: RemoteFile, begin: int) -> Iterator[tuple[int, bytes]]:

@@ -4,6 +4,7 @@ A file counts as installed once all of it was read and its sha256 is the right o
 that; a file that came another way is read when it is first used. A path that the user gives is the user's own affair.
 """
 
+import glob
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +13,10 @@ from typing import Literal
 
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.gguf import header as gguf_header
-from vibethinker_local.models import checksums, memory
+from vibethinker_local.models import checksums, memory, names
 from vibethinker_local.models.cache import Repository
-from vibethinker_local.models.spec import BUNDLED, ModelFile, ModelSpec, find, registry
+from vibethinker_local.models.defaults import defaults
+from vibethinker_local.models.spec import BUNDLED, ModelFile, ModelSpec, find, registry, repository
 from vibethinker_local.system import machine, paths
 
 __all__ = ["BUNDLED", "Chosen", "Installed", "ModelSpec", "choose", "installed", "registry"]
@@ -78,9 +80,34 @@ def built_path(name: str, quant: str) -> Path:
 def installed(name: str, spec: ModelSpec) -> list[Installed]:
     """The model's files on this machine, the largest first: it is the closest to the original."""
     found = [Installed(path, file.quant, file) for file in spec.files for path in _places(file)]
+    found += _of_repository(spec.gguf) if spec.gguf else []
     built = (paths.built_models() / name).glob(f"{name}-*.gguf")
     found += [Installed(path, path.stem.removeprefix(f"{name}-")) for path in built]
     return sorted(found, key=lambda each: (-each.bytes, each.path))
+
+
+def _of_repository(name: str) -> list[Installed]:
+    """The models of a GGUF repository that are here: whole files, and the first parts of split ones."""
+    found = dict[str, Installed]()
+    for file, path in Repository(name).ggufs():
+        shard = gguf_header.SHARD.fullmatch(path.name)
+        if names.is_model(file) and (shard is None or int(shard["part"]) == 1):
+            quant = names.quant_of(file) or path.stem
+            listed = ModelFile.model_construct(quant=quant, repository=name, file=file)
+            found[file] = Installed(path, quant, listed)
+    return list(found.values())
+
+
+def unlisted(known: dict[str, ModelSpec]) -> list[str]:
+    """The GGUF repositories in the cache that models.toml does not name."""
+    named = {spec.gguf for spec in known.values()}
+    named |= {file.repository for spec in known.values() for file in spec.files}
+    return [name for name in Repository.all() if name not in named and _of_repository(name)]
+
+
+def of_repository(name: str) -> ModelSpec:
+    """The spec of a GGUF repository that models.toml does not name: how its files are sampled, each of them says."""
+    return ModelSpec(about=f"from {name}", gguf=name)
 
 
 def _places(file: ModelFile) -> list[Path]:
@@ -116,6 +143,14 @@ def choose(wanted: str | None, say: Callable[[str], None] = lambda text: None) -
         return _best(known, say)
     if named := find(wanted, known):
         return _named(*named, known, say)
+    from_hub = repository(wanted)
+    if from_hub and not Path(wanted).exists():
+        name, quant = from_hub
+        found = _named(name, quant, {name: of_repository(name)}, say)
+        spec, said = _spec_for(found.path, known)
+        if said:
+            say(said)
+        return Chosen(name, spec, found.path)
     try:
         path = Path(wanted).expanduser()
         if wanted and path.is_dir():
@@ -123,7 +158,10 @@ def choose(wanted: str | None, say: Callable[[str], None] = lambda text: None) -
         if wanted and path.exists():
             if not path.is_file():  # a pipe would be waited for
                 raise ModelError(f"{wanted} is not a GGUF file, but a pipe or a device: give a .gguf model.")
-            return Chosen(path.stem, _spec_for(path, known), path)
+            spec, said = _spec_for(path, known)
+            if said:
+                say(said)
+            return Chosen(path.stem, spec, path)
     except (OSError, RuntimeError, ValueError) as error:  # too long, no permission, no such ~user
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ModelError(f"{wanted} cannot be a model file ({reason}): check the path.") from error
@@ -158,6 +196,13 @@ def _named(name: str, quant: str | None, known: dict[str, ModelSpec], say: Calla
         return Chosen(name, spec, each.path)
     asked = f"{name}:{quant}" if quant else name
     raise ModelError(f"{asked} is not installed: `vibe pull {asked}` fetches it, `-m {BUNDLED}` is there.")
+
+
+def _parts(path: Path) -> list[Path]:
+    """A file, or the parts of a split one."""
+    if (shard := gguf_header.SHARD.fullmatch(path.name)) is None:
+        return [path]
+    return sorted(path.parent.glob(f"{glob.escape(shard['stem'])}-*-of-{shard['parts']}.gguf"))
 
 
 def _that_fit_first(files: list[Installed]) -> list[Installed]:
@@ -199,16 +244,17 @@ def remove(file: Installed) -> None:
     checksums.forget(file.path)
     try:
         if file.listed and file.listed.repository:
-            Repository(file.listed.repository).remove(file.path)
+            for path in _parts(file.path):
+                Repository(file.listed.repository).remove(path)
         else:
             file.path.unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(f"{error.filename} cannot be removed: {error.strerror}.") from error
 
 
-def _spec_for(path: Path, known: dict[str, ModelSpec]) -> ModelSpec:
-    """The entry of a file that models.toml lists by name; for any other file VibeThinker's, with a plain vote."""
+def _spec_for(path: Path, known: dict[str, ModelSpec]) -> tuple[ModelSpec, str]:
+    """The entry of a file that models.toml lists by name; for any other file what defaults.py finds, and where."""
     for name, spec in known.items():
         if any(path.name == file.name for file in spec.files) or path.parent == paths.built_models() / name:
-            return spec
-    return next(iter(known.values())).model_copy(update={"mode": "majority", "verdicts": "score", "evidence": None})
+            return spec, ""
+    return defaults(path)

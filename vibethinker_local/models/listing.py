@@ -34,8 +34,11 @@ class ListedModel:
         return None if self.context is None else self.context > 0
 
 
-def rows(known: dict[str, ModelSpec], room: Room) -> Iterator[ListedModel]:
-    """Model by model: its installed files, then one row for each quant that could be fetched."""
+def rows(known: dict[str, ModelSpec], room: Room, *, everything: bool = False) -> Iterator[ListedModel]:
+    """Model by model: its installed files, then one row for each quant that could be fetched.
+
+    With `everything`, also for those models that are listed only once they are here.
+    """
     for name, spec in known.items():
         here = installed.installed(name, spec)
         for file in here:
@@ -46,7 +49,9 @@ def rows(known: dict[str, ModelSpec], room: Room) -> Iterator[ListedModel]:
                 name, spec.about, file.quant, file.bytes, state, file.path, _context(spec, file, room), speed
             )
         seen = {file.quant.upper() for file in here}
-        for listed in spec.files:
+        if spec.gguf and everything and not here:
+            yield _absent(name, spec, ModelFile.model_construct(quant="as it fits", repository=spec.gguf), room)
+        for listed in spec.files if everything or not spec.more else ():
             if listed.quant.upper() not in seen:
                 seen.add(listed.quant.upper())
                 yield _absent(name, spec, listed, room)

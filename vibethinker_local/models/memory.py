@@ -80,7 +80,7 @@ def need(header: Header, cells: int, sequences: int, cache: CacheType = "f16", *
     unlogged = 2 * batch * header.feed_forward
     return Need(
         weights=header.weights,
-        kv_cache=cells * header.layers * 2 * header.kv_width * VALUE_BYTES[cache] // VALUES,
+        kv_cache=cells * header.kv_numbers * VALUE_BYTES[cache] // VALUES,
         compute=max(mask + network, max(sequences + 1, 8) * row) + (sequences + 1) * row + unlogged,
         program=PROGRAM + PER_TOKEN * header.vocabulary,
         threads=threads,

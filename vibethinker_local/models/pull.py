@@ -64,7 +64,7 @@ def _of(files: list[ModelFile], quant: str) -> tuple[ModelFile, ...]:
 
 
 def files(
-    name: str, spec: ModelSpec, choice: ChosenFile, say: Callable[[str], None]
+    name: str, spec: ModelSpec, choice: ChosenFile, say: Callable[[str], None], *, rate: float | None = None
 ) -> Generator[Progress, None, Path]:
     """Fetch a file of the choice from the first place that has it, unless it is here. Raises ModelError."""
     here = [each for each in matching(installed(name, spec), choice.quant) if each.state == "sound"]
@@ -82,12 +82,12 @@ def files(
             continue
         if file.sha256 is None:
             say(f"models.toml has no sha256 of {file.file}: the hub's own is what counts, {remote.etag}.")
-        return (yield from fetch(remote, file.sha256))
+        return (yield from fetch(remote, file.sha256, rate=rate))
     raise ModelError(f"{name} has no file to fetch.")
 
 
-def checkpoint(name: str, spec: ModelSpec) -> Generator[Progress, None, Path]:
+def checkpoint(name: str, spec: ModelSpec, *, rate: float | None = None) -> Generator[Progress, None, Path]:
     """Fetch the safetensors and what belongs to them; returns their folder. Raises UsageError or ModelError."""
     if spec.source is None:
         raise UsageError(f"models.toml names no checkpoint of {name}: add `source` to its entry.")
-    return (yield from fetch_checkpoint(spec.source, spec.source_revision))
+    return (yield from fetch_checkpoint(spec.source, spec.source_revision, rate=rate))

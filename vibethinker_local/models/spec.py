@@ -3,6 +3,7 @@
 The program's own models.toml is documented in its comments; entries in the user's config folder come on top of it.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -62,10 +63,12 @@ class Shape(StrictModel):
     kv_heads: Annotated[int, Field(ge=1, le=4096)]
     vocabulary: Annotated[int, Field(ge=1, le=2**24)]
     trained_context: Annotated[int, Field(ge=1, le=2**24)]
+    head_width: Annotated[int, Field(ge=1, le=2**16)] | None = None  # where it is not width / heads
 
     def header(self, weights: int) -> Header:
         """As the header of a file of so many bytes."""
-        return Header(**self.model_dump(), weights=weights)
+        cached = None if self.head_width is None else 2 * self.layers * self.kv_heads * self.head_width
+        return Header(**self.model_dump(exclude={"head_width"}), weights=weights, cached=cached)
 
 
 class ModelSpec(StrictModel):
@@ -73,7 +76,8 @@ class ModelSpec(StrictModel):
 
     about: Text
     licence: Text | None = None
-    family: Literal["qwen2"] = "qwen2"  # the architecture; no other one is run
+    family: Name = "qwen2"  # the architecture
+    gguf: Repository | None = None  # a hub repository of GGUF files, which is asked what it has
     source: Repository | None = None  # the hub repository of the checkpoint
     source_revision: Revision | None = None
     shape: Shape | None = None
@@ -83,9 +87,11 @@ class ModelSpec(StrictModel):
     temperature: Annotated[float, Field(ge=0, le=5)] = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
     top_k: Annotated[int, Field(ge=0, le=2**24)] = 0  # 0: off
+    min_p: Annotated[float, Field(ge=0, le=1)] = 0.0  # 0: off
     stops: tuple[Text, ...] = ("<|im_end|>", "<|endoftext|>")
+    more: bool = False  # one of those that `vibe models` lists with --all only, until it is here
     alone: bool = False  # each question is read without what was said before it
-    think: tuple[Literal["<think>"], Literal["</think>"]] = ("<think>", "</think>")  # the tags of Qwen2's descendants
+    think: tuple[Text, Text] | None = None  # the tags around its reasoning; None: as its chat template has them
     mode: PassMode = "majority"  # of the reliability pass: what does not have evidence for more votes plainly
     verdicts: VerdictKind = "score"  # of its claims
     evidence: Text | None = None  # for mode and verdicts: where it is measured, or who reports it
@@ -118,7 +124,7 @@ class _Registry(StrictModel):
 def registry() -> dict[str, ModelSpec]:
     """All known models by name, the best first and the bundled one last. Raises ModelError naming file, line and key.
 
-    An entry of the user's takes the place of ours of the same name.
+    An entry of the user's takes the place of ours of the same name, and comes before those of which there are `more`.
     """
     ours = toml.load(paths.models_toml(), _Registry, ModelError)
     theirs = toml.load(
@@ -128,10 +134,16 @@ def registry() -> dict[str, ModelSpec]:
         without=_Registry.model_validate({"schema": SCHEMA, "models": {}}),
     )
     known = ours.models | theirs.models
-    return {name: known[name] for name in sorted(known, key=BUNDLED.__eq__)}
+    return {name: known[name] for name in sorted(known, key=lambda name: (name == BUNDLED, known[name].more))}
 
 
 def find(wanted: str, known: dict[str, ModelSpec]) -> tuple[str, str | None] | None:
     """NAME or NAME:QUANT taken apart, None if there is no such name. A quant is compared without regard to case."""
     name, _, quant = wanted.partition(":")
     return (name, quant or None) if name in known else None
+
+
+def repository(wanted: str) -> tuple[str, str | None] | None:
+    """ORG/REPO or ORG/REPO:QUANT taken apart, None if it is neither."""
+    name, _, quant = wanted.partition(":")
+    return (name, quant or None) if re.fullmatch(f"{_WORD}/{_WORD}", name) else None

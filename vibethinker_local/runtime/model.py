@@ -2,8 +2,9 @@
 
 import logging
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -14,19 +15,22 @@ from vibethinker_local.engine.planner import Planner
 from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import Exchange, ModelIdentity, Options, ProblemKind
+from vibethinker_local.gguf import chat
 from vibethinker_local.gguf.header import Header
 from vibethinker_local.llama.recipe import LlamaModel
 from vibethinker_local.models import lengths, memory, results
 from vibethinker_local.models.installed import Chosen, ModelSpec
 from vibethinker_local.runtime import prompts, template
-from vibethinker_local.runtime.reasoning import OPEN
+from vibethinker_local.runtime.reasoning import TAGS, Tags, split
 from vibethinker_local.system import machine
+from vibethinker_local.system.progress import Progress
 
 log = logging.getLogger("vibethinker_local.runtime.model")
 
 EARLIER_SHARE = 1 / 3  # of the context, at most, goes to earlier exchanges; the rest is for thinking
 SMALL_BYTES = 50_000_000  # below this, a step takes less time than waking other threads
 AT_ONCE = 16  # Sequences worth running together, where nothing was measured: kernels are at their best from there on
+QUESTION: template.Messages = [{"role": "user", "content": "?"}]  # to see what the template writes around one
 TYPICAL_PROMPT, LEAST_TYPICAL = 1024, 2048  # tokens
 
 
@@ -114,9 +118,10 @@ class Model:
         *,
         talk: bool = False,
         kind: ProblemKind | None = None,
+        think: int | None = None,
     ) -> list[int]:
         """The prompt as token ids: a problem after earlier exchanges; with `talk`, a message of a conversation."""
-        return self.encode_chat((prompts.talk if talk else prompts.solve)(problem, earlier, kind))
+        return self.encode_chat((prompts.talk if talk else prompts.solve)(problem, earlier, kind), think)
 
     def recent(self, problem: str, earlier: Sequence[Exchange], kind: ProblemKind | None = None) -> Sequence[Exchange]:
         """The newest exchanges that, with the problem, take at most EARLIER_SHARE of the context."""
@@ -128,9 +133,14 @@ class Model:
         )
         return earlier[dropped:]
 
-    def encode_chat(self, messages: template.Messages) -> list[int]:
-        """A conversation up to where the model's reply begins, as token ids."""
-        return template.encode(self._template, messages, self.backend.tokenize, name=self.path.name)
+    def encode_chat(self, messages: template.Messages, think: int | None = None) -> list[int]:
+        """A conversation up to where the model's reply begins, as token ids; where `think` is 0, without reasoning."""
+        switch, source = self._switch, self._template
+        variables = {switch: think > 0} if switch and think is not None else None
+        prompt = template.encode(source, messages, self.backend.tokenize, variables=variables)
+        if think == 0 and (switch is None or self.opens_reasoning(prompt)):
+            prompt += self.backend.tokenize(self.no_reasoning, special=True)
+        return prompt
 
     def encode_turn(self, problem: str, message: str, kind: ProblemKind | None = None) -> list[int]:
         """The tokens between the model's reply to a problem and its reply to a further message."""
@@ -139,18 +149,68 @@ class Model:
             {"role": "assistant", "content": ""},
             {"role": "user", "content": message},
         ]
-        return template.encode(self._template, chat, self.backend.tokenize, name=self.path.name, after=-2)
+        turn = template.encode(self._template, chat, self.backend.tokenize, after=-2)
+        opened = self.opens_reasoning(turn)
+        return turn + self.backend.tokenize(self.no_reasoning, special=True) if opened else turn
+
+    @cached_property
+    def _template(self) -> template.ChatTemplate:
+        info = self.backend.info
+        if not info.template:
+            raise ModelError(f"{self.path} has no chat template: use a file that was converted with one.")
+        return template.ChatTemplate(
+            info.template, self.path.name, info.controls, info.bos, info.eos, adds_bos=info.adds_bos
+        )
+
+    # How it reasons
+
+    @cached_property
+    def tags(self) -> Tags:
+        """What it writes before and behind its reasoning."""
+        return self.spec.think or self.backend.info.think or TAGS
 
     @property
-    def _template(self) -> str:
-        source = self.backend.info.template
-        if not source:
-            raise ModelError(f"{self.path} has no chat template: use a file that was converted with one.")
-        return source
+    def reasons(self) -> bool:
+        """Whether its entry or its template says that it reasons first; a model may do so without either."""
+        return bool(self.spec.think or self.backend.info.think)
+
+    @cached_property
+    def _switch(self) -> str | None:
+        """The template's variable that turns reasoning off, if that makes a difference to what it writes."""
+        name = chat.switch(self._template.source)
+        if name is None:
+            return None
+        on, off = (
+            template.encode(self._template, QUESTION, self.backend.tokenize, variables={name: value})
+            for value in (True, False)
+        )
+        return name if on != off else None
+
+    @property
+    def close_reasoning(self) -> str:
+        """The text that ends its reasoning where tokens run out."""
+        return prompts.close_reasoning(self.tags[1], self.spec.closing)
+
+    @cached_property
+    def no_reasoning(self) -> str:
+        """The text with which a reply begins that holds no reasoning."""
+        close = prompts.close_reasoning(self.tags[1])
+        if self._opens:
+            return close
+        return f"{self.tags[0]}\n{close}" if self.reasons else ""
+
+    @cached_property
+    def _opens(self) -> bool:
+        """Whether the template writes the opening tag at the beginning of a reply."""
+        return self.opens_reasoning(template.encode(self._template, QUESTION, self.backend.tokenize))
 
     def opens_reasoning(self, prompt: list[int]) -> bool:
-        """Whether a prompt ends in an opening think tag that the template wrote."""
-        return b"".join(map(self.backend.piece, prompt[-16:])).rstrip().endswith(OPEN.encode())
+        """Whether a prompt ends in an opening tag that the template wrote."""
+        return b"".join(map(self.backend.piece, prompt[-16:])).rstrip().endswith(self.tags[0].encode())
+
+    def visible(self, reply: str) -> str:
+        """What is visible of a whole reply."""
+        return split(reply, opened=self._opens, tags=self.tags)[1]
 
     def params(
         self, options: Options, seed: int, max_tokens: int, *, reserve: int = 0, grammar: str | None = None
@@ -164,6 +224,7 @@ class Model:
             temperature=spec.temperature if options.temperature is None else options.temperature,
             top_p=options.top_p or spec.top_p,
             top_k=spec.top_k,
+            min_p=spec.min_p,
             stop_ids=self.stop_ids(),
             grammar=grammar,
             typical=typical_tokens(self.chosen),
@@ -177,12 +238,23 @@ class Model:
 
 
 def load(
-    chosen: Chosen, options: Options, *, threads: int, places: int = 1, connection: Connection | None = None
+    chosen: Chosen,
+    options: Options,
+    *,
+    threads: int,
+    places: int = 1,
+    connection: Connection | None = None,
+    loading: Callable[[Progress], None] | None = None,
 ) -> Model:
     """Load a model, with the largest context that fits for `places` Sequences that share memory. Raises ModelError.
 
-    A `connection` made in advance saves the time that the process takes to start.
+    A `connection` made in advance saves the time that the process takes to start. `loading` hears how far it is.
     """
+
+    def told(share: float) -> None:
+        if loading:
+            loading(Progress(f"loading {chosen.path.name}", int(share * header.weights), header.weights))
+
     header = chosen.header
     threads = options.threads or _threads(chosen.path, header, threads)
     plan = memory.plan(
@@ -197,7 +269,7 @@ def load(
     )
     log.info("%s; it needs %s", plan.reason, plan.need)
     recipe = LlamaModel(chosen.path, plan.cells, plan.sequences, threads, options.cache, plan.context)
-    engine = EngineProcess(recipe, connection, planner=step_planner(chosen, threads))
+    engine = EngineProcess(recipe, connection, planner=step_planner(chosen, threads), loading=told)
     less = plan.sequences < places or plan.context < min(options.context or chosen.spec.context, header.trained_context)
     shared = plan.cells < plan.context * plan.sequences
     cells = plan.context if shared else engine.backend.cells // plan.sequences

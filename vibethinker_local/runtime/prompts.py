@@ -47,11 +47,9 @@ INPUTS = (
     "among them. Each in a ``` block of its own."
 )
 APART = "Two solutions differ. The first:\n\n```python\n{first}\n```\n\nThe second:\n\n```python\n{second}\n```"
-AT_ONCE = "<think>\n\n</think>\n\n"
 
-# Forced into a reply. First the end of the reasoning, after which the model answers as usual; if it still commits to
-# nothing, the beginning of a sentence that can only end in an answer.
-CLOSE_REASONING = "\n</think>\n\n"
+# Forced into a reply whose reasoning was closed, if the model still commits to nothing: the beginning of a sentence
+# that can only end in an answer.
 ASK_ANSWER = "The answer is \\boxed{"
 
 # A second turn after a solution, which asks what it rests on, one claim per line; by version. The example is far from
@@ -92,13 +90,14 @@ FALSIFY = (
 # Forced where reasoning about claims runs out of tokens; the model goes on with its verdict on the first.
 CLOSE_VERDICTS = "\n</think>\n\n1."
 EMPTY_CLAIM = "(no claim was given)"
-# The beginning of a reply without reasoning: the next token is the first of a label.
-JUDGE_AT_ONCE = AT_ONCE + "1. "
+# The beginning of the visible reply: the next token is the first of a label.
+FIRST_VERDICT = "1. "
+JUDGE_AT_ONCE = "<think>\n\n</think>\n\n" + FIRST_VERDICT  # of a model with these tags
 
 
-def close_reasoning(sentence: str = "") -> str:
-    """What ends the reasoning by force, after a sentence that says so in the model's own voice."""
-    return f"\n{sentence}{CLOSE_REASONING}" if sentence else CLOSE_REASONING
+def close_reasoning(tag: str, sentence: str = "") -> str:
+    """What ends the reasoning by force: its closing tag, after a sentence that says so in the model's own voice."""
+    return f"\n{sentence}\n{tag}\n\n" if sentence else f"\n{tag}\n\n"
 
 
 def solve(problem: str, earlier: Sequence[Exchange] = (), kind: ProblemKind | None = None) -> list[dict[str, str]]:
@@ -143,8 +142,8 @@ def assertions(problem: str, of: Task, count: int, programs: tuple[str, str] | N
 
 
 def assertions_begin(of: Task) -> str:
-    """What the reply to `assertions` begins with, so that no reasoning comes first."""
-    return AT_ONCE + ("```\n" if of.form == "program" else f"```python\nassert {of.called}(")
+    """What the visible reply to `assertions` begins with."""
+    return "```\n" if of.form == "program" else f"```python\nassert {of.called}("
 
 
 def claims(count: int, version: int = VERSION) -> str:

@@ -3,16 +3,23 @@
 It runs in Jinja's immutable sandbox with only what chat templates use: a few filters and functions, and operators
 that cannot produce a large value from small ones. So each single step is short; each loop iteration and each call
 checks the clock, and after two seconds the template is stopped.
+
+What a template finds there is what transformers' apply_chat_template gives it: the same options of Jinja, names,
+`tojson`, `strftime_now`, `raise_exception`, loop controls and `generation` blocks.
 """
 
 import functools
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from jinja2 import TemplateError, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
@@ -23,6 +30,7 @@ SECONDS = 2.0
 SOURCE_CHARACTERS = 200_000
 MOST = 1_000_000  # characters of any intermediate string, and items and characters of any list, nested ones included
 Messages = list[dict[str, str]]
+Variables = Mapping[str, str | bool]  # of a template, beside its messages
 
 FILTERS = frozenset(
     "abs bool capitalize count d default dictsort e escape first float int items last length list lower map max min "
@@ -39,6 +47,18 @@ class Tokenizer(Protocol):
     def __call__(self, text: str, *, special: bool) -> list[int]: ...
 
 
+@dataclass(frozen=True)
+class ChatTemplate:
+    """A template's source, with what a file says of its tokens."""
+
+    source: str
+    name: str  # of the file, for errors
+    controls: Mapping[str, int] = field(default_factory=dict)  # tokens that are no text, by name
+    bos: str = ""  # the name of the token that begins a text
+    eos: str = ""
+    adds_bos: bool = False  # a text begins with it, also where the template leaves it out
+
+
 class _TooLong(Exception):
     """The template ran into its time limit."""
 
@@ -48,15 +68,25 @@ class _PlainNamespace(Namespace):
         return "<namespace>"
 
 
+class _Generation(Extension):
+    """`{% generation %}…{% endgeneration %}`, which marks a reply for training and changes nothing."""
+
+    tags = {"generation"}  # noqa: RUF012  (the base class declares it so)
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        line = next(parser.stream).lineno
+        return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
+
+
 class _Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self) -> None:
-        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation])
         allowed = {name: value for name, value in self.filters.items() if name in FILTERS}
         allowed |= {"join": _join, "replace": _replace, "tojson": _tojson}
-        self.filters = {name: self._checked(value) for name, value in allowed.items()}
-        self.tests = {name: self._checked(value) for name, value in self.tests.items()}
+        self.filters = {name: self.checked(value) for name, value in allowed.items()}
+        self.tests = {name: self.checked(value) for name, value in self.tests.items()}
         self.globals = {"range": self.globals["range"], "dict": dict, "namespace": _PlainNamespace}
         self._deadline = time.monotonic() + SECONDS
 
@@ -70,7 +100,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         _weigh(value, {})
         return value
 
-    def _checked(self, function: Any) -> Callable[..., Any]:
+    def checked(self, function: Any) -> Callable[..., Any]:
         @functools.wraps(function)  # also copies the attributes by which Jinja passes it the context
         def checked(*args: Any, **named: Any) -> Any:
             self.tick()
@@ -164,15 +194,28 @@ def _replace(text: str, old: str, new: str, count: int = -1) -> str:
     return text.replace(old, new, count)
 
 
-def _tojson(value: Any, indent: int | None = None, ensure_ascii: bool = False, sort_keys: bool = False) -> str:
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
     if indent is not None and not 0 <= indent <= 8:
         raise TemplateError(f"an indent of {indent} is none")
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, sort_keys=sort_keys)
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
-def render(source: str, messages: Messages, *, name: str) -> str:
+def _strftime_now(form: str) -> str:
+    if not re.fullmatch(r"(?:%[-#]?[A-Za-z%]|[^%]){0,100}", form):
+        raise TemplateError("its date has a form that is not known")
+    return datetime.now().strftime(form)
+
+
+def render(source: str, messages: list[dict[str, Any]], *, name: str, variables: Variables | None = None) -> str:
     """The text of a conversation, up to the beginning of the model's reply. Raises ModelError for a bad template."""
     sandbox = _Sandbox()
+    given = {"bos_token": "", "eos_token": "", "tools": None, "documents": None} | dict(variables or {})
 
     def refuse(message: str) -> str:
         raise TemplateError(message)
@@ -183,7 +226,11 @@ def render(source: str, messages: Messages, *, name: str) -> str:
         template = sandbox.from_string(_Watched().visit(sandbox.parse(source)))
         pieces, size = list[str](), 0
         for piece in template.generate(
-            messages=messages, add_generation_prompt=True, raise_exception=refuse, bos_token="", eos_token=""
+            messages=messages,
+            add_generation_prompt=True,
+            raise_exception=refuse,
+            strftime_now=sandbox.checked(_strftime_now),
+            **given,
         ):
             sandbox.tick()
             pieces.append(piece)
@@ -215,32 +262,91 @@ def render(source: str, messages: Messages, *, name: str) -> str:
         ) from error
 
 
-def encode(source: str, messages: Messages, tokenize: Tokenizer, *, name: str, after: int | None = None) -> list[int]:
+def encode(
+    template: ChatTemplate,
+    messages: Messages,
+    tokenize: Tokenizer,
+    *,
+    variables: Variables | None = None,
+    after: int | None = None,
+) -> list[int]:
     """The token ids of a conversation. Control tokens are recognised in the template's own text, never in a message.
 
     `tokenize(text, special=…)` is the model's. With `after`, an index into the messages, only what follows that
     message is returned. Raises ModelError for a bad template.
     """
     without = tuple(tuple(sorted((message | {"content": ""}).items())) for message in messages)
-    parts, marks = _between(source, without, name)
+    given = {"bos_token": template.bos, "eos_token": template.eos} | dict(variables or {})
+    parts, marks = _between(template.source, without, template.name, tuple(sorted(given.items())))
     contents = {mark: message["content"] for mark, message in zip(marks, messages, strict=True)}
     if after is not None:
         parts = parts[parts.index(marks[after]) + 1 :]
-    ids: list[int] = []
-    for part in parts:
-        ids += tokenize(contents[part], special=False) if part in contents else tokenize(part, special=True)
-    return ids
+    elif template.adds_bos and template.bos and not parts[0].startswith(template.bos):
+        parts = [template.bos + parts[0], *parts[1:]]
+    return _tokens([(contents.get(part, part), part not in contents) for part in parts], template.controls, tokenize)
+
+
+def _tokens(parts: list[tuple[str, bool]], controls: Mapping[str, int], tokenize: Tokenizer) -> list[int]:
+    """The ids of a text whose parts may hold control tokens, or not.
+
+    It is cut into tokens as a whole, since they may span parts: in many vocabularies a word's includes the space before
+    it. Only where a message holds the name of a control token are the template's own ones put in by hand.
+    """
+    text = "".join(part for part, _ in parts)
+    names = re.compile("|".join(map(re.escape, sorted(filter(None, controls), key=len, reverse=True))) or "(?!)")
+    if len(names.findall(text)) == sum(len(names.findall(part)) for part, own in parts if own):
+        return tokenize(text, special=True)
+    ids, plain = list[int](), ""
+    for part, own in parts:
+        begin = 0
+        for found in names.finditer(part) if own else ():
+            if before := plain + part[begin : found.start()]:
+                ids += tokenize(before, special=False)
+            ids.append(controls[found[0]])
+            plain, begin = "", found.end()
+        plain += part[begin:]
+    return ids + tokenize(plain, special=False) if plain else ids
 
 
 @functools.lru_cache(maxsize=64)
-def _between(source: str, messages: tuple[tuple[tuple[str, str], ...], ...], name: str) -> tuple[list[str], list[str]]:
+def _between(
+    source: str,
+    messages: tuple[tuple[tuple[str, str], ...], ...],
+    name: str,
+    variables: tuple[tuple[str, str | bool], ...],
+) -> tuple[list[str], list[str]]:
     """The text that a template writes around the messages, split at their contents, and the marks in place of those.
 
     The template never sees the contents, so the result is the same for all conversations with the same roles.
     """
     marks = [f"\ue000{i}\ue001" for i in range(len(messages))]
     marked = [dict(message) | {"content": mark} for message, mark in zip(messages, marks, strict=True)]
-    parts = re.split("(\ue000\\d+\ue001)", render(source, marked, name=name))
-    if not set(marks) <= set(parts):
-        raise ModelError(f"The chat template of {name} leaves the problem out: use another file of this model.")
-    return parts, marks
+
+    def parts(conversation: list[dict[str, Any]]) -> list[str]:
+        return re.split("(\ue000\\d+\ue001)", render(source, conversation, name=name, variables=dict(variables)))
+
+    refusal: ModelError | None = None
+    for conversation in _forms(marked):
+        try:
+            found = parts(conversation)
+        except ModelError as error:
+            refusal = refusal or error
+            continue
+        if set(marks) <= set(found):
+            return found, marks
+    raise refusal or ModelError(f"The chat template of {name} leaves the problem out: use another file of this model.")
+
+
+def _forms(messages: Messages) -> Iterator[list[dict[str, Any]]]:
+    """A conversation in the forms that templates ask for, the usual one first: contents as lists of parts, and what the
+    system says put before what the user says."""
+    yield list(messages)
+    yield _as_parts(messages)
+    if len(messages) > 1 and messages[0]["role"] == "system":
+        said = {"role": messages[1]["role"], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
+        yield [said, *messages[2:]]
+        yield _as_parts([said, *messages[2:]])
+
+
+def _as_parts(messages: Messages) -> list[dict[str, Any]]:
+    return [message | {"content": [{"type": "text", "text": message["content"]}]} for message in messages]

@@ -15,7 +15,7 @@ from vibethinker_local.errors import ModelError
 from vibethinker_local.events import Finish
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.runtime.reasoning import CLOSE, OPEN, split
+from vibethinker_local.runtime.reasoning import Tags, split
 from vibethinker_local.serve import schema
 from vibethinker_local.serve.admission import Admission, Visit
 from vibethinker_local.serve.reply import ReplyText
@@ -46,6 +46,7 @@ class Begun:
     tokens: list[int]
     begun: str  # the part of the reply that is there already; the last of the tokens
     opened: bool  # the template has written the opening think tag
+    tags: Tags  # around reasoning
     closing: list[int]  # what is forced to end the reasoning
     after: list[int]  # what comes between the end of the reasoning and content under a grammar
 
@@ -63,15 +64,16 @@ def prompt(model: Model, request: ChatCompletionRequest) -> Begun:
     except ModelError as error:
         raise ApiError(f"messages: {error}", param="messages") from error
     opened = model.opens_reasoning(tokens)
-    begun = _begun(last, opened=opened)
+    begun = _begun(last, model.tags, opened=opened)
     if not begun and thinking_off(request):
-        begun = prompts.CLOSE_REASONING if opened else prompts.AT_ONCE
+        begun = model.no_reasoning
     plain = model.backend.tokenize
     return Begun(
-        tokens + (plain(begun, special=False) if begun else []),
+        tokens + (plain(begun, special=last is None) if begun else []),
         begun,
         opened,
-        plain(prompts.CLOSE_REASONING, special=False),
+        model.tags,
+        plain(prompts.close_reasoning(model.tags[1]), special=True),
         plain("\n\n", special=False),
     )
 
@@ -88,20 +90,20 @@ def conversation(model: Model, messages: list[ChatMessage]) -> list[dict[str, st
     return [
         {
             "role": "system" if each.role == "developer" else each.role,
-            "content": split(each.content)[1] if each.role == "assistant" else each.content,
+            "content": split(each.content, tags=model.tags)[1] if each.role == "assistant" else each.content,
         }
         for each in messages
     ]
 
 
-def _begun(last: ChatMessage | None, *, opened: bool) -> str:
+def _begun(last: ChatMessage | None, tags: Tags, *, opened: bool) -> str:
     """The text of a reply that is to be continued."""
     if last is None:
         return ""
     if last.reasoning_content is None:
         return last.content
-    reasoning = ("" if opened else OPEN + "\n") + last.reasoning_content
-    return f"{reasoning}\n{CLOSE}\n\n{last.content}" if last.content else reasoning
+    reasoning = ("" if opened else tags[0] + "\n") + last.reasoning_content
+    return f"{reasoning}\n{tags[1]}\n\n{last.content}" if last.content else reasoning
 
 
 def thinking_off(request: ChatCompletionRequest) -> bool:
@@ -227,6 +229,7 @@ class Completion:
             stops=request.stop,
             stop_ids=self._params.stop_ids,
             constrained=self._grammar is not None,
+            tags=prompt.tags,
         )
 
     async def _follow(self, choice: "_Choice", arrived: asyncio.Event) -> None:

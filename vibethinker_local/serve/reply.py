@@ -8,7 +8,7 @@ from typing import Literal
 from vibethinker_local.engine import StepOutput
 from vibethinker_local.engine.detokenizer import TextStream
 from vibethinker_local.events import Finish
-from vibethinker_local.runtime.reasoning import ReasoningParser, Span
+from vibethinker_local.runtime.reasoning import TAGS, ReasoningParser, Span, Tags
 from vibethinker_local.serve.streams import Delta
 from vibethinker_local.serve.wire import FinishReason
 
@@ -27,6 +27,7 @@ class ReplyText:
         stops: tuple[str, ...],
         stop_ids: frozenset[int],
         constrained: bool,
+        tags: Tags = TAGS,
     ) -> None:
         """`begun` is the part of it that was there before; `thinking`, the tokens after which reasoning is closed."""
         self.index = index
@@ -37,7 +38,7 @@ class ReplyText:
         self.closed = False  # the reasoning, by force
         self.free: bool = constrained  # of a grammar that is to come
         self._opened, self._thinking, self._stop_ids = opened, thinking, stop_ids
-        self._parser, self._stop_texts = ReasoningParser(opened=opened), stops
+        self._parser, self._stop_texts = ReasoningParser(opened=opened, tags=tags), stops
         self._stops = TextStream(stops)
         before = self._parser.feed(begun)
         self._reasoned = opened or any(span.reasoning for span in before)

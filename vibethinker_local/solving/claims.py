@@ -21,7 +21,7 @@ from vibethinker_local.reliability.claims import CheckedClaim
 from vibethinker_local.reliability.yardstick import Yardstick
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.runtime.reasoning import split
+from vibethinker_local.runtime.reasoning import Tags, split
 from vibethinker_local.solving.sampling import Ended
 
 CLAIM_TOKENS = 256  # for one trajectory's claims
@@ -178,7 +178,7 @@ class Claims:
                     stated.claim_tokens += output.token is not None
                 else:
                     stated.think_tokens += output.token is not None
-                if output.end == "length" and reply.closing and not _has_verdicts(reply):
+                if output.end == "length" and reply.closing and not _has_verdicts(reply, self._model.tags):
                     left = RULING_TOKENS * len(stated.claims or [])
                     self._model.engine.force(name, reply.closing, then=left)
                     reply.closing = ()
@@ -237,7 +237,7 @@ class Claims:
 
     def _read_verdicts(self, reply: _Reply) -> None:
         stated = self._stated[reply.index].claims or []
-        verdicts = claims.parse_verdicts(split("".join(reply.pieces))[1], len(stated))
+        verdicts = claims.parse_verdicts(self._model.visible("".join(reply.pieces)), len(stated))
         for number, thought in enumerate(verdicts):
             before = self._verdict(reply.index, number, reasoned=False)
             after = self._found(reply.index, number, thought=thought)
@@ -373,9 +373,8 @@ class Claims:
     @cached_property
     def _labels(self) -> tuple[list[int], tuple[int, int]]:
         """What a verdict begins with, and the token by which each label goes on from there."""
-        spelled = [
-            self._model.backend.tokenize(prompts.JUDGE_AT_ONCE + label, special=False) for label in prompts.LABELS
-        ]
+        begin = self._model.no_reasoning + prompts.FIRST_VERDICT
+        spelled = [self._model.backend.tokenize(begin + label, special=True) for label in prompts.LABELS]
         common = next(at for at, (a, b) in enumerate(zip(*spelled, strict=False)) if a != b)
         return spelled[0][:common], (spelled[0][common], spelled[1][common])
 
@@ -383,7 +382,7 @@ class Claims:
         return self._model.params(self._options, seed, most, reserve=reserve, grammar=grammar)
 
 
-def _has_verdicts(reply: _Reply) -> bool:
+def _has_verdicts(reply: _Reply, tags: Tags) -> bool:
     """Whether a reply has come to its visible part, where a cut leaves verdicts that can be read."""
-    reasoning, visible = split("".join(reply.pieces))
+    reasoning, visible = split("".join(reply.pieces), tags=tags)
     return bool(reasoning and visible)

@@ -12,7 +12,7 @@ from vibethinker_local.engine import StepOutput
 from vibethinker_local.events import Closing, Finish, Reason, SolveEvent, Trajectory, Wrote
 from vibethinker_local.reliability import answers
 from vibethinker_local.runtime import prompts
-from vibethinker_local.runtime.reasoning import ReasoningParser, Span, split
+from vibethinker_local.runtime.reasoning import TAGS, ReasoningParser, Span, Tags, split
 from vibethinker_local.solving.signals import SignalTrace
 
 
@@ -24,13 +24,15 @@ class Draft:
         seed: int,
         *,
         opened: bool = False,
+        tags: Tags = TAGS,
+        think: int | None = None,
         index: int = 0,
         talk: bool = False,
         asks: bool = True,
         task: Task | None = None,
     ) -> None:
-        """In `talk`, what the model says in the end counts, committed to an answer or not; without `asks`, it is never
-        asked for one outright. The answer to a `task` is a program."""
+        """After `think` tokens of reasoning it is closed. In `talk`, what the model says in the end counts, committed
+        to an answer or not; without `asks`, it is never asked for one outright. The answer to a `task` is a program."""
         self.seed, self.index, self.asks = seed, index, asks
         self.tokens = 0
         self.closing: Reason | None = None  # why the end was forced
@@ -43,9 +45,10 @@ class Draft:
         self._hurry_done = False  # and something was done about it
         self._line_ended = False  # just now, of visible text outside code, by the model
         self._brace_closed = False  # just now
-        self.talk, self._opened, self._task = talk, opened, task
+        self.talk, self._opened, self._tags, self._task = talk, opened, tags, task
+        self._think = think or None  # without reasoning, none has to be closed
         self._text: list[str] = []
-        self._parser = ReasoningParser(opened=opened)
+        self._parser = ReasoningParser(opened=opened, tags=tags)
         self._signals = SignalTrace()
 
     @property
@@ -89,6 +92,9 @@ class Draft:
         self._hurried |= answer_now
         now = self._hurried and not self._hurry_done and (self.in_reasoning or self._line_ended)
         spent = self.cut_from is not None and self.tokens >= self.cut_from and self._thought_ended and not self.closing
+        spent |= (
+            self._think is not None and self._parser.in_reasoning and self.tokens >= self._think and not self.closing
+        )
         if self.asked or not (now or spent or self.ended):
             return None
         text = self._split()[1]
@@ -136,7 +142,7 @@ class Draft:
         return self._extract(answers.mended(text) if self.ended == "stop" else text)
 
     def _split(self) -> tuple[str, str]:
-        return split("".join(self._text), opened=self._opened)
+        return split("".join(self._text), opened=self._opened, tags=self._tags)
 
     def _wrote(self, spans: list[Span]) -> Iterator[Wrote]:
         for span in spans:

@@ -105,12 +105,12 @@ class Programs:
             return False
         begin = prompts.assertions_begin(self.task)
         prompt = model.encode_chat(prompts.assertions(self._problem, self.task, count, programs))
-        prompt += model.backend.tokenize(begin, special=False)
+        prompt += model.backend.tokenize(model.no_reasoning + begin, special=True)
         room = min(ASK_TOKENS, model.context - len(prompt))
         if room <= 0:
             return False
         params = model.params(self._options, (self._options.seed + seed) % 2**63, room)
-        self._asking[model.engine.add(prompt, params)] = [begin.removeprefix(prompts.AT_ONCE)]
+        self._asking[model.engine.add(prompt, params)] = [begin]
         return True
 
     def take(self, outputs: Iterable[StepOutput]) -> None:

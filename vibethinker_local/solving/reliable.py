@@ -115,6 +115,7 @@ def solve_journalled(
         **({"kind": options.kind} if options.kind else {}),
         **({"programs": plan.programs, "samples": plan.samples} if plan.programs else {}),
         **({"published": plan.claims} if plan.mode == "published" else {}),
+        **({"think": options.think} if options.think is not None else {}),
     )
     resumed: tuple[JournalEntry, ...] = ()
     if resume:
@@ -165,7 +166,7 @@ class _Pass:
         messages = prompts.solve(problem, recent, options.kind)
         if self._published:
             messages[-1:] = prompts.published(problem, plan.claims)
-        self._prompt = model.encode_chat(messages)
+        self._prompt = model.encode_chat(messages, options.think)
         ours = not self._published
         checks = Checks(
             extract=ours, arithmetic=ours, score=ours and plan.verdicts == "score", threshold=plan.threshold

@@ -41,8 +41,7 @@ class Budget:
         """
         cells = model.context
         tokens = min(wanted, cells - prompt - after)
-        close = prompts.close_reasoning(model.spec.closing)
-        asking = len(model.backend.tokenize(close + prompts.ASK_ANSWER, special=False))
+        asking = len(model.backend.tokenize(model.close_reasoning + prompts.ASK_ANSWER, special=True))
         least = asking + 2 * LEAST_TOKENS
         if tokens < least and tokens < wanted:
             raise UsageError(
@@ -57,9 +56,9 @@ class Budget:
 
     def ending(self, draft: Draft, reason: Reason, model: Model) -> tuple[list[int], int]:
         """The next step towards the end: tokens to force, and how many may follow them."""
-        close = prompts.close_reasoning(model.spec.closing) if draft.in_reasoning else ""
-        closing = model.backend.tokenize(close, special=False)
-        asking = model.backend.tokenize((close or "\n\n") + prompts.ASK_ANSWER, special=False)
+        close = model.close_reasoning if draft.in_reasoning else ""
+        closing = model.backend.tokenize(close, special=True)
+        asking = model.backend.tokenize((close or "\n\n") + prompts.ASK_ANSWER, special=True)
         left = self.tokens - draft.tokens
         if draft.talk and not close and not draft.closing:
             return [], left
@@ -132,7 +131,16 @@ class Sampling:
         params = self._model.params(self._options, seed, most, reserve=budget.reserve)
         sequence = engine.add([*prompt, *begun], params, parent=self._first.get(kind))
         self._first.setdefault(kind, sequence)
-        draft = Draft(seed, opened=self._opened, index=index, talk=self._talk, asks=self._asks, task=task)
+        draft = Draft(
+            seed,
+            opened=self._opened,
+            tags=self._model.tags,
+            think=self._options.think,
+            index=index,
+            talk=self._talk,
+            asks=self._asks,
+            task=task,
+        )
         draft.cut_from = budget.tokens - budget.reserve - budget.grace if budget.grace else None
         self._running[sequence] = Running(draft, kind, prompt, list(begun))
         text = b"".join(map(self._model.backend.piece, begun)).decode("utf-8", "replace")

@@ -47,7 +47,7 @@ def solve(
     """
     kind = options.kind
     recent = model.recent(problem, earlier, kind)
-    prompt = model.encode(problem, recent, talk=talk, kind=kind)
+    prompt = model.encode(problem, recent, talk=talk, kind=kind, think=options.think)
     asked = None if talk and earlier else task.of(problem, kind)
     begun = _begun(unfinished, resident, prompt, model) if unfinished else []
     budget = Budget.of(options.max_tokens or model.spec.max_tokens, model, len(prompt) + len(begun))
@@ -106,7 +106,7 @@ def _begun(unfinished: Unfinished, resident: Ended | None, prompt: list[int], mo
         drawn = resident.trajectory
         if (drawn.reasoning, drawn.text) == (unfinished.reasoning, unfinished.text):
             return list(resident.tokens[len(prompt) :])
-    text = joined(unfinished.reasoning, unfinished.text, opened=model.opens_reasoning(prompt))
+    text = joined(unfinished.reasoning, unfinished.text, opened=model.opens_reasoning(prompt), tags=model.tags)
     return model.backend.tokenize(text, special=False)
 
 

@@ -36,6 +36,7 @@ from vibethinker_local.solving import forecast, reliable, single
 from vibethinker_local.solving.quote import Rates
 from vibethinker_local.solving.sampling import Ended
 from vibethinker_local.system import awake, machine
+from vibethinker_local.system.progress import Progress
 
 T = TypeVar("T")
 Announce = Literal["always", "votes", "never"]  # for which runs the speed is measured if nothing is known of it
@@ -51,13 +52,15 @@ class Solver:
         options: Options | None = None,
         *,
         say: Callable[[str], None] = lambda text: None,
+        loading: Callable[[Progress], None] | None = None,
         connection: Connection | None = None,
     ) -> None:
         """`model` is NAME, NAME:QUANT or a .gguf path; None takes the best installed one. Raises ModelError.
 
-        `say` hears what a user should know on the way; a `connection` that was made early saves a process's start.
+        `say` hears what a user should know on the way, and `loading`, now and then, how far the model is loaded; a
+        `connection` that was made early saves a process's start.
         """
-        self._say, self._connection = say, connection
+        self._say, self._loading, self._connection = say, loading, connection
         self.options = options or Options(0)
         self.chosen = installed.choose(model, say)
         self._model: Model | None = None
@@ -108,7 +111,14 @@ class Solver:
     def _load(self, places: int) -> Model:
         connection, self._connection = self._connection, None
         self._cut = None
-        return load_model(self.chosen, self.options, threads=machine.threads(), places=places, connection=connection)
+        return load_model(
+            self.chosen,
+            self.options,
+            threads=machine.threads(),
+            places=places,
+            connection=connection,
+            loading=self._loading,
+        )
 
     def close(self) -> None:
         """Free the memory. May be repeated; the next request loads the model again."""
@@ -186,7 +196,11 @@ class Solver:
         quick = forecast.is_quick(model)
         with nullcontext() if quick else awake.keep_awake():
             if not quick and announce != "never":
-                prompt = len(model.encode(problem, model.recent(problem, earlier, options.kind), kind=options.kind))
+                prompt = len(
+                    model.encode(
+                        problem, model.recent(problem, earlier, options.kind), kind=options.kind, think=options.think
+                    )
+                )
                 rates, measure = self._rates or forecast.known(model), announce == "always" or plan is not None
                 found = forecast.announce(model, options, control, prompt, plan, rates, measure, notices)
                 self._rates = yield from found

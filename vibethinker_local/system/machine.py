@@ -64,6 +64,17 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def processor_features() -> frozenset[str]:
+    """The processor's instruction sets, by the system's names for them; empty where it does not tell."""
+    if sys.platform == "darwin":
+        told = f"{_sysctl('machdep.cpu.features') or ''} {_sysctl('machdep.cpu.leaf7_features') or ''}"
+        return frozenset(told.lower().replace("avx1.0", "avx").split())
+    for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
+        if line.startswith(("flags", "Features")):
+            return frozenset(line.split(":", 1)[1].split())
+    return frozenset()
+
+
 def is_translated() -> bool:
     """Whether this is an x86 Python on Apple silicon, which works, but much slower and without Metal."""
     return sys.platform == "darwin" and _sysctl("sysctl.proc_translated") == "1"

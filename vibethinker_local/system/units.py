@@ -1,8 +1,10 @@
-"""How fast bytes come, and when the last one will be here. Prints nothing."""
+"""Bytes and seconds as people write them: how fast bytes come, when the last one will be here. Prints nothing."""
 
+import re
 import time
 from collections.abc import Callable
 
+from vibethinker_local.errors import UsageError
 from vibethinker_local.system.progress import Progress
 
 WINDOW = 10.0  # seconds that the speed is taken over
@@ -38,6 +40,15 @@ def size(count: float) -> str:
         if count >= unit:
             return f"{count / unit:.3g} {name}"
     return f"{count / 1e3:.0f} kB"
+
+
+def rate(text: str) -> float:
+    """Bytes per second as curl takes them: 500k, 2M, 1.5G, or a plain number. Raises UsageError."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([kKmMgG]?)", text.strip())
+    value = float(found[1]) * 1024 ** " kmg".index(found[2].lower() or " ") if found else 0.0
+    if value <= 0:
+        raise UsageError(f"{text!r} is no rate: give bytes per second, as 500k or 2M.")
+    return value
 
 
 def left(seconds: float) -> str:

@@ -149,7 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
         if revision not in ("main", COMMIT):
             return self._error(404, "RevisionNotFound")
         files = self.hub.files[repository]
-        told: object = {"id": repository, "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]}
+        sizes = "blobs=true" in self.path and "sizes" not in self.hub.mirrors
+        siblings = [{"rfilename": name} | ({"size": len(content)} if sizes else {}) for name, content in files.items()]
+        told: object = {"id": repository, "sha": COMMIT, "siblings": siblings}
         if tree:
             told = [
                 {"type": "file", "path": name, "size": len(content), "oid": "0" * 40} for name, content in files.items()

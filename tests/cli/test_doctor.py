@@ -1,0 +1,33 @@
+"""The doctor on builds of llama.cpp that lack what the processor has."""
+
+import pytest
+
+from vibethinker_local.cli import doctor
+
+GENERIC = "CPU : SSE3 = 1 | SSSE3 = 1 | AVX = 1 | AVX2 = 1 | F16C = 1 | FMA = 1 | LLAMAFILE = 1 | REPACK = 1 | "
+NATIVE = GENERIC + "AVX512 = 1 | AVX512_VNNI = 1 | AVX_VNNI = 1 | "
+XEON = "fpu avx avx2 fma f16c avx512f avx512_vnni avx_vnni amx_int8".split()
+HASWELL = "fpu avx avx2 fma f16c".split()
+
+
+@pytest.mark.parametrize(
+    ("told", "features", "lacking"),
+    [
+        (NATIVE, XEON, []),
+        (GENERIC, XEON, ["AVX512", "AVX512_VNNI", "AVX_VNNI"]),
+        (GENERIC, HASWELL, []),
+        ("CPU : SSE3 = 1 | SSSE3 = 1 | ", HASWELL, ["AVX", "AVX2", "FMA", "F16C"]),
+        ("CPU : NEON = 1 | ARM_FMA = 1 | ", "fp asimd asimddp i8mm".split(), ["DOTPROD", "MATMUL_INT8"]),
+        ("CPU : NEON = 1 | ARM_FMA = 1 | DOTPROD = 1 | ", "fp asimd asimddp".split(), []),
+        (GENERIC, [], []),
+    ],
+    ids=["made here", "a wheel on AVX-512", "a wheel on AVX2", "no AVX", "a wheel on ARM", "ARM", "no word of it"],
+)
+def test_what_a_build_lacks(told: str, features: list[str], lacking: list[str]) -> None:
+    assert doctor.lacks(told, features) == lacking
+
+
+def test_what_is_lacking_comes_with_the_way_to_build_it() -> None:
+    check = doctor._generic(["AVX512"])
+    assert (check.state, check.value) == ("warning", "does not use this processor's AVX512")
+    assert "--no-binary llama-cpp-python llama-cpp-python==" in (check.advice or "")

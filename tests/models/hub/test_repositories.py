@@ -1,0 +1,69 @@
+"""`vibe pull ORG/REPO` against a hub on loopback: any GGUF repository, used and removed by its name."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import checkpoints
+from tests.command import vibe
+from tests.models.hub.pulling import GGUF, PROBLEM, explained
+from tests.models.hub.stand_in import COMMIT, Hub
+from vibethinker_local.models.cache import Repository
+
+NAME = "org/Tiny-GGUF"
+
+
+@pytest.fixture(autouse=True)
+def repository(hub: Hub) -> None:
+    hub.files[NAME] = {"Tiny-Q8_0.gguf": GGUF, "mmproj-Tiny-f16.gguf": b"GGUF", "README.md": b"# Tiny"}
+
+
+def test_a_repository_is_pulled_used_listed_and_removed() -> None:
+    explained(vibe("solve", "-m", NAME, "-t", PROBLEM), "is not installed", f"`vibe pull {NAME}`")
+    done = vibe("pull", NAME)
+    assert (done.code, done.err) == (0, f"{NAME}:Q8_0: the only one.\n")
+    assert Path(done.out.strip()) == Repository(NAME).snapshot(COMMIT) / "Tiny-Q8_0.gguf"
+    solved = vibe("solve", "-m", f"{NAME}:q8_0", "-t", PROBLEM, "--seed", "1")
+    assert solved.code == 0
+    assert "Tiny-Q8_0.gguf is not in models.toml: temperature 1, top-p 0.95, top-k off, as the file says." in solved.err
+    rows = json.loads(vibe("models", "--json", "--all").out)["models"]
+    assert [(row["quant"], row["state"]) for row in rows if row["model"] == NAME] == [("Q8_0", "installed")]
+    assert NAME not in vibe("models", "--json").out
+    assert vibe("rm", NAME, "--yes").code == 0
+    assert not Repository(NAME).ggufs()
+
+
+def test_a_split_model_in_a_folder_comes_whole(hub: Hub, tmp_path: Path) -> None:
+    parts = {}
+    for part in (1, 2):
+        name = f"Big-F32-0000{part}-of-00002.gguf"
+        keys = {"split.count": 2, "split.no": part - 1, "split.tensors.count": 20}
+        path = checkpoints.write(tmp_path / name, "qwen3", keys=keys, seed=part)
+        parts[f"F32/{name}"] = path.read_bytes()
+    hub.files[NAME] = parts | {"README.md": b"# Big"}
+    done = vibe("pull", f"{NAME}:f32")
+    assert done.code == 0, done.err
+    first = Path(done.out.strip())
+    assert first.name == "Big-F32-00001-of-00002.gguf"
+    assert all((first.parent / Path(name).name).read_bytes() == content for name, content in parts.items())
+    assert vibe("rm", NAME, "--yes").code == 0
+    assert not Repository(NAME).ggufs()
+
+
+def test_what_there_is_nothing_of_is_said(hub: Hub) -> None:
+    explained(vibe("pull", "org/nothing"), "The hub has no org/nothing")
+    explained(vibe("pull", "org/checkpoint"), "org/checkpoint holds no GGUF model")
+    explained(vibe("pull", f"{NAME}:Q2_K"), f"{NAME} has no Q2_K: give one of Q8_0", code=2)
+    explained(vibe("pull", "nothing"), "There is no model called 'nothing'", "ORG/REPO", code=2)
+    hub.mirrors = frozenset({"sizes"})
+    assert vibe("pull", NAME).code == 0
+
+
+def test_a_rate_is_kept_to(hub: Hub) -> None:
+    began = time.monotonic()
+    assert vibe("pull", NAME, "--limit-rate", "2M").code == 0
+    assert time.monotonic() - began > 0.9 * (len(GGUF) - hub.piece) / (2 << 20)
+    for wrong in ("0", "-1", "fast", "2MB"):
+        explained(vibe("pull", NAME, f"--limit-rate={wrong}"), "no rate: give bytes per second", code=2)
