@@ -1,9 +1,11 @@
 """The chat's help, palette, bindings and themes."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.tui.fakes import chatting, run
-from vibethinker_local.tui.actions import ACTIONS, EVERYWHERE
+from tests.tui.fakes import chatting, prompt, run
+from vibethinker_local.tui.actions import ACTIONS, EVERYWHERE, table
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.help import Help
 
@@ -71,3 +73,41 @@ def test_themes(tmp_path: Path) -> None:
             assert chat.app.theme == "vibe-dark"
 
     run(test)
+
+
+def test_every_key_and_every_slash_does_what_its_row_says(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            done: list[str] = []
+
+            def note(name: str) -> Callable[[], None]:
+                return lambda: done.append(name)
+
+            for action in ACTIONS:
+                where = chat.app if action.id in EVERYWHERE else chat.app.chat
+                name = "command_palette" if action.id == "palette" else action.id
+                setattr(where, f"action_{name}", note(action.id))
+            for action in ACTIONS:
+                for key in action.key.split(",") if action.key else ():
+                    done.clear()
+                    await chat.pilot.press(key)
+                    assert done == [action.id], key
+                if action.slash:
+                    done.clear()
+                    prompt(chat).text = f"/{action.slash}"
+                    await chat.pilot.press("enter")
+                    assert done == [action.id], action.slash
+            assert not chat.solver.requests
+
+    run(test)
+
+
+def test_the_keys_in_the_documentation_are_those_of_the_table() -> None:
+    path = Path(__file__).parents[2] / "docs" / "chat.md"
+    text = path.read_text(encoding="utf-8")
+    begin = text.index("\n", text.index("<!-- keys")) + 1
+    end = text.index("<!-- end of keys")
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        path.write_text(text[:begin] + table() + text[end:], encoding="utf-8")
+    else:
+        assert text[begin:end] == table()

@@ -61,7 +61,7 @@ def converse(
     def models() -> list[ModelChoice]:
         from vibethinker_local.tui.local import choices
 
-        return choices()
+        return choices(model or own.model)
 
     store = Store(paths.data() / "conversations.db")
     if opened is not None and store.listed(opened) is None:

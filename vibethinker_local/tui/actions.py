@@ -131,6 +131,32 @@ SLASHES = {action.slash: action for action in ACTIONS if action.slash}
 EVERYWHERE = ("palette", "quit", "dark", "suspend")  # also where another screen lies over the chat
 
 
+PROMPT_KEYS = {
+    "enter": "Send; while an answer is written, the question waits for its end.",
+    "ctrl+j": "Begin a new line; shift+enter and alt+enter where the terminal tells them apart.",
+    "up, down": "At the first and the last line: what was asked before.",
+    "down, empty": "On the first screen: to the last five conversations, which enter opens.",
+    "left, right, empty": "The version before and after.",
+    "@path tab": 'Name a file, which goes with the question; @"a path" may hold spaces.',
+    "shift+tab": "To what is attached: enter opens it, backspace removes it.",
+    "/": "Commands by name, for terminals that keep some keys; they never go to the model.",
+    "ctrl+a e k u w y": "As in readline: to the start, to the end, delete, yank; alt+d deletes a word.",
+    "ctrl+c": "Copy what is selected; else stop what runs; twice: quit.",
+    "ctrl+d, empty": "Quit.",
+}
+
+
+def table() -> str:
+    """All of it as Markdown, for docs/chat.md."""
+    rows = ["| key | `/` | what it does |", "| --- | --- | --- |"]
+    for action in ACTIONS:
+        keys = " ".join(f"`{key}`" for key in action.key.split(",")) if action.key else "palette"
+        slash = f"`/{action.slash}`" if action.slash else ""
+        rows.append(f"| {keys} | {slash} | **{action.title}.** {action.help} |")
+    rows += [f"| `{key}` | | {text} |" for key, text in PROMPT_KEYS.items()]
+    return "\n".join(rows) + "\n"
+
+
 def bindings(*, everywhere: bool) -> list[BindingType]:
     """The bindings of the app, or of the chat's screen. They come before the prompt's own."""
     return [

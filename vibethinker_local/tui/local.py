@@ -8,6 +8,7 @@ from vibethinker_local.gguf import reader
 from vibethinker_local.gguf.header import TOKENS
 from vibethinker_local.models import installed, listing
 from vibethinker_local.models.installed import Chosen
+from vibethinker_local.models.spec import find
 from vibethinker_local.solving import solver
 from vibethinker_local.system import machine
 from vibethinker_local.system.units import size
@@ -90,17 +91,17 @@ def _about(chosen: Chosen) -> str:
     return f"{called}: a model of your own, of which nothing more is known"
 
 
-def choices() -> list[ModelChoice]:
-    """The models that are installed, the best first. Raises ModelError."""
-    found = []
-    for row in listing.rows(installed.registry(), machine.room()):
+def choices(given: str | None = None) -> list[ModelChoice]:
+    """The models that are installed, the best first, and the given one if it is another. Raises ModelError."""
+    found, known = list[ModelChoice](), installed.registry()
+    for row in listing.rows(known, machine.room()):
         if row.path is None:
             continue
         fits = {True: f"fits, {row.context or 0:,} tokens", False: "does not fit", None: "cannot be read"}
         speed = f"{row.tokens_per_second:,.0f} tok/s" if row.tokens_per_second else "not measured"
         parts = (size(row.bytes or 0), fits[row.fits], speed, "damaged" if row.state == "damaged" else "")
         found.append(ModelChoice(f"{row.model}:{row.quant}", " · ".join(filter(None, parts))))
-    return found
+    return [*found, ModelChoice(given, "given with --model")] if given and not find(given, known) else found
 
 
 def _larger() -> Larger | None:

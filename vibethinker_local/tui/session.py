@@ -40,6 +40,7 @@ class Session:
         self._late: list[Turn] = []  # finished turns that are not on the disk yet
         self.reliable, self.budget = False, "standard"
         self.models = models
+        self.chosen: list[str] = []  # other files that were chosen by name
         self._load, self._seeds = load, seeds
         self._model: str | None = None  # the name of the one to load
         self._before: tuple[str | None] | None = None  # of the one before it, until this one is loaded

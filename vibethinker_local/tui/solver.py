@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Protocol
 
 from vibethinker_local.events import Control, Exchange, ModelIdentity, SolveEvent, Unfinished
@@ -36,6 +37,10 @@ class ModelChoice:
 
     name: str  # as for --model
     detail: str
+
+    def is_called(self, model: ModelIdentity) -> bool:
+        """Whether a loaded model is this one."""
+        return self.name in (f"{model.name}:{model.quant}", model.name) or PurePath(self.name).name == model.file
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.screens.help import Help
 from vibethinker_local.tui.session import BUDGETS, Session
+from vibethinker_local.tui.solver import ModelChoice
 from vibethinker_local.tui.store import Attachment, Turn
 from vibethinker_local.tui.text.markdown import code_blocks
 from vibethinker_local.tui.votes import told
@@ -310,6 +311,7 @@ class Chat(Screen[None]):
             self.notify(printable(text), severity=severity, timeout=TOAST_SECONDS, markup=False)
 
     def show_around(self) -> None:
+        self.show_hints()
         self.show_title()
         self.show_welcome()
         self.show_status()
@@ -623,7 +625,8 @@ class Chat(Screen[None]):
             self.say(str(error), error=True)
             return
         now = self.session.solver.identity if self.session.solver else None
-        current = f"{now.name}:{now.quant}" if now else ""
+        found = [*found, *(ModelChoice(name, "chosen before") for name in self.session.chosen)]
+        current = next((one.name for one in found if now and one.is_called(now)), "")
         width = max((len(one.name) for one in found), default=0)
         rows = [f"{'•' if one.name == current else ' '} {one.name:<{width}}  {one.detail}" for one in found]
 
@@ -636,6 +639,8 @@ class Chat(Screen[None]):
         def named(name: str | None) -> None:
             if name and name != current and self._may_leave():
                 self.session.use(name)
+                if name not in [one.name for one in found]:
+                    self.session.chosen.append(name)
                 self.unloaded = ""
                 self.post_message(self.ModelWanted())
                 self.show_around()

@@ -11,14 +11,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from vibethinker_local.tui.actions import GROUPS, key_of
+from vibethinker_local.tui.actions import GROUPS, PROMPT_KEYS, key_of
 
-PROMPT_KEYS = {
-    "enter": "Send.",
-    "ctrl+j": "Begin a new line; shift+enter and alt+enter where the terminal tells them apart.",
-    "up, down": "At the first and the last line: what was asked before.",
-    "ctrl+a e k u w": "As in readline: to the start, to the end, delete.",
-}
 KEY_CELLS = 22
 
 
