@@ -15,7 +15,7 @@ from vibethinker_local.eval import fit, table
 from vibethinker_local.eval.bank import Writer, fitting, locked, read, same_problems
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.events import Signals
-from vibethinker_local.reliability.claims import CheckedClaim
+from vibethinker_local.reliability.claims import CheckedClaim, Pairing
 from vibethinker_local.reliability.yardstick import KnownStatement
 
 PROBLEMS = [Problem("a", "1 + 1?", "2"), Problem("b", "2 + 2?", "4")]
@@ -53,7 +53,7 @@ def test_a_bank_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     path = banks.write(tmp_path / "bank.jsonl", PROBLEMS, ENTRIES)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
-        for later in ("signals", "extracted", "known", "contested"):
+        for later in ("pairs", "signals", "extracted", "known", "contested"):
             line.pop(later, None)
         for claim in line.get("claims") or () if "id" in line else ():
             claim.pop("source")
@@ -70,6 +70,7 @@ def test_all_kinds_of_claims_and_what_their_verdicts_are_measured_by(tmp_path: P
         claims=(CheckedClaim("a = 2", 0.3), CheckedClaim("Steps:", dropped="heading")),
         extracted=(CheckedClaim("1 + 1 = 2", None, True, source="extracted"),),
         known=(KnownStatement("1 is a number.", True, 0.4), KnownStatement("N/A", None, 0.1)),
+        pairs=(Pairing(0, 1, 0.75, 0.5),),
     )
     path = banks.write(tmp_path / "bank.jsonl", PROBLEMS, [kept], replace(HEADER, contested=True))
     found = read(path)

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.eval.banks import HEADER
@@ -142,6 +143,17 @@ def test_what_a_solution_says_and_what_it_states_are_kept_apart_and_headings_are
     assert {each.true for each in nine.known} == {True, False, None}
     assert all(each.p is not None for each in nine.known)
     assert Yardstick(nine.known).tells
+
+
+def test_the_two_answers_with_the_most_votes_are_compared_in_both_orders() -> None:
+    found = list(entries(loaded(thinker()), PROBLEMS[:1]))
+    answers = {entry.index: entry.answer for entry in found}
+    [pair] = found[0].pairs
+    assert all(entry.pairs == (pair,) for entry in found)
+    assert {answers[pair.one], answers[pair.other]} == {"9", "4"}
+    four_first, four_second = 1 / (1 + np.exp(-0.5)), 1 / (1 + np.exp(-1))
+    p_four = (pair.p, pair.q) if answers[pair.one] == "4" else (1 - pair.q, 1 - pair.p)
+    assert p_four == pytest.approx((four_first, four_second), abs=1e-4)
 
 
 def test_ends_are_forced_as_everywhere() -> None:

@@ -21,6 +21,7 @@ from vibethinker_local.runtime.model import Model
 from vibethinker_local.solving import reliable
 
 END = "\x02"  # of a message in the template
+CLOSED = "\n</think>\n\n1."  # what ends reasoning about claims by force
 FOREVER = b"<think>" + b"hm, " * 5000
 
 
@@ -96,6 +97,10 @@ class Thinker(ScriptedBackend):
 
     def _row(self, tokens: Sequence[int]) -> Logits:
         *before, written = bytes(tokens).decode("latin-1").split(END)
+        if "Solution A:" in before[0]:  # the second one, more or less, whichever it is
+            row = np.full(self.vocabulary, -20, np.float32)
+            row[ord("A")], row[ord("B")] = (0, 1) if "boxed{4}" in before[0].partition("Solution B:")[2] else (0.5, 0)
+            return row
         if "refute" in before[0].lower():
             return self._judge(before[0], written)
         if len(before) > 1:  # claims about the reply
@@ -110,7 +115,7 @@ class Thinker(ScriptedBackend):
             holds = "good" in claim or (claim, True) in yardstick.GENERAL
             row[ord("V")], row[ord("I")] = (2, 0) if holds else (0, 2)
             return row
-        *thought, ruled = written.split(prompts.CLOSE_VERDICTS)
+        *thought, ruled = written.split(CLOSED)
         if thought:
             return self._go_on(ruled, {b" INVALID\n2. VALID\n3. VALID": 1.0})
         thinking = self._verdicts.startswith("<think>")

@@ -21,7 +21,7 @@ from vibethinker_local.errors import FileError, UsageError
 from vibethinker_local.eval import problems
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.events import Signals, TrajectoryKind
-from vibethinker_local.reliability.claims import CheckedClaim
+from vibethinker_local.reliability.claims import CheckedClaim, Pairing
 from vibethinker_local.reliability.yardstick import KnownStatement
 from vibethinker_local.solving import signals
 from vibethinker_local.system import paths
@@ -105,6 +105,8 @@ class Entry:
     extracted: tuple[
         CheckedClaim, ...
     ] = ()  # claims that the solution itself makes; `claims` are those it was asked for
+    # Of the problem's two answers with the most votes, the same in all its entries; each reads both solutions twice.
+    pairs: tuple[Pairing, ...] = ()
     known: tuple[
         KnownStatement, ...
     ] = ()  # what the problem's one-pass verdicts are measured by, the same in all entries
@@ -283,6 +285,7 @@ def _entry(told: dict[str, Any]) -> Entry:
         claims=tuple(map(_checked, claims)),
         extracted=tuple(map(_checked, extracted)),
         known=tuple(map(_known, known)),
+        pairs=tuple(map(_pairing, told.get("pairs", ()))),
     )
 
 
@@ -299,6 +302,15 @@ def _checked(told: dict[str, Any]) -> CheckedClaim:
     if not isinstance(claim.text, str) or not (claim.p is None or 0 <= claim.p <= 1):
         raise ValueError("no claim")
     return claim
+
+
+def _pairing(told: dict[str, Any]) -> Pairing:
+    pairing = Pairing(**told)
+    if not all(type(n) is int for n in (pairing.one, pairing.other)) or not all(
+        0 <= p <= 1 for p in (pairing.p, pairing.q)
+    ):
+        raise ValueError("no comparison")
+    return pairing
 
 
 def _known(told: dict[str, Any]) -> KnownStatement:

@@ -7,7 +7,7 @@ the model's arithmetic, and so, now and then, a token.) Claims are stated and ch
 
 import hashlib
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from vibethinker_local import sandbox
@@ -224,6 +224,8 @@ class _Filling:
                     each.checking = {e.index: e for e in each.waiting if e.trajectory.kind == "reasoned"}
                     for ended in each.checking.values():
                         each.claims.state(ended)
+                    if len(best := _best_two(each.checking.values())) == 2:
+                        each.claims.compare(*best)
                 for ended in each.waiting:
                     if ended.index not in each.checking:
                         yield self._entry(each, ended)
@@ -259,11 +261,23 @@ class _Filling:
             claims=tuple(c for c in (*(stated.claims or ()), *stated.dropped) if c.source == "stated"),
             extracted=tuple(c for c in stated.claims or () if c.source == "extracted"),
             known=of.claims.yardstick.known,
+            pairs=of.claims.pairs,
             claim_tokens=stated.claim_tokens,
             think_tokens=stated.think_tokens,
             ran=_ran(of, ended.index),
             read_tokens=of.claims.read_tokens(ended.index, together=self._thinking) if stated.claims is not None else 0,
         )
+
+
+def _best_two(ended: Iterable[Ended]) -> list[Ended]:
+    """The first trajectory of each of the two answers with the most votes, by their texts."""
+    first = dict[str, Ended]()
+    votes = Counter[str]()
+    for each in sorted(ended, key=lambda each: each.index):
+        answer = "".join((each.trajectory.answer or "").split())
+        votes[answer] += 1
+        first.setdefault(answer, each)
+    return [first[answer] for answer, _ in votes.most_common(2)]
 
 
 def _ran(of: _Open, index: int) -> Ran | None:

@@ -43,6 +43,16 @@ class CheckedClaim:
         return Verdict("undecided", "model") if reasoned else None
 
 
+@dataclass(frozen=True)
+class Pairing:
+    """Two trajectories with different answers, by their indices, and the model's word on which of them is right."""
+
+    one: int
+    other: int
+    p: float  # the probability of `one`, shown first
+    q: float  # the same, shown second
+
+
 def parse(reply: str, wanted: int) -> list[str]:
     """The claims of a reply of numbered lines, at most `wanted`, each once."""
     found: dict[str, str] = {}

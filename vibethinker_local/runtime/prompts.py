@@ -52,17 +52,16 @@ APART = "Two solutions differ. The first:\n\n```python\n{first}\n```\n\nThe seco
 # that can only end in an answer.
 ASK_ANSWER = "The answer is \\boxed{"
 
-# A second turn after a solution, which asks what it rests on, one claim per line; by version. The example is far from
-# any problem, for small models repeat what is in it.
+# A second turn after a solution, which asks what it rests on, one claim per line; by version. Small models copy any
+# example or list of don'ts (Qwen2.5-Coder-0.5B did in all of eight replies), so that there is none.
 CLAIMS = {
     1: (
         "State {count} claims that your answer rests on, one per line. "
         "Each must be checkable without the others. Write steps of calculation as equations."
     ),
     2: (
-        "State {count} claims that your answer rests on, one per line: the steps that would make it wrong if they were "
-        "wrong. Each is a whole sentence with its numbers, such as: The train takes 120 / 40 = 3 hours. "
-        "No headings, no instructions, no definitions, and nothing that the problem says itself."
+        "Repeat the {count} steps of your solution on which its answer depends most, one per line, each in a whole "
+        "sentence with its numbers and its result."
     ),
 }
 
@@ -80,6 +79,12 @@ JUDGE = (
     "Then say for each, by its number, VALID or INVALID.\n\n{claims}"
 )
 LABELS = ("VALID", "INVALID")
+# Two solutions with different answers, judged at once; asked in both orders, for small models favour one place.
+PAIR = (
+    "{problem}\n\nTwo solutions of this problem come to different answers.\n\nSolution A:\n\n{one}\n\nSolution B:\n\n"
+    "{other}\n\nWhich of them is right? Answer with A or B alone."
+)
+PAIR_LABELS = ("A", "B")
 # The published method's second stage: one reasoned reply about all claims of a solution.
 FALSIFY = (
     "{problem}\n\nSomeone's solution of this problem depends on the claims below. You see neither the solution nor its "
@@ -87,8 +92,6 @@ FALSIFY = (
     "condition, an unsupported step, or a conflict with another claim. Then say for each, by its number, REFUTED if "
     "you found one, or else VALID. VALID is no proof.\n\n{claims}"
 )
-# Forced where reasoning about claims runs out of tokens; the model goes on with its verdict on the first.
-CLOSE_VERDICTS = "\n</think>\n\n1."
 EMPTY_CLAIM = "(no claim was given)"
 # The beginning of the visible reply: the next token is the first of a label.
 FIRST_VERDICT = "1. "
@@ -161,6 +164,12 @@ def claims_grammar(count: int) -> str:
 def published(problem: str, count: int) -> list[dict[str, str]]:
     """The conversation that asks for a solution with `count` claims in the same reply."""
     return [{"role": "user", "content": PUBLISHED.format(problem=_normal(problem), count=count)}]
+
+
+def pair(problem: str, one: str, other: str) -> list[dict[str, str]]:
+    """The conversation that asks which of two solutions is right."""
+    asked = PAIR.format(problem=_normal(problem), one=_normal(one), other=_normal(other))
+    return [{"role": "user", "content": asked}]
 
 
 def falsify(problem: str, claims: Sequence[str]) -> list[dict[str, str]]:

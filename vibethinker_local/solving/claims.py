@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from vibethinker_local.engine import SamplingParams, SequenceId, StepOutput
 from vibethinker_local.errors import EngineError
 from vibethinker_local.events import Claim, Claimed, Judged, Options, Verdict
 from vibethinker_local.reliability import arithmetic, claims, statements, vote, yardstick
-from vibethinker_local.reliability.claims import CheckedClaim
+from vibethinker_local.reliability.claims import CheckedClaim, Pairing
 from vibethinker_local.reliability.yardstick import Yardstick
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
@@ -79,6 +80,8 @@ class Claims:
         self._reasoning: dict[SequenceId, _Reply] = {}
         self._scores: dict[str, float | None] = {}  # by key; None while the engine works on it
         self._same: dict[str, list[tuple[int, int]]] = {}  # where a claim was stated: (trajectory, number)
+        self._comparing: dict[SequenceId, tuple[int, int]] = {}  # (shown first, shown second)
+        self._preferred: dict[tuple[int, int], float] = {}  # probability of the one shown first
         self._yardstick: Yardstick | None = None  # None until the first claim is scored
         self._ready: list[Claimed | Judged] = []  # events that nobody has taken yet
 
@@ -123,7 +126,8 @@ class Claims:
         texts = [claim.text for claim in stated.claims or []]
         prompt = self._model.encode_chat((prompts.falsify if published else prompts.judge)(self._problem, texts))
         most = min(most, self._model.context - len(prompt))
-        closing = () if published else tuple(self._model.backend.tokenize(prompts.CLOSE_VERDICTS, special=False))
+        closed = prompts.close_reasoning(self._model.tags[1]) + prompts.FIRST_VERDICT.rstrip()
+        closing = () if published else tuple(self._model.backend.tokenize(closed, special=True))
         reserve = len(closing) + RULING_TOKENS * len(texts) if closing else 0
         if reserve > most // 2:
             closing, reserve = (), 0
@@ -131,6 +135,14 @@ class Claims:
             name = self._model.engine.add(prompt, self._params(self._seeds[index], most - reserve, reserve=reserve))
             self._reasoning[name] = _Reply(index, closing=closing)
             stated.questions += 1
+
+    def compare(self, one: Ended, other: Ended) -> None:
+        """Ask in both orders which of two solutions is right; does nothing where the context has no room for them."""
+        for first, second in ((one, other), (other, one)):
+            asked = prompts.pair(self._problem, first.trajectory.text, second.trajectory.text)
+            prompt = [*self._model.encode_chat(asked), *self._pair_labels[0]]
+            if len(prompt) < self._model.context:
+                self._comparing[self._model.engine.score(prompt, self._pair_labels[1])] = first.index, second.index
 
     def _score(self, index: int, number: int, text: str) -> Verdict | None:
         """Ask for the probability that a claim is VALID, unless that was done: then the verdict is known."""
@@ -164,12 +176,15 @@ class Claims:
             if name in self._scoring or name in self._measuring:
                 if output.scores:
                     self.tokens += 1
-                    valid, invalid = output.scores
-                    p = 1 / (1 + math.exp(min(700.0, invalid - valid)))
+                    p = _probability(output.scores)
                     if name in self._scoring:
                         self._scored(self._scoring[name], p)
                     else:
                         self._measured(self._measuring.pop(name), p)
+            elif name in self._comparing:
+                if output.scores:
+                    self.tokens += 1
+                    self._preferred[self._comparing[name]] = _probability(output.scores)
             elif reply := self._stating.get(name) or self._reasoning.get(name):
                 self.tokens += output.token is not None
                 reply.pieces.append(output.text)
@@ -189,7 +204,7 @@ class Claims:
             else:
                 continue
             if output.end:
-                for asked in (self._stating, self._scoring, self._measuring, self._reasoning):
+                for asked in self._asked:
                     asked.pop(name, None)
                 self._model.engine.abort(name)
         ready, self._ready = self._ready, []
@@ -199,7 +214,9 @@ class Claims:
         stated = self._stated[reply.index]
         found = list[CheckedClaim]()
         for text in claims.parse("".join(reply.pieces), self._count):
-            dropped = statements.not_a_claim(text, self._problem)
+            asked = prompts.claims(self._count, self._model.spec.prompts)
+            echoed = statements.says(asked, text)  # a small model may repeat what it was asked
+            dropped = "instruction" if echoed else statements.not_a_claim(text, self._problem)
             (stated.dropped if dropped else found).append(CheckedClaim(text, dropped=dropped))
         self._check(reply.index, [*self._extracted[reply.index], *found])
 
@@ -264,7 +281,12 @@ class Claims:
     @property
     def running(self) -> int:
         """Sequences that the engine works on."""
-        return len(self._stating) + len(self._scoring) + len(self._measuring) + len(self._reasoning)
+        return sum(map(len, self._asked))
+
+    @property
+    def _asked(self) -> tuple[dict[SequenceId, Any], ...]:
+        """All that the engine works on, by Sequence."""
+        return self._stating, self._scoring, self._measuring, self._reasoning, self._comparing
 
     @property
     def waiting(self) -> bool:
@@ -294,7 +316,14 @@ class Claims:
 
     def done(self, index: int) -> bool:
         """Whether the engine has nothing to do any more for a trajectory's claims."""
-        return self._stated[index].questions == 0 and not self._measuring
+        return self._stated[index].questions == 0 and not self._measuring and not self._comparing
+
+    @property
+    def pairs(self) -> tuple[Pairing, ...]:
+        """The comparisons that came back in both orders, each once."""
+        preferred = self._preferred
+        both = (pair for pair in preferred if pair[::-1] in preferred and pair[0] < pair[1])
+        return tuple(Pairing(*pair, p=preferred[pair], q=1 - preferred[pair[::-1]]) for pair in both)
 
     def judged(self, index: int) -> tuple[Claim, ...]:
         """A trajectory's claims with their verdicts; empty if it stated none."""
@@ -332,7 +361,7 @@ class Claims:
     def close(self) -> None:
         """Give back what the engine holds. May be repeated."""
         with suppress(EngineError):
-            for name in (*self._stating, *self._scoring, *self._measuring, *self._reasoning):
+            for name in (name for asked in self._asked for name in asked):
                 self._model.engine.abort(name)
 
     # What it costs
@@ -373,13 +402,27 @@ class Claims:
     @cached_property
     def _labels(self) -> tuple[list[int], tuple[int, int]]:
         """What a verdict begins with, and the token by which each label goes on from there."""
-        begin = self._model.no_reasoning + prompts.FIRST_VERDICT
-        spelled = [self._model.backend.tokenize(begin + label, special=True) for label in prompts.LABELS]
+        return self._spelled(prompts.FIRST_VERDICT, prompts.LABELS)
+
+    @cached_property
+    def _pair_labels(self) -> tuple[list[int], tuple[int, int]]:
+        return self._spelled("", prompts.PAIR_LABELS)
+
+    def _spelled(self, opening: str, labels: tuple[str, str]) -> tuple[list[int], tuple[int, int]]:
+        """The tokens with which a reply begins that is either of two words, at once, and those by which they differ."""
+        begin = self._model.no_reasoning + opening
+        spelled = [self._model.backend.tokenize(begin + label, special=True) for label in labels]
         common = next(at for at, (a, b) in enumerate(zip(*spelled, strict=False)) if a != b)
         return spelled[0][:common], (spelled[0][common], spelled[1][common])
 
     def _params(self, seed: int, most: int, grammar: str | None = None, reserve: int = 0) -> SamplingParams:
         return self._model.params(self._options, seed, most, reserve=reserve, grammar=grammar)
+
+
+def _probability(scores: tuple[float, ...]) -> float:
+    """Of the first of two labels, from their log-probabilities."""
+    first, second = scores
+    return 1 / (1 + math.exp(min(700.0, second - first)))
 
 
 def _has_verdicts(reply: _Reply, tags: Tags) -> bool:
