@@ -180,6 +180,7 @@ class ReliabilityReport:
     computed: int = 0  # of the votes for the chosen answer: by programs
     measured: bool = True  # False: the one-pass verdicts could not tell what the problem says from the same altered
     crux: Crux | None = None  # of a contested vote, where the solutions show one
+    dropped: int = 0  # of those that answered: programs that passed fewer examples than others, and have no vote
 
     @property
     def agreement(self) -> Agreement:

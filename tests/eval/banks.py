@@ -10,7 +10,7 @@ import numpy as np
 
 from vibethinker_local.eval.bank import SCHEMA, BankHeader, Entry
 from vibethinker_local.eval.problems import Problem
-from vibethinker_local.eval.table import Floats, Ints, Table
+from vibethinker_local.eval.table import SIGNALS, Floats, Ints, Table
 from vibethinker_local.reliability.claims import CheckedClaim
 
 HEADER = BankHeader("scripted", "scripted.gguf", "F32", "ab" * 32, 1, 0, 3, False, 1.0, 0.95, 0, 400, 1000, "f16")
@@ -60,6 +60,13 @@ def table(answers: Ints, refuted: Ints, tokens: Ints, claims: int = 5) -> Table:
     return Table(
         names, names, cluster, right, tokens, claims, by, p, full > 0, 40 * full, 5 * full, 99 * full, Counter()
     )
+
+
+def sure(table: Table, rng: np.random.Generator, knows: float = 1.0) -> Table:
+    """With signals that are higher by so many standard deviations where the trajectory is right."""
+    shape = table.cluster.shape
+    found = {name: 10 + knows * table.each_right + rng.normal(0, 1, shape) for name in SIGNALS}
+    return replace(table, signals=found)
 
 
 def with_refuted(table: Table, refuted: dict[str, Ints]) -> Table:

@@ -1,5 +1,7 @@
 """What a vote is called: how far the solutions agree, in a line that is never more than what happened."""
 
+from dataclasses import replace
+
 import pytest
 
 from vibethinker_local.events import AgreementLevel, AnswerCluster, Decision, ReliabilityReport
@@ -39,6 +41,24 @@ def test_how_far_they_agree(votes: list[int], drawn: int, decision: Decision, le
     found = report(votes, drawn, decision)
     assert (found.agreement.drawn, found.agreement.answered) == (drawn, sum(votes))
     assert (found.agreement.level, summary(found)) == (level, line)
+
+
+@pytest.mark.parametrize(
+    ("votes", "drawn", "dropped", "line"),
+    [
+        ([3, 1], 8, 4, "3 of 8 agree, 4 passed fewer examples"),
+        ([3], 8, 4, "3 of 8 agree, 1 without an answer, 4 passed fewer examples"),
+        ([1], 8, 7, "1 of 8 passed the most examples, 7 passed fewer examples"),
+        ([1, 1], 4, 2, "no agreement: 4 solutions, 2 answers, 2 passed fewer examples"),
+    ],
+)
+def test_programs_that_dropped_out_are_named(votes: list[int], drawn: int, dropped: int, line: str) -> None:
+    found = replace(report(votes, drawn), dropped=dropped, answered=sum(votes) + dropped)
+    assert summary(found) == line
+
+
+def test_votes_by_programs_are_named() -> None:
+    assert summary(replace(report([5, 3], 8), computed=2)) == "5 of 8 agree, 2 of them computed"
 
 
 def test_claims_that_were_all_refuted_told_nothing() -> None:

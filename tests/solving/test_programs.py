@@ -87,6 +87,7 @@ def test_those_that_fail_the_examples_are_out(native: Native) -> None:
     assert found.report is not None
     assert [cluster.answer for cluster in found.report.clusters] == [GOOD]
     assert found.answer == GOOD
+    assert found.report.dropped == len(found.trajectories) - found.report.clusters[0].votes > 0
 
 
 def test_programs_that_behave_alike_decide_early(native: Native) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vibethinker_local.eval.bank import Bank, BankHeader, Writer
     from vibethinker_local.eval.run import SampleJob
     from vibethinker_local.eval.table import Table
+    from vibethinker_local.eval.trials import Speeds
     from vibethinker_local.events import Options
     from vibethinker_local.reliability import vote
     from vibethinker_local.runtime.model import Model
@@ -124,6 +125,13 @@ def report(
     samples: Samples = None,
     only: Annotated[str, typer.Option(metavar="PATTERN", help="Problems with such an id alone, as *-ops5.")] = "*",
     verdicts: Annotated[VerdictKind, typer.Option(help="think: those that were reasoned.")] = "score",
+    joined: Annotated[
+        Path | None, typer.Option("--with", metavar="BANK", help="Of the same model: its trajectories, in turn.")
+    ] = None,
+    speeds: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="READ WRITE", help="Tokens a second. Default: what `vibe bench` found."),
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw accuracy against tokens into an .svg file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -146,10 +154,16 @@ def report(
         raise UsageError("Give one bank, or two with --models A B.")
     if plot and (compared or plot.suffix.lower() != ".svg"):
         raise UsageError("--plot draws the report on one bank, into a file whose name ends in .svg.")
+    if compared and (joined or speeds):
+        raise UsageError("--with and --speeds are for the report on one bank.")
+    if speeds and min(speeds) <= 0:
+        raise UsageError("--speeds are tokens a second: numbers above 0.")
     progress = render.Display(quiet=False, show_thinking=False)
-    found = [banks.read(path).only(only) for path in compared or (bank,) if path]
+    found = [banks.read(path).only(only) for path in compared or (bank, joined) if path]
     for each in found:
         _name_damage(each, progress)
+    if joined:
+        found = [banks.joined(*found)]
     thinking = verdicts == "think"
     if compared:
         samples = samples or min(table.build(each).samples for each in found)
@@ -167,7 +181,7 @@ def report(
     fitted, notes = _calibration(found[0].header, whole)
     if whole.left_out:
         notes.append(f"{whole.left_out} problems have fewer than {whole.samples} trajectories and are left out.")
-    made = reports.make(whole, fitted)
+    made = reports.make(whole, fitted, _speeds(found[0].header, whole.samples, speeds))
     if plot:
         write_atomic(plot, plotting.draw(made, f"{show.model(found[0].header)}, {made.problems:,} problems"))
     render.print_line(
@@ -294,6 +308,17 @@ def _fill(
                 pace.count(event)
             else:
                 progress.status(pace.line(event.tokens), "Ctrl-C: stop; what is banked stays", every=EVERY)
+
+
+def _speeds(header: "BankHeader", samples: int, given: tuple[float, float] | None) -> "Speeds | None":
+    """Those that were given, or that `vibe bench` has found for a file of this name."""
+    from vibethinker_local.eval.trials import Speeds
+    from vibethinker_local.models import results
+
+    if given:
+        return Speeds(*given)
+    figures = results.named(header.file)
+    return Speeds(figures.prefill[0].tokens_per_second, figures.rate(samples)) if figures else None
 
 
 def _name_damage(bank: "Bank", progress: "Display") -> None:

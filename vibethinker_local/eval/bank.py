@@ -188,6 +188,21 @@ def locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
+def joined(one: Bank, other: Bank) -> Bank:
+    """The trajectories of two banks of one model in turn, of the problems that both have. Raises UsageError."""
+    if one.header.sha256 != other.header.sha256:
+        raise UsageError(f"{one.path} and {other.path} are of different model files.")
+    common = {name: each for name, each in one.problems.items() if other.problems.get(name) == each}
+    if not common:
+        raise UsageError(f"{one.path} and {other.path} have no problem in common.")
+    entries = dict[tuple[str, int], Entry]()
+    for name in common:
+        for at, pair in enumerate(zip(one.of(name), other.of(name), strict=False)):
+            for place, entry in enumerate(pair):
+                entries[name, 2 * at + place] = replace(entry, index=2 * at + place)
+    return replace(one, problems=common, entries=entries)
+
+
 class Writer:
     """Appends to a bank. If the process is killed, nothing that was added is lost; in a power cut, the last second."""
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.eval.bank import Bank
-from vibethinker_local.eval.table import Table
+from vibethinker_local.eval.table import Floats, Table
 from vibethinker_local.solving.calibration import Kept
 
 STEPS = 50
@@ -19,13 +19,7 @@ def fit(bank: Bank, table: Table) -> Kept:
     right = table.each_right[answered].astype(np.float64)
     if not right.size or right.min() == right.max():
         raise UsageError(f"{bank.path} has no trajectories of both kinds, right and wrong: there is nothing to fit.")
-    inputs = np.stack([np.ones_like(right), table.standing("either")[answered]], axis=1)
-    weights = np.zeros(2)
-    for _ in range(STEPS):
-        p = 1 / (1 + np.exp(-inputs @ weights))
-        gradient = inputs.T @ (right - p) - RIDGE * weights
-        curvature = (inputs * (p * (1 - p))[:, None]).T @ inputs + RIDGE * np.eye(2)
-        weights = weights + np.linalg.solve(curvature, gradient)
+    weights = logistic(np.stack([np.ones_like(right), table.standing("either")[answered]], axis=1), right)
     header = bank.header
     return Kept(
         header.sha256,
@@ -37,3 +31,14 @@ def fit(bank: Bank, table: Table) -> Kept:
         tuple(sorted(table.digests)),
         int(right.size),
     )
+
+
+def logistic(inputs: Floats, right: Floats) -> Floats:
+    """The weights, (m,), of a logistic regression of `right`, (n,), on `inputs`, (n, m)."""
+    weights = np.zeros(inputs.shape[1])
+    for _ in range(STEPS):
+        p = 1 / (1 + np.exp(-inputs @ weights))
+        gradient = inputs.T @ (right - p) - RIDGE * weights
+        curvature = (inputs * (p * (1 - p))[:, None]).T @ inputs + RIDGE * np.eye(len(weights))
+        weights = weights + np.linalg.solve(curvature, gradient)
+    return weights

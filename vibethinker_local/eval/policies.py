@@ -10,6 +10,8 @@ from functools import cache
 
 import numpy as np
 
+from vibethinker_local.eval import confidence
+from vibethinker_local.eval.confidence import Setting
 from vibethinker_local.eval.table import Bools, Floats, Ints, Table
 from vibethinker_local.reliability import stopping, vote
 
@@ -35,16 +37,21 @@ class PolicyOutcome:
     harms: Floats  # the other way round
 
 
-def replay(table: Table, name: str, k: int, calibration: vote.Calibration | None = None) -> PolicyOutcome:
-    """A policy with k trajectories. `fitted` needs a calibration; `single` is one, whatever k is."""
-    groups = [_group(table, name, begin, k, calibration) for begin in range(0, table.samples - k + 1, k)]
+def replay(
+    table: Table, name: str, k: int, calibration: vote.Calibration | None = None, setting: Setting | None = None
+) -> PolicyOutcome:
+    """A policy with k trajectories. `fitted` needs a calibration, one that weighs by confidence its setting.
+
+    `single` has one trajectory, whatever k is.
+    """
+    groups = [_group(table, name, begin, k, calibration, setting) for begin in range(0, table.samples - k + 1, k)]
     right, tokens, read, first, rescues, harms = (np.mean(part, axis=0) for part in zip(*groups, strict=True))
     del first
     return PolicyOutcome(name, k, right, tokens, read, groups[0][3], rescues, harms)
 
 
 def _group(
-    table: Table, name: str, begin: int, k: int, calibration: vote.Calibration | None
+    table: Table, name: str, begin: int, k: int, calibration: vote.Calibration | None, setting: Setting | None
 ) -> tuple[Floats, Floats, Floats, Bools, Floats, Floats]:
     """One replay: right, tokens, read, right at the first attempt, rescues, harms."""
     part = slice(begin, begin + k)
@@ -63,6 +70,15 @@ def _group(
         assert table.instructions
         chosen = table.instructions.read_off[:, part].argmax(axis=1)  # of equals, the first
         right = _only(table.each_right[:, part][np.arange(len(chosen)), chosen])
+    elif name == "reasc":
+        assert setting is not None
+        ends, counts = confidence.drawn(table, part, setting)
+        seen = np.arange(k) < ends[:, None]
+        tokens = np.where(seen, table.tokens[:, part], 0).sum(axis=1).astype(np.float64)
+        right = _only(_wins(table, cluster, np.where(seen, counts, 0.0)))
+    elif name in confidence.WEIGHING:
+        assert setting is not None
+        right = _only(_wins(table, cluster, confidence.weights(table, name, part, setting)))
     elif name in RUN:
         right = _only(_program_wins(table, name, part))
         assert table.programs
@@ -133,7 +149,12 @@ def _weights(table: Table, name: str, calibration: vote.Calibration | None) -> F
         assert calibration is not None
         weight = calibration
     values, places = np.unique(standing, return_inverse=True)
-    return np.array([weight(float(share), table.claims) for share in values])[places].reshape(standing.shape)
+    found = np.array([weight(float(share), table.claims) for share in values])[places].reshape(standing.shape)
+    if table.computed is None:
+        return found
+    reasoned = table.answered & ~table.computed  # programs have no claims, and count as the others do on average
+    mean = (found * reasoned).sum(axis=1, keepdims=True) / np.maximum(1, reasoned.sum(axis=1, keepdims=True))
+    return np.where(table.computed, np.where(mean > 0, mean, 1.0), found)
 
 
 def _linear(share: float, claims: int) -> float:

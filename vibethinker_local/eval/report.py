@@ -12,7 +12,8 @@ import numpy as np
 from vibethinker_local.eval import diagnosis, statistics
 from vibethinker_local.eval.diagnosis import Headroom, Verifier, VoteShare
 from vibethinker_local.eval.policies import CONSTRAINED, RUN, PolicyOutcome, replay
-from vibethinker_local.eval.table import Floats, InstructionTable, Ints, Table
+from vibethinker_local.eval.table import InstructionTable, Ints, Table
+from vibethinker_local.eval.trials import Speeds, Trials, at_equal_cost, generated, majorities, trials
 from vibethinker_local.reliability import vote
 
 PLAIN = ("majority", "adaptive")
@@ -71,6 +72,7 @@ class PolicyReport:
     verifier: Verifier | None = None  # None: the bank has no claims
     verdict: PolicyVerdict | None = None
     following: "Following | None" = None  # of prompts with instructions
+    trials: Trials | None = None  # None: code, instructions, or too few problems
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,8 @@ def following(found: InstructionTable) -> Following:
     return Following(prompts, prompts_loose, each, each_loose)
 
 
-def make(table: Table, calibration: vote.Calibration | None = None) -> PolicyReport:
-    """Make the report. With a calibration for this K, `fitted` is among the policies."""
+def make(table: Table, calibration: vote.Calibration | None = None, speeds: Speeds | None = None) -> PolicyReport:
+    """Make the report. With a calibration for this K, `fitted` is among the policies; with speeds, there is time."""
     samples = table.samples
     plain = table.programs is None and table.instructions is None
     claims = table.claims if plain else 0  # programs are run and instructions checked: none are asked for
@@ -123,6 +125,7 @@ def make(table: Table, calibration: vote.Calibration | None = None) -> PolicyRep
         verifier=diagnosis.verifier(table) if claims else None,
         verdict=verdict,
         following=following(table.instructions) if table.instructions else None,
+        trials=trials(table, calibration, speeds),
     )
 
 
@@ -214,33 +217,15 @@ def _at_equal_tokens(table: Table) -> Contrast:
     CLR has as many samples as the bank's majority can pay for. p compares with the next whole number of samples, which
     costs at least as much.
     """
-    n = len(table.ids)
-    curve = [replay(table, "majority", k) for k in range(1, table.samples + 1)]
-    accuracies = np.array([outcome.right for outcome in curve])
-    costs = np.array([outcome.tokens for outcome in curve])
-    most = float(costs[-1].mean())
-    affordable = (replay(table, "clr", k) for k in range(table.samples, 0, -1))
-    clr = next(outcome for outcome in affordable if outcome.tokens.mean() <= most)
-
-    def difference(counts: Floats) -> tuple[Floats, Floats]:
-        """For each resample CLR's gain, and the samples that its tokens pay for."""
-        cost, accuracy = counts @ costs.T / n, counts @ accuracies.T / n
-        spent, right = counts @ clr.tokens / n, counts @ clr.right / n
-        below = np.clip((cost <= spent[:, None]).sum(axis=1) - 1, 0, max(0, len(curve) - 2))
-        rows, above = np.arange(len(counts)), np.minimum(below + 1, len(curve) - 1)
-        width = np.maximum(cost[rows, above] - cost[rows, below], 1e-9)
-        part = np.clip((spent - cost[rows, below]) / width, 0, 1)
-        there = accuracy[rows, below] + part * (accuracy[rows, above] - accuracy[rows, below])
-        return right - there, below + part + 1
-
-    value, samples = difference(np.ones((1, n), np.float64))
-    found = statistics.estimate(float(value[0]), difference(statistics.resamples(n))[0])
-    rival = curve[min(len(curve), math.ceil(float(samples[0]) - 1e-6)) - 1]
+    curve = majorities(table)
+    found = at_equal_cost(curve, (replay(table, "clr", k) for k in range(table.samples, 0, -1)), generated)
+    clr = found.policy
+    rival = curve[min(table.samples, math.ceil(found.samples - 1e-6)) - 1]
     return Contrast(
         "clr - majority at equal tokens",
-        found.value,
-        found.low,
-        found.high,
+        found.difference.value,
+        found.difference.low,
+        found.difference.high,
         statistics.mcnemar(clr.first, rival.first),
-        f"{clr.k} samples with claims cost as much as {float(samples[0]):.1f} without",
+        f"{clr.k} samples with claims cost as much as {found.samples:.1f} without",
     )

@@ -12,6 +12,7 @@ from rich.table import Table as Grid
 from vibethinker_local.eval.bank import BankHeader
 from vibethinker_local.eval.report import Contrast, PolicyReport, signed
 from vibethinker_local.eval.statistics import Interval
+from vibethinker_local.eval.trials import Trials
 from vibethinker_local.system.terminal import printable
 
 DIGITS = 6  # in JSON
@@ -19,7 +20,7 @@ WIDTH = 200  # of a table, at most
 
 
 def as_data(report: PolicyReport, header: BankHeader, notes: Sequence[str] = ()) -> dict[str, Any]:
-    """The object of `vibe eval report --json`; NaN becomes null."""
+    """The object of `vibe eval report --json`; NaN and infinity become null."""
     told = asdict(report) | {"model": asdict(header), "notes": list(notes)}
     if told["verifier"]:
         auroc = told["verifier"].pop("auroc")
@@ -45,7 +46,15 @@ def tables(report: PolicyReport, header: BankHeader, notes: Sequence[str]) -> st
     """The report as text."""
     what = f"{report.problems:,} problems · {report.samples} trajectories each · seed {header.seed}"
     return _text(
-        f"{model(header)} · {what}", "", _policies(report), "", _grid_of(report.contrasts), "", *_lines(report), *notes
+        f"{model(header)} · {what}",
+        "",
+        _policies(report),
+        "",
+        _grid_of(report.contrasts),
+        "",
+        *(_trials(report.trials) if report.trials else ()),
+        *_lines(report),
+        *notes,
     )
 
 
@@ -93,6 +102,44 @@ def _policies(report: PolicyReport) -> Grid:
             _count(row.harms),
         )
     return grid
+
+
+def _trials(found: Trials) -> Iterator[str | Grid]:
+    speeds = found.speeds
+    charged = f"time charges {speeds.read:,.0f} tokens a second read, {speeds.write:,.0f} written" if speeds else ""
+    yield (
+        f"Against the {found.baseline} at equal cost, in points, on the {found.tried:,} problems whose ids sort last; "
+        f"tuned on the other {found.tuned:,}{'; ' + charged if charged else ''}:"
+    )
+    grid = _grid(
+        "policy", "k", "accuracy", "tokens", "read", "at equal tokens", "at equal time", "where tuned", "setting"
+    )
+    for row in found.rows:
+        grid.add_row(
+            row.name,
+            str(row.k),
+            f"{100 * row.accuracy.value:.1f}",
+            f"{row.tokens:,.0f}",
+            f"{row.read:,.0f}",
+            _gain(row.at_equal_tokens),
+            _gain(row.at_equal_time) if row.at_equal_time else "unknown",
+            _gain(row.tuned),
+            ", ".join(f"{value:.3g}" for value in row.setting),
+        )
+    yield grid
+    for each in found.stopping:
+        yield (
+            f"{each.name} stops after {_percent(each.saved)} fewer tokens than always drawing all, "
+            f"accuracy {_gain(each.difference)} points, on {each.problems:,} problems."
+        )
+    if not speeds:
+        yield "How fast this machine reads and writes is unknown: `vibe bench` measures it, or give --speeds."
+    yield from found.notes
+    yield ""
+
+
+def _gain(found: Interval) -> str:
+    return f"{100 * found.value:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
 
 
 def _lines(report: PolicyReport) -> Iterator[str]:
@@ -172,7 +219,7 @@ def _plain(found: Interval) -> str:
 def _rounded(told: object) -> object:
     """Rounds numbers so that they are the same on every machine; NaN becomes null."""
     if isinstance(told, float):
-        return None if math.isnan(told) else round(told, DIGITS)
+        return round(told, DIGITS) if math.isfinite(told) else None
     if isinstance(told, dict):
         return {key: _rounded(value) for key, value in told.items()}
     if isinstance(told, list | tuple):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,13 @@ from vibethinker_local.errors import UsageError
 from vibethinker_local.eval.bank import Bank, Entry, Ran
 from vibethinker_local.eval.instructions import held, read_off
 from vibethinker_local.eval.problems import Problem
+from vibethinker_local.events import Signals
 from vibethinker_local.reliability import equivalence
 from vibethinker_local.reliability.checker import Checker
 from vibethinker_local.reliability.claims import CheckedClaim
 from vibethinker_local.reliability.clusters import Clusters
 
+SIGNALS = ("logprob", "certainty", "tail", "lowest", "gain")  # gain: confidence of the last quarter less of the first
 THRESHOLD = 0.5  # p(VALID) from which a claim stands
 SECONDS = 10.0  # for one symbolic comparison: long enough for a bank to give the same report on a busy machine
 
@@ -72,6 +74,8 @@ class Table:
     finish: Counter[str]
     programs: "ProgramTable | None" = None  # of code problems
     instructions: "InstructionTable | None" = None  # of prompts with instructions
+    signals: dict[str, Floats] = field(default_factory=dict)  # (n, K) each, in nats; empty where the bank has none
+    computed: Bools | None = None  # (n, K): which trajectories are programs; None: none is
     left_out: int = 0  # problems with fewer trajectories
 
     @property
@@ -106,7 +110,24 @@ class Table:
             arrays["programs"] = self.programs.rows(chosen)
         if self.instructions:
             arrays["instructions"] = self.instructions.rows(chosen)
-        return Table(ids, digests, claims=self.claims, refuted=refuted, finish=self.finish, **arrays)
+        if self.computed is not None:
+            arrays["computed"] = self.computed[chosen]
+        signals = {name: values[chosen] for name, values in self.signals.items()}
+        return Table(ids, digests, claims=self.claims, refuted=refuted, finish=self.finish, signals=signals, **arrays)
+
+    def columns(self, chosen: Ints) -> "Table":
+        """A table of only these trajectories of each problem; not for code problems."""
+        names = ("cluster", "tokens", "p", "covered", "claim_tokens", "verdict_tokens", "read_tokens")
+        arrays = {name: getattr(self, name)[:, chosen] for name in names}
+        refuted = {by: counts[:, chosen] for by, counts in self.refuted.items()}
+        signals = {name: values[:, chosen] for name, values in self.signals.items()}
+        return replace(self, refuted=refuted, signals=signals, computed=None, **arrays)
+
+    def halves(self) -> "tuple[Table, Table]":
+        """The problems whose ids sort first, to tune policies on, and the others, to try them on."""
+        order = np.array(sorted(range(len(self.ids)), key=lambda row: self.ids[row]), np.int64)
+        middle = len(order) // 2
+        return self.rows(order[:middle]), self.rows(order[middle:])
 
 
 def build(bank: Bank, samples: int | None = None, *, thinking: bool = False) -> Table:
@@ -153,8 +174,37 @@ def build(bank: Bank, samples: int | None = None, *, thinking: bool = False) -> 
         finish=Counter(entry.finish for row in entries for entry in row),
         programs=_programs(bank, whole),
         instructions=_instructions(bank, whole),
+        signals=_signals(entries),
+        computed=_computed(entries),
         left_out=len(found) - len(whole),
     )
+
+
+def _signals(entries: Sequence[Sequence[Entry]]) -> dict[str, Floats]:
+    """Empty if a trajectory with an answer lacks them."""
+    if any(entry.signals is None and entry.answer is not None for row in entries for entry in row):
+        return {}
+    found = [
+        [_told(entry.signals) if entry.signals else dict.fromkeys(SIGNALS, 0.0) for entry in row] for row in entries
+    ]
+    return {name: np.array([[each[name] for each in row] for row in found], np.float64) for name in SIGNALS}
+
+
+def _told(signals: Signals) -> dict[str, float]:
+    confidence = signals.confidence
+    quarter = max(1, len(confidence) // 4)
+    return {
+        "logprob": sum(signals.logprob) / len(signals.logprob),
+        "certainty": sum(signals.certainty) / len(signals.certainty),
+        "tail": signals.tail,
+        "lowest": signals.lowest,
+        "gain": (sum(confidence[-quarter:]) - sum(confidence[:quarter])) / quarter,
+    }
+
+
+def _computed(entries: Sequence[Sequence[Entry]]) -> Bools | None:
+    found = np.array([[entry.kind == "computed" for entry in row] for row in entries], np.bool_)
+    return found if found.any() else None
 
 
 def _programs(bank: Bank, whole: dict[str, list[Entry]]) -> ProgramTable | None:

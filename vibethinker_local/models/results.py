@@ -144,6 +144,13 @@ def of(path: Path) -> Figures | None:
     return None
 
 
+def named(file: str) -> Figures | None:
+    """The results for a model file of this name on this machine, the newest if there are several."""
+    found = [each for path in _folder().glob("*.json") if (each := _read(path)) and each.model.file == file]
+    here = [e for e in found if (e.machine.processor, e.machine.cpus) == (machine.processor(), machine.logical_cpus())]
+    return max(here, key=lambda each: each.measured, default=None)
+
+
 def of_other_quants(found: Figures) -> list[Figures]:
     """The results for all files of the same model on this machine, `found` included, smallest file first."""
     kept = {other.model.file: other for file in sorted(_folder().glob("*.json")) if (other := _read(file))}

@@ -361,6 +361,10 @@ def _agreed(report: ReliabilityReport) -> str:
     if found.answered == 1:
         return f"1 of {found.drawn} gave an answer" if found.drawn > 1 else "1 solution"
     silent = f", {found.drawn - found.answered} without an answer" if found.drawn > found.answered else ""
+    if report.dropped:
+        silent += f", {report.dropped} passed fewer examples"
+        if found.leading == answers == 1:
+            return f"1 of {found.drawn} passed the most examples{silent}"
     if found.level == "none":
         return f"no agreement: {found.drawn} solutions, {answers} answers{silent}"
     by_programs = f", {report.computed} of them computed" if report.computed else ""

@@ -474,6 +474,7 @@ class _Pass:
                 note=note,
                 drawn=sum(trajectory.finish != "aborted" for trajectory in trajectories),
                 answered=len(self._answered),
+                dropped=len(self._answered) - sum(c.votes for c in ranked) if self._programs and ranked else 0,
                 computed=sum(trajectories[m].kind == "computed" for m in clusters[0].members) if clusters else 0,
                 measured=self._claims.measured,
                 crux=parting and Crux((self._placed(parting[0], places), self._placed(parting[1], places))),

@@ -1,0 +1,212 @@
+"""Policies against the plain majority at equal cost: tuned on the problems whose ids sort first, tried on the others.
+
+Two costs: generated tokens, and time, in which tokens that are only read are charged at this machine's speed, too.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from vibethinker_local.eval import confidence, statistics
+from vibethinker_local.eval.confidence import GRIDS, Setting
+from vibethinker_local.eval.policies import CHECKED, PolicyOutcome, replay
+from vibethinker_local.eval.statistics import Interval
+from vibethinker_local.eval.table import Floats, Table
+from vibethinker_local.reliability import vote
+
+LEAST = 4  # problems
+_Descending = Callable[[], Iterable[PolicyOutcome]]  # a policy's outcomes, those with most trajectories first
+ALLOWED = 0.01  # of accuracy, that a stopping rule may lose on the half that it is tuned on
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """Tokens per second of this machine, with as many Sequences at once as a bank has."""
+
+    read: float
+    write: float
+
+
+@dataclass(frozen=True)
+class EqualCost:
+    """A policy against the majority at the same cost, interpolated between two numbers of samples."""
+
+    policy: PolicyOutcome  # with as many trajectories as the majority's budget pays for
+    difference: Interval
+    samples: float  # of the majority, that cost the same
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One policy. `setting` was chosen on the first half; differences are to the majority at equal cost."""
+
+    name: str
+    k: int
+    setting: tuple[float, ...]
+    accuracy: Interval
+    tokens: float  # generated, per problem
+    read: float
+    samples: float  # of the majority, that cost as many tokens
+    at_equal_tokens: Interval
+    at_equal_time: Interval | None  # None: nothing is known of this machine's speed
+    tuned: Interval  # at equal tokens, on the half that it was tuned on
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """What a stopping rule saves against always drawing K."""
+
+    name: str
+    problems: int
+    saved: Interval  # share of the tokens
+    difference: Interval  # of accuracy
+
+
+@dataclass(frozen=True)
+class Trials:
+    tuned: int  # problems
+    tried: int
+    baseline: str
+    speeds: Speeds | None
+    rows: tuple[TrialRow, ...]
+    stopping: tuple[EarlyStop, ...]
+    notes: tuple[str, ...]
+
+
+def trials(table: Table, calibration: vote.Calibration | None = None, speeds: Speeds | None = None) -> Trials | None:
+    """None for code problems, instructions, and too few problems."""
+    if table.programs or table.instructions or len(table.ids) < LEAST or table.samples < 2:
+        return None
+    base, notes, baseline = table, [], "majority"
+    if table.computed is not None and not table.computed[0].all():
+        base, baseline = table.columns(np.flatnonzero(~table.computed[0])), "majority of the reasoned"
+    first, rest = base.halves()
+    names = ["adaptive", *(name for name in CHECKED if base.claims and (name != "fitted" or calibration))]
+    settings = dict[str, Setting]()
+    if base.signals:
+        settings = tune(first)
+        names += settings
+    else:
+        notes.append("The bank has no signals: policies that weigh by confidence are left out.")
+    halves = [_Half(half, majorities(half)) for half in (first, rest)]
+    rows = []
+    for name in names:
+        each = [(half, half.descending(name, settings.get(name), calibration)) for half in halves]
+        rows.append(_row(name, settings.get(name), each, speeds))
+    rows += _kinds(table, halves, speeds)
+    stopping = [_stop("adaptive", base, None)]
+    if "reasc" in settings:
+        stopping.append(_stop("reasc", rest, settings["reasc"]))
+    return Trials(len(first.ids), len(rest.ids), baseline, speeds, tuple(rows), tuple(stopping), tuple(notes))
+
+
+def tune(table: Table) -> dict[str, Setting]:
+    """For each policy the setting with which it does best here; the first, and mildest, among equals."""
+    found = dict[str, Setting]()
+    for name, grid in GRIDS.items():
+        right = [float(replay(table, name, table.samples, setting=(each,)).right.mean()) for each in grid]
+        found[name] = (grid[int(np.argmax(right))],)
+    if weights := confidence.fitted(table):
+        found["logistic"] = weights
+    least = float(replay(table, "majority", table.samples).right.mean()) - ALLOWED
+    stops = {each: replay(table, "reasc", table.samples, setting=(each,)) for each in confidence.thresholds(table)}
+    good = {each: float(outcome.tokens.mean()) for each, outcome in stops.items() if outcome.right.mean() >= least}
+    return found | {"reasc": (min(good, key=good.__getitem__, default=math.inf),)}
+
+
+def majorities(table: Table, name: str = "majority") -> list[PolicyOutcome]:
+    """The majority of 1, 2, 3 … trajectories."""
+    return [replace(replay(table, "majority", k), name=name) for k in range(1, table.samples + 1)]
+
+
+def at_equal_cost(
+    curve: Sequence[PolicyOutcome], candidates: Iterable[PolicyOutcome], price: Callable[[PolicyOutcome], Floats]
+) -> EqualCost:
+    """The first of the candidates that costs no more than the last of `curve`, the majorities, beside them."""
+    n = len(curve[0].right)
+    accuracies = np.array([outcome.right for outcome in curve])
+    costs = np.array([price(outcome) for outcome in curve])
+    found = list[PolicyOutcome]()
+    for each in candidates:
+        found.append(each)
+        if price(each).mean() <= costs[-1].mean() + 1e-9:
+            break
+    one = found[-1]
+
+    def difference(counts: Floats) -> tuple[Floats, Floats]:
+        """For each resample the policy's gain, and the samples that its cost pays for."""
+        cost, accuracy = counts @ costs.T / n, counts @ accuracies.T / n
+        spent, right = counts @ price(one) / n, counts @ one.right / n
+        below = np.clip((cost <= spent[:, None]).sum(axis=1) - 1, 0, max(0, len(curve) - 2))
+        rows, above = np.arange(len(counts)), np.minimum(below + 1, len(curve) - 1)
+        width = np.maximum(cost[rows, above] - cost[rows, below], 1e-9)
+        part = np.clip((spent - cost[rows, below]) / width, 0, 1)
+        there = accuracy[rows, below] + part * (accuracy[rows, above] - accuracy[rows, below])
+        return right - there, below + part + 1
+
+    value, samples = difference(np.ones((1, n), np.float64))
+    interval = statistics.estimate(float(value[0]), difference(statistics.resamples(n))[0])
+    return EqualCost(one, interval, float(samples[0]))
+
+
+def generated(outcome: PolicyOutcome) -> Floats:
+    return outcome.tokens
+
+
+@dataclass(frozen=True)
+class _Half:
+    """Some of the problems: a table, and the majorities to compare with."""
+
+    table: Table
+    curve: list[PolicyOutcome]
+
+    def descending(self, name: str, setting: Setting | None, calibration: vote.Calibration | None) -> _Descending:
+        return lambda: (replay(self.table, name, k, calibration, setting) for k in range(self.table.samples, 0, -1))
+
+
+def _row(
+    name: str, setting: Setting | None, halves: Sequence[tuple[_Half, _Descending]], speeds: Speeds | None
+) -> TrialRow:
+    """A policy, as it does on each half with fewer and fewer trajectories."""
+
+    def seconds(outcome: PolicyOutcome) -> Floats:
+        assert speeds
+        return outcome.tokens / speeds.write + outcome.read / speeds.read
+
+    (first, where_tuned), (rest, candidates) = halves
+    found = at_equal_cost(rest.curve, candidates(), generated)
+    return TrialRow(
+        name,
+        found.policy.k,
+        setting or (),
+        statistics.means(found.policy.right[None])[0],
+        float(found.policy.tokens.mean()),
+        float(found.policy.read.mean()),
+        found.samples,
+        found.difference,
+        at_equal_cost(rest.curve, candidates(), seconds).difference if speeds else None,
+        at_equal_cost(first.curve, where_tuned(), generated).difference,
+    )
+
+
+def _kinds(table: Table, halves: Sequence[_Half], speeds: Speeds | None) -> Iterator[TrialRow]:
+    """Programs alone, and beside reasoned solutions, against reasoned ones alone."""
+    if table.computed is None or table.computed[0].all():
+        return
+    for name, chosen in (("computed", np.flatnonzero(table.computed[0])), ("mixed", np.arange(table.samples))):
+        curves = (majorities(half.columns(chosen), name) for half in table.halves())
+        rows = [(half, partial(reversed, curve)) for half, curve in zip(halves, curves, strict=True)]
+        yield _row(name, None, rows, speeds)
+
+
+def _stop(name: str, table: Table, setting: Setting | None) -> EarlyStop:
+    found, all_drawn = replay(table, name, table.samples, setting=setting), replay(table, "majority", table.samples)
+    return EarlyStop(
+        name,
+        len(table.ids),
+        statistics.ratio(all_drawn.tokens - found.tokens, all_drawn.tokens),
+        statistics.means((found.right - all_drawn.right)[None])[0],
+    )
