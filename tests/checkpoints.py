@@ -132,9 +132,11 @@ def write(
     template: str | None = CHATML,
     keys: Mapping[str, Any] | None = None,
     drop: tuple[str, ...] = (),
+    extra: int = 0,
     seed: int = 0,
 ) -> Path:
-    """Write a random model. `keys` replace or add to those of the file; `drop` leaves some out."""
+    """Write a random model. `keys` replace or add to those of the file; `drop` leaves some out; `extra` are rows of
+    the embedding, for more tokens."""
     shapes, own = SHAPES[architecture]
     writer, rng = GGUFWriter(path, architecture), np.random.default_rng(seed)
     facts: dict[str, Any] = {f"{architecture}.{key}": value for key, value in (_SHAPE_KEYS | own).items()}
@@ -157,6 +159,7 @@ def write(
         if key not in drop:
             _add(writer, key, value)
     for name, shape in shapes.items():
+        shape = (shape[0] + extra, *shape[1:]) if name == "token_embd" else shape
         ones = name.endswith(("norm", "ssm_d"))
         values = np.ones(shape) if ones else rng.normal(0, 0.05 if name == "token_embd" else 0.3, shape)
         if name.endswith("ssm_a"):

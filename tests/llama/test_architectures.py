@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gguf import TokenType
 
 from tests import checkpoints
 from tests.engine.helpers import params, run, tokens
@@ -72,6 +73,16 @@ def test_a_sliding_window_is_forked_and_cut_right(tmp_path: Path, monkeypatch: p
     assert found[1] > 1e-2, "this is where it would go wrong"
 
 
+def test_ends_are_those_that_the_file_has_and_no_text_that_reads_like_one(tmp_path: Path) -> None:
+    types = [TokenType.CONTROL] * 4 + [TokenType.NORMAL] * 257
+    names = [*checkpoints.SPECIALS, "<|eot_id|>", *checkpoints.TOKENS[3:], "</s>"]
+    keys = {"tokenizer.ggml.tokens": names, "tokenizer.ggml.token_type": types}
+    backend = opened(checkpoints.write(tmp_path / "m.gguf", "llama", keys=keys, extra=2))
+    assert backend.info.ends == {0, 2, 3}, "not </s>, which is the text of a page here"
+    assert backend.info.controls["<|im_start|>"] == 1
+    backend.close()
+
+
 REFUSED: dict[str, tuple[str, dict[str, Any], tuple[str, ...], str]] = {
     "mamba": ("mamba", {}, (), "running state"),
     "bert": ("bert", {}, (), "encoder"),
@@ -111,6 +122,7 @@ def test_what_hides_its_kind_is_found_out_when_it_is_loaded(
     architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = checkpoints.write(tmp_path / "m.gguf", architecture)
-    monkeypatch.setattr(header, "read", lambda path: None)
+    shape = header.Header(2, 64, 96, 4, 4, len(checkpoints.TOKENS), 1024, 100_000)
+    monkeypatch.setattr(header, "read", lambda path: shape)
     with pytest.raises(ModelError, match=r"recurrent|no KV cache"):
         LlamaModel(path, 1024, 4, 1).open()

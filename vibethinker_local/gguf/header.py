@@ -17,7 +17,8 @@ from vibethinker_local.gguf.reader import Broken, GgufFile
 MAX_LAYERS = 512  # LLAMA_MAX_LAYERS
 MAX_EXPERTS = 512  # LLAMA_MAX_EXPERTS
 SCALINGS = ("none", "linear", "yarn", "longrope")  # RoPE scaling types that llama.cpp knows
-TOKENS = "tokenizer.ggml.tokens"
+TOKENS, TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
+CONTROL = 3  # among the types
 SHARD = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf")  # llama.cpp's SPLIT names
 
 # What stands in a GGUF file that is no model, by its general.type; llama.cpp writes the same words.
@@ -33,7 +34,9 @@ class _Kept:
     """The lists that are kept of a header: the tokens, and what may differ from layer to layer."""
 
     def __contains__(self, key: object) -> bool:
-        return key == TOKENS or str(key).endswith(("attention.head_count", ".head_count_kv", ".feed_forward_length"))
+        return key in (TOKENS, TYPES) or str(key).endswith(
+            ("attention.head_count", ".head_count_kv", ".feed_forward_length")
+        )
 
 
 LISTS = _Kept()
@@ -53,6 +56,7 @@ class Header:
     weights: int  # bytes
     cached: int | None = None  # numbers of a token in the KV cache, all layers; None: as the shape implies
     architecture: str = "qwen2"
+    controls: tuple[int, ...] = ()  # tokens that are no text; none of a file that gives no types
 
     @property
     def kv_width(self) -> int:
@@ -192,6 +196,8 @@ def _shape(file: GgufFile) -> Header:
         raise Broken(f"{TOKENS} is missing or no list of texts")
     if tokenizer == "llama" and b"<0x0A>" not in tokens and "<0x0A>" not in tokens:
         raise Broken(f"tokenizer.ggml.model is {tokenizer}, which has a token for each byte, and this has none")
+    kinds = values.get(TYPES)
+    types = kinds if isinstance(kinds, list) else []
     named = [token for token in tokens if token]  # llama.cpp names those without a name itself
     if len(set(named)) < len(named):
         raise Broken(f"{TOKENS} holds a token twice")
@@ -207,6 +213,9 @@ def _shape(file: GgufFile) -> Header:
         weights=file.size - file.data,
         cached=sum(of_layers[:layers]) * (key + value),
         architecture=architecture,
+        controls=tuple(token for token, kind in enumerate(types) if kind == CONTROL)
+        if len(types) == len(tokens)
+        else (),
     )
 
 

@@ -68,7 +68,7 @@ class LlamaBackend:
 
         `context` is the cells of a place where the places cannot share them; None: its part of all.
         """
-        gguf_header.read(path)
+        self._header = gguf_header.read(path)
         self._path, self._loading = path, loading
         self._native = library()
         finding = amx.settle(self._native)
@@ -173,10 +173,15 @@ class LlamaBackend:
         native, model = self._native, self._model
         template = native.llama_model_chat_template(model, None)
         name = native.llama_ftype_name(native.llama_model_ftype(model))
-        is_control = functools.partial(native.llama_vocab_is_control, self._vocab)
-        controls = [token for token, found in enumerate(map(is_control, range(self.vocabulary))) if found]
-        named = {getattr(native, f"llama_vocab_{name}")(self._vocab) for name in ("eos", "eot")} - {-1}
-        ends = frozenset(named | {token for token in controls if native.llama_vocab_is_eog(self._vocab, token)})
+        controls = self._header.controls or self._scan_controls()
+
+        def named(*names: str) -> set[int]:
+            return {getattr(native, f"llama_vocab_{name}")(self._vocab) for name in names} - {-1}
+
+        # llama.cpp also takes ordinary text for an end if it reads like one, such as </s> in Qwen2's vocabulary, and
+        # tokens around code that is to be filled in.
+        own = {token for token in controls if native.llama_vocab_is_eog(self._vocab, token)}
+        ends = frozenset(own - named("fim_pad", "fim_rep", "fim_sep") | named("eos", "eot"))
         source = template.decode("utf-8", "replace") if template else None
         return ModelInfo(
             quant=_quant(name.decode() if name else "unknown"),
@@ -191,6 +196,11 @@ class LlamaBackend:
             eos=self._name(native.llama_vocab_eos(self._vocab)),
             adds_bos=bool(native.llama_vocab_get_add_bos(self._vocab)),
         )
+
+    def _scan_controls(self) -> tuple[int, ...]:
+        """The control tokens by what llama.cpp says of each, for a file that gives no types."""
+        is_control = functools.partial(self._native.llama_vocab_is_control, self._vocab)
+        return tuple(token for token, found in enumerate(map(is_control, range(self.vocabulary))) if found)
 
     def _name(self, token: int) -> str:
         """A token as the vocabulary has it; empty for -1, which stands for none."""

@@ -7,7 +7,6 @@ from typing import Any
 
 from vibethinker_local.errors import ModelError
 from vibethinker_local.gguf import chat, reader
-from vibethinker_local.gguf.header import LISTS
 from vibethinker_local.gguf.reader import Value
 from vibethinker_local.models.spec import ModelSpec
 
@@ -46,7 +45,7 @@ _TYPICAL = {True: (2000, 8000), False: (150, 800)}
 def defaults(path: Path) -> tuple[ModelSpec, str]:
     """The settings for a file, and a sentence about where they come from. A broken file is for others to refuse."""
     try:
-        keys = reader.read(path, raw=LISTS).keys
+        keys = reader.read(path, raw=()).keys
     except ModelError:
         keys = {}
     names = " ".join(str(keys.get(key, "")) for key in _NAMES) + f" {path.stem}"
