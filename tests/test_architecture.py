@@ -24,6 +24,7 @@ LAYERS = [
     "llama",
     "models",
     "reliability",
+    "remote",
     "runtime",
     "solving",
     "bench",

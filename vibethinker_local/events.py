@@ -50,12 +50,14 @@ class Control:
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """The model file that was used."""
+    """The model that was used: a file, or what servers have."""
 
     name: str  # as in models.toml, or the file's stem
     file: str | None = None  # file name, without its folder; None if none was found
     quant: str | None = None  # as the file says: Q8_0, Q4_K_M …
     sha256: str | None = None  # of the whole file; read only for a receipt
+    served_as: str | None = None  # what servers elsewhere call it
+    server: str | None = None  # their addresses
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,16 @@ from vibethinker_local import __version__, sandbox
 from vibethinker_local.errors import ModelError, VibeError
 from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.models import installed, memory
-from vibethinker_local.system import machine, paths
+from vibethinker_local.remote.address import find
+from vibethinker_local.remote.server import connect
+from vibethinker_local.system import machine, paths, settings
 
 # What makes llama.cpp faster, by its names, and the system's name for each. (AMX has a check of its own.)
 INSTRUCTIONS = {"AVX": "avx", "AVX2": "avx2", "FMA": "fma", "F16C": "f16c", "AVX512": "avx512f"}
 INSTRUCTIONS |= {"AVX512_VNNI": "avx512_vnni", "AVX_VNNI": "avx_vnni"}
 INSTRUCTIONS |= {"DOTPROD": "asimddp", "MATMUL_INT8": "i8mm", "SVE": "sve"}  # ARM
 MANY_SEQUENCES = 8  # as a run of the reliability pass may want
+ENGINE_SECONDS = 10.0  # for each answer of a server
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ def examine() -> Iterator[Check]:
     yield from _llama()
     yield Check("memory", str(machine.room()))
     yield from _model_files()
+    yield from _engines()
     yield _quantize_owner()
     yield _sandbox()
     yield Check("hub cache", str(paths.hub_cache()))
@@ -139,6 +143,25 @@ def _model_files() -> Iterator[Check]:
             else:
                 yield Check(f"model {name}", value)
                 yield _fit(f"{name} {file.quant}", file.path, spec)
+
+
+def _engines() -> Iterator[Check]:
+    """The servers in config.toml, and what they can do. One that is off now is no fault of this installation."""
+    try:
+        entries = settings.load().engines
+    except VibeError as error:
+        yield Check("config.toml", "unusable", "error", str(error))
+        return
+    for name in entries:
+        try:
+            if address := find(name):
+                served = connect(address, patience=ENGINE_SECONDS)
+                for server in served.servers:
+                    context = f"{served.context:,} tokens of context" if served.context else "context unknown"
+                    value = f"{server.url}, {server.kind}, {server.model}, {context}; {server.abilities}"
+                    yield Check(f"engine {name}", value)
+        except VibeError as error:
+            yield Check(f"engine {name}", "no", "warning", str(error))
 
 
 def _fit(name: str, path: Path, spec: installed.ModelSpec) -> Check:

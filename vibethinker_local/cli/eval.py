@@ -50,7 +50,7 @@ def run(
     kv: Annotated[CacheType, typer.Option("--kv", help="q8_0 takes half the memory.")] = "f16",
     threads: Annotated[int | None, typer.Option(min=1, max=512, help="Default: the performance cores.")] = None,
     together: Annotated[
-        int | None, typer.Option("--at-once", min=1, max=MOST, help="In one batch. Default: what is fastest.")
+        int | None, typer.Option("--at-once", min=1, max=4096, help="Default: what is fastest.")
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
@@ -67,8 +67,9 @@ def run(
     from vibethinker_local.eval import run as running
     from vibethinker_local.eval.problems import notices
     from vibethinker_local.events import Options
-    from vibethinker_local.models import checksums, installed
-    from vibethinker_local.runtime.model import at_once, load
+    from vibethinker_local.models.installed import Chosen
+    from vibethinker_local.remote.choose import choose
+    from vibethinker_local.runtime.model import at_once, fingerprint, load
     from vibethinker_local.solving import computed
     from vibethinker_local.system import awake, machine, settings
 
@@ -79,7 +80,9 @@ def run(
     for notice in [*read.notices, *notices(wanted)]:
         progress.say(notice)
     own = settings.load()
-    chosen = installed.choose(model or own.model, progress.say)
+    chosen = choose(model or own.model, progress.say)
+    if together and together > MOST and isinstance(chosen, Chosen):
+        raise UsageError(f"--at-once: one batch on this machine holds at most {MOST}.")
     path = bank or Path(f"{problems.stem}-{chosen.name}.bank.jsonl")
     with banks.locked(path):
         known = banks.read(path) if path.exists() else None
@@ -90,9 +93,9 @@ def run(
         options = Options(
             seed, temperature, top_p, max_tokens or own.max_tokens, context, threads or own.threads, cache=kv
         )
-        sha256 = checksums.sha256(chosen.path)
+        sha256 = fingerprint(chosen)
         with awake.keep_awake():
-            places = together or at_once(chosen, MOST)
+            places = together or at_once(chosen, MOST if isinstance(chosen, Chosen) else 4096)
             loaded = load(chosen, options, threads=machine.threads(), places=places)
             with closing(loaded.engine):
                 for notice in loaded.notices:
@@ -262,6 +265,7 @@ def _header(
     return BankHeader(
         name=identity.name,
         file=identity.file or "",
+        server=identity.server or "",
         quant=identity.quant or "",
         sha256=sha256,
         prompts=spec.prompts,

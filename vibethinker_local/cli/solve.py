@@ -74,8 +74,9 @@ def solve(
 
     problem = files.read(file, text)
     from vibethinker_local.engine.connection import Connection
+    from vibethinker_local.remote.address import is_url
 
-    connection = Connection()  # early: it starts while we import the rest
+    connection = None if is_url(model) else Connection()  # early: it starts while we import the rest
     from vibethinker_local.cli import render
     from vibethinker_local.events import Options
     from vibethinker_local.models.spec import BUNDLED
@@ -142,7 +143,8 @@ def solve(
             render.print_json(without_trajectory(problem, name, status, str(error) or None))
         raise
     finally:
-        connection.end()
+        if connection:
+            connection.end()
     if as_json:
         render.print_json(solution)
     else:

@@ -119,7 +119,7 @@ class Engine(Generic[B]):
             sequence.tokens.append(token)
             sequence.generated += 1
             sequence.put_out += 1
-            self._emit(sequence, token, text=sequence.text.feed(self.backend.piece(token)))
+            self._emit(sequence, token, text=sequence.text.feed(self.backend.piece(token)), forced=True)
         sequence.limit, sequence.forced, sequence.stopped = limit, True, False
         self._scheduler.rewind(sequence)
 
@@ -275,6 +275,8 @@ class Engine(Generic[B]):
         self._scheduler.end(sequence)
         self._outputs.append(StepOutput(SequenceId(sequence.id), None, "", end="scored", scores=scores))
 
-    def _emit(self, sequence: Sequence, token: int | None, *, text: str, end: End | None = None) -> None:
+    def _emit(
+        self, sequence: Sequence, token: int | None, *, text: str, end: End | None = None, forced: bool = False
+    ) -> None:
         if token is not None or text or end:
-            self._outputs.append(StepOutput(SequenceId(sequence.id), token, text, end=end))
+            self._outputs.append(StepOutput(SequenceId(sequence.id), token, text, end=end, forced=forced))

@@ -53,7 +53,7 @@ class BankHeader:
     name: str  # of the model
     file: str
     quant: str
-    sha256: str  # of the model file
+    sha256: str  # of the model file; of a model on servers elsewhere, "served as" and what they call it
     prompts: int  # version of the texts that ask for claims
     seed: int
     claims: int  # M: how many each trajectory is asked for; 0: none
@@ -68,6 +68,7 @@ class BankHeader:
         False  # claims only where a problem's answers differ; banks of earlier versions have them everywhere
     )
     programs: float = 0.0  # the share of trajectories that are programs
+    server: str = ""  # where the bank was begun, if elsewhere
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,8 @@ def contrasts(found: Sequence[Contrast], headers: Sequence[BankHeader], problems
 
 
 def model(header: BankHeader) -> str:
+    if header.server:
+        return printable(f"{header.name} ({header.sha256}, {header.server})")
     return printable(f"{header.file} {header.quant} (sha256 {header.sha256[:12]})")
 
 

@@ -11,9 +11,10 @@ import statistics
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from vibethinker_local.errors import VibeError
-from vibethinker_local.models.installed import Chosen
+from vibethinker_local.models.spec import ModelSpec
 from vibethinker_local.system import paths
 from vibethinker_local.system.files import write_atomic
 
@@ -23,7 +24,18 @@ THINKING, INSTRUCT = (4000, 16000), (150, 600)  # tokens of files that nothing i
 _THINKS = re.compile(r"think|reason|qwq|qwen3|(?<![a-z])r1(?![0-9])", re.IGNORECASE)  # in the name of a file
 
 
-def typical(chosen: Chosen) -> tuple[int, int]:
+class NamedModel(Protocol):
+    """A model file, or a model elsewhere under the name that a file would have."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def spec(self) -> ModelSpec: ...
+    @property
+    def path(self) -> Path: ...
+
+
+def typical(chosen: NamedModel) -> tuple[int, int]:
     """The middle half of a model's solutions lies between these numbers of tokens."""
     known = _read(chosen.path)
     if len(known) >= LEAST:

@@ -7,7 +7,8 @@ case; SSL_CERT_FILE with SSL_CERT_DIR, else REQUESTS_CA_BUNDLE, else CURL_CA_BUN
 import os
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.request import getproxies
@@ -20,6 +21,7 @@ from vibethinker_local.system.terminal import printable
 
 CERTIFICATES = (("SSL_CERT_FILE", "SSL_CERT_DIR"), ("REQUESTS_CA_BUNDLE",), ("CURL_CA_BUNDLE",))
 HASHED = re.compile(r"[0-9a-f]{8}\.\d+")  # how OpenSSL looks for a certificate in a folder
+LOCAL = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 GLANCE = 2048  # bytes of a page that are read to see what it says
 WORDS = 120  # characters of it that are shown
 # What a request may raise; OverflowError is a name or password that is too long for SOCKS.
@@ -28,11 +30,31 @@ ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, SOCKSError, OverflowError, ValueE
 
 def make_client(before: Callable[[httpx2.Request], None]) -> httpx2.Client:
     """A client that follows redirects and calls `before` with every request. Raises ModelError, naming a variable."""
-    _check_proxies()
-    try:
+    with _named():
         return httpx2.Client(
             verify=_certificates(), event_hooks={"request": [before]}, follow_redirects=True, timeout=None
         )
+
+
+def make_engine_client(timeout: httpx2.Timeout) -> httpx2.Client:
+    """A client for servers of models. One on this machine is spoken to without a proxy. Raises as `make_client`."""
+    with _named():
+        return httpx2.Client(verify=_certificates(), mounts=dict.fromkeys(LOCAL), timeout=timeout)
+
+
+def make_async_engine_client(timeout: httpx2.Timeout) -> httpx2.AsyncClient:
+    """The same for an event loop, with as many connections as are wanted. Raises as `make_client`."""
+    with _named():
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
+        return httpx2.AsyncClient(verify=_certificates(), mounts=dict.fromkeys(LOCAL), timeout=timeout, limits=limits)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Inside the block, a setting of the system that cannot be used becomes a ModelError that names it."""
+    _check_proxies()
+    try:
+        yield
     except OSError as error:
         raise ModelError(
             f"The certificates of this system cannot be read ({error}): set SSL_CERT_FILE to a file of certificates."

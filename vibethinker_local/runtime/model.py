@@ -18,8 +18,10 @@ from vibethinker_local.events import Exchange, ModelIdentity, Options, ProblemKi
 from vibethinker_local.gguf import chat
 from vibethinker_local.gguf.header import Header
 from vibethinker_local.llama.recipe import LlamaModel
-from vibethinker_local.models import lengths, memory, results
+from vibethinker_local.models import checksums, lengths, memory, results
 from vibethinker_local.models.installed import Chosen, ModelSpec
+from vibethinker_local.remote import served
+from vibethinker_local.remote.served import Served
 from vibethinker_local.runtime import prompts, template
 from vibethinker_local.runtime.reasoning import TAGS, Tags, split
 from vibethinker_local.system import machine
@@ -48,7 +50,7 @@ class TextBackend(Protocol):
 
 
 class AnyEngine(Protocol):
-    """An `engine.engine.Engine` in this process, or a handle to one in another process."""
+    """An `engine.engine.Engine` in this process, a handle to one in another process, or servers elsewhere."""
 
     @property
     def backend(self) -> TextBackend: ...
@@ -76,7 +78,7 @@ class AnyEngine(Protocol):
 class Model:
     """A loaded model: its engine, and what is needed to talk to it."""
 
-    chosen: Chosen
+    chosen: Chosen | Served
     engine: AnyEngine
     places: int = 1  # Sequences that run at once
     window: int | None = None  # tokens that a Sequence may have; None: its part of the cells
@@ -87,16 +89,18 @@ class Model:
         return self.chosen.name
 
     @property
-    def path(self) -> Path:
-        return self.chosen.path
-
-    @property
     def spec(self) -> ModelSpec:
         return self.chosen.spec
 
     @property
-    def header(self) -> Header:
-        return self.chosen.header
+    def path(self) -> Path:
+        """The file that was loaded; of a model on servers elsewhere only what it would be called."""
+        return self.chosen.path
+
+    @property
+    def file(self) -> Chosen | None:
+        """The file that was loaded; None for a model on servers elsewhere."""
+        return self.chosen if isinstance(self.chosen, Chosen) else None
 
     @property
     def context(self) -> int:
@@ -109,7 +113,9 @@ class Model:
 
     @property
     def identity(self) -> ModelIdentity:
-        return ModelIdentity(self.name, self.path.name, self.backend.info.quant)
+        if isinstance(self.chosen, Served):
+            return ModelIdentity(self.name, served_as=self.chosen.servers[0].model, server=self.chosen.where)
+        return ModelIdentity(self.name, self.chosen.path.name, self.backend.info.quant)
 
     def encode(
         self,
@@ -157,7 +163,7 @@ class Model:
     def _template(self) -> template.ChatTemplate:
         info = self.backend.info
         if not info.template:
-            raise ModelError(f"{self.path} has no chat template: use a file that was converted with one.")
+            raise ModelError(f"{self.path.name} has no chat template: use a file that was converted with one.")
         return template.ChatTemplate(
             info.template, self.path.name, info.controls, info.bos, info.eos, adds_bos=info.adds_bos
         )
@@ -238,7 +244,7 @@ class Model:
 
 
 def load(
-    chosen: Chosen,
+    chosen: Chosen | Served,
     options: Options,
     *,
     threads: int,
@@ -250,6 +256,10 @@ def load(
 
     A `connection` made in advance saves the time that the process takes to start. `loading` hears how far it is.
     """
+    if isinstance(chosen, Served):
+        if connection:
+            connection.end()
+        return _elsewhere(chosen, options, places)
 
     def told(share: float) -> None:
         if loading:
@@ -279,15 +289,32 @@ def load(
     return Model(chosen, engine, plan.sequences, plan.context if shared else None, tuple(filter(None, notices)))
 
 
-def typical_tokens(chosen: Chosen) -> int:
+def _elsewhere(chosen: Served, options: Options, places: int) -> Model:
+    """A model on servers, with as many places as are wanted and they have."""
+    from vibethinker_local.remote.engine import RemoteEngine  # only now: it takes a moment to import
+
+    known = [tokens for tokens in (chosen.context, options.context) if tokens]
+    context = min(known) if known else served.CONTEXT
+    engine = RemoteEngine(chosen, prompts.quoted, context)
+    return Model(chosen, engine, min(places, chosen.places), context, tuple(chosen.notices(context_given=bool(known))))
+
+
+def fingerprint(chosen: Chosen | Served) -> str:
+    """What a bank or a calibration knows a model by: its file's sha256, or what servers call it. Raises ModelError."""
+    return chosen.fingerprint if isinstance(chosen, Served) else checksums.sha256(chosen.path)
+
+
+def typical_tokens(chosen: Chosen | Served) -> int:
     """Tokens that a Sequence of a model has at its end, its prompt among them: most of its solutions have fewer."""
     spec = chosen.spec  # easy problems do not make the next one easy: less than its entry says is not planned with
     solution = spec.typical_tokens[1] if "typical_tokens" in spec.model_fields_set else 0
     return max(LEAST_TYPICAL, max(solution, lengths.typical(chosen)[1]) + TYPICAL_PROMPT)
 
 
-def at_once(chosen: Chosen, most: int) -> int:
+def at_once(chosen: Chosen | Served, most: int) -> int:
     """How many Sequences, up to `most`, together decode the most tokens per second."""
+    if isinstance(chosen, Served):
+        return min(most, chosen.places)
     measured = results.of(chosen.path)
     return measured.best_sequences(most) if measured else min(most, AT_ONCE)
 

@@ -97,6 +97,12 @@ EMPTY_CLAIM = "(no claim was given)"
 FIRST_VERDICT = "1. "
 JUDGE_AT_ONCE = "<think>\n\n</think>\n\n" + FIRST_VERDICT  # of a model with these tags
 
+# To a server that cannot continue a reply: what was written of it stands behind the last question.
+QUOTED = (
+    "{question}\n\nYour reply begins as follows. Go on from exactly where it ends, without repeating any of it and "
+    "without thinking anew.\n\n{written}"
+)
+
 
 def close_reasoning(tag: str, sentence: str = "") -> str:
     """What ends the reasoning by force: its closing tag, after a sentence that says so in the model's own voice."""
@@ -182,6 +188,11 @@ def judge(problem: str, claims: Sequence[str]) -> list[dict[str, str]]:
     """The conversation that asks for a verdict on each claim about a problem."""
     numbered = "\n".join(f"{number}. {_normal(claim)}" for number, claim in enumerate(claims, 1))
     return [{"role": "user", "content": JUDGE.format(problem=_normal(problem), claims=numbered)}]
+
+
+def quoted(question: str, written: str) -> str:
+    """The message that asks for the rest of a reply."""
+    return QUOTED.format(question=question, written=written)
 
 
 def _stated(problem: str) -> str:

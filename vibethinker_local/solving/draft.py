@@ -69,7 +69,7 @@ class Draft:
         self._text.append(output.text)
         spans = self._parser.feed(output.text)
         self._brace_closed = "}" in output.text
-        by_model = output.logprob is not None
+        by_model = output.token is not None and not output.forced
         self._line_ended = by_model and "\n" in output.text and self._parser.visible and not self._parser.in_code
         self._thought_ended = by_model and self.in_reasoning and output.text.endswith("\n")
         if output.end and output.end != "aborted" and output.end != "scored":

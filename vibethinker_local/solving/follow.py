@@ -234,7 +234,7 @@ class RunState:
         self.votes = Votes(event.samples) if event.samples > 1 else None
         self.milestones.append(
             Milestone(
-                f"{event.model.name} {event.model.quant} · seed {event.seed}"
+                f"{event.model.name} {event.model.quant or event.model.server} · seed {event.seed}"
                 f" · prompt {event.prompt_tokens:,} tokens · up to {event.max_tokens:,} more"
                 + (f" · up to {event.samples} solutions" if event.samples > 1 else "")
             )

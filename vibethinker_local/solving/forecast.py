@@ -22,7 +22,7 @@ MEASURING = "Measuring this machine's speed for some seconds; `vibe bench` does 
 
 def is_quick(model: Model) -> bool:
     """Whether a model is so small that every run is short."""
-    return model.header.weights < SMALL_BYTES
+    return model.file is not None and model.file.header.weights < SMALL_BYTES
 
 
 def announce(
@@ -72,12 +72,13 @@ def forecast(
 
     `places` is for a model that will be loaded with room for so many Sequences at once.
     """
-    places = places or model.places
+    assert model.file, "nothing is foretold of servers elsewhere"
+    header, places = model.file.header, places or model.places
     cells = memory.shared_cells(model.context, places, typical_tokens(model.chosen))
-    need = memory.need(model.header, cells, places, options.cache)
+    need = memory.need(header, cells, places, options.cache)
     if not rates.deeper:  # reading keys and values takes as long as reading so many bytes of weights
-        cell = memory.need(model.header, 1024, 1, options.cache).kv_cache / 1024
-        rates = replace(rates, deeper=cell / model.header.weights / rates.decode(1))
+        cell = memory.need(header, 1024, 1, options.cache).kv_cache / 1024
+        rates = replace(rates, deeper=cell / header.weights / rates.decode(1))
     most = min(options.max_tokens or model.spec.max_tokens, model.context - prompt, plan.tokens if plan else 2**30)
     work = Work(prompt, Lengths.typical(*lengths.typical(model.chosen)), max(1, most))
     if plan:
@@ -88,7 +89,7 @@ def forecast(
 
 def known(model: Model) -> Rates | None:
     """The speeds measured by `vibe bench`, those at depth included; None if it was not run."""
-    found = results.of(model.path)
+    found = results.of(model.file.path) if model.file else None
     if found is None:
         return None
     slower = [

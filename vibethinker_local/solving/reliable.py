@@ -34,14 +34,14 @@ from vibethinker_local.events import (
     Trajectory,
     Usage,
 )
-from vibethinker_local.models import checksums, lengths
+from vibethinker_local.models import lengths
 from vibethinker_local.reliability import answers, crux, equivalence, stopping, vote
 from vibethinker_local.reliability import claims as parsing
 from vibethinker_local.reliability.checker import Checker
 from vibethinker_local.reliability.clusters import Cluster, Clusters
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.runtime import prompts
-from vibethinker_local.runtime.model import Model
+from vibethinker_local.runtime.model import Model, fingerprint
 from vibethinker_local.solving import calibration, computed
 from vibethinker_local.solving import journal as journals
 from vibethinker_local.solving.claims import Checks, Claims
@@ -104,7 +104,7 @@ def solve_journalled(
     key = journals.key(
         problem=problem,
         earlier=[[exchange.question, exchange.answer] for exchange in earlier],
-        file=model.path.name,
+        file=model.identity.file or model.identity.served_as,
         bytes=model.backend.info.bytes,
         prompts=model.spec.prompts,
         temperature=options.temperature,
@@ -132,7 +132,7 @@ def solve_journalled(
 
 def _fitted(model: Model, plan: Plan) -> vote.Calibration:
     """Raises UsageError if there is no calibration for this model file, K and M."""
-    kept = calibration.find(checksums.sha256(model.path), model.spec.prompts, plan.samples, plan.claims)
+    kept = calibration.find(fingerprint(model.chosen), model.spec.prompts, plan.samples, plan.claims)
     if kept is None:
         raise UsageError(
             f"There is no calibration of {model.path.name} for {plan.samples} solutions with {plan.claims} claims: "

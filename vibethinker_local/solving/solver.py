@@ -26,10 +26,12 @@ from vibethinker_local.events import (
     VerdictKind,
     Wrote,
 )
-from vibethinker_local.models import checksums, installed
+from vibethinker_local.models import checksums
+from vibethinker_local.models.installed import Chosen
 from vibethinker_local.models.spec import ModelSpec
 from vibethinker_local.reliability import plan as planning
 from vibethinker_local.reliability.plan import Plan
+from vibethinker_local.remote.choose import choose
 from vibethinker_local.runtime.model import Model, at_once
 from vibethinker_local.runtime.model import load as load_model
 from vibethinker_local.solving import forecast, reliable, single
@@ -44,7 +46,7 @@ TYPICAL_QUESTION = 200  # tokens, to quote a run whose question is not there yet
 
 
 class Solver:
-    """One model on this machine, and everything that it takes to solve problems with it. A context manager."""
+    """One model, here or on servers elsewhere, and all that it takes to solve problems with it. A context manager."""
 
     def __init__(
         self,
@@ -55,14 +57,14 @@ class Solver:
         loading: Callable[[Progress], None] | None = None,
         connection: Connection | None = None,
     ) -> None:
-        """`model` is NAME, NAME:QUANT or a .gguf path; None takes the best installed one. Raises ModelError.
+        """`model` is NAME, NAME:QUANT, a .gguf path or URL#MODEL; None takes the best installed one. Raises ModelError.
 
         `say` hears what a user should know on the way, and `loading`, now and then, how far the model is loaded; a
         `connection` that was made early saves a process's start.
         """
         self._say, self._loading, self._connection = say, loading, connection
         self.options = options or Options(0)
-        self.chosen = installed.choose(model, say)
+        self.chosen = choose(model, say)
         self._model: Model | None = None
         self._places = 0  # how many were requested, which may be more than fitted
         self._rates: Rates | None = None
@@ -195,7 +197,7 @@ class Solver:
         notices = model.notices if self._places > loaded_for > 0 else ()  # it was loaded again
         quick = forecast.is_quick(model)
         with nullcontext() if quick else awake.keep_awake():
-            if not quick and announce != "never":
+            if not quick and model.file and announce != "never":
                 prompt = len(
                     model.encode(
                         problem, model.recent(problem, earlier, options.kind), kind=options.kind, think=options.think
@@ -232,6 +234,8 @@ class Solver:
 
     def with_sha256(self, solution: Solution) -> Solution:
         """The same with the hash of the model file: for a file seen for the first time, a second per gigabyte."""
+        if not isinstance(self.chosen, Chosen):
+            return solution
         try:
             digest = checksums.sha256(self.chosen.path)
         except ModelError:
@@ -247,7 +251,7 @@ class Solver:
         """
         model = self.load()
         rates = self._rates or forecast.known(model)
-        if forecast.is_quick(model) or rates is None:
+        if model.file is None or forecast.is_quick(model) or rates is None:
             return None
         places = model.places if self._places >= self.places(plan) else self.places(plan)
         return forecast.expect(forecast.forecast(model, self.options, TYPICAL_QUESTION, plan, rates, places=places))

@@ -1,6 +1,6 @@
 """The user's settings: config.toml, then environment variables, each stronger than the one before; flags beat both.
 
-Every key but those of [keys] has a variable: VIBE_ and its name in capitals. Knows nothing of what the values are for.
+Every key outside of tables has a variable: VIBE_ and its name in capitals. Knows nothing of what the values are for.
 """
 
 import os
@@ -18,10 +18,25 @@ from vibethinker_local.system.toml import StrictModel, Text
 
 SCHEMA = 1
 PREFIX = "VIBE_"
-NO_SETTINGS = {"VIBE_AMX", "VIBE_API_KEY", "VIBE_HOME"}  # variables of ours that mean something else
+KEY_VARIABLE = "VIBE_ENGINE_KEY"  # the key for a server whose address is given instead of a name
+NO_SETTINGS = {"VIBE_AMX", "VIBE_API_KEY", "VIBE_HOME", KEY_VARIABLE}  # variables of ours that mean something else
+TABLES = ("keys", "engines")  # settings that have no variable
 
 _KEY = r"[a-z0-9_]+(\+[a-z0-9_]+)*"
 Key = Annotated[str, StringConstraints(pattern=f"^{_KEY}(,{_KEY})*$", max_length=80)]  # as Textual writes them
+
+EngineName = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+Url = Annotated[str, StringConstraints(pattern="^https?://[^/?#@]+[^?#@]*$", max_length=500)]
+
+
+class EngineEntry(StrictModel):
+    """[engines.NAME]: a model on servers that speak the OpenAI protocol."""
+
+    url: Url | Annotated[tuple[Url, ...], Field(min_length=1, max_length=256)]  # several share the work
+    model: Text | None = None  # as the server calls it; None: the one it has
+    key_variable: Annotated[str, StringConstraints(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)] | None = None
+    concurrency: Annotated[int, Field(ge=1, le=1024)] | None = None  # requests that each server gets at once
+    context: Annotated[int, Field(ge=64, le=2**20)] | None = None  # tokens; None: as the server says
 
 
 class Settings(StrictModel):
@@ -35,6 +50,7 @@ class Settings(StrictModel):
     theme: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]+$", max_length=60)] | None = None  # of the chat
     notify: bool = True  # of the chat: ring, and have the terminal say so, when a run of half a minute has ended
     keys: dict[str, Key] = Field(default_factory=dict)  # of the chat: what is done, and by which key
+    engines: dict[EngineName, EngineEntry] = Field(default_factory=dict)  # elsewhere
 
 
 class _File(Settings):
@@ -74,7 +90,7 @@ def explain(keys: Mapping[str, str], environment: Mapping[str, str] = os.environ
     check_keys(settings.keys, keys)
     found = []
     for name in Settings.model_fields:
-        if name == "keys":
+        if name in TABLES:
             continue
         source = str(config_toml()) if name in file.model_fields_set else "default"
         if environment.get(variable(name)):
@@ -82,6 +98,9 @@ def explain(keys: Mapping[str, str], environment: Mapping[str, str] = os.environ
         found.append(Setting(name, getattr(settings, name), source))
     for name, key in (dict(keys) | settings.keys).items():
         found.append(Setting(f"keys.{name}", key, str(config_toml()) if name in settings.keys else "default"))
+    for name, entry in settings.engines.items():
+        told = entry.model_dump(exclude_none=True)
+        found += [Setting(f"engines.{name}.{key}", value, str(config_toml())) for key, value in told.items()]
     return found
 
 
@@ -103,7 +122,7 @@ def _refuse(name: str, why: str) -> NoReturn:
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Variables that look like ours and are not: a word misspelt, perhaps."""
-    ours = {variable(name) for name in Settings.model_fields if name != "keys"} | NO_SETTINGS
+    ours = {variable(name) for name in Settings.model_fields if name not in TABLES} | NO_SETTINGS
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in ours)
 
 
@@ -114,7 +133,7 @@ def variable(name: str) -> str:
 def _both(environment: Mapping[str, str]) -> tuple[Settings, Settings]:
     """The settings of the file alone, and with the environment."""
     file = toml.load(config_toml(), _File, UsageError, without=_File())
-    given = {name: environment.get(variable(name)) for name in Settings.model_fields if name != "keys"}
+    given = {name: environment.get(variable(name)) for name in Settings.model_fields if name not in TABLES}
     given = {name: value for name, value in given.items() if value}
     try:  # not strict: a number in a variable is text
         settings = Settings.model_validate(file.model_dump(exclude={"schema_"}) | given)

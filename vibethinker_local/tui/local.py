@@ -1,4 +1,4 @@
-"""A model on this machine as the chat's Solver. Imports what is slow to import, so it is imported last."""
+"""A model, here or elsewhere, as the chat's Solver. Imports what is slow to import, so it is imported last."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,7 @@ from vibethinker_local.gguf.header import TOKENS
 from vibethinker_local.models import installed, listing
 from vibethinker_local.models.installed import Chosen
 from vibethinker_local.models.spec import find
+from vibethinker_local.remote.served import Served
 from vibethinker_local.solving import solver
 from vibethinker_local.system import machine
 from vibethinker_local.system.units import size
@@ -73,8 +74,10 @@ class Local:
         self._solver.close()
 
 
-def facts(chosen: Chosen) -> Start:
-    """What there is to say about the model that was chosen on this machine."""
+def facts(chosen: Chosen | Served) -> Start:
+    """What there is to say about the model that was chosen."""
+    if isinstance(chosen, Served):
+        return Start(chosen.name, f"{chosen.servers[0].model} at {chosen.where}")
     ours = chosen.name == installed.BUNDLED
     return Start(chosen.name, _about(chosen), ours, _larger() if ours else None)
 

@@ -1,0 +1,344 @@
+"""Problems solved on servers that lack each ability in turn, and fail in each way."""
+
+import json
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import vibe
+from tests.remote.standin import Fault, StandIn
+from vibethinker_local.errors import ModelError, UsageError
+from vibethinker_local.events import Control, Finished, Options, Solution
+from vibethinker_local.reliability.plan import Plan
+from vibethinker_local.remote import pool
+from vibethinker_local.solving.solver import Solver
+from vibethinker_local.system import paths
+
+PROBLEM = "What is 17 + 25?"
+CHAT: dict[str, Any] = {"template": None, "completions": False}
+VLLM: dict[str, Any] = {"owner": "vllm", "template": "/tokenize", "logprobs": "old"}
+NOTHING: dict[str, Any] = CHAT | {"continues": None, "logprobs": None, "samples": False, "grammar": None}
+SERVERS: dict[str, dict[str, Any]] = {
+    "llama-server": {},
+    "vLLM": VLLM | {"grammar": "structured_outputs"},
+    "older vLLM": VLLM | {"grammar": "guided_grammar", "end": "\r\n"},
+    "SGLang": CHAT | {"owner": "sglang", "grammar": "ebnf", "continues": "flags", "reasoning": "reasoning_content"},
+    "Ollama": CHAT | {"owner": "library", "grammar": None, "samples": False, "reasoning": "reasoning"},
+    "no completions": {"completions": False},
+    "a repeated beginning": CHAT | {"continues": "repeats"},
+    "no continuation": CHAT | {"continues": None},
+    "no log-probabilities": {"logprobs": None},
+    "no samples": {"samples": False},
+    "no grammar": {"grammar": None},
+    "nothing at all": NOTHING | {"owner": "me", "strict": True, "context": None},
+    "no streams": {"stream": False},
+}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path))
+    monkeypatch.setattr(pool, "FIRST_WAIT", 0.01)
+
+
+def solved(
+    *servers: StandIn,
+    problem: str = PROBLEM,
+    seed: int = 4,
+    plan: Plan | None = None,
+    control: Control | None = None,
+    **options: Any,
+) -> Solution:
+    address = ",".join(server.url for server in servers)
+    with Solver(address, Options(seed, **options)) as solver:
+        return solver.solve(problem, seed=seed, plan=plan, control=control)
+
+
+def voted(*servers: StandIn, samples: int = 4, **other: Any) -> Solution:
+    address = ",".join(server.url for server in servers)
+    with Solver(address, Options(4)) as solver:
+        plan = solver.plan("quick", mode="clr", samples=samples, verdicts="score", stopping=False)
+        return solver.solve(PROBLEM, seed=4, plan=plan, **other)
+
+
+@pytest.mark.parametrize("lacks", SERVERS.values(), ids=SERVERS)
+class TestAbilities:
+    def test_one_solution(self, lacks: dict[str, Any]) -> None:
+        with StandIn(**lacks) as server:
+            solution = solved(server)
+        [trajectory] = solution.trajectories
+        assert (solution.status, solution.answer) == ("answered", "42")
+        assert solution.text == "The answer is \\boxed{42}."
+        assert trajectory.reasoning == "I add 17 and 25."
+        assert (trajectory.mean_logprob is None) == (lacks.get("logprobs", "new") is None)
+        assert (solution.model.server, solution.model.served_as) == (server.url, "org/adder")
+        body = server.replies()[-1]
+        assert (body["seed"], body["temperature"], body["top_p"]) == (4, 1.0, 0.95)
+
+    def test_reasoning_that_does_not_end_is_closed(self, lacks: dict[str, Any]) -> None:
+        with StandIn(**lacks) as server:
+            solution = solved(server, problem="Think forever: what is 17 + 25?", max_tokens=300)
+        [trajectory] = solution.trajectories
+        assert (solution.answer, trajectory.finish) == ("42", "forced")
+        assert trajectory.tokens <= 300
+        assert trajectory.reasoning.startswith("step 0, step 1, step 2,")
+
+    def test_a_vote_with_claims_and_verdicts(self, lacks: dict[str, Any]) -> None:
+        """The trajectory of seed 7 is wrong, and so are its claims."""
+        with StandIn(**lacks) as server:
+            solution = voted(server)
+        assert (solution.status, solution.answer) == ("answered", "42")
+        assert [trajectory.answer for trajectory in solution.trajectories] == ["42", "42", "42", "43"]
+        claims = [trajectory.claims for trajectory in solution.trajectories]
+        if lacks.get("grammar", "grammar") is None:
+            assert all(len(each) <= 1 for each in claims)  # what cannot be read counts as none
+            return
+        assert [len(each) for each in claims] == [3] * 4
+        rulings = [claim.verdict.ruling for each in claims for claim in each if claim.verdict]
+        assert rulings == ["supported"] * 9 + ["refuted"] * 3
+
+
+def test_samples_share_a_request_where_that_helps() -> None:
+    with StandIn() as server:
+        voted(server)
+    solutions = [body for body in server.replies() if "17 + 25" in body["prompt"]]
+    assert solutions[0]["n"] == 4
+    with StandIn(samples=False) as server:
+        solution = voted(server)
+    assert all("n" not in body for body in server.replies())
+    assert {body["seed"] for body in server.replies()} >= {4, 5, 6, 7}
+    assert solution.seeds == (4, 5, 6, 7)
+
+
+def test_no_more_requests_at_once_than_there_is_room_for() -> None:
+    with StandIn(slots=2, samples=False, pause=0.001) as server:
+        voted(server, samples=6)
+    assert server.most <= 2
+
+
+def test_several_servers_share_the_work() -> None:
+    with StandIn(samples=False, pause=0.001) as one, StandIn(samples=False, pause=0.001) as other:
+        solution = voted(one, other, samples=8)
+    assert solution.answer == "42"
+    shares = [len(server.replies()) for server in (one, other)]
+    assert min(shares) >= sum(shares) // 4
+    assert solution.model.server == f"{one.url}, {other.url}"
+
+
+# What fails
+
+
+FAULTS: dict[str, list[Fault]] = {
+    "too many requests": [("status", (429, {"Retry-After": "0"})), ("status", (429, {"Retry-After": "soon"}))],
+    "not ready": [("status", (503, {}))],
+    "an error of its own": [("status", (500, {})), ("status", (502, {}))],
+    "a connection that breaks": [("cut", 3), ("cut", 2)],
+    "an error in the middle": [("error", 3)],
+    "a reply that was given up": [("abort", None)],
+}
+
+
+@pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("lacks", [{}, NOTHING], ids=["continues", "quotes"])
+def test_what_fails_is_tried_again(faults: list[Fault], lacks: dict[str, Any]) -> None:
+    with StandIn(**lacks, faults=deque(faults)) as server:
+        solution = solved(server)
+    assert (solution.status, solution.answer) == ("answered", "42")
+    assert len(server.replies()) >= len(faults) + 1
+
+
+def test_a_reply_goes_on_where_it_broke_off() -> None:
+    with StandIn(faults=deque([("cut", 3)])) as server:
+        solution = solved(server)
+    [trajectory] = solution.trajectories
+    assert trajectory.reasoning == "I add 17 and 25."
+    assert trajectory.tokens == 12
+    first, second = server.replies()
+    assert second["prompt"] == first["prompt"] + "<think>\nI add"
+    assert second["max_tokens"] == first["max_tokens"] - 3
+
+
+def test_several_replies_that_break_off_go_on_each_by_itself() -> None:
+    with StandIn(faults=deque([("cut", 9)])) as server:
+        solution = voted(server)
+    assert [trajectory.answer for trajectory in solution.trajectories] == ["42", "42", "42", "43"]
+    assert {trajectory.reasoning for trajectory in solution.trajectories} == {"I add 17 and 25."}
+
+
+def test_a_server_that_stays_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "ATTEMPTS", 3)
+    with StandIn(faults=deque([("status", (500, {}))] * 3)) as server:
+        solution = solved(server)
+    assert solution.status == "failed"
+    assert solution.error
+    assert f"{server.url} gives no reply: 500, Come back later" in solution.error
+    assert len(server.replies()) == 3
+
+
+def test_a_server_that_dies_leaves_its_work_to_the_others() -> None:
+    with (
+        StandIn(samples=False, pause=0.005) as one,
+        StandIn(samples=False, pause=0.005) as other,
+        Solver(f"{one.url},{other.url}", Options(4)) as solver,
+    ):
+        plan = solver.plan("quick", mode="majority", samples=8, stopping=False)
+        events = solver.stream(PROBLEM, seed=4, plan=plan)
+        next(event for event in events if one.running)
+        one.stop()
+        *_, last = events
+    assert isinstance(last, Finished)
+    answers = [trajectory.answer for trajectory in last.solution.trajectories]
+    assert sorted(answers, key=str) == ["42"] * 6 + ["43"] * 2
+
+
+def test_a_request_that_is_refused_is_not_repeated() -> None:
+    with StandIn(faults=deque([("status", (400, {}))])) as server:
+        solution = solved(server)
+    assert solution.status == "failed"
+    assert solution.error == f"{server.url} refuses a request (400): Come back later."
+    assert len(server.replies()) == 1
+
+
+# What the user does
+
+
+def test_stopping_calls_requests_off() -> None:
+    control = Control()
+    with StandIn(pause=0.01) as server, Solver(server.url, Options(4)) as solver:
+        events = solver.stream("Think forever: what is 17 + 25?", seed=4, control=control)
+        for _ in range(5):
+            next(events)
+        control.stop = True
+        *_, last = events
+        assert isinstance(last, Finished)
+        assert last.solution.status == "stopped"
+        _until(lambda: server.running == 0)
+
+
+def test_an_answer_now() -> None:
+    control = Control()
+    with StandIn(pause=0.005) as server, Solver(server.url, Options(4)) as solver:
+        events = solver.stream("Think forever: what is 17 + 25?", seed=4, control=control)
+        for _ in range(5):
+            next(events)
+        control.answer_now = True
+        *_, last = events
+        assert isinstance(last, Finished)
+        assert (last.solution.status, last.solution.answer) == ("answered", "42")
+        _until(lambda: server.running == 0)
+    assert server.replies()[-1]["prompt"].endswith("\n</think>\n\n")
+
+
+def test_a_model_that_goes_round_in_circles_is_stopped() -> None:
+    with StandIn() as server:
+        solution = solved(server, problem="Go in circles: what is 17 + 25?")
+    assert (solution.answer, solution.trajectories[0].finish) == ("42", "loop")
+
+
+def test_a_problem_that_is_too_long() -> None:
+    with StandIn(context=600) as server, pytest.raises(UsageError, match="too long"):
+        solved(server, problem="What is 17 + 25? " * 300)
+
+
+def test_a_context_that_nobody_knows_is_found_out() -> None:
+    """The server has room for less than is assumed: what it refuses is asked for again, shorter."""
+    with StandIn(owner="me", context=500) as server:
+        assert solved(server).answer == "42"
+        assert solved(server, problem="Think forever: what is 17 + 25?").answer in ("42", None)
+        with Solver(server.url, Options(4)) as solver:
+            assert any("does not say how long its context is" in notice for notice in solver.notices)
+        with Solver(server.url, Options(4, context=400)) as solver:
+            assert not solver.notices
+            assert solver.context == 400
+
+
+# What the user is told
+
+
+def test_a_wrong_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with StandIn(key="right") as server:
+        result = vibe("solve", "-m", server.url, "-t", PROBLEM)
+        assert result.code == 4
+        assert f"{server.url} wants a key: put it into VIBE_ENGINE_KEY" in result.err
+        monkeypatch.setenv("VIBE_ENGINE_KEY", "wrong")
+        result = vibe("solve", "-m", server.url, "-t", PROBLEM)
+        assert (result.code, "refuses the key" in result.err) == (4, True)
+        monkeypatch.setenv("VIBE_ENGINE_KEY", "right")
+        result = vibe("--debug", "solve", "-m", server.url, "-t", PROBLEM, "--json", "--seed", "4")
+    assert (result.code, result.receipt["answer"]) == (0, "42")
+    assert result.receipt["model"] == {
+        "name": "adder",
+        "file": None,
+        "quant": None,
+        "sha256": None,
+        "served_as": "org/adder",
+        "server": server.url,
+    }
+    logged = "".join(path.read_text() for path in paths.logs().glob("*"))
+    assert all("right" not in text for text in (result.out, result.err, logged))
+
+
+def test_models_by_their_names() -> None:
+    with StandIn(model="/models/Org/Adder-1b.gguf") as server:
+        for name in ("/models/Org/Adder-1b.gguf", "adder-1b.gguf", "Adder-1B", "adder"):
+            assert Solver(f"{server.url}#{name}").chosen.name == "Adder-1b"
+        result = vibe("solve", "-m", f"{server.url}#other", "-t", PROBLEM)
+    assert result.code == 4
+    assert "has no model called 'other': it has /models/Org/Adder-1b.gguf." in result.err
+
+
+@pytest.mark.parametrize(("model", "spec"), [("WeiboAI/VibeThinker-3B", "VibeThinker"), ("mini", "bundled")])
+def test_the_entry_of_a_known_model_is_used(model: str, spec: str) -> None:
+    with StandIn(model=model) as server:
+        about = Solver(server.url).spec.about
+    assert (spec == "VibeThinker") == about.startswith("VibeThinker")
+
+
+def test_nobody_there() -> None:
+    with StandIn() as server:
+        url = server.url
+    began = time.monotonic()
+    result = vibe("solve", "-m", url, "-t", PROBLEM, "--json")
+    assert result.code == 4
+    assert f"{url} cannot be reached" in result.err
+    assert result.receipt["status"] == "failed"
+    assert time.monotonic() - began < 20
+
+
+def test_another_kind_of_server(tmp_path: Path) -> None:
+    with StandIn() as server, pytest.raises(ModelError, match="is not the list of a server that speaks the OpenAI"):
+        Solver(f"{server.url}/elsewhere")
+
+
+def test_what_is_lacking_is_said() -> None:
+    with StandIn(**NOTHING, strict=True) as server:
+        result = vibe("solve", "-m", server.url, "-t", PROBLEM)
+    assert result.code == 0
+    assert "it cannot continue a reply: a new request quotes what was written" in result.err
+    assert "it gives no log-probabilities: a verdict is the word that the model says" in result.err
+    with StandIn() as server:
+        assert "cannot" not in vibe("solve", "-m", server.url, "-t", PROBLEM).err
+
+
+def test_an_engine_by_its_name() -> None:
+    with StandIn() as server:
+        path = paths.config() / "config.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        engine = f'[engines.lab]\nurl = ["{server.url}/v1"]\nmodel = "adder"\nconcurrency = 3\n'
+        path.write_text(f'model = "lab"\n\n{engine}')
+        result = vibe("solve", "-r", "--mode", "majority", "-t", PROBLEM, "--json", "--seed", "4")
+        [check] = [each for each in json.loads(vibe("doctor", "--json").out)["checks"] if each["name"] == "engine lab"]
+    assert result.receipt["model"]["name"] == "lab"
+    assert (result.receipt["answer"], server.most) == ("42", 1)
+    assert check["state"] == "ok"
+    assert "own prompts, continues replies, log-probabilities, n samples, grammar" in check["value"]
+
+
+def _until(true: Any) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
