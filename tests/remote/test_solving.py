@@ -12,6 +12,7 @@ from tests.command import vibe
 from tests.remote.standin import Fault, StandIn
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.events import Control, Finished, Options, Solution
+from vibethinker_local.models.spec import registry
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.remote import pool
 from vibethinker_local.solving.solver import Solver
@@ -290,11 +291,19 @@ def test_models_by_their_names() -> None:
     assert "has no model called 'other': it has /models/Org/Adder-1b.gguf." in result.err
 
 
-@pytest.mark.parametrize(("model", "spec"), [("WeiboAI/VibeThinker-3B", "VibeThinker"), ("mini", "bundled")])
-def test_the_entry_of_a_known_model_is_used(model: str, spec: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "entry"),
+    [
+        ("WeiboAI/VibeThinker-3B", "vibethinker-3b"),
+        ("/models/VibeThinker-3B.Q8_0.gguf", "vibethinker-3b"),
+        ("mini", "mini"),
+        ("org/minister-8b", None),
+    ],
+)
+def test_the_entry_of_a_known_model_is_used(model: str, entry: str | None) -> None:
     with StandIn(model=model) as server:
-        about = Solver(server.url).spec.about
-    assert (spec == "VibeThinker") == about.startswith("VibeThinker")
+        spec = Solver(server.url).spec
+    assert [name for name, known in registry().items() if known == spec] == ([entry] if entry else [])
 
 
 def test_nobody_there() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from vibethinker_local.remote import wire
 from vibethinker_local.remote.reply import ForeignReply, ReplyToken
 from vibethinker_local.remote.request import likelihoods, spoken
-from vibethinker_local.remote.vocabulary import TEMPLATE, PieceVocabulary
+from vibethinker_local.remote.vocabulary import CONTROLS, TEMPLATE, PieceVocabulary
 from vibethinker_local.remote.wire import Drawn, EventStream, Fragment
 from vibethinker_local.runtime import template
 
@@ -236,7 +236,7 @@ def test_a_conversation_comes_back_as_it_was() -> None:
         {"role": "assistant", "content": "<think>\nä 😀 \t4\r\n</think>\n\n\\boxed{4}"},
         {"role": "user", "content": "Sure?"},
     ]
-    tokens = template.encode(TEMPLATE, messages, vocabulary.tokenize, name="x")
+    tokens = template.encode(template.ChatTemplate(TEMPLATE, "x", CONTROLS), messages, vocabulary.tokenize)
     tokens += vocabulary.tokenize("<think>\n\n</think>\n\n1.", special=False)
     assert vocabulary.conversation(tokens) == (messages, "<think>\n\n</think>\n\n1.")
 

@@ -20,7 +20,7 @@ from vibethinker_local.remote import request
 from vibethinker_local.remote.pool import Arrival, Pool
 from vibethinker_local.remote.request import Key, Quote, Wanted
 from vibethinker_local.remote.served import Served
-from vibethinker_local.remote.vocabulary import END, TEMPLATE, PieceVocabulary
+from vibethinker_local.remote.vocabulary import CONTROLS, END, TEMPLATE, PieceVocabulary
 
 PATIENCE = 0.1  # seconds after which a step comes back empty: the caller may have something else to do
 TOGETHER = 1024  # arrivals that one step takes
@@ -70,7 +70,7 @@ class RemoteEngine:
 
     @property
     def info(self) -> ModelInfo:
-        return ModelInfo("", TEMPLATE, self._context, 0, 0, frozenset({END}))
+        return ModelInfo("", TEMPLATE, self._context, 0, 0, frozenset({END}), CONTROLS)
 
     @property
     def cells(self) -> int:

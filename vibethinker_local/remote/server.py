@@ -11,7 +11,6 @@ Every ability has a substitute, so that no server is refused for the lack of one
 """
 
 import itertools
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -257,11 +256,10 @@ def _short(model: str) -> str:
 
 
 def _spec_of(model: str) -> ModelSpec:
-    """The entry of models.toml that a served model's name begins with; else VibeThinker's, as for other files."""
-    known: Mapping[str, ModelSpec] = registry()
+    """The entry of models.toml that a served model's name begins with; else one that says nothing of it."""
     short = _short(model).casefold()
-    for name, spec in known.items():
+    for name, spec in registry().items():
         rest = short.removeprefix(name.casefold())
         if rest != short and not rest[:1].isalnum():
             return spec
-    return next(iter(known.values()))
+    return ModelSpec(about=f"{_short(model)}, which models.toml has no entry for")

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 
 END = 0  # of a reply
 ROLES = {"system": 1, "user": 2, "assistant": 3}
+CONTROLS = {f"<|{role}|>": id for role, id in ROLES.items()}
 # The chat template: it marks who speaks. What the model's own template writes instead is the server's affair.
 TEMPLATE = "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}{% endfor %}<|assistant|>"
-_ROLE = re.compile(r"<\|(system|user|assistant)\|>")
+_CONTROL = re.compile(r"(<\|\w+\|>)")
 # Letters of a word up to eight, digits and what is not ASCII one by one, white space, marks up to three.
 _PIECE = re.compile(r"[^\S\r\n]?[A-Za-z]{1,8}|\d|[^\x00-\x7f]|\s+|[^\w\s]{1,3}|.", re.DOTALL)
 
@@ -38,15 +39,13 @@ class PieceVocabulary:
         return found
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """The pieces of a text; with `special`, of the chat template's own, whose marks are tokens."""
-        if not special:
-            return [self.id(piece) for piece in _PIECE.findall(text)]
+        """The pieces of a text; with `special`, marks as <|user|> are one token each, those of roles the roles."""
         ids = list[int]()
-        for at, part in enumerate(_ROLE.split(text)):
+        for at, part in enumerate(_CONTROL.split(text) if special else [text]):
             if at % 2:
-                ids.append(ROLES[part])
-            elif part:
-                ids.append(self.id(part))
+                ids.append(ROLES.get(part[2:-2]) or self.id(part))
+            else:
+                ids += [self.id(piece) for piece in _PIECE.findall(part)]
         return ids
 
     def piece(self, token: int) -> bytes:
