@@ -7,7 +7,7 @@ import pytest
 
 from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, prompt, reply, run
 from tests.tui.scenes import EVIL
-from vibethinker_local.events import Closing, Started, Wrote
+from vibethinker_local.events import Busy, Closing, Started, Wrote
 from vibethinker_local.tui.store import Store
 from vibethinker_local.tui.widgets.thoughts import Thoughts
 
@@ -76,6 +76,21 @@ def test_escape_stops(tmp_path: Path) -> None:
             await chat.until(lambda: not chat.app.session.live)
             assert "stopped" in chat.shown
             assert chat.app.session.turns[0].reasoning == "one two"
+
+    run(test)
+
+
+def test_a_busy_machine_is_told_while_it_is_busy(tmp_path: Path) -> None:
+    async def test() -> None:
+        pause = Pause()
+        told = Busy("1 of 2 threads: the machine is busy")
+        first, *rest = reply("one two", "7", pause=pause, at=2)
+        async with chatting(tmp_path, ScriptedSolver([[first, told, *rest]])) as chat:
+            await chat.ask("go", wait=False)
+            await chat.reach(pause)
+            await chat.until(lambda: "1 of 2 threads" in chat.shown)
+            pause.go.set()
+            await chat.until(lambda: "7." in chat.shown and "1 of 2 threads" not in chat.shown)
 
     run(test)
 

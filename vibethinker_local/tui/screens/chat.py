@@ -479,6 +479,7 @@ class Chat(Screen[None]):
                 used=started.prompt_tokens + now.run.tokens if now and started else 0,
                 context=started.context if live and started else solver.context if solver else 0,
                 rate=live.run.rate or None if live and live.run.phase in ("thinking", "answering") else None,
+                busy=live.run.busy if live else "",
                 memory=self._memory,
                 reliability=self.badge(),
                 on=session.reliable,

@@ -20,6 +20,7 @@ class Status:
     used: int = 0  # tokens of the context
     context: int = 0
     rate: float | None = None  # tokens a second, of the run under way
+    busy: str = ""  # that other programs keep cores busy; shown up to its colon, for want of room
     memory: int = 0  # bytes, of all our processes
     reliability: str = "reliability off"
     on: bool = False  # the pass is on
@@ -50,6 +51,8 @@ class StatusLine(Static):
             parts.append(
                 Content(f"{status.rate:,.0f} tok/s" if status.rate < 1000 else f"{status.rate / 1000:,.1f}k tok/s")
             )
+        if status.busy:
+            parts.append(Content.styled(status.busy.partition(":")[0], "$text-warning"))
         if status.memory:
             parts.append(Content(size(status.memory)))
         badge = Content.assemble(("● " if status.on else "○ ") + status.reliability)
