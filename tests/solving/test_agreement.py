@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from vibethinker_local.events import AgreementLevel, AnswerCluster, Decision, ReliabilityReport
-from vibethinker_local.solving.follow import summary
+from vibethinker_local.events import AgreementLevel, AnswerCluster, Crux, CruxSide, Decision, ReliabilityReport, Verdict
+from vibethinker_local.solving.follow import parted, summary
 
 
 def report(
@@ -59,6 +59,15 @@ def test_programs_that_dropped_out_are_named(votes: list[int], drawn: int, dropp
 
 def test_votes_by_programs_are_named() -> None:
     assert summary(replace(report([5, 3], 8), computed=2)) == "5 of 8 agree, 2 of them computed"
+
+
+def test_where_answers_part_in_a_line() -> None:
+    one = CruxSide("She sold twice as many in May", (1,), Verdict("refuted", "model", 0.1))
+    others = CruxSide("She sold half as many in May", (0, 2, 3, 4, 5))
+    assert parted(Crux((others, one))) == (
+        "they part at: #1, #3, #4 and 2 more “She sold half as many in May” · "
+        "#2 “She sold twice as many in May” (refuted)"
+    )
 
 
 def test_claims_that_were_all_refuted_told_nothing() -> None:

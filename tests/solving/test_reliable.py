@@ -167,6 +167,17 @@ def test_the_step_where_answers_part_is_shown_and_checked_first() -> None:
     assert found.usage.verify_tokens < 20, "what solutions say themselves costs no tokens"
 
 
+def test_where_only_the_reasoning_is_worked_out_they_part_there() -> None:
+    def reply(answer: str) -> str:
+        step = "8 / 2 = 4" if answer == "9" else "8 * 2 = 16"
+        return f"<think>3 + 5 = 8\n{step}</think>\n\n\\boxed{{{answer}}}"
+
+    found, _ = run(Thinker({"9": 0.6, "4": 0.4}, reply=reply), make("majority", "standard", samples=8, stopping=False))
+    assert found.report
+    assert found.report.crux
+    assert {side.claim for side in found.report.crux.sides} == {"8 / 2 = 4", "8 * 2 = 16"}
+
+
 @pytest.mark.parametrize(("word", "refuted"), [("bad", True), ("good", False)])
 def test_verdicts_that_tell_nothing_leave_the_plain_vote_and_say_so(word: str, refuted: bool) -> None:
     claims = {"9": [f"a = {word}", f"b = {word}"], "4": [f"c = {word}", f"d = {word}", f"e = {word}"]}

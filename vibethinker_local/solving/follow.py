@@ -386,13 +386,15 @@ def _claims_told(report: ReliabilityReport) -> str:
 
 
 def parted(crux: Crux) -> str:
-    """Where two answers part, in a line: they part at: #1 and #3 "48 / 2 = 24" · #2 "48 * 2 = 96" (refuted)"""
+    """Where two answers part, in a line: they part at: #1 and #3 “48 / 2 = 24” · #2 “48 * 2 = 96” (refuted)"""
     said = []
     for side in crux.sides:
-        who = " and ".join(f"#{member + 1}" for member in side.members[:MOST_NAMED])
-        more = f" and {len(side.members) - MOST_NAMED} more" if len(side.members) > MOST_NAMED else ""
+        named, others = side.members[:MOST_NAMED], len(side.members) - MOST_NAMED
+        last = [f"{others} more"] if others > 0 else []
+        *before, end = [f"#{member + 1}" for member in named] + last
+        who = f"{', '.join(before)} and {end}" if before else end
         ruling = f" ({side.verdict.ruling})" if side.verdict and side.verdict.ruling != "undecided" else ""
-        said.append(f"{who}{more} “{short(side.claim, BRIEF)}”{ruling}")
+        said.append(f"{who} “{short(side.claim, BRIEF)}”{ruling}")
     return f"they part at: {' · '.join(said)}"
 
 
