@@ -110,6 +110,8 @@ async def grown(app: App[None], writer: Callable[[App[None]], Callable[[str], Aw
         processor = time.process_time() - processor
         if isinstance(app, Ours):
             app.query_one(AnswerView).show(TEXT)
+        else:
+            await pilot.pause(1.0)  # its stream writes behind
         await pilot.pause(0.2)
         strips = app.screen._compositor.render_strips()
         shown = "\n".join("".join(segment.text for segment in line) for line in strips)

@@ -25,7 +25,7 @@ def last_turn(folder: Path) -> Turn:
     return store.turns(store.recent()[0].id)[-1]
 
 
-# Keys that end the chat or lay it to sleep; and the palette, where enter may be anything.
+# Keys that end the chat or lay it to sleep, and the palette, where enter may be any action: each has a test of its own.
 ENDING = {0x03, 0x04, 0x10, 0x11, 0x1A}
 CUT = [
     b"\x1b[200~half a paste",
@@ -40,7 +40,7 @@ CUT = [
 def test_any_bytes_and_quitting_in_mid_decode(tmp_path: Path) -> None:
     choice = random.Random(16)
     every = [bytes([byte]) for byte in range(256) if byte not in ENDING]
-    pairs = [first + second for first, second in zip(choice.sample(every, 120), choice.sample(every, 120), strict=True)]
+    pairs = [first + second for first, second in zip(choice.sample(every, 40), choice.sample(every, 40), strict=True)]
     with program(tmp_path) as terminal:
         terminal.until("sk a problem")
         terminal.write("go\r")
