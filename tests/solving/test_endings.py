@@ -26,11 +26,17 @@ FOREVER = 3_000  # more than any budget here
 
 
 def events(
-    script: Script, *, max_tokens: int = 400, control: Control | None = None, talk: bool = False, **other: object
+    script: Script,
+    *,
+    max_tokens: int = 400,
+    think: int | None = None,
+    control: Control | None = None,
+    talk: bool = False,
+    **other: object,
 ) -> list[SolveEvent]:
     spec = ModelSpec(about="scripted", stops=("<stop>",))
     model = Model(Chosen("scripted", spec, Path("scripted.gguf")), Engine(Speaker(script, **other)))  # type: ignore[arg-type]
-    options = Options(seed=1, max_tokens=max_tokens)
+    options = Options(seed=1, max_tokens=max_tokens, think=think)
     found = list(solve("p", model, options, control or Control(), talk=talk))
     assert model.engine.cells_used == 0, "the KV was not given back"
     return found
@@ -314,3 +320,15 @@ def test_endings_at_random(count: int) -> None:
     assert min(statuses[status] for status in ("answered", "no_answer")) > count / 10, statuses
     assert min(finishes[finish] for finish in ("stop", "forced", "length")) > count / 100, finishes
     assert finishes["loop"] > 0 or count < 500, "loops need the longest budgets, which are rare"
+
+
+def test_reasoning_is_closed_after_its_budget() -> None:
+    """--think 60, with a token for each byte, the opening tag among them; what is visible has the rest."""
+    musing = bytes(random.Random(1).choices(range(97, 123), k=300))
+    found = events(script(b"<think>" + musing, b"So \\boxed{7}.", b""), think=60)
+    ended = solution(found)
+    assert (ended.status, ended.answer) == ("answered", "7")
+    assert ended.trajectories[0].reasoning == musing[: 60 - len(b"<think>")].decode()
+    assert [event.reason for event in found if isinstance(event, Closing)] == ["length"]
+    short = solution(events(script(b"<think>hm</think>\\boxed{7}.", b"", b""), think=60))
+    assert short.trajectories[0].finish == "stop"
