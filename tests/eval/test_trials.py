@@ -118,6 +118,14 @@ def test_signals_that_know_nothing_are_found_out() -> None:
         assert found[name].at_equal_tokens.low < 0.01
 
 
+def test_how_well_signals_tell_right_from_wrong_within_a_problem() -> None:
+    rng = np.random.default_rng(8)
+    known = banks.sure(banks.drawn(200, 8, rng), rng, 1.0)
+    for found in report.make(known).signals.values():
+        assert found.low < 0.76 < found.high  # two normals a standard deviation apart
+    assert report.make(banks.drawn(20, 4, rng)).signals == {}
+
+
 def test_nothing_is_tuned_on_the_problems_that_it_is_tried_on() -> None:
     known = banks.sure(banks.drawn(100, 8, np.random.default_rng(5)), np.random.default_rng(6))
     first, rest = known.halves()

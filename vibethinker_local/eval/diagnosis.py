@@ -7,7 +7,7 @@ import numpy as np
 from vibethinker_local.eval import statistics
 from vibethinker_local.eval.policies import replay
 from vibethinker_local.eval.statistics import Interval
-from vibethinker_local.eval.table import Bools, Table
+from vibethinker_local.eval.table import Bools, Floats, Table
 
 BINS = 10  # of the reliability diagram
 HEADROOM = 8  # trajectories to choose from, when asking what a better choice could gain
@@ -79,17 +79,26 @@ def votes(table: Table) -> VoteShare:
     return VoteShare(brier, tuple(bins))
 
 
+def signals(table: Table) -> dict[str, Interval]:
+    """The AUROC of each signal, right trajectories against wrong ones of the same problem; empty without signals."""
+    return {name: _within(values, table) for name, values in table.signals.items()}
+
+
+def _within(scores: Floats, table: Table) -> Interval:
+    """The chance that a right trajectory scores higher than a wrong one of the same problem. NaN scores are ignored."""
+    answered, right = table.answered & ~np.isnan(scores), table.each_right
+    pairs = (right & answered)[:, :, None] & (answered & ~right)[:, None, :]
+    with np.errstate(invalid="ignore"):
+        higher = scores[:, :, None] - scores[:, None, :]
+    won = np.where(pairs, (higher > 0) + 0.5 * (higher == 0), 0.0).sum(axis=(1, 2))
+    return statistics.ratio(won, pairs.sum(axis=(1, 2)).astype(float))
+
+
 def verifier(table: Table) -> Verifier:
     answered, right = table.answered, table.each_right
     wrong = answered & ~right
     p = np.where(answered, table.p, np.nan)
     touched = table.refuted["either"] > 0
-    known = answered & ~np.isnan(p)
-    ups, downs = (right & known)[:, :, None], (wrong & known)[:, None, :]
-    pairs = ups & downs
-    with np.errstate(invalid="ignore"):
-        higher = p[:, :, None] - p[:, None, :]
-    won = np.where(pairs, (higher > 0) + 0.5 * (higher == 0), 0.0).sum(axis=(1, 2))
     asked = answered.sum(axis=1) * float(table.claims)
 
     def share(of: Bools, among: Bools) -> Interval:
@@ -97,7 +106,7 @@ def verifier(table: Table) -> Verifier:
 
     return Verifier(
         auroc=statistics.auroc(p, right),
-        auroc_within=statistics.ratio(won, pairs.sum(axis=(1, 2)).astype(float)),
+        auroc_within=_within(p, table),
         right_refuted=share(touched, right),
         wrong_passed=share(~touched, wrong),
         refuted=statistics.ratio((table.refuted["either"] * answered).sum(axis=1).astype(float), asked),

@@ -5,13 +5,14 @@ Pure: the same table gives the same report. Every interval is a 95% bootstrap in
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from vibethinker_local.eval import diagnosis, statistics
 from vibethinker_local.eval.diagnosis import Headroom, Verifier, VoteShare
 from vibethinker_local.eval.policies import CONSTRAINED, RUN, PolicyOutcome, replay
+from vibethinker_local.eval.statistics import Interval
 from vibethinker_local.eval.table import InstructionTable, Ints, Table
 from vibethinker_local.eval.trials import Speeds, Trials, at_equal_cost, generated, majorities, trials
 from vibethinker_local.reliability import vote
@@ -72,6 +73,7 @@ class PolicyReport:
     verifier: Verifier | None = None  # None: the bank has no claims
     verdict: PolicyVerdict | None = None
     following: "Following | None" = None  # of prompts with instructions
+    signals: dict[str, Interval] = field(default_factory=dict)  # AUROC of each, within a problem
     trials: Trials | None = None  # None: code, instructions, or too few problems
 
 
@@ -125,6 +127,7 @@ def make(table: Table, calibration: vote.Calibration | None = None, speeds: Spee
         verifier=diagnosis.verifier(table) if claims else None,
         verdict=verdict,
         following=following(table.instructions) if table.instructions else None,
+        signals=diagnosis.signals(table),
         trials=trials(table, calibration, speeds),
     )
 

@@ -170,6 +170,9 @@ def _lines(report: PolicyReport) -> Iterator[str]:
         f"Trajectories without an answer: {100 * report.unanswered:.1f}%; "
         f"whose end was forced: {100 * report.forced:.1f}%."
     )
+    if report.signals:
+        told = ", ".join(f"{name} {_plain(found)}" for name, found in report.signals.items())
+        yield f"Signals: AUROC, right trajectories against wrong ones of the same problem: {told}."
     if verifier := report.verifier:
         yield (
             f"Verifier: AUROC of p(VALID), right trajectories against wrong ones, {_plain(verifier.auroc)}; "
