@@ -2,16 +2,26 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.tui.fakes import Pause, Script, ScriptedSolver, chatting, prompt, reply, run
 from tests.tui.scenes import vote
-from vibethinker_local.events import AgreementLevel, AnswerCluster, Notice, ReliabilityReport, Wrote
+from vibethinker_local.events import (
+    AgreementLevel,
+    AnswerCluster,
+    Crux,
+    CruxSide,
+    Notice,
+    ReliabilityReport,
+    Wrote,
+)
+from vibethinker_local.solving.follow import Votes, parted
 from vibethinker_local.tui import votes
 from vibethinker_local.tui.screens.fulltext import FullText
-from vibethinker_local.tui.widgets.panel import VotesPanel
+from vibethinker_local.tui.widgets.panel import VotesPanel, panel_rows
 
 
 def test_ctrl_r_is_for_the_next_question_also_while_one_is_answered(tmp_path: Path) -> None:
@@ -231,3 +241,11 @@ def test_an_earlier_answer_of_a_losing_cluster_gives_way(tmp_path: Path) -> None
             assert "There are 16 of them." in chat.shown
 
     run(test)
+
+
+def test_where_two_answers_part_is_in_the_panel_and_in_an_export() -> None:
+    crux = Crux((CruxSide("r = 5", (0,)), CruxSide("r = 7", (1,))))
+    state = replace(votes.read(votes.written(Votes(2, crux=crux))) or Votes(0), report=report((1, 1), 2))
+    rows = panel_rows(state, 60)
+    assert sum(row.page is not None and "part" in row.page.title for row in rows) == 1
+    assert parted(crux) in votes.markdown(state)

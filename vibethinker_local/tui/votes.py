@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from pydantic import TypeAdapter, ValidationError
 
 from vibethinker_local.events import AgreementLevel, ReliabilityReport, Verdict
-from vibethinker_local.solving.follow import DECISIONS, ClaimRow, Votes, summary
+from vibethinker_local.solving.follow import DECISIONS, ClaimRow, Votes, parted, summary
 from vibethinker_local.tui.pages import FullPage
 from vibethinker_local.tui.text.markdown import readable
 
@@ -105,5 +105,6 @@ def markdown(votes: Votes) -> str:
     rows = [f"**Vote:** {told(report)[0]} · {decided(report)} · plain majority: {report.majority or 'none'}", ""]
     rows += ["| answer | votes | weight |", "| --- | --- | --- |"]
     rows += [f"| {shown(one.answer)} | {one.votes} | {one.weight:.2f} |" for one in votes.clusters]
+    rows += ["", parted(votes.crux)] if votes.crux else []
     rows += [""] + [f"- {ruling(one.verdict)}: {' '.join(one.text.split())}" for one in votes.claims]
     return "\n".join(rows).rstrip() + "\n"

@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets.option_list import Option
 
-from vibethinker_local.solving.follow import TrajectoryRow, Votes
+from vibethinker_local.solving.follow import TrajectoryRow, Votes, parted
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import left
 from vibethinker_local.tui.pages import FullPage
@@ -80,6 +80,7 @@ def panel_rows(votes: Votes, width: int) -> list[PanelRow]:
     return [
         *(PanelRow(text) for text in _heading(votes, width)),
         *_answers(votes, width),
+        *_crux(votes, width),
         PanelRow(Content("")),
         PanelRow(Content.styled("solutions · enter opens one", "$text-muted")),
         *(_solution(row, width) for row in votes.trajectories),
@@ -117,6 +118,14 @@ def _answers(votes: Votes, width: int) -> list[PanelRow]:
         same = (row.index for row in votes.trajectories if row.answer == cluster.answer)
         rows.append(PanelRow(text, next(same, None)))
     return rows
+
+
+def _crux(votes: Votes, width: int) -> list[PanelRow]:
+    if not votes.crux:
+        return []
+    said = printable(parted(votes.crux))
+    text = Content.styled(_cut(readable(" ".join(said.split())), width), "$text-warning")
+    return [PanelRow(text, page=FullPage("where the two best answers part", said))]
 
 
 def _solution(row: TrajectoryRow, width: int) -> PanelRow:
