@@ -144,7 +144,8 @@ def test_a_vote_that_was_cut_off_goes_on() -> None:
 
 
 def test_a_calibration_is_used_where_the_model_is_weighed_by_one(home: Path) -> None:
-    entry = '[models.mini]\nabout = "fitted"\nmode = "fitted"\nalone = true\ncontext = 2048\nmax_tokens = 1024\n'
+    entry = '[models.mini]\nabout = "fitted"\nmode = "fitted"\nalone = true\ncontext = 2048\nprompts = 1\n'
+    entry += "max_tokens = 1024\n"
     entry += '[[models.mini.files]]\nquant = "Q8_0"\npackage = "mini/mini.gguf"\n'
     (home / "config").mkdir()
     (home / "config" / "models.toml").write_text(f"schema = 1\n{entry}", encoding="utf-8")

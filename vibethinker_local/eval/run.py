@@ -20,7 +20,7 @@ from vibethinker_local.events import Claimed, Options
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.sandbox import Outcome, Sandbox
-from vibethinker_local.solving.claims import Checks, Claims
+from vibethinker_local.solving.claims import Checks, Claims, parting
 from vibethinker_local.solving.computed import Computing
 from vibethinker_local.solving.programs import Programs
 from vibethinker_local.solving.sampling import Budget, Ended, Sampling
@@ -222,10 +222,12 @@ class _Filling:
             if each.waiting and not each.coming:
                 if each.contested:
                     each.checking = {e.index: e for e in each.waiting if e.trajectory.kind == "reasoned"}
-                    for ended in each.checking.values():
-                        each.claims.state(ended)
-                    if len(best := _best_two(each.checking.values())) == 2:
-                        each.claims.compare(*best)
+                    best = _best_two(each.checking.values())
+                    first = _cruxes(each, best)
+                    for ended in sorted(each.checking.values(), key=lambda e: (e.index not in first, e.index)):
+                        each.claims.state(ended, first.get(ended.index))
+                    if len(best) == 2:
+                        each.claims.compare(best[0][0], best[1][0])
                 for ended in each.waiting:
                     if ended.index not in each.checking:
                         yield self._entry(each, ended)
@@ -269,15 +271,21 @@ class _Filling:
         )
 
 
-def _best_two(ended: Iterable[Ended]) -> list[Ended]:
-    """The first trajectory of each of the two answers with the most votes, by their texts."""
-    first = dict[str, Ended]()
-    votes = Counter[str]()
+def _best_two(ended: Iterable[Ended]) -> list[list[Ended]]:
+    """The trajectories of each of the two answers with the most votes, by their texts."""
+    votes = dict[str, list[Ended]]()
     for each in sorted(ended, key=lambda each: each.index):
-        answer = "".join((each.trajectory.answer or "").split())
-        votes[answer] += 1
-        first.setdefault(answer, each)
-    return [first[answer] for answer, _ in votes.most_common(2)]
+        votes.setdefault("".join((each.trajectory.answer or "").split()), []).append(each)
+    return sorted(votes.values(), key=len, reverse=True)[:2]
+
+
+def _cruxes(of: _Open, best: Sequence[Sequence[Ended]]) -> dict[int, str]:
+    """By trajectory, the step that the two best answers part at; empty where they show none."""
+    if len(best) < 2:
+        return {}
+    one, other = ([ended.index for ended in members] for members in best)
+    sides = parting(of.checking.values(), one, other, of.problem.asked) or ()
+    return {member: side.claim for side in sides for member in side.members}
 
 
 def _ran(of: _Open, index: int) -> Ran | None:

@@ -17,7 +17,7 @@ from typing import Any
 from vibethinker_local.engine import SamplingParams, SequenceId, StepOutput
 from vibethinker_local.errors import EngineError
 from vibethinker_local.events import Claim, Claimed, Judged, Options, Verdict
-from vibethinker_local.reliability import arithmetic, claims, statements, vote, yardstick
+from vibethinker_local.reliability import arithmetic, claims, crux, statements, vote, yardstick
 from vibethinker_local.reliability.claims import CheckedClaim, Pairing
 from vibethinker_local.reliability.yardstick import Yardstick
 from vibethinker_local.runtime import prompts
@@ -27,6 +27,7 @@ from vibethinker_local.solving.sampling import Ended
 
 CLAIM_TOKENS = 256  # for one trajectory's claims
 RULING_TOKENS = 12  # for the line of one verdict, where reasoning had to be closed
+MOST_REASONING = 8000  # characters of it, from its end, that are searched for steps
 ENOUGH = 2  # claims of a solution's own; with fewer, the model is asked to state some
 
 
@@ -87,17 +88,17 @@ class Claims:
 
     # What is asked
 
-    def state(self, ended: Ended, crux: str | None = None) -> None:
+    def state(self, ended: Ended, first: str | None = None) -> None:
         """Find a trajectory's claims: in its visible text, or in a second turn on its resident KV, as `checks` says.
 
-        The claim of its text that is the `crux` comes first, and so is checked first.
+        The claim that is to be checked `first` comes first.
         """
         index = ended.index
         stated = self._stated[index] = Stated()
         self._seeds[index] = ended.trajectory.seed
         found = statements.extracted(ended.trajectory.text, self._problem, self._count) if self._checks.extract else []
-        if crux:
-            found = [crux, *(text for text in found if text != crux)][: self._count]
+        if first:
+            found = [first, *(text for text in found if text != first)][: self._count]
         self._extracted[index] = [CheckedClaim(text, source="extracted") for text in found]
         if len(found) >= ENOUGH and not self._checks.state:
             self._check(index, self._extracted[index])
@@ -417,6 +418,23 @@ class Claims:
 
     def _params(self, seed: int, most: int, grammar: str | None = None, reserve: int = 0) -> SamplingParams:
         return self._model.params(self._options, seed, most, reserve=reserve, grammar=grammar)
+
+
+def parting(
+    answered: Iterable[Ended], leading: Sequence[int], rival: Sequence[int], problem: str
+) -> tuple[crux.Side, crux.Side] | None:
+    """The first step on which the solutions of two answers differ, by the trajectories' indices: their crux."""
+    texts = {each.index: _worked(each, problem) for each in answered if each.trajectory.kind == "reasoned"}
+    one, other = ([member for member in members if member in texts] for members in (leading, rival))
+    return crux.find(texts, one, other, problem)
+
+
+def _worked(ended: Ended, problem: str) -> str:
+    """The text that shows how a solution goes: the visible one, with the reasoning where it has no equation."""
+    trajectory = ended.trajectory
+    if any(step.result is not None for step in crux.steps_of(trajectory.text, problem)):
+        return trajectory.text
+    return f"{trajectory.reasoning[-MOST_REASONING:]}\n{trajectory.text}"
 
 
 def _probability(scores: tuple[float, ...]) -> float:

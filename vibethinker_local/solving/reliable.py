@@ -44,7 +44,7 @@ from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model, fingerprint
 from vibethinker_local.solving import calibration, computed
 from vibethinker_local.solving import journal as journals
-from vibethinker_local.solving.claims import Checks, Claims
+from vibethinker_local.solving.claims import Checks, Claims, parting
 from vibethinker_local.solving.computed import Computing
 from vibethinker_local.solving.follow import behaved
 from vibethinker_local.solving.journal import Journal, JournalEntry
@@ -53,7 +53,6 @@ from vibethinker_local.solving.sampling import Budget, Ended, Sampling, shown
 from vibethinker_local.system import paths
 
 HURRY = 0.85  # of the time limit; from then on the model is asked for an answer if there is none yet
-MOST_REASONING = 8000  # characters of it, from its end, that are searched for steps
 INCOMPARABLE = "These answers cannot be compared with each other, so this is one solution and not a vote."
 
 
@@ -400,16 +399,7 @@ class _Pass:
         """The first step on which the solutions of the two best answers differ."""
         if len(best) < 2 or self._programs:
             return None
-        solutions = {index: ended.trajectory for index, ended in self._answered.items()}
-        texts = {index: self._worked(each) for index, each in solutions.items() if each.kind == "reasoned"}
-        one, other = ([member for member in cluster.members if member in texts] for cluster in best[:2])
-        return crux.find(texts, one, other, self._problem)
-
-    def _worked(self, trajectory: Trajectory) -> str:
-        """The text that shows how a solution goes: the visible one, with the reasoning where it has no equation."""
-        if any(step.result is not None for step in crux.steps_of(trajectory.text, self._problem)):
-            return trajectory.text
-        return f"{trajectory.reasoning[-MOST_REASONING:]}\n{trajectory.text}"
+        return parting(self._answered.values(), best[0].members, best[1].members, self._problem)
 
     def _side(self, side: crux.Side) -> CruxSide:
         verdicts = (self._claims.verdict_on(index, side.claim) for index in side.members)
