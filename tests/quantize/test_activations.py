@@ -100,8 +100,8 @@ def test_numbers_that_are_not_finite(tmp_path: Path, prose: Path) -> None:
         run(collect(tmp_path / "spoiled.gguf", read_text(prose), Cut(64), threads=1))
 
 
-def test_what_is_no_qwen2_model(computed: Path, prose: Path) -> None:
-    with pytest.raises(ModelError, match="holds a None model"):
+def test_what_is_no_model(computed: Path, prose: Path) -> None:
+    with pytest.raises(ModelError, match="holds an importance matrix"):
         run(collect(computed, read_text(prose), INTO, threads=1))
 
 

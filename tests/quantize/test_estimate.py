@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,9 @@ def test_what_the_loader_will_decide_by(small: Path, tmp_path: Path) -> None:
     job = prepare(Request(str(small), "Q4_K_M"))
     run_build(tmp_path / "small.gguf", Request(str(small), "Q4_K_M"))
     shape = read(tmp_path / "small.gguf")
-    assert estimate.header(job.plan, job.config) == shape
+    guessed = estimate.header(job.plan, job.config)
+    assert guessed == replace(shape, cached=None, controls=())
+    assert guessed.kv_numbers == shape.kv_numbers
     assert estimate.memory(job.plan, job.config, context=2048) == memory.need(shape, 2048, sequences=1)
 
 

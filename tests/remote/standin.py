@@ -326,7 +326,7 @@ def write(prompt: str, seed: int, grammar: str | None) -> str:
     numbers = re.search(r"(\d+) \+ (\d+)", turns[0][1])
     right = str(sum(map(int, numbers.groups()))) if numbers else "1"
     answer = str(int(right) + 1) if seed % 4 == 3 else right
-    if "claims that your answer rests on" in question:
+    if "steps of your solution" in question:
         said = re.findall(r"boxed\{(\d+)\}", turns[1][1])
         sums = f"{numbers[1]} and {numbers[2]} make {said[-1] if said else right}" if numbers else "One is one"
         lines = "\n".join(f"{at}. {sums}, in way {at}" for at in range(1, 6))

@@ -50,7 +50,8 @@ def test_a_bank() -> None:
     assert contested
     assert all(len(entry.claims) == 3 * (entry.id in contested) for entry in found.entries.values())
     assert [entry.mean_logprob for entry in found.entries.values()] == [pytest.approx(-0.1)] * 24
-    sent = {body["seed"] for body in server.replies() if "claims" not in body["prompt"]}
+    later = ("steps of your solution", "claims below", "Two solutions")  # what is asked about solutions
+    sent = {body["seed"] for body in server.replies() if not any(words in body["prompt"] for words in later)}
     assert sent == {entry.seed % 2**31 for entry in found.entries.values()}
     report = vibe("eval", "report", "bank.jsonl")
     assert report.code == 0

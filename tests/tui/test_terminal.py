@@ -115,14 +115,14 @@ def test_the_terminal_is_restored_after_a_crash(tmp_path: Path, how: str) -> Non
 
 
 def test_the_command_in_a_terminal(tmp_path: Path) -> None:
-    """With the model that is bundled, and its engine killed on the way."""
+    """With the model that is bundled, and its engine killed between two answers."""
     import psutil
 
     with Terminal("-m", "vibethinker_local", env={"VIBE_HOME": str(tmp_path), "HF_HOME": str(tmp_path)}) as terminal:
         terminal.until("sk a problem")
         terminal.until("mini: bundled", 60)
         terminal.write("Tom has 12 apples.\nAnn has 5 more apples than Tom.\nHow many apples does Ann have?\r")
-        terminal.until("tok/s", 60)
+        terminal.until("thought for", 60)
         for child in psutil.Process(terminal.process.pid).children(recursive=True):
             if "resource_tracker" not in " ".join(child.cmdline()):
                 child.kill()
