@@ -60,7 +60,7 @@ def test_a_vote_is_provisional_until_it_is_decided(tmp_path: Path) -> None:
             assert "provisional" not in chat.shown
             assert "4 of 6 agree · 1 of 4 claims refuted" in chat.shown
             assert "plain majority: 16" in chat.shown
-            assert "machine-checked" in chat.shown
+            assert "by arithmetic" in chat.shown
             assert chat.app.chat.query_one(VotesPanel).display
             await chat.pilot.press("ctrl+t", "ctrl+t")
             assert not chat.app.chat.query_one(VotesPanel).display
@@ -116,7 +116,7 @@ def test_solutions_and_claims_are_read_in_full(tmp_path: Path) -> None:
             await chat.pilot.press("ctrl+t", "enter")
             assert isinstance(chat.app.screen, FullText)
             assert "solution 1 · 2,000 tokens" in chat.shown
-            assert "✗ 9 · 13 = 117 is at most 100 (refuted, machine-checked: 9 · 13 = 117 > 100)" in chat.shown
+            assert "✗ 9 · 13 = 117 is at most 100 (refuted, by arithmetic: 9 · 13 = 117 > 100)" in chat.shown
             await chat.pilot.press("right")
             assert "solution 2 · 2,413 tokens" in chat.shown
             await chat.pilot.press("b")
@@ -220,7 +220,7 @@ def test_the_votes_are_scrolled_with_keys(tmp_path: Path) -> None:
             assert "▌ go" not in chat.shown
             for key in ("ctrl+down", "alt+down"):
                 await chat.pilot.press(key)
-            assert "machine-checked" in chat.shown
+            assert "by arithmetic" in chat.shown
             await chat.pilot.press("alt+up", "ctrl+up")
             assert "what decided" in chat.shown
             await chat.pilot.press("ctrl+t")

@@ -11,7 +11,8 @@ from vibethinker_local.tui.pages import FullPage
 from vibethinker_local.tui.text.markdown import readable
 
 MARKS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
-METHODS = {"model": "self-checked", "arithmetic": "machine-checked"}
+OPINION = "○"  # supported by the model alone: it was not checked by anything else
+METHODS = {"model": "in the model's view", "arithmetic": "by arithmetic"}
 TONES: dict[AgreementLevel, str] = {"decided": "$text-success", "leading": "$text-warning", "none": "$text-error"}
 RELY = "do not rely on it"
 
@@ -59,6 +60,11 @@ def shown(answer: str) -> str:
     return answer if formula.startswith("$") else formula
 
 
+def sign(verdict: Verdict) -> str:
+    """A verdict in one character."""
+    return OPINION if (verdict.ruling, verdict.method) == ("supported", "model") else MARKS[verdict.ruling]
+
+
 def ruling(verdict: Verdict | None) -> str:
     """A verdict in words."""
     if verdict is None:
@@ -84,7 +90,7 @@ def _listed(claims: Sequence[ClaimRow]) -> str:
     rows = []
     for claim in claims:
         evidence = f": {claim.verdict.evidence}" if claim.verdict and claim.verdict.evidence else ""
-        mark = MARKS[claim.verdict.ruling] if claim.verdict else "·"
+        mark = sign(claim.verdict) if claim.verdict else "·"
         rows.append(f"- {mark} {' '.join(claim.text.split())} *({ruling(claim.verdict)}{evidence})*")
     return "\n\n---\n\n**Claims**\n\n" + "\n".join(rows)
 

@@ -11,7 +11,7 @@ from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import left
 from vibethinker_local.tui.pages import FullPage
 from vibethinker_local.tui.text.markdown import readable
-from vibethinker_local.tui.votes import MARKS, METHODS, claim_page, decided, shown, solutions, told
+from vibethinker_local.tui.votes import METHODS, claim_page, decided, shown, sign, solutions, told
 from vibethinker_local.tui.widgets.rows import Rows
 
 STAGES = {"sampling": "drawing", "checking": "checking claims", "decided": "ended"}
@@ -143,7 +143,7 @@ def _claims(votes: Votes, width: int) -> list[PanelRow]:
     rows = [PanelRow(Content("")), PanelRow(Content.styled("claims · enter opens one", "$text-muted"))]
     for claim in sorted(votes.claims, key=lambda claim: claim.trajectory):
         verdict = claim.verdict
-        mark, style = (MARKS[verdict.ruling], STYLES[verdict.ruling]) if verdict else ("·", "$text-muted")
+        mark, style = (sign(verdict), STYLES[verdict.ruling]) if verdict else ("·", "$text-muted")
         how = METHODS[verdict.method] if verdict else "not checked" if votes.report else "not checked yet"
         said = _cut(readable(" ".join(printable(claim.text).split())), width - len(how) - 8)
         text = Content.assemble((f"{claim.trajectory + 1:>3} {mark} ", style), said, (f"  {how}", "$text-muted"))
