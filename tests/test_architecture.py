@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from tests.imports import APP, MODULES, QUANTIZE, ROOT, files, imports, layer, name_of
+from tests.imports import APP, MODULES, QUANTIZE, ROOT, files, imports, layer, name_of, nodes
 from vibethinker_local.events import SolveEvent
 
 # The layers, lowest first; a folder imports only what stands before it.
@@ -120,7 +120,7 @@ def test_no_process_imports_from_the_working_folder() -> None:
 def test_a_class_name_stands_for_one_thing() -> None:
     homes: dict[str, list[str]] = {}
     for name, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 homes.setdefault(node.name, []).append(name)
     assert {name: where for name, where in homes.items() if len(where) > 1} == {}
@@ -129,7 +129,7 @@ def test_a_class_name_stands_for_one_thing() -> None:
 def test_a_set_of_literals_is_declared_once() -> None:
     homes: dict[str, list[str]] = {}
     for name, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
                 homes.setdefault(ast.unparse(node.slice), []).append(name)
     assert {literals: where for literals, where in homes.items() if len(where) > 1} == {}
@@ -141,7 +141,7 @@ def test_events_are_folded_in_one_place() -> None:
     folding = {
         name
         for name, path in MODULES.items()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(path)
         if isinstance(node, ast.MatchClass) and ast.unparse(node.cls).rpartition(".")[2] in events
     }
     assert folding == {"vibethinker_local.solving.follow", "vibethinker_local.solving.quote"}
@@ -149,7 +149,7 @@ def test_events_are_folded_in_one_place() -> None:
 
 def test_what_is_private_stays_in_its_file() -> None:
     for name, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.ImportFrom) and (
                 node.level or (node.module or "").startswith(("vibe", "quantize"))
             ):

@@ -76,15 +76,22 @@ def test_output_that_cannot_be_written_is_an_error(what: str, environment: dict[
     assert b"Traceback" not in done.stderr
 
 
+LOCALES = [
+    {"LANG": "C"},
+    {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
+    {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+]
+WAYS = ["-t", "-", "file"]
+
+
 @pytest.mark.parametrize(
-    "locale",
+    ("way", "locale"),
     [
-        {"LANG": "C"},
-        {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
-        {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        pytest.param(way, locale, marks=() if WAYS.index(way) == LOCALES.index(locale) else pytest.mark.slow)
+        for way in WAYS
+        for locale in LOCALES
     ],
 )
-@pytest.mark.parametrize("way", ["-t", "-", "file"])
 def test_text_is_utf8_whatever_the_locale(
     way: str, locale: dict[str, str], environment: dict[str, str], tmp_path: Path
 ) -> None:

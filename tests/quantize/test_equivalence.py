@@ -1,6 +1,8 @@
 """Our bytes are llama.cpp's bytes."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +35,14 @@ def test_base_holds_the_checkpoints_own_values(base: Path) -> None:
     assert len(found) == len(weights)
 
 
-@pytest.mark.parametrize("file_type", FILE_TYPES)
+def some_by_default(names: Iterable[str], *often: str) -> list[Any]:
+    """All of them, and most of them slow."""
+    return [pytest.param(name, marks=() if name in often else pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize(
+    "file_type", some_by_default(FILE_TYPES, "F16", "BF16", "Q8_0", "Q4_0", "Q3_K_M", "Q4_K_M", "Q6_K", "IQ4_XS")
+)
 def test_every_type(file_type: str, small: Path, base: Path, tmp_path: Path) -> None:
     run_build(tmp_path / "ours.gguf", Request(str(small), file_type))
     llama_quantize(base, tmp_path / "theirs.gguf", FILE_TYPES[file_type])
@@ -56,7 +65,10 @@ def test_q8_0_of_any_weights() -> None:
         assert (ours == theirs).all(), exponent
 
 
-@pytest.mark.parametrize("file_type", [name for name in FILE_TYPES if name not in ("F16", "BF16", "Q8_0")])
+@pytest.mark.parametrize(
+    "file_type",
+    some_by_default((name for name in FILE_TYPES if name not in ("F16", "BF16", "Q8_0")), "Q4_0", "Q4_K_M", "IQ4_XS"),
+)
 def test_every_type_with_importance(file_type: str, small: Path, base: Path, tmp_path: Path) -> None:
     matrix = random_matrix(small)
     write_imatrix(tmp_path / "imatrix.gguf", matrix, count=8)

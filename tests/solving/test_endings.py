@@ -286,7 +286,7 @@ ENDS: list[bytes] = [
 ]
 
 
-@pytest.mark.parametrize("count", [150, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
 def test_endings_at_random(count: int) -> None:
     """Any reply, any reaction to being closed and asked, any budget, with and without Ctrl-C at some time."""
     statuses: Counter[str] = Counter()
