@@ -232,7 +232,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--threads", type=int, default=machine.threads())
     parser.add_argument("--model", default=str(MINI))
-    parser.add_argument("--peer", default="~/.cache/vibethinker-peers/bin/llama-server")
+    parser.add_argument("--peer", default="llama-server")
     given = parser.parse_args()
     if given.what == "load":
         sys.exit(0 if measure_load(given.clients or 64, given.seconds, given.model, given.tokens) else 1)
