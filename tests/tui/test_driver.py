@@ -1,16 +1,20 @@
 """What a terminal may send, as Textual's messages: bytes that are not UTF-8, bursts, pastes without an end."""
 
+import os
 import random
 import sys
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from textual.drivers._writer_thread import MAX_QUEUED_WRITES, WriterThread
 from textual.events import Key, MouseDown, Paste
 from textual.message import Message
 
 if sys.platform == "win32":
     pytest.skip("the driver is POSIX's", allow_module_level=True)
 
-from vibethinker_local.tui.driver import Input
+from vibethinker_local.tui.driver import Input, Lossy
 
 BAD = "replacement_character"
 
@@ -138,3 +142,14 @@ SEQUENCES = [  # whole or not
     b"\xf0\x9f\x98",
     b"\x1bOQ",
 ]
+
+
+def test_a_terminal_that_is_gone_does_not_end_the_output_thread() -> None:
+    """Else its queue fills, and whoever writes next waits for ever: tmux was killed under the chat, say."""
+    with Path(os.devnull).open() as cannot_be_written:
+        writer = WriterThread(cast(Any, Lossy(cannot_be_written)))
+        writer.start()
+        for _ in range(10 * MAX_QUEUED_WRITES):
+            writer.write("words\n")
+        writer.stop()
+    assert not writer.is_alive()

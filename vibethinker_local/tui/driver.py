@@ -12,6 +12,8 @@ import selectors
 import time
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, cast
 
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
@@ -156,8 +158,35 @@ def _plain(text: str) -> tuple[str, str]:
     return text[:at], text[at:]
 
 
+class Lossy:
+    """A stream that drops what a terminal that is gone cannot take.
+
+    Textual's output thread would die of the error, and the app then wait for ever for room in its queue.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class TerminalDriver(LinuxDriver):
-    """Textual's driver with our Input. Whatever ends its thread ends the app, too."""
+    """Textual's driver with our Input, and an output that outlives the terminal. Whatever ends its input thread ends
+    the app, too."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._file = cast(Any, Lossy(self._file))
 
     def run_input_thread(self) -> None:
         source = Input(debug=self._debug)
