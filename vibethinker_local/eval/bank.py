@@ -4,7 +4,6 @@ JSON lines, in the order in which things ended: a header, each problem, each tra
 where the file ends; a line that cannot be read is named, and what it held is sampled again.
 """
 
-import hashlib
 import json
 import os
 import time
@@ -172,8 +171,7 @@ def read(path: Path) -> Bank:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keeps other runs from filling the same bank meanwhile. Raises UsageError if one does."""
-    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
-    lock = FileLock(paths.data() / "locks" / f"{name}.lock")
+    lock = FileLock(paths.data() / "locks" / f"{paths.record_name(path.resolve())}.lock")
     try:
         Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)

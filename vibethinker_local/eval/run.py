@@ -109,7 +109,7 @@ class _Open:
     def contested(self) -> bool:
         """Whether the answers differ: as texts, for what is the same beyond that takes long to tell."""
         answers = [*self.known, *(ended.trajectory.answer or "" for ended in self.waiting)]
-        return len({"".join(answer.split()) for answer in answers}) > 1
+        return len(set(map(_without_spaces, answers))) > 1
 
 
 class _Filling:
@@ -271,11 +271,16 @@ class _Filling:
         )
 
 
+def _without_spaces(answer: str) -> str:
+    """What answers are told apart by here: as texts."""
+    return "".join(answer.split())
+
+
 def _best_two(ended: Iterable[Ended]) -> list[list[Ended]]:
     """The trajectories of each of the two answers with the most votes, by their texts."""
     votes = dict[str, list[Ended]]()
     for each in sorted(ended, key=lambda each: each.index):
-        votes.setdefault("".join((each.trajectory.answer or "").split()), []).append(each)
+        votes.setdefault(_without_spaces(each.trajectory.answer or ""), []).append(each)
     return sorted(votes.values(), key=len, reverse=True)[:2]
 
 

@@ -5,7 +5,6 @@ Each file has one small record in the data folder, valid while the file's size a
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -81,5 +80,4 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _record(path: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
-    return paths.data() / "verified" / f"{name}.json"
+    return paths.data() / "verified" / f"{paths.record_name(path.resolve())}.json"

@@ -3,9 +3,7 @@
 Times are estimated and memory is planned from it. The lengths of the last solutions are remembered for each file.
 """
 
-import hashlib
 import json
-import os
 import re
 import statistics
 from collections.abc import Sequence
@@ -67,5 +65,5 @@ def _record(path: Path) -> Path:
     size = 0
     with suppress(OSError):
         size = path.stat().st_size
-    name = hashlib.sha256(os.fsencode(path.name) + b"\0%d" % size).hexdigest()[:32]
+    name = paths.record_name(f"{path.name}\0{size}")
     return paths.data() / "lengths" / f"{name}.json"

@@ -3,8 +3,6 @@
 Other commands use them to estimate times and to choose the number of threads. Nothing is measured here.
 """
 
-import hashlib
-import os
 import platform
 from collections.abc import Iterable
 from contextlib import suppress
@@ -180,7 +178,7 @@ def _folder() -> Path:
 def _key(file: str, size: int) -> str:
     """Identifies a model file on this machine; several machines may share a home folder."""
     parts = (file, str(size), machine.processor(), str(machine.logical_cpus()))
-    return hashlib.sha256(os.fsencode("\0".join(parts))).hexdigest()[:32]
+    return paths.record_name("\0".join(parts))
 
 
 def _read(path: Path) -> Figures | None:

@@ -4,7 +4,6 @@
 by them.
 """
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,5 +48,5 @@ def find(sha256: str, prompts: int, samples: int, claims: int) -> Kept | None:
 
 
 def _path(sha256: str, prompts: int, samples: int, claims: int) -> Path:
-    name = hashlib.sha256(f"{sha256} {prompts} {samples} {claims}".encode()).hexdigest()[:32]
+    name = paths.record_name(f"{sha256} {prompts} {samples} {claims}")
     return paths.data() / "calibrations" / f"{name}.json"

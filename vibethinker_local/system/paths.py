@@ -41,6 +41,13 @@ def logs() -> Path:
     return _home("logs") or _SYSTEM.user_log_path
 
 
+def record_name(facts: str | Path) -> str:
+    """The name, without a suffix, of a record about what `facts` identify: the same facts, the same record."""
+    import hashlib  # with OpenSSL, which the first lines of a start need not wait for
+
+    return hashlib.sha256(os.fsencode(facts)).hexdigest()[:32]
+
+
 def hub_cache() -> Path:
     """The Hugging Face cache, where huggingface_hub finds it: HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub."""
     if cache := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
