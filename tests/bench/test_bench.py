@@ -188,7 +188,7 @@ def test_ratios_come_first(tmp_path: Path) -> None:
 
 @posix
 def test_processor_time_of_a_token(tmp_path: Path) -> None:
-    work = 'sum(range(400_000 * int(args[args.index("-ntg") + 1])))\n'
+    work = 'sum(range(1_500_000 * int(args[args.index("-ntg") + 1])))\n'
     tool(tmp_path, "llama-batched-bench", work)
     options = ("--threads", "1", "--peers", str(tmp_path), "--compare", "cpu", "--json")
     result = vibe(*SMALL[:-1], "1", *options)
