@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -9,6 +10,9 @@ from hypothesis import settings
 # How long an example takes depends on what else the machine does.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
+# Where bytecode is not to be written, each command that a test runs would compile all that it imports.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    os.environ["PYTHONPYCACHEPREFIX"] = str(Path(__file__).parent.parent / ".pytest_cache" / "bytecode")
 # A job in the background is started with Ctrl-C ignored, and hands that on: here it has to mean something.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -20,3 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     if amx.VARIABLE not in os.environ and (finding := amx.settle(library())):
         os.environ[amx.VARIABLE] = str(int(finding.works))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many a test waits for a process, or for a second to pass."""
+    return (os.cpu_count() or 1) + 1

@@ -96,9 +96,17 @@ def test_quantize_uses_only_what_lies_below_the_app() -> None:
             assert layer(module) is None or layer(module) in lower or module in shared, path.name
 
 
-def test_the_first_paint_waits_for_nothing_that_only_answers_need() -> None:
-    late = ("llama_cpp", "markdown_it", "numpy", "mpmath")
-    code = f"import sys, vibethinker_local.tui.app; print([name for name in {late} if name in sys.modules])"
+@pytest.mark.parametrize(
+    ("first", "late"),
+    [
+        ("tui.app", ("llama_cpp", "markdown_it", "numpy", "mpmath")),
+        ("cli.render, vibethinker_local.solving.solver", ("llama_cpp", "httpx2", "numpy", "mpmath")),
+    ],
+)
+def test_the_first_paint_and_the_first_token_wait_for_nothing_that_comes_later(
+    first: str, late: tuple[str, ...]
+) -> None:
+    code = f"import sys, vibethinker_local.{first}; print([name for name in {late} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "[]\n"
 

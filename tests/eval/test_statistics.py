@@ -70,6 +70,7 @@ def test_what_cannot_be_told_is_not_a_number() -> None:
     assert math.isnan(statistics.ratio(np.zeros(4), np.zeros(4)).value)
 
 
+@pytest.mark.slow
 def test_equal_policies_differ_by_nothing_in_95_percent_of_the_banks() -> None:
     """Verdicts that know nothing: the weights are as good as the same weights dealt out at random."""
     covered = 0

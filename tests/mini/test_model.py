@@ -44,11 +44,11 @@ def share(done: list[Trial]) -> float:
 
 
 def test_solves_held_out_problems() -> None:
-    assert share(attempts(MINI, held_out(64))) > 0.3
+    assert share(attempts(MINI, held_out(32))) > 0.3
 
 
-@pytest.mark.parametrize("count", [4, pytest.param(200, marks=pytest.mark.slow)])
-def test_without_its_weights_it_knows_nothing(count: int, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_without_its_weights_it_knows_nothing(tmp_path: Path) -> None:
     """The same measurement with every weight zero: nothing else between problem and answer helps."""
     zeroed = shutil.copytree(CHECKPOINT, tmp_path / "zeroed")
     data = (zeroed / "model.safetensors").read_bytes()
@@ -67,7 +67,7 @@ def test_without_its_weights_it_knows_nothing(count: int, tmp_path: Path) -> Non
         "Q8_0",
     ]
     subprocess.run(command, check=True, capture_output=True)
-    assert share(attempts(tmp_path / "zeroed.gguf", held_out(count))) < 0.05
+    assert share(attempts(tmp_path / "zeroed.gguf", held_out(200))) < 0.05
 
 
 @pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])

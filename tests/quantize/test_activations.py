@@ -149,7 +149,7 @@ def wait_for_worker(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-@pytest.mark.parametrize("verb", ["imatrix", "eval"])
+@pytest.mark.parametrize("verb", ["imatrix", pytest.param("eval", marks=pytest.mark.slow)])
 def test_ctrl_c_stops_within_a_second(verb: str, lengthy: Path, tmp_path: Path) -> None:
     out, scratch = tmp_path / "out.gguf", tmp_path / "scratch"
     out.write_bytes(b"old")

@@ -7,14 +7,13 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from vibethinker_local.cli import votes_view
-from vibethinker_local.cli.doctor import Check
 from vibethinker_local.events import Solution, SolveEvent
 from vibethinker_local.solving import receipt
 from vibethinker_local.solving.follow import DECISIONS, Place, RunState, behaved, parted, summary
@@ -22,6 +21,9 @@ from vibethinker_local.system import progress
 from vibethinker_local.system.files import unwritable
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import Pace, left
+
+if TYPE_CHECKING:
+    from vibethinker_local.cli.doctor import Check
 
 T = TypeVar("T")
 LOADING_SECONDS = 1.0  # of loading a model before anything is said
@@ -42,7 +44,7 @@ def print_text(solution: Solution, *, answer_only: bool) -> None:
         _out(printable(text))
 
 
-def print_checks(checks: list[Check], *, as_json: bool) -> None:
+def print_checks(checks: "list[Check]", *, as_json: bool) -> None:
     """Print the doctor's report on stdout."""
     if as_json:
         _out(json.dumps({"checks": [asdict(check) for check in checks]}, ensure_ascii=False))

@@ -35,6 +35,7 @@ from vibethinker_local.system import children, logs
 
 GRACE = 1.0  # seconds that a process gets to end by itself before it is killed
 SPINS = 3000  # rounds of active waiting: as fast as the default on an idle machine, a third faster on a busy one
+NO_BLAS = {"OPENBLAS_NUM_THREADS": "1"}  # NumPy starts a thread for each core, though nothing multiplies matrices
 LINE = 300  # characters of the log that an error message may quote
 Events = queue.SimpleQueue[Loading | Ready | StepMessage | Failed | Woken | None]  # None: there will be no more
 Answers = queue.SimpleQueue[Reply | None]
@@ -50,7 +51,7 @@ class Connection:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log or subprocess.DEVNULL,
-                env=children.environment() | {"GLIBC_TUNABLES": _tunables()} | _waiting(),
+                env=NO_BLAS | children.environment() | {"GLIBC_TUNABLES": _tunables()} | _waiting(),
                 **_OWN_GROUP,
             )
         except OSError as error:

@@ -5,13 +5,15 @@ Two rules that are never mixed up: *settled* is arithmetic, *likely* is a probab
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # imported where a vote is in doubt: it takes a moment, and one solution has none
+    import numpy as np
+    from numpy.typing import NDArray
 
 LIKELY = 0.95
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(128)
+NODES = 128  # at which an integral is evaluated
 
 
 def settled(votes: Sequence[int], coming: int) -> bool:
@@ -28,12 +30,15 @@ def leading(votes: Sequence[int]) -> float:
     """
     if not votes:
         return 0.0
+    import numpy as np
+
     shape = votes[0] + 1
     reach = 10 * shape**0.5 + 30  # what lies further from the mean does not count
     low, high = max(0.0, shape - reach), shape + reach
-    x = low + (high - low) * (_NODES + 1) / 2
+    nodes, weights = _quadrature()
+    x = low + (high - low) * (nodes + 1) / 2
     ahead = np.prod([_below(x, rival) for rival in (*(count + 1 for count in votes[1:]), 1)], axis=0)
-    return float(np.sum(_WEIGHTS * _density(x, shape) * ahead) * (high - low) / 2)
+    return float(np.sum(weights * _density(x, shape) * ahead) * (high - low) / 2)
 
 
 def stop(votes: Sequence[int], coming: int) -> Literal["settled", "likely"] | None:
@@ -43,12 +48,24 @@ def stop(votes: Sequence[int], coming: int) -> Literal["settled", "likely"] | No
     return "likely" if leading(votes) >= LIKELY else None
 
 
-def _density(x: NDArray[np.float64], shape: int) -> NDArray[np.float64]:
+@cache
+def _quadrature() -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """Gauss and Legendre's nodes between -1 and 1, with their weights. Shapes (NODES,)."""
+    import numpy as np
+
+    return np.polynomial.legendre.leggauss(NODES)
+
+
+def _density(x: "NDArray[np.float64]", shape: int) -> "NDArray[np.float64]":
     """The density of a gamma variable with an integer shape."""
+    import numpy as np
+
     return np.exp((shape - 1) * np.log(x) - x - math.lgamma(shape))
 
 
-def _below(x: NDArray[np.float64], shape: int) -> NDArray[np.float64]:
+def _below(x: "NDArray[np.float64]", shape: int) -> "NDArray[np.float64]":
     """Its distribution function."""
+    import numpy as np
+
     above: NDArray[np.float64] = np.sum([_density(x, at) for at in range(1, shape + 1)], axis=0)
     return 1 - above
