@@ -57,8 +57,9 @@ def table(answers: Ints, refuted: Ints, tokens: Ints, claims: int = 5) -> Table:
     names = tuple(map(str, range(n)))
     full = np.ones((n, samples), np.int64)
     by = {"model": refuted, "arithmetic": 0 * refuted, "either": refuted}
+    asked = claims * full
     return Table(
-        names, names, cluster, right, tokens, claims, by, p, full > 0, 40 * full, 5 * full, 99 * full, Counter()
+        names, names, cluster, right, tokens, claims, asked, by, p, full > 0, 40 * full, 5 * full, 99 * full, Counter()
     )
 
 

@@ -12,7 +12,7 @@ from tests.eval import banks
 from tests.eval.banks import HEADER, entry
 from vibethinker_local.errors import UsageError
 from vibethinker_local.eval import fit, table
-from vibethinker_local.eval.bank import Writer, fitting, locked, read, same_problems
+from vibethinker_local.eval.bank import Entry, Writer, fitting, locked, read, same_problems
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.events import Signals
 from vibethinker_local.reliability.claims import CheckedClaim, Pairing
@@ -178,6 +178,47 @@ def test_reasoned_verdicts_are_taken_if_asked_for(tmp_path: Path) -> None:
     without = banks.write(tmp_path / "without.jsonl", PROBLEMS, ENTRIES)
     with pytest.raises(UsageError, match="no reasoned verdicts"):
         table.build(read(without), thinking=True)
+
+
+def measured(index: int, answer: str, own: tuple[float, ...], stated: tuple[float, ...], tells: bool = True) -> Entry:
+    """A trajectory with claims of both kinds, of a problem whose true sentences are at 0.3 and more."""
+    true = (KnownStatement("said", True, 0.3), KnownStatement("too", True, 0.4))
+    known = (*true, KnownStatement("altered", False, 0.2 if tells else 0.9), KnownStatement("N/A", None, 0.1))
+    extracted = tuple(CheckedClaim(f"e{n}", p, source="extracted") for n, p in enumerate(own))
+    return banks.entry("a", index, answer, stated, extracted=extracted, known=known)
+
+
+def test_claims_count_as_they_do_in_a_pass(tmp_path: Path) -> None:
+    """A solution's own where it makes enough, by the problem's yardstick; else those that it stated."""
+    entries = [measured(0, "4", (0.35, 0.25), (0.1, 0.1, 0.1)), measured(1, "5", (0.1,), (0.5, 0.31, 0.29))]
+    found = table.build(read(banks.write(tmp_path / "a.jsonl", PROBLEMS[:1], entries, replace(HEADER, stated=True))))
+    assert found.refuted["either"].tolist() == [[1, 1]]
+    assert found.asked.tolist() == [[2, 3]]
+    assert found.claim_tokens.tolist() == [[0, 20]], "what a solution says itself is not stated"
+    assert found.read_tokens.tolist() == [[30 * 2 // 5, 30 * 3 // 4]]
+    assert found.standing("either")[0].tolist() == pytest.approx([1 / 2, 2 / 3])
+    stated = table.build(read(tmp_path / "a.jsonl"), stated=True)
+    assert (stated.refuted["either"].tolist(), stated.asked.tolist()) == ([[3, 1]], [[3, 3]])
+    path = banks.write(tmp_path / "b.jsonl", PROBLEMS[:1], entries)
+    with pytest.raises(UsageError, match="without --stated"):
+        table.build(read(path), stated=True)
+
+
+def test_verdicts_that_tell_nothing_refute_nothing(tmp_path: Path) -> None:
+    entries = [measured(0, "4", (0.1, 0.9), (), tells=False), measured(1, "5", (0.1, 0.1), (), tells=False)]
+    found = table.build(read(banks.write(tmp_path / "a.jsonl", PROBLEMS[:1], entries)))
+    assert found.refuted["either"].tolist() == [[0, 0]]
+    assert found.covered.all()
+
+
+def test_banks_of_earlier_versions_have_all_claims_stated(tmp_path: Path) -> None:
+    path = banks.write(tmp_path / "a.jsonl", PROBLEMS[:1], ENTRIES[:1])
+    lines = path.read_text().splitlines(keepends=True)
+    header = json.loads(lines[0])
+    for claims, stated in ((3, True), (0, False)):
+        told = {name: value for name, value in header.items() if name != "stated"} | {"claims": claims}
+        path.write_text(json.dumps(told) + "\n" + "".join(lines[1:]))
+        assert read(path).header.stated is stated
 
 
 def test_problems_with_too_few_trajectories_are_left_out(tmp_path: Path) -> None:

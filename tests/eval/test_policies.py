@@ -1,5 +1,7 @@
 """Policies replayed on banks that fit on a page, and against the vote of the reliability pass itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -154,3 +156,15 @@ def test_a_bank_without_claims_has_votes_alone() -> None:
     made = report.make(banks.table(answers, 0 * answers, 0 * answers + 1, claims=0))
     assert {row.name for row in made.policies} == {"single", "majority", "adaptive", "oracle"}
     assert (made.verifier, made.verdict) == (None, None)
+
+
+def test_of_two_close_answers_the_one_that_is_preferred_wins() -> None:
+    answers = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 2, 0, 0]])
+    plain = banks.table(answers, 0 * answers, np.full(answers.shape, 10), claims=0)
+    pairs = np.array([[0, 2, 0.2], [0, 2, 0.8], [np.nan] * 3, [0, 3, 0.1], [0, 1, 0.1]])
+    found = replay(replace(plain, pairs=pairs), "pairwise", 4)
+    assert found.right.tolist() == [1, 0, 0, 0, 1], "turned, kept, not compared, not close, others compared"
+    assert found.tokens.tolist() == [42, 42, 40, 40, 40]
+    assert found.read.tolist() == [40, 40, 0, 0, 0], "two solutions, twice"
+    assert (found.rescues.tolist(), found.harms.sum()) == ([1, 0, 0, 0, 0], 0)
+    assert "pairwise" in {row.name for row in report.make(replace(plain, pairs=pairs)).policies}

@@ -129,7 +129,7 @@ def test_what_a_solution_says_and_what_it_states_are_kept_apart_and_headings_are
             f"<think>so</think>\n\nFirst 3 + 1 = {answer}.\n\nSo there are {answer} good ones.\n\n\\boxed{{{answer}}}"
         )
 
-    found = list(entries(loaded(Thinker({"9": 0.6, "4": 0.4}, said, reply=reply)), PROBLEMS[:1]))
+    found = list(entries(loaded(Thinker({"9": 0.6, "4": 0.4}, said, reply=reply)), PROBLEMS[:1], stated=True))
     nine = next(entry for entry in found if entry.answer == "9")
     assert [(c.text, c.dropped, c.p is None) for c in nine.claims] == [
         ("a = bad", None, False),

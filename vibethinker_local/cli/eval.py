@@ -40,6 +40,7 @@ def run(
     model: shared.Model = None,
     first: Annotated[int | None, typer.Option(min=1, help="Only so many problems.")] = None,
     claims: Annotated[int, typer.Option(min=0, max=20, help="Claims of each trajectory; 0: none.")] = 5,
+    stated: Annotated[bool, typer.Option("--stated", help="The model states claims even where solutions do.")] = False,
     verdicts: Annotated[VerdictKind, typer.Option(help="think: verdicts are reasoned, too.")] = "score",
     programs: Annotated[int, typer.Option(min=0, help="So many of the K are programs that print the answer.")] = 0,
     seed: Annotated[int, typer.Option(min=0, max=2**53, help="The same seed, the same bank.")] = 0,
@@ -100,7 +101,7 @@ def run(
             with closing(loaded.engine):
                 for notice in loaded.notices:
                     progress.say(notice)
-                header = _header(loaded, options, sha256, claims, share, thinking=verdicts == "think")
+                header = _header(loaded, options, sha256, claims, share, thinking=verdicts == "think", stated=stated)
                 if known:
                     banks.fitting(known, header)
                 with closing(banks.Writer(path, header, known)) as writer:
@@ -128,6 +129,7 @@ def report(
     samples: Samples = None,
     only: Annotated[str, typer.Option(metavar="PATTERN", help="Problems with such an id alone, as *-ops5.")] = "*",
     verdicts: Annotated[VerdictKind, typer.Option(help="think: those that were reasoned.")] = "score",
+    stated: Annotated[bool, typer.Option("--stated", help="By the claims that the model stated alone.")] = False,
     joined: Annotated[
         Path | None, typer.Option("--with", metavar="BANK", help="Of the same model: its trajectories, in turn.")
     ] = None,
@@ -170,7 +172,7 @@ def report(
     thinking = verdicts == "think"
     if compared:
         samples = samples or min(table.build(each).samples for each in found)
-        one, other = (table.build(each, samples, thinking=thinking) for each in found)
+        one, other = (table.build(each, samples, thinking=thinking, stated=stated) for each in found)
         pair = table.together(one, other)
         contrasts, headers = reports.compare(pair), [each.header for each in found]
         told = (
@@ -180,7 +182,7 @@ def report(
         )
         render.print_line(told)
         return
-    whole = table.build(found[0], samples, thinking=thinking)
+    whole = table.build(found[0], samples, thinking=thinking, stated=stated)
     fitted, notes = _calibration(found[0].header, whole)
     if whole.left_out:
         notes.append(f"{whole.left_out} problems have fewer than {whole.samples} trajectories and are left out.")
@@ -257,7 +259,7 @@ def fit(bank: BankFile, samples: Samples = None) -> None:
 
 
 def _header(
-    model: "Model", options: "Options", sha256: str, claims: int, programs: float, *, thinking: bool
+    model: "Model", options: "Options", sha256: str, claims: int, programs: float, *, thinking: bool, stated: bool
 ) -> "BankHeader":
     from vibethinker_local.eval.bank import BankHeader
 
@@ -279,6 +281,7 @@ def _header(
         context=model.context,
         cache=options.cache,
         contested=True,
+        stated=stated and claims > 0,
         programs=programs,
     )
 
@@ -303,7 +306,15 @@ def _fill(
     with (
         progress.shown(),
         closing(
-            running.fill(model, jobs, options, header.claims, thinking=header.thinking, programs=header.programs)
+            running.fill(
+                model,
+                jobs,
+                options,
+                header.claims,
+                thinking=header.thinking,
+                stated=header.stated,
+                programs=header.programs,
+            )
         ) as filling,
     ):
         for event in filling:

@@ -35,6 +35,7 @@ FACTS = {
     "seed": "--seed",
     "claims": "--claims",
     "contested": "rule for which problems have claims",
+    "stated": "--stated",
     "thinking": "--verdicts",
     "temperature": "--temperature",
     "top_p": "--top-p",
@@ -66,6 +67,7 @@ class BankHeader:
     contested: bool = (
         False  # claims only where a problem's answers differ; banks of earlier versions have them everywhere
     )
+    stated: bool = False  # whether the model states claims of solutions that make their own, too
     programs: float = 0.0  # the share of trajectories that are programs
     server: str = ""  # where the bank was begun, if elsewhere
 
@@ -271,8 +273,8 @@ def _object(line: str) -> dict[str, Any]:
 def _header(told: dict[str, Any]) -> BankHeader:
     if told.pop("bank") != SCHEMA:
         raise ValueError("another schema")
+    told = {"stated": told.get("claims") != 0} | told  # earlier versions had all of them stated
     header = BankHeader(**told)
-    told = {"contested": False} | told
     for fact in fields(BankHeader):
         kinds = (int, float) if fact.type is float else (fact.type,)
         if type(getattr(header, fact.name)) not in kinds:

@@ -23,7 +23,7 @@ class Verifier:
     wrong_passed: Interval  # share of wrong trajectories without one
     refuted: Interval  # share of all claims
     refuted_by_arithmetic: Interval
-    coverage: Interval  # share of trajectories with an answer whose M claims all got a verdict
+    coverage: Interval  # where answers differ: share of trajectories with an answer whose claims all got a verdict
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def verifier(table: Table) -> Verifier:
     wrong = answered & ~right
     p = np.where(answered, table.p, np.nan)
     touched = table.refuted["either"] > 0
-    asked = answered.sum(axis=1) * float(table.claims)
+    asked = (table.asked * answered).sum(axis=1).astype(float)
 
     def share(of: Bools, among: Bools) -> Interval:
         return statistics.ratio((of & among).sum(axis=1).astype(float), among.sum(axis=1).astype(float))
@@ -107,11 +107,11 @@ def verifier(table: Table) -> Verifier:
     return Verifier(
         auroc=statistics.auroc(p, right),
         auroc_within=_within(p, table),
-        right_refuted=share(touched, right),
-        wrong_passed=share(~touched, wrong),
+        right_refuted=share(touched, right & (table.asked > 0)),
+        wrong_passed=share(~touched, wrong & (table.asked > 0)),
         refuted=statistics.ratio((table.refuted["either"] * answered).sum(axis=1).astype(float), asked),
         refuted_by_arithmetic=statistics.ratio(
             (table.refuted["arithmetic"] * answered).sum(axis=1).astype(float), asked
         ),
-        coverage=share(table.covered, answered),
+        coverage=share(table.covered, answered & table.contested[:, None]),
     )

@@ -4,6 +4,7 @@ A bank of K trajectories holds K // k groups of k; each is replayed and the resu
 small k is not less exact than it could be. Weights and ties are those of `reliability.vote`.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,8 @@ ALIKE = 1e-9  # sums of weights that differ by less count as equal
 RUN = ("examples", "behaviour", "codet")  # policies that need programs that were run
 CONSTRAINED = "constraints"  # the reply that follows most of what the prompt states by rule
 ASKED = ("behaviour", "codet")  # those that need inputs of the model's own
+PAIRED = "pairwise"  # of two answers that are close, the one that the model prefers, shown in both orders
+CLOSE = 0.5  # of the leader's votes
 CHECKED = ("clr", "linear", "mechanical", "model", "permuted", "fitted")  # policies that need claims
 
 
@@ -83,6 +86,11 @@ def _group(
         right = _only(_program_wins(table, name, part))
         assert table.programs
         tokens += table.programs.ask_tokens if name in ASKED else 0
+    elif name == PAIRED:
+        weights, compared = _preferred(table, part)
+        right = _only(_wins(table, cluster, weights))
+        tokens += 2.0 * compared  # each comparison is one forward pass
+        none = compared * 2 * _pair_tokens(table)
     elif name in CHECKED:
         weights = np.where(answered, _weights(table, name, calibration)[:, part], 0.0)
         if name == "permuted":
@@ -126,6 +134,31 @@ def _program_wins(table: Table, name: str, part: slice) -> Bools:
             chosen = members[max(members, key=lambda n: (weight[n], -members[n][0]))][0]
         right[row] = programs.right[row, part][chosen]
     return right
+
+
+def _preferred(table: Table, part: slice) -> tuple[Floats, Bools]:
+    """(n, k): votes, those of the answer that lost a comparison left out; (n,): whether two answers were compared."""
+    assert table.pairs is not None
+    cluster = table.cluster[:, part]
+    weights = (cluster >= 0).astype(np.float64)
+    compared = np.zeros(len(cluster), np.bool_)
+    for row, (one, other, p) in enumerate(table.pairs.tolist()):
+        votes = Counter(number for number in cluster[row].tolist() if number >= 0).most_common(3)
+        if np.isnan(p) or len(votes) < 2 or votes[1][1] < CLOSE * votes[0][1]:
+            continue
+        sides = [int(table.cluster[row, int(at)]) for at in (one, other)]
+        if {number for number, _ in votes[:2]} == set(sides):
+            compared[row] = True
+            weights[row, cluster[row] == sides[p >= 0.5]] = 0.0
+    return weights, compared
+
+
+def _pair_tokens(table: Table) -> Floats:
+    """(n,): tokens of the two solutions that were compared; 0 where none were."""
+    assert table.pairs is not None
+    rows, there = np.arange(len(table.pairs)), ~np.isnan(table.pairs[:, 2])
+    places = np.where(there[:, None], table.pairs[:, :2], 0).astype(np.int64)
+    return np.where(there, table.tokens[rows, places[:, 0]] + table.tokens[rows, places[:, 1]], 0).astype(np.float64)
 
 
 def _only(right: Bools) -> Bools:

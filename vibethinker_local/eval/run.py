@@ -73,16 +73,19 @@ def fill(
     claims: int,
     *,
     thinking: bool = False,
+    stated: bool = False,
     programs: float = 0.0,
 ) -> Generator[Entry | Stepped, None, None]:
     """Sample the jobs, as many at a time as the model has places; yields each entry as soon as it is complete.
 
     `claims` is M; with 0 none are asked for, and none of programs. They are asked for where the answers to a problem
-    differ, once all its trajectories have ended: claims cannot change a vote that is unanimous. `programs` is the share
+    differ, once all its trajectories have ended: claims cannot change a vote that is unanimous. With `stated` the model
+    states some in any case, else only where a solution makes too few of its own, as in a pass. `programs` is the share
     of trajectories that are programs which print the answer. Programs are run as they end. Raises UsageError if a
     problem does not fit into the context, and SandboxError if there are programs that cannot be run.
     """
-    filling = _Filling(model, jobs, options, claims, thinking, programs)
+    checks = Checks(extract=True, state=stated, refuted_too=True)
+    filling = _Filling(model, jobs, options, claims, checks, thinking, programs)
     try:
         yield from filling.entries()
     finally:
@@ -104,6 +107,7 @@ class _Open:
     running: list[Ended] = field(default_factory=list)  # trajectories that wait for inputs of their programs
     waiting: list[Ended] = field(default_factory=list)  # trajectories with an answer that wait for the others to end
     checking: dict[int, Ended] = field(default_factory=dict)  # trajectories whose claims are being checked, by index
+    checked: int = 0  # how many they are, or were
 
     @property
     def contested(self) -> bool:
@@ -114,9 +118,17 @@ class _Open:
 
 class _Filling:
     def __init__(
-        self, model: Model, jobs: Sequence[SampleJob], options: Options, claims: int, thinking: bool, programs: float
+        self,
+        model: Model,
+        jobs: Sequence[SampleJob],
+        options: Options,
+        claims: int,
+        checks: Checks,
+        thinking: bool,
+        programs: float,
     ) -> None:
         self._model, self._options, self._count, self._thinking = model, options, claims, thinking
+        self._checks = checks
         self._ahead = list(jobs)[::-1]
         self._open: dict[str, _Open] = {}
         self._tokens = 0
@@ -151,9 +163,7 @@ class _Filling:
         return running + sum(each.programs.asking for each in self._open.values() if each.programs)
 
     def _claims(self, problem: Problem) -> Claims:
-        return Claims(
-            problem.asked, self._model, self._options, self._count, Checks(extract=True, state=True, refuted_too=True)
-        )
+        return Claims(problem.asked, self._model, self._options, self._count, self._checks)
 
     def _budget(self, problem: Problem, claims: Claims) -> Budget:
         wanted, prompt = self._options.max_tokens or self._model.spec.max_tokens, len(self._prompt(problem))
@@ -222,6 +232,7 @@ class _Filling:
             if each.waiting and not each.coming:
                 if each.contested:
                     each.checking = {e.index: e for e in each.waiting if e.trajectory.kind == "reasoned"}
+                    each.checked = len(each.checking)
                     best = _best_two(each.checking.values())
                     first = _cruxes(each, best)
                     for ended in sorted(each.checking.values(), key=lambda e: (e.index not in first, e.index)):
@@ -267,8 +278,13 @@ class _Filling:
             claim_tokens=stated.claim_tokens,
             think_tokens=stated.think_tokens,
             ran=_ran(of, ended.index),
-            read_tokens=of.claims.read_tokens(ended.index, together=self._thinking) if stated.claims is not None else 0,
+            read_tokens=self._read_tokens(of, ended.index) if stated.claims is not None else 0,
         )
+
+    def _read_tokens(self, of: _Open, index: int) -> int:
+        """Of the prompts about a trajectory's claims, with its share of those that the problem's verdicts are measured
+        by."""
+        return of.claims.read_tokens(index, together=self._thinking) + of.claims.measuring_tokens // of.checked
 
 
 def _without_spaces(answer: str) -> str:

@@ -12,14 +12,16 @@ from vibethinker_local.errors import UsageError
 from vibethinker_local.eval.bank import Bank, Entry, Ran
 from vibethinker_local.eval.instructions import held, read_off
 from vibethinker_local.eval.problems import Problem
-from vibethinker_local.events import Signals
+from vibethinker_local.events import Signals, Verdict
 from vibethinker_local.reliability import equivalence
 from vibethinker_local.reliability.checker import Checker
 from vibethinker_local.reliability.claims import CheckedClaim
 from vibethinker_local.reliability.clusters import Clusters
+from vibethinker_local.reliability.yardstick import KnownStatement, Yardstick
+from vibethinker_local.solving.claims import ENOUGH
 
 SIGNALS = ("logprob", "certainty", "tail", "lowest", "gain")  # gain: confidence of the last quarter less of the first
-THRESHOLD = 0.5  # p(VALID) from which a claim stands
+THRESHOLD = 0.5  # p(VALID) from which a claim stands, in banks of earlier versions, which have no yardstick
 SECONDS = 10.0  # for one symbolic comparison: long enough for a bank to give the same report on a busy machine
 
 Bools = NDArray[np.bool_]
@@ -65,9 +67,10 @@ class Table:
     right: Bools  # (n, C): whether that answer is right
     tokens: Ints  # (n, K): of the solution
     claims: int  # M
+    asked: Ints  # (n, K): claims that a trajectory should have: M, or those that it makes itself; 0: it was not checked
     refuted: dict[str, Ints]  # (n, K) each: claims refuted by "model", by "arithmetic", by "either"
     p: Floats  # (n, K): mean probability of VALID, NaN without claims
-    covered: Bools  # (n, K): whether all M claims were stated and got a verdict
+    covered: Bools  # (n, K): whether all these claims are there and have a verdict
     claim_tokens: Ints  # (n, K): of stating the claims
     verdict_tokens: Ints  # (n, K): of verdicts, one for each that was read off
     read_tokens: Ints  # (n, K): of prompts for claims and verdicts
@@ -76,6 +79,7 @@ class Table:
     instructions: "InstructionTable | None" = None  # of prompts with instructions
     signals: dict[str, Floats] = field(default_factory=dict)  # (n, K) each, in nats; empty where the bank has none
     computed: Bools | None = None  # (n, K): which trajectories are programs; None: none is
+    pairs: Floats | None = None  # (n, 3): two trajectories, the chance that the first is right; NaN: not compared
     left_out: int = 0  # problems with fewer trajectories
 
     @property
@@ -98,11 +102,16 @@ class Table:
 
     def standing(self, by: str) -> Floats:
         """(n, K): the share of claims that were not refuted."""
-        return np.asarray(1 - self.refuted[by] / max(1, self.claims))
+        return np.asarray(1 - self.refuted[by] / np.maximum(1, self.asked))
+
+    @property
+    def contested(self) -> Bools:
+        """(n,): whether there is more than one answer."""
+        return np.asarray(self.cluster.max(axis=1) > 0)
 
     def rows(self, chosen: Ints) -> "Table":
         """A table of only these problems."""
-        names = ("cluster", "right", "tokens", "p", "covered", "claim_tokens", "verdict_tokens", "read_tokens")
+        names = ("cluster", "right", "tokens", "p", "asked", "covered", "claim_tokens", "verdict_tokens", "read_tokens")
         arrays = {name: getattr(self, name)[chosen] for name in names}
         refuted = {by: counts[chosen] for by, counts in self.refuted.items()}
         ids, digests = (tuple(each[i] for i in chosen) for each in (self.ids, self.digests))
@@ -112,16 +121,18 @@ class Table:
             arrays["instructions"] = self.instructions.rows(chosen)
         if self.computed is not None:
             arrays["computed"] = self.computed[chosen]
+        if self.pairs is not None:
+            arrays["pairs"] = self.pairs[chosen]
         signals = {name: values[chosen] for name, values in self.signals.items()}
         return Table(ids, digests, claims=self.claims, refuted=refuted, finish=self.finish, signals=signals, **arrays)
 
     def columns(self, chosen: Ints) -> "Table":
         """A table of only these trajectories of each problem; not for code problems."""
-        names = ("cluster", "tokens", "p", "covered", "claim_tokens", "verdict_tokens", "read_tokens")
+        names = ("cluster", "tokens", "p", "asked", "covered", "claim_tokens", "verdict_tokens", "read_tokens")
         arrays = {name: getattr(self, name)[:, chosen] for name in names}
         refuted = {by: counts[:, chosen] for by, counts in self.refuted.items()}
         signals = {name: values[:, chosen] for name, values in self.signals.items()}
-        return replace(self, refuted=refuted, signals=signals, computed=None, **arrays)
+        return replace(self, refuted=refuted, signals=signals, computed=None, pairs=None, **arrays)
 
     def halves(self) -> "tuple[Table, Table]":
         """The problems whose ids sort first, to tune policies on, and the others, to try them on."""
@@ -130,10 +141,11 @@ class Table:
         return self.rows(order[:middle]), self.rows(order[middle:])
 
 
-def build(bank: Bank, samples: int | None = None, *, thinking: bool = False) -> Table:
+def build(bank: Bank, samples: int | None = None, *, thinking: bool = False, stated: bool = False) -> Table:
     """The table of the problems that have K trajectories. K is `samples`, or else the most that any problem has.
 
-    `thinking` takes the verdicts that were reasoned. Raises UsageError if nothing is left.
+    Claims are those that a pass goes by, or the `stated` ones alone; `thinking` takes the verdicts that were reasoned.
+    Raises UsageError if nothing is left.
     """
     found = {problem: bank.of(problem) for problem in bank.problems}
     most = max(map(len, found.values()), default=0)
@@ -146,6 +158,8 @@ def build(bank: Bank, samples: int | None = None, *, thinking: bool = False) -> 
         )
     if thinking and not bank.header.thinking:
         raise UsageError(f"{bank.path} has no reasoned verdicts: leave --verdicts think out.")
+    if stated and not bank.header.stated:
+        raise UsageError(f"{bank.path} was made without --stated: leave it out.")
     checker = Checker(seconds=SECONDS)
     try:
         answers = [_answers(bank.problems[problem], entries, checker) for problem, entries in whole.items()]
@@ -153,7 +167,7 @@ def build(bank: Bank, samples: int | None = None, *, thinking: bool = False) -> 
         checker.close()
     different = max(1, *(len(right) for _, right in answers))
     entries = list(whole.values())
-    rulings = [[_Rulings(entry, bank.header.claims, thinking) for entry in row] for row in entries]
+    rulings = [[_Rulings(entry, bank.header.claims, thinking, stated) for entry in row] for row in entries]
     return Table(
         ids=tuple(whole),
         digests=tuple(bank.problems[problem].digest for problem in whole),
@@ -161,6 +175,7 @@ def build(bank: Bank, samples: int | None = None, *, thinking: bool = False) -> 
         right=np.array([[*right, *[False] * (different - len(right))] for _, right in answers], np.bool_),
         tokens=_ints([entry.tokens for entry in row] for row in entries),
         claims=bank.header.claims,
+        asked=_ints([each.asked for each in row] for row in rulings),
         refuted={
             "model": _ints([each.model for each in row] for row in rulings),
             "arithmetic": _ints([each.arithmetic for each in row] for row in rulings),
@@ -168,14 +183,15 @@ def build(bank: Bank, samples: int | None = None, *, thinking: bool = False) -> 
         },
         p=np.array([[each.p for each in row] for row in rulings], np.float64),
         covered=np.array([[each.covered for each in row] for row in rulings], np.bool_),
-        claim_tokens=_ints([entry.claim_tokens for entry in row] for row in entries),
+        claim_tokens=_ints([each.claim_tokens for each in row] for row in rulings),
         verdict_tokens=_ints([each.tokens for each in row] for row in rulings),
-        read_tokens=_ints([entry.read_tokens for entry in row] for row in entries),
+        read_tokens=_ints([each.read_tokens for each in row] for row in rulings),
         finish=Counter(entry.finish for row in entries for entry in row),
         programs=_programs(bank, whole),
         instructions=_instructions(bank, whole),
         signals=_signals(entries),
         computed=_computed(entries),
+        pairs=_pairs(entries),
         left_out=len(found) - len(whole),
     )
 
@@ -205,6 +221,17 @@ def _told(signals: Signals) -> dict[str, float]:
 def _computed(entries: Sequence[Sequence[Entry]]) -> Bools | None:
     found = np.array([[entry.kind == "computed" for entry in row] for row in entries], np.bool_)
     return found if found.any() else None
+
+
+def _pairs(entries: Sequence[Sequence[Entry]]) -> Floats | None:
+    """The comparison of each problem's two best answers, both orders together."""
+    found = np.full((len(entries), 3), np.nan)
+    for at, row in enumerate(entries):
+        indices = {entry.index: place for place, entry in enumerate(row)}
+        for pair in row[0].pairs[:1]:
+            if pair.one in indices and pair.other in indices:
+                found[at] = indices[pair.one], indices[pair.other], (pair.p + pair.q) / 2
+    return None if np.isnan(found).all() else found
 
 
 def _programs(bank: Bank, whole: dict[str, list[Entry]]) -> ProgramTable | None:
@@ -274,23 +301,39 @@ def together(left: Table, right: Table) -> tuple[Table, Table]:
 
 
 class _Rulings:
-    """The outcome of a trajectory's claims, in numbers."""
+    """The outcome of a trajectory's claims, in numbers: of those that a pass goes by, or of the stated ones alone."""
 
-    def __init__(self, entry: Entry, wanted: int, thinking: bool) -> None:
-        def valid(claim: CheckedClaim) -> bool | None:
-            if thinking:
-                return claim.thought
-            return None if claim.p is None else claim.p >= THRESHOLD
+    def __init__(self, entry: Entry, wanted: int, thinking: bool, stated: bool) -> None:
+        own = entry.extracted if not stated and len(entry.extracted) >= ENOUGH else ()
+        claims = own or tuple(claim for claim in entry.claims if not claim.dropped)[:wanted]
+        self.asked = len(own) or (wanted if entry.claims or entry.claim_tokens else 0)
+        threshold = _threshold(entry.known)
 
-        claims = entry.claims[:wanted]
-        by_model = [valid(claim) is False for claim in claims]
-        by_arithmetic = [claim.holds is False for claim in claims]
-        self.model, self.arithmetic = sum(by_model), sum(by_arithmetic)
-        self.either = sum(a or b for a, b in zip(by_model, by_arithmetic, strict=True))
+        def verdict(claim: CheckedClaim) -> Verdict | None:
+            claim = replace(claim, p=None) if thinking else replace(claim, thought=None)
+            return claim.verdict(threshold, reasoned=thinking)
+
+        def refuted(claims: Iterable[CheckedClaim]) -> int:
+            return sum(found.ruling == "refuted" for claim in claims if (found := verdict(claim)))
+
+        self.either = refuted(claims)
+        self.model = refuted(replace(claim, holds=None) for claim in claims)
+        self.arithmetic = sum(claim.holds is False for claim in claims)
         known = [claim.p for claim in claims if claim.p is not None]
         self.p = sum(known) / len(known) if known else float("nan")
-        self.covered = len(claims) == wanted and all(valid(claim) is not None for claim in claims)
+        self.covered = 0 < len(claims) == self.asked and all(map(verdict, claims))
         self.tokens = len(claims) + (entry.think_tokens if thinking else 0)
+        self.claim_tokens = 0 if own else entry.claim_tokens
+        all_read = len(entry.extracted) + sum(not claim.dropped for claim in entry.claims)
+        self.read_tokens = entry.read_tokens * len(claims) // max(1, all_read)
+
+
+def _threshold(known: Sequence[KnownStatement]) -> float | None:
+    """p(VALID) from which a claim of a problem stands, as in a pass; None where the probabilities tell nothing."""
+    if not known:
+        return THRESHOLD
+    yardstick = Yardstick(tuple(known))
+    return yardstick.threshold if yardstick.tells else None
 
 
 def _answers(problem: Problem, entries: list[Entry], checker: Checker) -> tuple[list[int], list[bool]]:

@@ -379,10 +379,16 @@ class Claims:
         """
         stated = self._stated[index]
         texts = [claim.text for claim in stated.claims or []]
-        asked = [self._judged_tokens([text]) + len(self._labels[0]) for text in texts]
-        asked += [self._judged_tokens(texts)] if together and texts else []
-        turn = len(self._turn) if stated.claim_tokens else 0
-        return turn + sum(asked) - len(asked) * self._shared
+        reasoned = self._judged_tokens(texts) - self._shared if together and texts else 0
+        return (len(self._turn) if stated.claim_tokens else 0) + self._scored_tokens(texts) + reasoned
+
+    @property
+    def measuring_tokens(self) -> int:
+        """The same of all prompts about the statements of the yardstick, once a problem."""
+        return self._scored_tokens([known.text for known in self.yardstick.known])
+
+    def _scored_tokens(self, texts: Sequence[str]) -> int:
+        return sum(self._judged_tokens([text]) + len(self._labels[0]) - self._shared for text in texts)
 
     def _judged_tokens(self, texts: Sequence[str]) -> int:
         return len(self._model.encode_chat(prompts.judge(self._problem, texts)))
