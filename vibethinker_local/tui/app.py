@@ -156,14 +156,15 @@ class ChatApp(App[None], inherit_bindings=False):
         return next(screen for screen in self.screen_stack if isinstance(screen, Chat))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette: every action, with its key."""
+        """The palette: every action, with its key in a column of its own."""
+        widest = max(len(action.title) for action in ACTIONS)
         for action in ACTIONS:
             if action.id == "palette":
                 continue
             key = key_of(action, self.keys)
             where = self if action.id in EVERYWHERE else self.chat
-            help_text = f"{action.help}  {key}".rstrip()
-            yield SystemCommand(action.title, help_text, getattr(where, f"action_{action.id}"))
+            title = f"{action.title:<{widest}}  {key}".rstrip()
+            yield SystemCommand(title, action.help, getattr(where, f"action_{action.id}"))
 
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Paste) and not self.app_focus:  # a file dropped on a window that is not in front

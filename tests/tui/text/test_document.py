@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.geometry import Offset
 from textual.selection import SELECT_ALL, Selection
+from textual.style import Style
 
 from vibethinker_local.tui.text.document import Document, DocumentRow
 from vibethinker_local.tui.widgets.answer import AnswerView
@@ -29,7 +30,8 @@ def shown(markdown: str, width: int = WIDTH) -> str:
         ("one *two*\nthree `four`", "one two three four\n"),
         ("one  \ntwo", "one\ntwo\n"),
         ("a word that goes on in the next row", "a word that goes on in\nthe next row\n"),
-        ("# Head\ntext", "Head\n\ntext\n"),
+        ("# Head\ntext", "Head\n━━━━\n\ntext\n"),
+        ("## Head\n### Below", "Head\n\nBelow\n"),
         ("- one\n- two\n  - three", "• one\n• two\n  ▪ three\n"),
         ("9. nine\n10. ten of them, which is a lot", "  9. nine\n 10. ten of them, which\n     is a lot\n"),
         ("- one\n\n- two\n\n  more", "• one\n\n• two\n\n  more\n"),
@@ -64,6 +66,30 @@ def shown(markdown: str, width: int = WIDTH) -> str:
 )
 def test_what_it_looks_like(markdown: str, rows: str) -> None:
     assert shown(markdown) == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("see https://a.org/b_c?d=1&e=(2).", ["https://a.org/b_c?d=1&e=(2)"]),
+        ("(http://a.org/x) and [it](https://b.org), <https://c.org/>!", ["http://a.org/x", "https://b.org", "https://c.org/"]),
+        ("**https://a.org**: https://ä.org https://a.org/ü ftp://a.org https://", ["https://a.org"]),
+        ("- item https://a.org\n\n| https://b.org |\n|---|", ["https://a.org", "https://b.org"]),
+        ("`https://a.org`", []),
+    ],
+)  # fmt: skip
+def test_an_address_leads_to_what_is_read_there(text: str, addresses: list[str]) -> None:
+    spans = [(row.text.plain, span) for row in document(text, 200).rows for span in row.text.spans]
+    links = [
+        (plain[s.start : s.end], s.style.link) for plain, s in spans if isinstance(s.style, Style) and s.style.link
+    ]
+    assert links == [(address, address) for address in addresses]
+
+
+def test_no_code_is_underlined() -> None:
+    [row] = [row for row in document("```py\ndef f(x): return x\n```", 40).rows if "def" in row.text.plain]
+    assert row.text.spans
+    assert not any("underline" in str(span.style) for span in row.text.spans)
 
 
 ALPHABET = [*"ab1. \n`*_|>-~#=", "\n\n", "```\n", "- ", "1. ", "    ", "| a | b |\n|---|---|\n", "word ", "> "]

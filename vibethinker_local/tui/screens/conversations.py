@@ -53,6 +53,9 @@ class Conversations(ModalScreen[int | None]):
     def on_mount(self) -> None:
         self._search("")
 
+    def on_resize(self) -> None:
+        self._again()  # titles take the room there is
+
     def on_input_changed(self, event: Input.Changed) -> None:
         self._search(event.value)
 

@@ -1,6 +1,7 @@
 """Lays out growing Markdown as rows of text: only the last block is parsed and drawn again.
 
-What HTML, links and pictures would be stays the text that it is. Knows of styles, but of no widgets.
+What HTML, links and pictures would be stays the text that it is; an address in it can be opened by terminals that know
+how (OSC 8), and leads to what is read there. Knows of styles, but of no widgets.
 """
 
 import re
@@ -12,12 +13,14 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.tree import SyntaxTreeNode as Node
 from rich.cells import cell_len
 from textual.content import Content
+from textual.style import Style
 
 from vibethinker_local.tui.text.markdown import FENCE_LANGUAGE
 from vibethinker_local.tui.text.table import table
 
 STYLES = {"em": "italic", "strong": "bold", "s": "strike", "code_inline": "$accent on $panel"}
-HEADING, CODE, RULE = "bold $primary", "$foreground on $surface", "$secondary"
+HEADINGS = {"h1": "bold $primary", "h2": "bold $primary", "h3": "bold $secondary"}  # h1 has a line below it, too
+HEADING, CODE, RULE = "bold", "$foreground on $surface", "$secondary"
 BULLETS, BULLET = "•▪‣⭑◦", "$text-primary"
 QUOTED = Content.styled("▌ ", "$text-primary 50%")
 CODE_EDGE, MATHS_EDGE = 2, 4  # cells on either side
@@ -28,6 +31,8 @@ MOST_GROWING = 4_000  # the same for an unfinished block, which is highlighted a
 PRODUCT = re.compile(  # a star with a factor on either side, or a power's two with a number on one
     r"(?<=[0-9A-Za-z)\]])\*(?=[0-9A-Za-z(\[])|(?<=\d)\*\*(?=[0-9A-Za-z(])|(?<=[A-Za-z)])\*\*(?=\d)"
 )
+ADDRESS = re.compile(r"https?://[^\s<>\"'`|\\^{}]+")
+BEHIND = ".,;:!?*_"  # what stands behind an address, rather than at its end
 BEGUN = re.compile(r"\n(?:[ >*+=#_-]+|[ >]*\d{1,9}[.)]?)\Z")  # a line of marks, which the next word gives a meaning
 
 
@@ -113,7 +118,7 @@ def draw(block: Node, width: int, *, growing: bool = False) -> list[DocumentRow]
         case "paragraph":
             return _wrapped(_inline(block.children[0]), width)
         case "heading":
-            return _wrapped(_inline(block.children[0]).stylize_before(HEADING), width)
+            return _heading(_inline(block.children[0]), block.tag, width)
         case "fence" if block.info.strip() == FENCE_LANGUAGE:
             return _maths(block.content, width)
         case "fence" | "code_block":
@@ -180,11 +185,33 @@ def _inline(node: Node) -> Content:
         case "hardbreak":
             return Content("\n")
         case "text":
-            return Content(re.sub(r"\s+", " ", node.content))
+            return _with_addresses(re.sub(r"\s+", " ", node.content))
         case "code_inline":
             return Content.styled(node.content, STYLES["code_inline"])
         case _:
             return Content("").join(map(_inline, node.children)).stylize(STYLES.get(node.type, ""))
+
+
+def _with_addresses(text: str) -> Content:
+    """A text in which web addresses can be opened. One with other than ASCII characters cannot (the OSC 8 proposal)."""
+    found = Content(text)
+    for match in ADDRESS.finditer(text):
+        address = match[0].rstrip(BEHIND)
+        for opening, closing in ("()", "[]"):
+            if address.endswith(closing) and address.count(closing) > address.count(opening):
+                address = address[: -len(closing)].rstrip(BEHIND)
+        if address.isascii():
+            found = found.stylize(Style(link=address), match.start(), match.start() + len(address))
+    return found
+
+
+def _heading(text: Content, tag: str, width: int) -> list[DocumentRow]:
+    style = HEADINGS.get(tag, HEADING)
+    rows = _wrapped(text.stylize_before(style), width)
+    if tag == "h1":
+        size = max(row.text.cell_length for row in rows)
+        rows.append(DocumentRow(Content.styled("━" * size, style), edge=size))
+    return rows
 
 
 def _wrapped(text: Content, width: int) -> list[DocumentRow]:
@@ -209,9 +236,10 @@ def _highlighted(code: str, language: str) -> Content:
     name = language.split(maxsplit=1)[0] if language.strip() else "text"
     if name == "text":
         return Content(code)  # without a name it would be guessed, another one with every line
-    from textual.highlight import highlight  # slow to import
+    from textual.highlight import HighlightTheme, highlight  # slow to import
 
-    return highlight(code, language=name)
+    calm = {token: style.replace("underline", "") for token, style in HighlightTheme.STYLES.items()}
+    return highlight(code, language=name, theme=type("Calm", (HighlightTheme,), {"STYLES": calm}))
 
 
 def _maths(formula: str, width: int) -> list[DocumentRow]:

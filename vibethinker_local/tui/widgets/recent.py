@@ -36,6 +36,10 @@ class Recent(Rows):
         self.clear_options()
         self.add_options([Option(self._line(one)) for one in listed])
 
+    def on_resize(self) -> None:
+        listed, self._listed = self._listed, ()
+        self.show(listed)  # titles take the room there is
+
     def _line(self, listed: Listed) -> Content:
         moment = f"{datetime.fromtimestamp(listed.updated):%d %b %H:%M} · {listed.turns} turn"
         moment += "s" if listed.turns != 1 else ""
