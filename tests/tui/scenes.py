@@ -136,6 +136,7 @@ async def _thinking(chat: Chatting) -> None:
     await chat.ask(QUESTION, wait=False)
     pause = next(step for step in chat.solver.scripts[0] if isinstance(step, Pause))
     await chat.reach(pause)
+    await chat.pilot.pause()  # what has arrived is shown before the clock goes on
     chat.clock.now += 41
     chat.app.chat.show_status()
 

@@ -109,6 +109,19 @@ def test_slash_commands_are_listed_and_go_to_no_model(tmp_path: Path) -> None:
     run(test)
 
 
+def test_how_long_it_thinks_goes_with_the_next_question(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            for think, shown in ((1024, "thinks at most 1,024 tokens"), (0, "thinks not at all"), (None, "")):
+                await chat.pilot.press("alt+t")
+                assert shown in chat.shown
+                assert ("thinks" in chat.shown) == bool(shown)
+                await chat.ask("and now?")
+                assert chat.solver.requests[-1].think == think
+
+    run(test)
+
+
 def test_every_slash_command_is_an_action(tmp_path: Path) -> None:
     async def test() -> None:
         async with chatting(tmp_path) as chat:

@@ -171,6 +171,7 @@ class Solver:
         problem: str,
         *,
         seed: int | None = None,
+        think: int | None = None,
         plan: Plan | None = None,
         earlier: Sequence[Exchange] = (),
         talk: bool = False,
@@ -180,7 +181,7 @@ class Solver:
         announce: Announce = "never",
         say: Callable[[str], None] | None = None,
     ) -> Iterator[SolveEvent]:
-        """Solve one problem: events as they come, the last of them Finished.
+        """Solve one problem: events as they come, the last of them Finished. `think` stands above the options' own.
 
         With a `plan`, by the reliability pass; `resume` goes on with the same run, if it was cut off. After `earlier`
         exchanges, which the model reads unless it is one for single problems; in `talk`, an answer need not be boxed,
@@ -190,7 +191,12 @@ class Solver:
         """
         control = control or Control()
         given = seed is not None
-        options = replace(self.options, seed=secrets.randbelow(2**31) if seed is None else seed, repeatable=given)
+        options = replace(
+            self.options,
+            seed=secrets.randbelow(2**31) if seed is None else seed,
+            repeatable=given,
+            think=self.options.think if think is None else think,
+        )
         earlier = () if self.spec.alone else earlier
         loaded_for = self._places
         model = self.load(self.places(plan))

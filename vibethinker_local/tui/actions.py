@@ -35,6 +35,13 @@ ANSWERING = (
         "How much the reliability pass may spend: quick, standard or deep.",
         "budget",
     ),
+    Action(
+        "think",
+        "alt+t",
+        "Think longer or not at all",
+        "As long as the model does, 1,024 tokens, or not at all, from the next answer on.",
+        "think",
+    ),
     Action("stop", "escape", "Stop", "End the run; what has been written stays.", "stop"),
     Action("answer_now", "ctrl+g", "Answer now", "Close the reasoning and answer from what has been thought so far."),
     Action(

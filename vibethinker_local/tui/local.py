@@ -60,6 +60,7 @@ class Local:
         return self._solver.stream(
             request.question,
             seed=request.seed,
+            think=request.think,
             plan=plan,
             earlier=request.earlier,
             talk=True,

@@ -15,6 +15,7 @@ from vibethinker_local.tui.store import Attachment, Listed, Store, Turn
 from vibethinker_local.tui.votes import read
 
 BUDGETS = ("quick", "standard", "deep")
+THINKING: tuple[int | None, ...] = (None, 1024, 0)  # as of ChatRequest.think: as the model does, briefly, not at all
 STOP_SECONDS = 0.6  # to wait for a run when the app quits; what is written is kept in any case
 
 
@@ -39,6 +40,7 @@ class Session:
         self.unkept: str | None = None  # why what was written last is not on the disk
         self._late: list[Turn] = []  # finished turns that are not on the disk yet
         self.reliable, self.budget = False, "standard"
+        self.think: int | None = None
         self.models = models
         self.chosen: list[str] = []  # other files that were chosen by name
         self._load, self._seeds = load, seeds
@@ -131,7 +133,7 @@ class Session:
         said = ((with_attachments(one.question, one.attachments), one.answer) for one in self.turns if one.answer)
         earlier = tuple(Exchange(question, answer) for question, answer in said)
         question = with_attachments(turn.question, turn.attachments)
-        return ChatRequest(question, turn.seed, earlier, self.reliable, self.budget)
+        return ChatRequest(question, turn.seed, earlier, self.reliable, self.budget, self.think)
 
     def _begin(self, live: Live, request: ChatRequest, arrived: Callable[[], object]) -> Live:
         assert self.live is None

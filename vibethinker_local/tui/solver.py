@@ -17,6 +17,7 @@ class ChatRequest:
     earlier: Sequence[Exchange] = ()
     reliable: bool = False
     budget: str = "standard"
+    think: int | None = None  # tokens after which reasoning is closed; 0: none at all; None: as the model does
     unfinished: Unfinished | None = None  # the answer, as far as it was written: it goes on
 
 

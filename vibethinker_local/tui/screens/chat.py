@@ -31,7 +31,7 @@ from vibethinker_local.tui.pages import FullPage
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.screens.help import Help
-from vibethinker_local.tui.session import BUDGETS, Session
+from vibethinker_local.tui.session import BUDGETS, THINKING, Session
 from vibethinker_local.tui.solver import ModelChoice
 from vibethinker_local.tui.store import Attachment, Turn
 from vibethinker_local.tui.text.markdown import code_blocks
@@ -66,6 +66,11 @@ class Queued:
     question: str
     attachments: Sequence[Attachment]
     place: int | None
+
+
+def thinking(tokens: int) -> str:
+    """How long it may think, in a few words."""
+    return f"at most {tokens:,} tokens" if tokens else "not at all"
 
 
 class Chat(Screen[None]):
@@ -480,6 +485,7 @@ class Chat(Screen[None]):
                 context=started.context if live and started else solver.context if solver else 0,
                 rate=live.run.rate or None if live and live.run.phase in ("thinking", "answering") else None,
                 busy=live.run.busy if live else "",
+                thinking=thinking(session.think) if session.think is not None else "",
                 memory=self._memory,
                 reliability=self.badge(),
                 on=session.reliable,
@@ -512,6 +518,13 @@ class Chat(Screen[None]):
         self.session.budget = BUDGETS[(at + 1) % len(BUDGETS)]
         off = None if self.session.reliable else f"Budget of the reliability pass: {self.session.budget}."
         self.say(off, self._cost())
+        self.show_status()
+
+    def action_think(self) -> None:
+        session = self.session
+        session.think = THINKING[(THINKING.index(session.think) + 1) % len(THINKING)]
+        how = "as long as the model does" if session.think is None else thinking(session.think)
+        self.say(f"Thinking: {how}, from the next answer on.")
         self.show_status()
 
     def _cost(self) -> str | None:
