@@ -487,20 +487,24 @@ class Chat(Screen[None]):
                 busy=live.run.busy if live else "",
                 thinking=thinking(session.think) if session.think is not None else "",
                 memory=self._memory,
-                reliability=self.badge(),
+                reliability=self.badge()[0],
+                tone=self.badge()[1],
                 on=session.reliable,
             )
         )
         self.set_class(session.reliable, "-reliable")
 
-    def badge(self) -> str:
-        """What there is to say about reliability, in a few words."""
-        votes = self.session.votes
+    def badge(self) -> tuple[str, str]:
+        """What there is to say about reliability, in a few words, and the colour of it."""
+        votes, on = self.session.votes, self.session.reliable
+        tone = "$accent" if on else "$text-muted"
         if votes and votes.report:
-            return told(votes.report)[0]
+            text, of_vote = told(votes.report)
+            return text, of_vote if on else tone
         if votes and self.session.live:
-            return f"{'checking' if votes.stage == 'checking' else 'voting'} · {votes.done} of at most {votes.samples}"
-        return f"reliability on · {self.session.budget}" if self.session.reliable else "reliability off"
+            stage = "checking" if votes.stage == "checking" else "voting"
+            return f"{stage} · {votes.done} of at most {votes.samples}", tone
+        return f"reliability on · {self.session.budget}" if on else "reliability off", tone
 
     def on_transcript_at_end(self, event: Transcript.AtEnd) -> None:
         self.query_one("#more").display = not event.at_end

@@ -24,6 +24,7 @@ class Status:
     thinking: str = ""  # how long it may think, if not as long as the model does
     memory: int = 0  # bytes, of all our processes
     reliability: str = "reliability off"
+    tone: str = "$text-muted"  # the colour of it
     on: bool = False  # the pass is on
 
 
@@ -59,7 +60,7 @@ class StatusLine(Static):
         if status.memory:
             parts.append(Content(size(status.memory)))
         badge = Content.assemble(("● " if status.on else "○ ") + status.reliability)
-        badge = badge.stylize("bold $accent" if status.on else "$text-muted")
+        badge = badge.stylize(f"bold {status.tone}" if status.on else status.tone)
         while True:
             left = Content("  ").join(parts).stylize_before("$text-muted")
             gap = width - left.cell_length - badge.cell_length
