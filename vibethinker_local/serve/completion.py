@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from vibethinker_local.engine import SamplingParams, SequenceId, StepOutput
 from vibethinker_local.errors import ModelError
-from vibethinker_local.events import Finish
+from vibethinker_local.events import Finish, Options
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.runtime.reasoning import Tags, split
@@ -154,19 +154,19 @@ class Completion:
                 code="context_length_exceeded",
             )
         self._limit = min(request.limit or limit or model.spec.max_tokens, room)
-        given = request.seed is not None
         self._seed = secrets.randbelow(2**31) if request.seed is None else request.seed % 2**63
-        spec = model.spec
-        self._params = SamplingParams(
-            seed=self._seed,
-            max_tokens=self._limit,
-            temperature=spec.temperature if request.temperature is None else request.temperature,
-            top_p=spec.top_p if request.top_p is None else max(request.top_p, LEAST_TOP_P),
-            top_k=spec.top_k if request.top_k is None else max(request.top_k, 0),
-            min_p=request.min_p or 0.0,
-            stop_ids=model.stop_ids(),
-            typical=min(self._limit, sum(spec.typical_tokens) // 2) + len(prompt.tokens),
-            repeatable=given,
+        options = Options(
+            self._seed,
+            temperature=request.temperature,
+            top_p=None if request.top_p is None else max(request.top_p, LEAST_TOP_P),
+            repeatable=request.seed is not None,
+        )
+        own = model.params(options, self._seed, self._limit)
+        self._params = replace(
+            own,
+            top_k=own.top_k if request.top_k is None else max(request.top_k, 0),
+            min_p=own.min_p if request.min_p is None else request.min_p,
+            typical=min(self._limit + len(prompt.tokens), own.typical or self._limit),
         )
         self.usage = TokenUsage(prompt=len(prompt.tokens))
         self._pieces: asyncio.Queue[Delta | Exception] = asyncio.Queue()
