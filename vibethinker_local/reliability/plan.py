@@ -47,7 +47,7 @@ BUDGETS = {
     "standard": Plan("clr", samples=8, claims=5, tokens=32_768, think_tokens=4096),
     "deep": Plan("clr", samples=16, claims=5, tokens=65_536, think_tokens=16_384),
 }
-# Exactly the paper's: no floor, no arithmetic, no stopping, no cap below the context.
+# As the report describes it: no floor, no arithmetic, no stopping, no cap below the context.
 PUBLISHED = Plan("published", samples=32, claims=5, tokens=2**30, think_tokens=2**30, verdicts="think", stopping=False)
 
 
