@@ -65,6 +65,20 @@ def test_reasoning_that_is_cut_is_closed_and_what_follows_is_a_reply() -> None:
     assert LINES.startswith(found.text)
 
 
+@pytest.mark.parametrize("reply", [b"All is well.", b"<think>hm</think>All is well.", LINES.encode()])
+def test_prose_is_never_asked_for_an_answer(reply: bytes) -> None:
+    said = script(reply, b"", b"7}")
+    events, _ = run(solve("Why?", model(said), Options(1, max_tokens=600, kind="prose"), Control()))
+    assert isinstance(events[-1], Finished)
+    found = events[-1].solution
+    assert (found.status, found.answer) == ("answered", None)
+    assert reply.decode().rpartition("</think>")[2].startswith(found.text.strip())
+    assert found.text
+    problem, _ = run(solve("Why?", model(said), Options(1, max_tokens=600), Control()))
+    assert isinstance(problem[-1], Finished)
+    assert problem[-1].solution.answer == "7", "a problem is"
+
+
 @pytest.mark.parametrize("reply", [b"<think>hm", f"<think>{LINES}".encode()])
 def test_a_follow_up_is_never_asked_for_an_answer(reply: bytes) -> None:
     found, _, _ = replied(script(reply, b"", b"7}"), earlier=EARLIER)

@@ -78,7 +78,7 @@ class Task:
 
 def of(statement: str, kind: ProblemKind | None) -> Task | None:
     """The task of a statement, if it is one, or if the user has said so."""
-    return None if kind == "maths" else read(statement, surely=kind == "code")
+    return None if kind in ("maths", "prose") else read(statement, surely=kind == "code")
 
 
 @lru_cache(64)

@@ -110,7 +110,7 @@ def close_reasoning(tag: str, sentence: str = "") -> str:
 
 
 def solve(problem: str, earlier: Sequence[Exchange] = (), kind: ProblemKind | None = None) -> list[dict[str, str]]:
-    """The chat messages that ask for a solution of one problem.
+    """The chat messages that ask for a solution of one problem, or, of `prose`, for what it says.
 
     NFC, because Hugging Face's Qwen2 tokenizer normalises and llama.cpp does not.
     """
@@ -118,8 +118,12 @@ def solve(problem: str, earlier: Sequence[Exchange] = (), kind: ProblemKind | No
     for exchange in earlier:
         messages += solve(exchange.question)
         messages.append({"role": "assistant", "content": _normal(exchange.answer)})
-    asked = task.of(problem, kind)
-    said = CODE[asked.form].format(problem=_stated(problem)) if asked else SOLVE.format(problem=_normal(problem))
+    if kind == "prose":
+        said = _normal(problem)
+    elif asked := task.of(problem, kind):
+        said = CODE[asked.form].format(problem=_stated(problem))
+    else:
+        said = SOLVE.format(problem=_normal(problem))
     return [*messages, {"role": "user", "content": said}]
 
 

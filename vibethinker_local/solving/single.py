@@ -41,11 +41,12 @@ def solve(
     """Solve one problem. Raises UsageError if it does not fit; an engine that fails on the way ends in a Solution.
 
     Of the exchanges before it, the oldest are dropped if they would take the room for thinking; Started says how many.
-    In `talk`, only the first question is put as a problem, what the model says is answer enough, and a reply that its
-    budget cuts off is returned, still resident: it can go on. An `unfinished` reply goes on where it was cut off, from
-    the KV of the `resident` one if it is that.
+    In `talk`, which a request for prose is in any case, only the first question is put as a problem, what the model
+    says is answer enough, and a reply that its budget cuts off is returned, still resident: it can go on. An
+    `unfinished` reply goes on where it was cut off, from the KV of the `resident` one if it is that.
     """
     kind = options.kind
+    talk = talk or kind == "prose"
     recent = model.recent(problem, earlier, kind)
     prompt = model.encode(problem, recent, talk=talk, kind=kind, think=options.think)
     asked = None if talk and earlier else task.of(problem, kind)
@@ -59,7 +60,8 @@ def solve(
     began = time.perf_counter()
     status: Status | None = None
     error: str | None = None
-    sampling = Sampling(model, options, prompt, budget, talk=talk, asks=not (talk and earlier), task=asked)
+    asks = kind != "prose" and not (talk and earlier)
+    sampling = Sampling(model, options, prompt, budget, talk=talk, asks=asks, task=asked)
     sampling.start(0, options.seed, begun)
     programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
     try:

@@ -18,6 +18,7 @@ from vibethinker_local.events import (
     Exchange,
     Finished,
     ModelIdentity,
+    Notice,
     Options,
     PassMode,
     Solution,
@@ -32,6 +33,7 @@ from vibethinker_local.models.spec import ModelSpec
 from vibethinker_local.reliability import plan as planning
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.remote.choose import choose
+from vibethinker_local.runtime import prose
 from vibethinker_local.runtime.model import Model, at_once
 from vibethinker_local.runtime.model import load as load_model
 from vibethinker_local.solving import forecast, reliable, single
@@ -42,6 +44,7 @@ from vibethinker_local.system.progress import Progress
 
 T = TypeVar("T")
 Announce = Literal["always", "votes", "never"]  # for which runs the speed is measured if nothing is known of it
+NO_VOTE = "This asks for a text, which solutions cannot vote on: one is written. --kind maths lets them vote."
 TYPICAL_QUESTION = 200  # tokens, to quote a run whose question is not there yet
 
 
@@ -183,9 +186,9 @@ class Solver:
     ) -> Iterator[SolveEvent]:
         """Solve one problem: events as they come, the last of them Finished. `think` stands above the options' own.
 
-        With a `plan`, by the reliability pass; `resume` goes on with the same run, if it was cut off. After `earlier`
-        exchanges, which the model reads unless it is one for single problems; in `talk`, an answer need not be boxed,
-        and an `unfinished` one goes on where it was cut off.
+        With a `plan`, by the reliability pass, unless it asks for prose, which has no votes; `resume` goes on with the
+        same run, if it was cut off. After `earlier` exchanges, which the model reads unless it is one for single
+        problems; in `talk`, an answer need not be boxed, and an `unfinished` one goes on where it was cut off.
         `announce` says first how long it may take; `say` hears of what is resumed, and of solutions that cannot be kept
         for that. Raises VibeError if the problem cannot be solved at all.
         """
@@ -197,6 +200,11 @@ class Solver:
             repeatable=given,
             think=self.options.think if think is None else think,
         )
+        if options.kind is None and not self.spec.alone and prose.is_wanted(problem):
+            options = replace(options, kind="prose")
+        if plan and options.kind == "prose":
+            yield Notice(NO_VOTE)
+            plan = None
         earlier = () if self.spec.alone else earlier
         loaded_for = self._places
         model = self.load(self.places(plan))

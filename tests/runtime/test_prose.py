@@ -1,0 +1,54 @@
+"""What is a request for a text, and what a problem that has an answer."""
+
+import pytest
+
+from vibethinker_local.runtime import prompts, prose
+
+TEXTS = [
+    "Explain why the sky is blue.",
+    "Please explain the difference between a list and a tuple.",
+    "Could you describe how photosynthesis works?",
+    "Summarize the following text:\n\nThe cat sat on the mat, and the 3 dogs looked on.",
+    "Translate into German: The train leaves at 9.",
+    "Write a short poem about the sea.",
+    "Write me a polite e-mail to my landlord about the broken heating.",
+    "Draft a cover letter for a position as a nurse.",
+    "Tell me about the French Revolution.",
+    "Why do cats purr?",
+    "Who was Ada Lovelace?",
+    "What's the difference between weather and climate?",
+    "Can you help me rewrite this paragraph? It sounds stiff.",
+    "Hello!",
+]
+PROBLEMS = [
+    "Explain how many ways there are to seat 5 people at a round table.",
+    "Write a function that returns the sum of a list.",
+    "Explain and solve: 3x + 2 = 11",
+    "Describe all integers n for which n divides n + 6.",
+    "Find all primes p such that p + 2 is prime.",
+    "Tom has 3 apples and eats one. How many are left?",
+    "What is 7 * 8?",
+    "Prove that there are infinitely many primes.",
+    "Which is right?\nA) Paris\nB) Rome",
+    "Why is $\\sqrt{2}$ irrational?",
+    "Translate the point (1, 2) by the vector (3, 4) and compute its distance from the origin.",
+    "Write a number that is divisible by 3.",
+    "If a train leaves at noon and drives 60 miles an hour, when does it arrive 90 miles away?",
+    "Write an expression for the area of a square with side s.",
+    "",
+]
+
+
+@pytest.mark.parametrize("statement", TEXTS)
+def test_a_text_is_wanted(statement: str) -> None:
+    assert prose.is_wanted(statement)
+
+
+@pytest.mark.parametrize("statement", PROBLEMS)
+def test_a_problem_has_an_answer(statement: str) -> None:
+    assert not prose.is_wanted(statement)
+
+
+def test_a_request_for_a_text_is_sent_as_it_stands() -> None:
+    assert prompts.solve("Why do cats purr?", kind="prose") == [{"role": "user", "content": "Why do cats purr?"}]
+    assert "boxed" in prompts.solve("Why do cats purr?")[0]["content"]
