@@ -187,6 +187,7 @@ def test_ratios_come_first(tmp_path: Path) -> None:
 
 
 @posix
+@pytest.mark.slow
 def test_processor_time_of_a_token(tmp_path: Path) -> None:
     work = 'sum(range(1_500_000 * int(args[args.index("-ntg") + 1])))\n'
     tool(tmp_path, "llama-batched-bench", work)
@@ -231,6 +232,7 @@ def test_a_tool_that_fails_is_quoted(tmp_path: Path) -> None:
     assert "llama-batched-bench failed (exit 1): error: no such model" in result.err
 
 
+@pytest.mark.slow
 def test_other_peers_in_turn(tmp_path: Path) -> None:
     """llama-cpp-python's Llama, and the starts of processes: what needs no tools."""
     options = ("--threads", "1", "--peers", str(tmp_path), "--compare", "turns,start", "--json")

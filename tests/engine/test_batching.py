@@ -38,7 +38,9 @@ def alone(tasks: list[tuple[bytes, SamplingParams]]) -> list[list[int | None]]:
     return found
 
 
-@pytest.mark.parametrize(("saves", "restores"), [(True, True), (True, False), (False, False)])
+@pytest.mark.parametrize(
+    ("saves", "restores"), [(True, True), pytest.param(True, False, marks=pytest.mark.slow), (False, False)]
+)
 def test_sixty_four_through_room_for_six(saves: bool, restores: bool) -> None:
     backend = ScriptedBackend(ends_somewhere, cells=6 * (LIMIT + 10), places=64)
     backend.saves, backend.restores = saves, restores

@@ -155,10 +155,10 @@ def draws(row: Logits, p: SamplingParams, count: int) -> NDArray[np.int64]:
     "other",
     [
         {},
-        {"top_p": 1.0},
-        {"top_p": 0.5},
+        pytest.param({"top_p": 1.0}, marks=pytest.mark.slow),
+        pytest.param({"top_p": 0.5}, marks=pytest.mark.slow),
         {"temperature": 0.6, "top_p": 0.8},
-        {"temperature": 1.7},
+        pytest.param({"temperature": 1.7}, marks=pytest.mark.slow),
         {"top_k": 20},
         {"min_p": 0.02, "top_p": 1.0},
     ],

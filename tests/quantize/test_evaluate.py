@@ -61,6 +61,7 @@ def test_a_model_does_not_diverge_from_itself(exact: Path, prose: Path) -> None:
     assert figures.perplexity_ratio.value == 1
 
 
+@pytest.mark.slow
 def test_fewer_bits_diverge_more(small: Path, base: Path, prose: Path, tmp_path: Path) -> None:
     found = []
     for file_type in ("Q8_0", "Q6_K", "Q4_K_M", "Q2_K"):

@@ -69,6 +69,7 @@ def test_the_report(figures: Path) -> None:
     assert len({m.size for m in report.measured if m.recipe.file_type == "Q4_K_M"}) > 1
 
 
+@pytest.mark.slow
 def test_a_report_goes_on_where_it_stopped(
     figures: Path, small: Path, prose: Path, matrix: Path, tmp_path: Path
 ) -> None:
