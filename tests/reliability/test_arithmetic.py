@@ -65,7 +65,7 @@ def test_what_is_no_plain_number_is_unknown(text: str) -> None:
         ("5 - 2 = 3 and 4 + 4 = 8", None),
         ("17 mod 5 = 3", None),
         ("the remainder of 17 / 5 = 3", None),
-        ("3 + 4 = 7 apples", None),
+        ("3 + 4 = 7 apples", True),
         ("1 + 1 = 10 in base 2", None),
         ("2 + 2 < 5 = 5", None),
         ("Ann has 17", None),
@@ -74,6 +74,65 @@ def test_what_is_no_plain_number_is_unknown(text: str) -> None:
     ],
 )
 def test_check(claim: str, holds: bool | None) -> None:
+    checked = arithmetic.check(claim)
+    assert (checked and checked[0]) is holds
+
+
+@pytest.mark.parametrize(
+    ("claim", "holds"),
+    [
+        ("so Kim raised 430 + 320 = 750 dollars.", True),
+        ("so Kim raised \\(430 + 320 = 760\\) dollars.", False),
+        ("The cost is 34 dollars/foot × 18 feet = 588 dollars.", False),
+        ("The cost is 34 dollars/foot × 18 feet = 612 dollars.", True),
+        ("\\[ 160 \\text{ dollars} + 320 \\text{ dollars} = 470 \\text{ dollars} \\]", False),
+        ("Therefore, John's annual salary is $285.71 * 52 = $157,138.82.", False),
+        ("Each gets $10 / 3 = $3.33.", None),
+        ("She has 20% of 50 = 10 marbles left, and then some.", True),
+        ("She has 20% of 50 = 20 marbles.", False),
+        ("He reads 3 books x 120 pages = 360 pages a week", True),
+        ("It takes (750 kg)/(150 kg/day) = 6 days", False),
+        ("It takes 750 kg / 150 kg per day = 5 days", True),
+        ("Total: 3 + 4 = 7, so 7 * 2 = 15", None),  # the middle is a sentence: not read
+        ("He drives 60 miles/hour × 2 hours = 100 miles.", False),
+        ("The share is 20/80 * 100 = 25%", True),
+        ("20/80 * 100 = 25%", True),
+        ("20/80 * 100 = 35%", False),
+        ("0.3 * 100 = 300%", False),
+        ("They share 56 ÷ 6 = 9 oranges each", None),
+        ("They share 56 ÷ 6 = 8 oranges each", False),
+        ("Distance in the first 4 days = 200 km/day × 4 days = 800 km", True),
+        ("Distance in the first 4 days = 200 km/day × 4 days = 900 km", False),
+        ("15 kg/hour × 10 hours/day = 160 kg/day", False),
+        ("3 hours / 15 minutes = 12", None),
+        ("4 days × 24 hours = 90 hours", None),
+        # Units change what the numbers mean.
+        ("2 hours + 30 minutes = 150 minutes", None),
+        ("50 cents × 4 = $2", None),
+        ("3 dozen × 2 = 72 eggs", None),
+        ("5 weeks × 7 = 36 days", None),
+        ("1 hour = 60 minutes", None),
+        # Words before take part.
+        ("5 more than 3 + 4 = 12", None),
+        ("half of 12 + 4 = 10", None),
+        ("twice 3 + 1 = 8", None),
+        ("the sum of 5 and 3 + 4 = 12", None),
+        ("Subtract 3 from 10 - 2 = 5", None),
+        # Algebra.
+        ("2x + 3 = 11", None),
+        ("3 * 4 = 12x", None),
+        ("f(3) + 2 = 11", None),
+        ("a_1 + 2 = 5", None),
+        ("ab + 3 * 2 = 7", None),
+        ("2 * 3 pi = 18.84", None),
+        ("sin 30 + 1 = 1.5", None),
+        ("n! + 3 * 2 = 8", None),
+        ("2 apples + 3 = x", None),
+        ("the ratio is 3:4 + 1 = 6", None),
+        ("|3 - 5| + 1 = 4", None),
+    ],
+)
+def test_equations_in_sentences(claim: str, holds: bool | None) -> None:
     checked = arithmetic.check(claim)
     assert (checked and checked[0]) is holds
 

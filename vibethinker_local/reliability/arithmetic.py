@@ -6,9 +6,12 @@ It refutes only what it has read without doubt; anything else is unknown. Knows 
 import re
 from fractions import Fraction
 
+from vibethinker_local.reliability import equations, statements
+
 MOST_DIGITS = 400  # of any number on the way: beyond it, nothing is known
 MOST_CHARACTERS = 2000
 MOST_NESTED = 50
+ROUNDED = Fraction(1, 10)  # of the larger side: sides with decimals that are closer may have been rounded
 
 _NUMBER = r"\d+(?:\.\d+)?|\.\d+"
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:,|\{,\}|\\,)\d{3})+(?![\d,])")
@@ -44,12 +47,18 @@ def value(text: str) -> Fraction:
 def check(claim: str) -> tuple[bool, str] | None:
     """Whether the equations in a claim hold, with the one that shows it; None if that cannot be told.
 
-    "Ann = Tom + 5 = 12 + 5 = 18" is refuted by `12 + 5 = 18`. Only neighbours that are both numbers are compared, and
-    nothing in a claim that speaks of rounding or remainders.
+    "Ann = Tom + 5 = 12 + 5 = 18" is refuted by `12 + 5 = 18`, "It costs 4 dollars/foot × 18 feet = 60 dollars." by `4 *
+    18 = 60`. Only neighbours that are both numbers are compared, and nothing in a claim that speaks of rounding or
+    remainders.
     """
     text = _PREFIX.sub("", claim.strip()).rstrip(" .;")
     if len(text) > MOST_CHARACTERS or _DOUBTFUL.search(text):
         return None
+    return _bare(text) or _in_words(statements.plain(claim))
+
+
+def _bare(text: str) -> tuple[bool, str] | None:
+    """Of a text whose sides are arithmetic or something else as a whole."""
     before: tuple[str, Fraction] | None = None  # the side to the left, if it is a number
     holds = ""
     for side in text.split("="):
@@ -60,14 +69,49 @@ def check(claim: str) -> tuple[bool, str] | None:
             before = None
             continue
         if before:
-            if worth == before[1]:
-                holds = holds or f"{before[0]} = {side}"
-            elif _DECIMAL.search(before[0] + " " + side):
-                return None  # it may have been rounded
-            else:
-                return False, f"{before[0]} = {side} does not hold: the left side is {shown(before[1])}"
+            equal = _equal(*before, side, worth)
+            if equal is None:
+                return None
+            if not equal:
+                return False, _refutation(*before, side)
+            holds = holds or f"{before[0]} = {side}"
         before = side, worth
     return (True, holds) if holds else None
+
+
+def _in_words(text: str) -> tuple[bool, str] | None:
+    """Of a sentence with equations in it."""
+    holds = ""
+    for equation in equations.find(text):
+        try:
+            left, right = value(equation.left), value(equation.right)
+        except Undecidable:
+            continue
+        equal = _equal(equation.left, left, equation.right, right)
+        if equal:
+            holds = holds or f"{equation.left} = {equation.right}"
+        elif equal is False and equation.comparable:
+            return False, _refutation(equation.left, left, equation.right)
+    return (True, holds) if holds else None
+
+
+def _refutation(left: str, worth: Fraction, right: str) -> str:
+    return f"{left} = {right} does not hold: the left side is {shown(worth)}"
+
+
+def _equal(left: str, before: Fraction, right: str, after: Fraction) -> bool | None:
+    """Whether two sides are; None where one may be the other rounded: decimals that are close, or a quotient to a whole
+    number. Where a percent sign stands on one side alone, a factor of 100 is the sign: 0.25 * 100 = 25%."""
+    if before == after:
+        return True
+    if ("%" in left) != ("%" in right) and before in (100 * after, after / 100):
+        return True
+    if _DECIMAL.search(f"{left} {right}") and abs(before - after) <= ROUNDED * max(abs(before), abs(after)):
+        return None
+    divides = any(sign in left for sign in ("/", "÷", "\\div", "frac"))
+    if divides and after.denominator == 1 and abs(before - after) < 1:
+        return None
+    return False
 
 
 def shown(number: Fraction) -> str:

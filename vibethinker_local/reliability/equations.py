@@ -1,0 +1,195 @@
+"""Equations as they stand in sentences, with units, money and words around them: "so it costs 4 dollars/foot × 18 feet
+= 72 dollars". Finds them and takes the units off; what they are worth is `arithmetic`'s business.
+
+In doubt there is none: behind "5 more than 3 + 4 = 12" is another equation than the signs say.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+MOST_TOKENS = 80  # of one side
+# Units of one kind, which numbers are converted between without a word.
+_KINDS = (
+    frozenset("second sec minute min hour hr day week month year decade century".split()),
+    frozenset("mm cm meter metre km kilometer kilometre inch inche foot feet ft yard mile".split()),
+    frozenset("mg gram kg kilogram pound lb ounce oz ton tonne".split()),
+    frozenset("ml liter litre gallon quart pint cup".split()),
+    frozenset("cent penny pennie dime nickel dollar euro".split()),
+)
+MOST_WORDS = 4  # of a unit: "dollars per square foot"
+
+_TOKEN = re.compile(
+    r"(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<word>[A-Za-z][A-Za-z'’]*\.?(?=\s|$|[^A-Za-z])|°)|(?P<sign>\*\*|[-+*/^()%×·⋅÷−–=])"
+    r"|(?P<money>[$€£¥])|(?P<other>\S)"
+)
+_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_PART_OF = re.compile(r"(\d\s*%|\d\s*/\s*\d+)\s+of\s+(?=[$€£¥]?\s*\d)")  # 20% of 50, 1/4 of 60
+_SPELLED = {"×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "–": "-", "**": "^"}
+# Before an equation: words that take part in it, so that the signs do not say it all.
+_TAKES_PART = frozenset(
+    "than of times by from minus plus over double twice thrice half third quarter triple with and add adding subtract "
+    "subtracting divided multiplied multiply divide less more fewer every each per if".split()
+)
+# Behind a number: words that go on with the sentence, and are no unit.
+_GOES_ON = frozenset(
+    "a an the and or so then thus therefore hence which that who this these those because since as is are was were has "
+    "have had in on at for from to of by with if when while after before he she it they we you i his her its their our "
+    "left remaining total altogether each every per more less fewer minus plus".split()
+)
+# Names of numbers and functions: algebra, which is not done here. So is any single letter.
+_ALGEBRA = frozenset("pi theta sqrt log ln exp sin cos tan sec csc cot mod gcd lcm max min choose factorial".split())
+_OPENS = frozenset(":,.;\"'“”‘’⇒→—")  # what may stand before an equation, besides words
+# Units that are numbers, too.
+_COUNTS = frozenset(
+    "dozen hundred thousand million billion trillion pair couple percent half third quarter fourth score gross".split()
+)
+
+
+@dataclass(frozen=True)
+class Equation:
+    """Two sides as arithmetic, and whether their units are such that unequal sides refute it."""
+
+    left: str
+    right: str
+    comparable: bool
+
+
+@dataclass(frozen=True)
+class _Side:
+    text: str
+    units: tuple[frozenset[str], ...]  # of each number that has any
+    adds: bool
+    computes: bool  # more than a number
+
+
+def find(text: str) -> Iterator[Equation]:
+    """The equations of a plain text, in their order: neighbours in a chain of equal signs that are both arithmetic, one
+    of them more than a number."""
+    text = _GROUPED.sub(lambda found: found[0].replace(",", ""), text)
+    text = _PART_OF.sub(r"\1 * ", text)
+    sides: list[list[tuple[str, str]]] = [[]]
+    for found in _TOKEN.finditer(text):
+        kind = found.lastgroup or "other"
+        if found[0] == "=":
+            sides.append([])
+        else:
+            sides[-1].append((kind, _SPELLED.get(found[0], found[0])))
+    last = len(sides) - 1
+    for at, (before, after) in enumerate(pairwise(sides)):
+        left = _ending(before) if at == 0 else _whole(before)
+        right = _beginning(after) if at + 1 == last else _whole(after)
+        if left and right and (left.computes or right.computes):
+            yield Equation(left.text, right.text, _comparable(left, right))
+
+
+def _ending(tokens: Sequence[tuple[str, str]]) -> _Side | None:
+    """The longest arithmetic at the end of a side, if nothing before it takes part."""
+    tokens = tokens[-MOST_TOKENS:]
+    for begin in range(len(tokens)):
+        if found := _read(tokens[begin:]):
+            label = begin and not found.computes  # "in the first 4 days = 200 × 4"
+            return found if not label and _begins(tokens[:begin], tokens[begin][1]) else None
+    return None
+
+
+def _begins(before: Sequence[tuple[str, str]], first: str) -> bool:
+    """Whether what comes before takes no part in the arithmetic that begins with `first`."""
+    if not before:
+        return True
+    kind, said = before[-1]
+    if kind == "other":
+        lists = said in ":," and len(before) > 1 and before[-2][0] == "number"  # 3:4, or a list of numbers
+        return said in _OPENS and not lists
+    word = said.lower().rstrip(".")
+    return kind == "word" and first not in "+-" and not (word in _TAKES_PART or _is_algebra(word))
+
+
+def _is_algebra(word: str) -> bool:
+    return word in _ALGEBRA or (len(word) == 1 and word != "a")
+
+
+def _beginning(tokens: Sequence[tuple[str, str]]) -> _Side | None:
+    """The longest arithmetic at the beginning of a side."""
+    tokens = tokens[:MOST_TOKENS]
+    for end in range(len(tokens), 0, -1):
+        if found := _read(tokens[:end]):
+            if end < len(tokens):
+                kind, said = tokens[end]
+                if kind in ("sign", "number", "money") or (kind == "word" and _is_algebra(said.lower().rstrip("."))):
+                    return None
+            return found
+    return None
+
+
+def _whole(tokens: Sequence[tuple[str, str]]) -> _Side | None:
+    return _read(tokens) if len(tokens) <= MOST_TOKENS else None
+
+
+def _read(tokens: Sequence[tuple[str, str]]) -> _Side | None:
+    """Tokens that are numbers, signs and units, and nothing else; None if they are not."""
+    parts, units, at, wanted = list[str](), list[frozenset[str]](), 0, True  # wanted: a number
+    adds = computes = False
+    while at < len(tokens):
+        kind, said = tokens[at]
+        if wanted and kind == "money" and at + 1 < len(tokens) and tokens[at + 1][0] == "number":
+            units.append(frozenset({"dollar" if said == "$" else said}))
+            at += 1
+        elif wanted and kind == "number":
+            parts.append(said)
+            wanted, at = False, at + 1
+            unit, at = _unit(tokens, at)
+            units += [unit] if unit else []
+        elif wanted and kind == "sign" and said in "(+-":
+            parts.append(said)
+            at += 1
+        elif not wanted and said in (")", "%"):
+            parts.append(said)
+            at += 1
+            unit, at = _unit(tokens, at)
+            units += [unit] if unit else []
+        elif not wanted and (kind == "sign" or (said in ("x", "X") and _follows(tokens, at))) and said not in "(%":
+            parts.append("*" if said in "xX" else said)
+            adds |= said in "+-"
+            computes = wanted = True
+            at += 1
+        else:
+            return None
+    return None if wanted else _Side(" ".join(parts), tuple(units), adds, computes)
+
+
+def _unit(tokens: Sequence[tuple[str, str]], at: int) -> tuple[frozenset[str], int]:
+    """The words of the unit that begins here, singular, and where it ends."""
+    words = list[str]()
+    while at < len(tokens) and len(words) < MOST_WORDS:
+        kind, said = tokens[at]
+        word = said.lower().rstrip(".")
+        if kind == "word" and not _is_algebra(word) and (words or word not in _GOES_ON):
+            words.append(word)
+            at += 1
+        elif said == "/" and at + 1 < len(tokens) and tokens[at + 1][0] == "word":
+            at += 1
+        else:
+            break
+    found = {word[:-1] if len(word) > 3 and word.endswith("s") else word for word in words}
+    return frozenset(found - _GOES_ON), at
+
+
+def _follows(tokens: Sequence[tuple[str, str]], at: int) -> bool:
+    """Whether a number comes behind an x: then it multiplies."""
+    return at + 1 < len(tokens) and (tokens[at + 1][0] in ("number", "money") or tokens[at + 1][1] == "(")
+
+
+def _comparable(left: _Side, right: _Side) -> bool:
+    """Whether units leave the numbers as they are: no hours and minutes in one sum, no cents that become dollars."""
+    units = (*left.units, *right.units)
+    if any(unit & _COUNTS for unit in units):
+        return False
+    alone = frozenset().union(*(unit for unit in units if len(unit) == 1))
+    if any(len(alone & kind) > 1 for kind in _KINDS):
+        return False
+    if (left.adds or right.adds) and any(not one & other for one in units for other in units):
+        return False
+    ours, theirs = (frozenset().union(*side.units) for side in (left, right))
+    return not ours or not theirs or bool(ours & theirs)
