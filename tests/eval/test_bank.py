@@ -204,6 +204,15 @@ def test_claims_count_as_they_do_in_a_pass(tmp_path: Path) -> None:
         table.build(read(path), stated=True)
 
 
+def test_what_arithmetic_finds_wrong_in_the_texts(tmp_path: Path) -> None:
+    texts = ["So it costs 4 + 5 = 9 dollars. \\boxed{4}", "So 4 + 5 = 8 dollars, and 2 * 2 = 5. \\boxed{5}"]
+    entries = [replace(banks.entry("a", at, "4"), text=text) for at, text in enumerate(texts)]
+    entries += [replace(entries[1], index=2, kind="computed")]
+    found = table.build(read(banks.write(tmp_path / "a.jsonl", PROBLEMS[:1], entries)))
+    assert found.slips is not None
+    assert found.slips.tolist() == [[0, 1, 0]], "one sentence is one claim; a program makes none"
+
+
 def test_verdicts_that_tell_nothing_refute_nothing(tmp_path: Path) -> None:
     entries = [measured(0, "4", (0.1, 0.9), (), tells=False), measured(1, "5", (0.1, 0.1), (), tells=False)]
     found = table.build(read(banks.write(tmp_path / "a.jsonl", PROBLEMS[:1], entries)))

@@ -168,3 +168,14 @@ def test_of_two_close_answers_the_one_that_is_preferred_wins() -> None:
     assert found.read.tolist() == [40, 40, 0, 0, 0], "two solutions, twice"
     assert (found.rescues.tolist(), found.harms.sum()) == ([1, 0, 0, 0, 0], 0)
     assert "pairwise" in {row.name for row in report.make(replace(plain, pairs=pairs)).policies}
+
+
+def test_a_solution_whose_equation_does_not_hold_hardly_counts() -> None:
+    answers = np.array([[1, 1, 0], [1, 1, 0], [1, 1, -1]])
+    plain = banks.table(answers, 0 * answers, np.full(answers.shape, 10), claims=0)
+    slips = np.array([[1, 2, 0], [1, 0, 0], [1, 1, 0]])
+    found = replay(replace(plain, slips=slips), "arithmetic", 3)
+    assert found.right.tolist() == [1, 0, 0], "both are wrong, one is left, and there is no other answer"
+    assert found.tokens.tolist() == [30, 30, 30], "it costs nothing"
+    assert "arithmetic" in {row.name for row in report.make(replace(plain, slips=slips)).policies}
+    assert "arithmetic" not in {row.name for row in report.make(plain).policies}

@@ -93,8 +93,12 @@ def test_check(claim: str, holds: bool | None) -> None:
         ("He reads 3 books x 120 pages = 360 pages a week", True),
         ("It takes (750 kg)/(150 kg/day) = 6 days", False),
         ("It takes 750 kg / 150 kg per day = 5 days", True),
-        ("Total: 3 + 4 = 7, so 7 * 2 = 15", None),  # the middle is a sentence: not read
+        ("Total: 3 + 4 = 7, so 7 * 2 = 15", False),
+        ("Total: 3 + 4 = 7 so 7 * 2 = 15", None),  # the middle is a sentence: not read
         ("He drives 60 miles/hour × 2 hours = 100 miles.", False),
+        ("So 4 + 5 = 9 dollars, and 2 * 2 = 5.", False),
+        ("So 4 + 5 = 9 dollars, and 9 * 2 = 18.", True),
+        ("the sum of 2, 5, and 3 + 4 = 14", None),
         ("The share is 20/80 * 100 = 25%", True),
         ("20/80 * 100 = 25%", True),
         ("20/80 * 100 = 35%", False),

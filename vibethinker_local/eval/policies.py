@@ -21,6 +21,7 @@ ALIKE = 1e-9  # sums of weights that differ by less count as equal
 RUN = ("examples", "behaviour", "codet")  # policies that need programs that were run
 CONSTRAINED = "constraints"  # the reply that follows most of what the prompt states by rule
 ASKED = ("behaviour", "codet")  # those that need inputs of the model's own
+EXACT = "arithmetic"  # the vote, in which a solution with an equation that does not hold hardly counts
 PAIRED = "pairwise"  # of two answers that are close, the one that the model prefers, shown in both orders
 CLOSE = 0.5  # of the leader's votes
 CHECKED = ("clr", "linear", "mechanical", "model", "permuted", "fitted")  # policies that need claims
@@ -86,6 +87,9 @@ def _group(
         right = _only(_program_wins(table, name, part))
         assert table.programs
         tokens += table.programs.ask_tokens if name in ASKED else 0
+    elif name == EXACT:
+        assert table.slips is not None
+        right = _only(_wins(table, cluster, np.where(answered, np.where(table.slips[:, part], vote.FLOOR, 1.0), 0.0)))
     elif name == PAIRED:
         weights, compared = _preferred(table, part)
         right = _only(_wins(table, cluster, weights))

@@ -11,7 +11,7 @@ import numpy as np
 
 from vibethinker_local.eval import diagnosis, statistics
 from vibethinker_local.eval.diagnosis import Headroom, Verifier, VoteShare
-from vibethinker_local.eval.policies import CONSTRAINED, PAIRED, RUN, PolicyOutcome, replay
+from vibethinker_local.eval.policies import CONSTRAINED, EXACT, PAIRED, RUN, PolicyOutcome, replay
 from vibethinker_local.eval.statistics import Interval
 from vibethinker_local.eval.table import InstructionTable, Ints, Table
 from vibethinker_local.eval.trials import Speeds, Trials, at_equal_cost, generated, majorities, trials
@@ -104,8 +104,9 @@ def make(table: Table, calibration: vote.Calibration | None = None, speeds: Spee
     plain = table.programs is None and table.instructions is None
     claims = table.claims if plain else 0  # programs are run and instructions checked: none are asked for
     own = RUN if table.programs else (CONSTRAINED,) if table.instructions else WEIGHTED if claims else ()
+    exact = (EXACT,) if table.slips is not None and table.slips.any() else ()
     paired = (PAIRED,) if table.pairs is not None else ()
-    names = (*PLAIN, *own, *paired, "oracle")
+    names = (*PLAIN, *exact, *own, *paired, "oracle")
     outcomes = [replay(table, name, k) for name in names for k in steps(samples)]
     outcomes.insert(0, replay(table, "single", 1))
     if calibration and claims:
@@ -206,6 +207,7 @@ def _contrasts(full: dict[str, PolicyOutcome]) -> list[Contrast]:
         ("model", "majority"),
         ("permuted", "majority"),
         ("fitted", "majority"),
+        ("arithmetic", "majority"),
         ("pairwise", "majority"),
         ("adaptive", "majority"),
         ("oracle", "majority"),

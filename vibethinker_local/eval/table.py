@@ -13,7 +13,7 @@ from vibethinker_local.eval.bank import Bank, Entry, Ran
 from vibethinker_local.eval.instructions import held, read_off
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.events import Signals, Verdict
-from vibethinker_local.reliability import equivalence
+from vibethinker_local.reliability import arithmetic, equivalence
 from vibethinker_local.reliability.checker import Checker
 from vibethinker_local.reliability.claims import CheckedClaim
 from vibethinker_local.reliability.clusters import Clusters
@@ -79,6 +79,7 @@ class Table:
     instructions: "InstructionTable | None" = None  # of prompts with instructions
     signals: dict[str, Floats] = field(default_factory=dict)  # (n, K) each, in nats; empty where the bank has none
     computed: Bools | None = None  # (n, K): which trajectories are programs; None: none is
+    slips: Ints | None = None  # (n, K): equations of a solution's own that do not hold; None: not a bank of solutions
     pairs: Floats | None = None  # (n, 3): two trajectories, the chance that the first is right; NaN: not compared
     left_out: int = 0  # problems with fewer trajectories
 
@@ -123,6 +124,8 @@ class Table:
             arrays["computed"] = self.computed[chosen]
         if self.pairs is not None:
             arrays["pairs"] = self.pairs[chosen]
+        if self.slips is not None:
+            arrays["slips"] = self.slips[chosen]
         signals = {name: values[chosen] for name, values in self.signals.items()}
         return Table(ids, digests, claims=self.claims, refuted=refuted, finish=self.finish, signals=signals, **arrays)
 
@@ -132,7 +135,8 @@ class Table:
         arrays = {name: getattr(self, name)[:, chosen] for name in names}
         refuted = {by: counts[:, chosen] for by, counts in self.refuted.items()}
         signals = {name: values[:, chosen] for name, values in self.signals.items()}
-        return replace(self, refuted=refuted, signals=signals, computed=None, pairs=None, **arrays)
+        slips = None if self.slips is None else self.slips[:, chosen]
+        return replace(self, refuted=refuted, signals=signals, computed=None, pairs=None, slips=slips, **arrays)
 
     def halves(self) -> "tuple[Table, Table]":
         """The problems whose ids sort first, to tune policies on, and the others, to try them on."""
@@ -192,6 +196,7 @@ def build(bank: Bank, samples: int | None = None, *, thinking: bool = False, sta
         signals=_signals(entries),
         computed=_computed(entries),
         pairs=_pairs(entries),
+        slips=_slips(bank, whole),
         left_out=len(found) - len(whole),
     )
 
@@ -221,6 +226,17 @@ def _told(signals: Signals) -> dict[str, float]:
 def _computed(entries: Sequence[Sequence[Entry]]) -> Bools | None:
     found = np.array([[entry.kind == "computed" for entry in row] for row in entries], np.bool_)
     return found if found.any() else None
+
+
+def _slips(bank: Bank, whole: dict[str, list[Entry]]) -> Ints | None:
+    """What arithmetic finds wrong in the visible texts."""
+    asked = [bank.problems[problem] for problem in whole]
+    if any(problem.kind in ("code", "instructions") for problem in asked):
+        return None
+    return _ints(
+        [len(arithmetic.slips(entry.text, problem.problem)) if entry.kind == "reasoned" else 0 for entry in row]
+        for problem, row in zip(asked, whole.values(), strict=True)
+    )
 
 
 def _pairs(entries: Sequence[Sequence[Entry]]) -> Floats | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from vibethinker_local.eval import confidence, statistics
 from vibethinker_local.eval.confidence import GRIDS, Setting
-from vibethinker_local.eval.policies import CHECKED, PAIRED, PolicyOutcome, replay
+from vibethinker_local.eval.policies import CHECKED, EXACT, PAIRED, PolicyOutcome, replay
 from vibethinker_local.eval.statistics import Interval
 from vibethinker_local.eval.table import Floats, Table
 from vibethinker_local.reliability import vote
@@ -85,6 +85,7 @@ def trials(table: Table, calibration: vote.Calibration | None = None, speeds: Sp
         base, baseline = table.columns(np.flatnonzero(~table.computed[0])), "majority of the reasoned"
     first, rest = base.halves()
     names = ["adaptive", *(name for name in CHECKED if base.claims and (name != "fitted" or calibration))]
+    names += [EXACT] if base.slips is not None and base.slips.any() else []
     names += [PAIRED] if base.pairs is not None else []
     settings = dict[str, Setting]()
     if base.signals:

@@ -11,6 +11,7 @@ from vibethinker_local.reliability import equations, statements
 MOST_DIGITS = 400  # of any number on the way: beyond it, nothing is known
 MOST_CHARACTERS = 2000
 MOST_NESTED = 50
+MOST_EQUATIONS = 40  # of one solution
 ROUNDED = Fraction(1, 10)  # of the larger side: sides with decimals that are closer may have been rounded
 
 _NUMBER = r"\d+(?:\.\d+)?|\.\d+"
@@ -55,6 +56,12 @@ def check(claim: str) -> tuple[bool, str] | None:
     if len(text) > MOST_CHARACTERS or _DOUBTFUL.search(text):
         return None
     return _bare(text) or _in_words(statements.plain(claim))
+
+
+def slips(text: str, problem: str) -> list[str]:
+    """What does not hold of the equations in a solution's visible text, in their order."""
+    checked = map(check, statements.extracted(text, problem, MOST_EQUATIONS))
+    return [found[1] for found in checked if found and not found[0]]
 
 
 def _bare(text: str) -> tuple[bool, str] | None:

@@ -26,6 +26,7 @@ _TOKEN = re.compile(
 )
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _PART_OF = re.compile(r"(\d\s*%|\d\s*/\s*\d+)\s+of\s+(?=[$€£¥]?\s*\d)")  # 20% of 50, 1/4 of 60
+_NEXT = re.compile(r"[;,]\s+(?:and|so|then|thus|therefore|hence|which|giving|making|but)\b,?")
 _SPELLED = {"×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "–": "-", "**": "^"}
 # Before an equation: words that take part in it, so that the signs do not say it all.
 _TAKES_PART = frozenset(
@@ -69,6 +70,21 @@ def find(text: str) -> Iterator[Equation]:
     of them more than a number."""
     text = _GROUPED.sub(lambda found: found[0].replace(",", ""), text)
     text = _PART_OF.sub(r"\1 * ", text)
+    for clause in _clauses(text):
+        yield from _of_clause(clause)
+
+
+def _clauses(text: str) -> Iterator[str]:
+    """A sentence, taken apart where another equation begins behind a comma: "4 + 5 = 9, so 9 * 2 = 18"."""
+    begin = 0
+    for found in _NEXT.finditer(text):
+        if "=" in text[begin : found.start()]:
+            yield text[begin : found.start()]
+            begin = found.end()
+    yield text[begin:]
+
+
+def _of_clause(text: str) -> Iterator[Equation]:
     sides: list[list[tuple[str, str]]] = [[]]
     for found in _TOKEN.finditer(text):
         kind = found.lastgroup or "other"
