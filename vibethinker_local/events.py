@@ -8,7 +8,7 @@ from typing import Literal
 
 Finish = Literal["stop", "length", "forced", "loop", "aborted"]
 Status = Literal["answered", "no_answer", "stopped", "failed"]
-PassMode = Literal["majority", "clr", "fitted", "published"]  # how the reliability pass weighs votes
+PassMode = Literal["majority", "arithmetic", "clr", "fitted", "published"]  # how the reliability pass weighs votes
 Mode = Literal["single", PassMode]
 BudgetName = Literal["quick", "standard", "deep"]
 VerdictKind = Literal["score", "think"]  # read off a probability, or reasoned about
@@ -182,6 +182,7 @@ class ReliabilityReport:
     computed: int = 0  # of the votes for the chosen answer: by programs
     measured: bool = True  # False: the one-pass verdicts could not tell what the problem says from the same altered
     crux: Crux | None = None  # of a contested vote, where the solutions show one
+    exact: bool = False  # claims are equations of the solutions' own, checked by arithmetic alone
     dropped: int = 0  # of those that answered: programs that passed fewer examples than others, and have no vote
 
     @property
@@ -314,10 +315,10 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Contested:
-    """Sampling is over and the vote is not clear, so claims will be stated and checked."""
+    """Sampling is over and the vote is not clear, so claims will be checked."""
 
     clusters: tuple[AnswerCluster, ...]
-    claims: int  # per trajectory
+    claims: int  # per trajectory; 0: the model is not asked for any
 
 
 @dataclass(frozen=True)

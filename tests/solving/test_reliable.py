@@ -8,9 +8,11 @@ import pytest
 
 from tests.solving.thinker import CLR, FOREVER, THREE, TURNED, Thinker, run
 from vibethinker_local.cli.render import verdict
+from vibethinker_local.errors import UsageError
 from vibethinker_local.events import Claimed, Contested, Control, Judged, Parted, Sampled, SolveEvent
-from vibethinker_local.reliability import yardstick
+from vibethinker_local.reliability import vote, yardstick
 from vibethinker_local.reliability.plan import Plan, make
+from vibethinker_local.solving.follow import summary
 
 pytestmark = pytest.mark.usefixtures("nothing_symbolic")
 
@@ -81,6 +83,30 @@ def test_arithmetic_refutes_without_the_model() -> None:
     proved = four.claims[1].verdict
     assert proved
     assert (proved.ruling, proved.method) == ("refuted", "model"), "what adds up is judged all the same"
+
+
+def test_what_solutions_calculate_turns_a_vote_without_a_token() -> None:
+    def reply(answer: str) -> str:
+        sums = {"9": "So he has 4 + 4 = 9 dollars.", "4": "So he has 2 + 2 = 4 dollars, perhaps 4."}
+        return f"<think>so</think>\n\n{sums[answer]} He has some more.\n\n\\boxed{{{answer}}}"
+
+    plan = make("arithmetic", "standard", samples=8, stopping=False)
+    found, events = run(Thinker({"9": 0.7, "4": 0.3}, reply=reply), plan, seed=11)
+    assert found.report
+    assert (found.report.majority, found.answer, found.mode) == ("9", "4", "arithmetic")
+    assert found.usage.verify_tokens == 0
+    assert summary(found.report).endswith("of 8 equations do not hold")
+    for trajectory in found.trajectories:
+        [claim] = trajectory.claims
+        assert claim.verdict
+        assert (claim.source, claim.verdict.method) == ("extracted", "arithmetic")
+        assert trajectory.reliability == (1.0 if trajectory.answer == "4" else vote.FLOOR)
+    assert next(event for event in events if isinstance(event, Contested)).claims == 0
+    silent, _ = run(Thinker({"9": 0.7, "4": 0.3}), plan)
+    assert silent.report
+    assert (silent.answer, silent.report.checked) == ("9", 0), "who calculates nothing votes plainly"
+    with pytest.raises(UsageError, match="no verdicts"):
+        make("arithmetic", "standard", verdicts="think")
 
 
 def test_fewer_claims_than_asked_for_count_as_standing() -> None:

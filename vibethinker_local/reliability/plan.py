@@ -40,6 +40,11 @@ class Plan:
     def checks_claims(self) -> bool:
         return self.mode != "majority"
 
+    @property
+    def asks_for_claims(self) -> bool:
+        """Whether the model is asked for claims, or about them."""
+        return self.mode not in ("majority", "arithmetic")
+
 
 # Contest solutions of VibeThinker-3B have 18.9k tokens on average, so that 16k would cut many of them.
 BUDGETS = {
@@ -74,8 +79,10 @@ def make(
         if verdicts == "score":
             raise UsageError("--mode published has reasoned verdicts: leave --verdicts score out.")
         return replace(PUBLISHED, samples=samples or PUBLISHED.samples, seconds=seconds)
+    if mode == "arithmetic" and verdicts == "think":
+        raise UsageError("--mode arithmetic asks the model for no verdicts: leave --verdicts out.")
     plan = replace(BUDGETS[budget], mode=mode, stopping=stopping, seconds=seconds, threshold=threshold)
-    if not escalates:
+    if not escalates or mode == "arithmetic":
         plan = replace(plan, think_tokens=0)
     plan = replace(plan, samples=samples or plan.samples, verdicts=verdicts or plan.verdicts, programs=programs)
     if programs > plan.samples:

@@ -34,11 +34,18 @@ def clr(share: float, claims: int) -> float:
     return max(FLOOR, published(share, claims))
 
 
+def arithmetic(share: float, claims: int) -> float:
+    """One equation that does not hold is enough."""
+    return 1.0 if share >= 1 else FLOOR
+
+
 def weight_of(mode: PassMode, calibration: Calibration | None) -> Weight:
     """Raises ValueError if `fitted` has no calibration."""
     match mode:
         case "majority":
             return lambda share, claims: 1.0
+        case "arithmetic":
+            return arithmetic
         case "clr":
             return clr
         case "published":

@@ -37,6 +37,7 @@ class Checks:
 
     extract: bool = False  # what a solution itself says; the model states claims only where that is not ENOUGH
     state: bool = False  # with `extract`: the model states claims in any case
+    ask: bool = True  # False: the model states none at all, and what arithmetic cannot tell is no claim
     arithmetic: bool = True
     score: bool = True
     refuted_too: bool = False  # score also what arithmetic has refuted: for a record of both
@@ -97,6 +98,9 @@ class Claims:
         stated = self._stated[index] = Stated()
         self._seeds[index] = ended.trajectory.seed
         found = statements.extracted(ended.trajectory.text, self._problem, self._count) if self._checks.extract else []
+        if not self._checks.ask:
+            self._check(index, [CheckedClaim(text, source="extracted") for text in found if arithmetic.check(text)])
+            return
         if first:
             found = [first, *(text for text in found if text != first)][: self._count]
         self._extracted[index] = [CheckedClaim(text, source="extracted") for text in found]
@@ -273,6 +277,8 @@ class Claims:
         stated = self._stated[index]
         assert stated.claims is not None
         claim = stated.claims[number]
+        if claim.holds and not self._checks.ask:
+            return Verdict("supported", "arithmetic")  # of its equations; whoever asks the model, asks about the rest
         if claim.p is not None and self._measuring and claim.holds is not False and claim.thought is None:
             return None  # nobody knows yet what its p is worth
         return claim.verdict(self.threshold, reasoned=stated.reasoned if reasoned is None else reasoned)

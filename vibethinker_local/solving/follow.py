@@ -289,7 +289,8 @@ class RunState:
                 self._sampled(event, votes)
             case Contested():
                 votes = replace(votes, stage="checking")
-                self.milestones.append(Milestone("the vote is contested: asking for claims", vote=True))
+                doing = "asking for claims" if event.claims else "checking what the solutions calculate"
+                self.milestones.append(Milestone(f"the vote is contested: {doing}", vote=True))
             case Parted():
                 votes = replace(votes, crux=event.crux)
                 self.milestones.append(Milestone(parted(event.crux), vote=True))
@@ -375,6 +376,11 @@ def _claims_told(report: ReliabilityReport) -> str:
     """What verdicts came to; where they can change nothing, that is said."""
     if not report.checked:
         return ""
+    if report.exact:
+        count = f"{report.checked} equation{'s' if report.checked != 1 else ''}"
+        if not report.refuted:
+            return f"{count} checked, and all hold"
+        return f"{report.refuted} of {count} {'do' if report.refuted != 1 else 'does'} not hold"
     if not report.measured:
         by = f"{report.refuted} refuted by arithmetic, " if report.refuted else ""
         return f"the claims told nothing: {by}the model doubts what the problem says as much as what it does not"

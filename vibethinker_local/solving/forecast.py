@@ -82,7 +82,7 @@ def forecast(
     most = min(options.max_tokens or model.spec.max_tokens, model.context - prompt, plan.tokens if plan else 2**30)
     work = Work(prompt, Lengths.typical(*lengths.typical(model.chosen)), max(1, most))
     if plan:
-        after = CLAIMS if plan.checks_claims else 0
+        after = CLAIMS if plan.asks_for_claims else 0
         work = replace(work, samples=plan.samples, at_once=places, stopping=plan.stopping, after=after)
     return quote(work, rates, need.total)
 

@@ -37,6 +37,7 @@ from vibethinker_local.events import (
 from vibethinker_local.models import lengths
 from vibethinker_local.reliability import answers, crux, equivalence, stopping, vote
 from vibethinker_local.reliability import claims as parsing
+from vibethinker_local.reliability.arithmetic import MOST_EQUATIONS
 from vibethinker_local.reliability.checker import Checker
 from vibethinker_local.reliability.clusters import Cluster, Clusters
 from vibethinker_local.reliability.plan import Plan
@@ -167,12 +168,16 @@ class _Pass:
         if self._published:
             messages[-1:] = prompts.published(problem, plan.claims)
         self._prompt = model.encode_chat(messages, options.think)
-        ours = not self._published
+        ours, exact = not self._published, plan.mode == "arithmetic"
         checks = Checks(
-            extract=ours, arithmetic=ours, score=ours and plan.verdicts == "score", threshold=plan.threshold
+            extract=ours,
+            ask=not exact,
+            arithmetic=ours,
+            score=ours and not exact and plan.verdicts == "score",
+            threshold=plan.threshold,
         )
         self._crux: tuple[crux.Side, crux.Side] | None = None
-        self._claims = Claims(problem, model, options, plan.claims, checks)
+        self._claims = Claims(problem, model, options, MOST_EQUATIONS if exact else plan.claims, checks)
         wanted = min(options.max_tokens or model.spec.max_tokens, plan.tokens)
         if plan.mode == "published":
             wanted = plan.tokens  # no cap below the context
@@ -180,7 +185,7 @@ class _Pass:
         if plan.programs and asked is None:
             self._computing = computed.opened(model, problem, recent, plan.programs / plan.samples)
         longest = max(len(self._prompt), len(self._computing.prompt) if self._computing else 0)
-        after = self._claims.context if plan.checks_claims and not self._published else 0
+        after = self._claims.context if plan.asks_for_claims and not self._published else 0
         self._budget = Budget.of(wanted, model, longest, after)
         self._sampling = Sampling(model, options, self._prompt, self._budget, task=asked, computing=self._computing)
         self._programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
@@ -208,7 +213,7 @@ class _Pass:
             yield from self._sample(done={entry.index for entry in resumed})
             self._tell_apart()
             if self._contested:
-                yield Contested(tuple(self._ranked()), plan.claims)
+                yield Contested(tuple(self._ranked()), plan.claims if plan.asks_for_claims else 0)
                 self._crux = self._parting(self._ranked())
                 if self._crux:
                     yield Parted(Crux((self._side(self._crux[0]), self._side(self._crux[1]))))
@@ -410,7 +415,7 @@ class _Pass:
     def _weights(self) -> dict[int, float]:
         if self._programs:
             return dict.fromkeys(self._answered, 1.0) | self._programs.weights()
-        told = self._published or self._claims.tells
+        told = self._published or self._plan.mode == "arithmetic" or self._claims.tells
         standings = self._claims.standings() if told else {}  # where all were refuted, or none, the plain vote counts
         return vote.weights(standings, self._answered, self._plan.claims, self._weight)
 
@@ -475,6 +480,7 @@ class _Pass:
                 dropped=len(self._answered) - sum(c.votes for c in ranked) if self._programs and ranked else 0,
                 computed=sum(trajectories[m].kind == "computed" for m in clusters[0].members) if clusters else 0,
                 measured=self._claims.measured,
+                exact=self._plan.mode == "arithmetic",
                 crux=parting and Crux((self._placed(parting[0], places), self._placed(parting[1], places))),
             ),
             behaviour=behaviour,

@@ -162,7 +162,7 @@ class Solver:
             mode,
             budget,
             samples=samples,
-            verdicts=verdicts or (self.spec.verdicts if mode != "published" else None),
+            verdicts=verdicts or (self.spec.verdicts if mode not in ("published", "arithmetic") else None),
             escalates=self.spec.reasoned_verdicts,
             stopping=stopping,
             seconds=seconds,
