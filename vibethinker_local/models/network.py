@@ -29,10 +29,18 @@ ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, SOCKSError, OverflowError, ValueE
 
 
 def make_client(before: Callable[[httpx2.Request], None]) -> httpx2.Client:
-    """A client that follows redirects and calls `before` with every request. Raises ModelError, naming a variable."""
+    """A client that follows redirects and calls `before` with every request. Raises ModelError, naming a variable.
+
+    Each request has a connection of its own: of one that is kept, nobody can tell in time that the other end, or a
+    proxy on the way, has just closed it.
+    """
     with _named():
         return httpx2.Client(
-            verify=_certificates(), event_hooks={"request": [before]}, follow_redirects=True, timeout=None
+            verify=_certificates(),
+            event_hooks={"request": [before]},
+            follow_redirects=True,
+            timeout=None,
+            limits=httpx2.Limits(max_keepalive_connections=0),
         )
 
 
