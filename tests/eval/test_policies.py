@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.eval import banks
-from vibethinker_local.eval import report
+from vibethinker_local.eval import report, show
 from vibethinker_local.eval.policies import PERMUTED, replay
 from vibethinker_local.eval.table import Table
 from vibethinker_local.reliability import vote
@@ -177,5 +177,9 @@ def test_a_solution_whose_equation_does_not_hold_hardly_counts() -> None:
     found = replay(replace(plain, slips=slips), "arithmetic", 3)
     assert found.right.tolist() == [1, 0, 0], "both are wrong, one is left, and there is no other answer"
     assert found.tokens.tolist() == [30, 30, 30], "it costs nothing"
-    assert "arithmetic" in {row.name for row in report.make(replace(plain, slips=slips)).policies}
+    made = report.make(replace(plain, slips=slips))
+    assert "arithmetic" in {row.name for row in made.policies}
+    assert made.slips
+    assert (made.slips.share.value, made.slips.right_with.value, made.slips.right_without.value) == (5 / 8, 0, 2 / 3)
+    assert "Solutions with an equation that does not hold: 62.5%" in show.tables(made, banks.HEADER, [])
     assert "arithmetic" not in {row.name for row in report.make(plain).policies}

@@ -54,6 +54,27 @@ class Headroom:
     of_wrong: Interval  # the same as a share of the wrong majorities
 
 
+@dataclass(frozen=True)
+class Slips:
+    """What equations that do not hold say of the solutions that have them."""
+
+    share: Interval  # of the solutions with an answer: those with one
+    right_with: Interval  # share of these that are right all the same
+    right_without: Interval  # of the others
+
+
+def slips(table: Table) -> Slips | None:
+    """None where no solution has any, or nobody looked."""
+    if table.slips is None or not table.slips.any():
+        return None
+    has, answered, right = table.slips > 0, table.answered, table.each_right
+
+    def share(of: Bools, among: Bools) -> Interval:
+        return statistics.ratio((of & among).sum(axis=1).astype(float), among.sum(axis=1).astype(float))
+
+    return Slips(share(has, answered), share(right, answered & has), share(right, answered & ~has))
+
+
 def headroom(table: Table) -> Headroom:
     k = min(HEADROOM, table.samples)
     oracle, majority = replay(table, "oracle", k), replay(table, "majority", k)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vibethinker_local.eval import diagnosis, statistics
-from vibethinker_local.eval.diagnosis import Headroom, Verifier, VoteShare
+from vibethinker_local.eval.diagnosis import Headroom, Slips, Verifier, VoteShare
 from vibethinker_local.eval.policies import CONSTRAINED, EXACT, PAIRED, RUN, PolicyOutcome, replay
 from vibethinker_local.eval.statistics import Interval
 from vibethinker_local.eval.table import InstructionTable, Ints, Table
@@ -73,6 +73,7 @@ class PolicyReport:
     verifier: Verifier | None = None  # None: the bank has no claims
     verdict: PolicyVerdict | None = None
     following: "Following | None" = None  # of prompts with instructions
+    slips: Slips | None = None  # None: no solution has an equation that does not hold, or nobody looked
     signals: dict[str, Interval] = field(default_factory=dict)  # AUROC of each, within a problem
     trials: Trials | None = None  # None: code, instructions, or too few problems
 
@@ -129,6 +130,7 @@ def make(table: Table, calibration: vote.Calibration | None = None, speeds: Spee
         verifier=diagnosis.verifier(table) if claims else None,
         verdict=verdict,
         following=following(table.instructions) if table.instructions else None,
+        slips=diagnosis.slips(table),
         signals=diagnosis.signals(table),
         trials=trials(table, calibration, speeds),
     )

@@ -160,6 +160,11 @@ def _lines(report: PolicyReport) -> Iterator[str]:
         f"A better choice among {room.k} could gain {_points(room.difference)}: "
         f"of the wrong majorities {_percent(room.of_wrong)} have a right candidate."
     )
+    if slips := report.slips:
+        yield (
+            f"Solutions with an equation that does not hold: {_percent(slips.share)}; right of these "
+            f"{_percent(slips.right_with)}, of the others {_percent(slips.right_without)}."
+        )
     yield f"Vote share of the majority's answer: Brier score {_plain(votes.brier)}. It is no probability:"
     for each in votes.bins:
         yield (
