@@ -112,10 +112,10 @@ def test_slash_commands_are_listed_and_go_to_no_model(tmp_path: Path) -> None:
 def test_how_long_it_thinks_goes_with_the_next_question(tmp_path: Path) -> None:
     async def test() -> None:
         async with chatting(tmp_path) as chat:
-            for think, shown in ((1024, "thinks at most 1,024 tokens"), (0, "thinks not at all"), (None, "")):
+            for think, shown in ((1024, "thinks ≤ 1,024"), (0, "thinks ≤ 0"), (None, "")):
                 await chat.pilot.press("alt+t")
                 assert shown in chat.shown
-                assert ("thinks" in chat.shown) == bool(shown)
+                assert ("thinks ≤" in chat.shown) == bool(shown)
                 await chat.ask("and now?")
                 assert chat.solver.requests[-1].think == think
 

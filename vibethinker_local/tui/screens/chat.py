@@ -485,7 +485,7 @@ class Chat(Screen[None]):
                 context=started.context if live and started else solver.context if solver else 0,
                 rate=live.run.rate or None if live and live.run.phase in ("thinking", "answering") else None,
                 busy=live.run.busy if live else "",
-                thinking=thinking(session.think) if session.think is not None else "",
+                thinking="" if session.think is None else f"thinks ≤ {session.think:,}",
                 memory=self._memory,
                 reliability=self.badge()[0],
                 tone=self.badge()[1],

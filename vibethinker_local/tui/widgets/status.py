@@ -21,7 +21,7 @@ class Status:
     context: int = 0
     rate: float | None = None  # tokens a second, of the run under way
     busy: str = ""  # that other programs keep cores busy; shown up to its colon, for want of room
-    thinking: str = ""  # how long it may think, if not as long as the model does
+    thinking: str = ""  # how many tokens it may think, if not as many as the model does
     memory: int = 0  # bytes, of all our processes
     reliability: str = "reliability off"
     tone: str = "$text-muted"  # the colour of it
@@ -56,7 +56,7 @@ class StatusLine(Static):
         if status.busy:
             parts.append(Content.styled(status.busy.partition(":")[0], "$text-warning"))
         if status.thinking:
-            parts.append(Content(f"thinks {status.thinking}"))
+            parts.append(Content(status.thinking))
         if status.memory:
             parts.append(Content(size(status.memory)))
         badge = Content.assemble(("● " if status.on else "○ ") + status.reliability)
