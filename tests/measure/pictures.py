@@ -39,7 +39,7 @@ PICTURES = (
     ),
     Picture(
         "real-vote-120x40",
-        "A bakery sold 3 dozen rolls in the morning and half as many in the afternoon. A quarter of all of them were "
+        "A bakery sold 4 dozen rolls in the morning and half as many in the afternoon. A quarter of all of them were "
         "rye rolls at 90 cents, the others cost 60 cents. How many euros did it take?",
         (120, 40),
         ("ctrl+r",),
