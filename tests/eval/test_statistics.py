@@ -15,7 +15,8 @@ BANKS = 200
 
 
 def test_mcnemar_is_scipys_binomial_test() -> None:
-    stats = pytest.importorskip("scipy.stats")  # only now: it takes seconds to import
+    from scipy import stats  # only now: it takes seconds to import
+
     rng = np.random.default_rng(0)
     for n in (1, 5, 30, 400, 3000):
         left, right = rng.random((2, n)) < 0.6
@@ -32,7 +33,8 @@ def test_mcnemar_by_hand() -> None:
 
 
 def test_intervals_are_scipys_percentile_bootstrap() -> None:
-    stats = pytest.importorskip("scipy.stats")  # only now: it takes seconds to import
+    from scipy import stats  # only now: it takes seconds to import
+
     rng = np.random.default_rng(1)
     for n in (40, 400):
         one, other = rng.normal(0.7, 1, n), rng.normal(0.6, 1, n)
@@ -52,7 +54,8 @@ def test_intervals_are_scipys_percentile_bootstrap() -> None:
 
 
 def test_auroc_is_scipys_rank_statistic() -> None:
-    stats = pytest.importorskip("scipy.stats")  # only now: it takes seconds to import
+    from scipy import stats  # only now: it takes seconds to import
+
     rng = np.random.default_rng(3)
     positive = rng.random((60, 8)) < 0.5
     scores = np.round(rng.normal(positive, 1.5), 1)  # with ties
@@ -95,7 +98,8 @@ def test_equal_accuracies_in_95_percent_of_the_banks() -> None:
 
 
 def test_a_gain_of_five_points_is_found_as_often_as_it_should_be() -> None:
-    stats = pytest.importorskip("scipy.stats")
+    from scipy import stats  # only now: it takes seconds to import
+
     gained, lost, n = 0.08, 0.03, 300
     error = math.sqrt((gained + lost - (gained - lost) ** 2) / n)
     expected = stats.norm.sf(1.96 - (gained - lost) / error)  # about 74%

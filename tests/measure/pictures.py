@@ -7,12 +7,12 @@ Seeds are given, so that the same file on the same machine gives the same pictur
 
 import argparse
 import asyncio
-import re
 import tempfile
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.tui.scenes import as_svg
 from vibethinker_local.events import Options
 from vibethinker_local.tui.app import make_app
 from vibethinker_local.tui.local import Local
@@ -63,8 +63,7 @@ async def draw(picture: Picture, local: Local, folder: Path) -> str:
                 await pilot.pause(0.5)
         await pilot.pause(6)  # until messages have gone
         app.chat.query_one(Prompt).cursor_blink = False
-        svg = app.export_screenshot(title="vibe", simplify=True)
-    return re.sub(r"terminal-\d+", "terminal", svg)
+        return as_svg(app)
 
 
 def main() -> None:

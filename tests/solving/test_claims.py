@@ -52,7 +52,7 @@ def test_a_pass_and_a_bank_hold_the_same_claims_and_verdicts(mini: Model) -> Non
             continue  # all agree, and nothing was asked
         contested += 1
         measured = Yardstick(entries[0].known)
-        threshold = measured.threshold if measured.tells else None
+        threshold = measured.stands_from
         for trajectory, entry in zip(solution.trajectories, entries, strict=True):
             if trajectory.answer is None:
                 continue

@@ -26,6 +26,7 @@ from vibethinker_local.events import (
     Verdict,
     Wrote,
 )
+from vibethinker_local.tui.app import ChatApp
 from vibethinker_local.tui.solver import Larger, Start
 from vibethinker_local.tui.store import Store, Turn
 
@@ -290,8 +291,12 @@ async def picture(name: str, size: tuple[int, int]) -> str:
     """A scene as SVG, the same every time."""
     with tempfile.TemporaryDirectory() as folder:
         async with played(SCENES[name], Path(folder), size) as chat:
-            svg = chat.app.export_screenshot(title="vibe", simplify=True)
-    return re.sub(r"terminal-\d+", "terminal", svg)
+            return as_svg(chat.app)
+
+
+def as_svg(app: ChatApp) -> str:
+    """The screen, with nothing in it that another run would have otherwise."""
+    return re.sub(r"terminal-\d+", "terminal", app.export_screenshot(title="vibe", simplify=True))
 
 
 if __name__ == "__main__":

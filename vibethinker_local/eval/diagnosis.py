@@ -69,10 +69,12 @@ def slips(table: Table) -> Slips | None:
         return None
     has, answered, right = table.slips > 0, table.answered, table.each_right
 
-    def share(of: Bools, among: Bools) -> Interval:
-        return statistics.ratio((of & among).sum(axis=1).astype(float), among.sum(axis=1).astype(float))
+    return Slips(_share(has, answered), _share(right, answered & has), _share(right, answered & ~has))
 
-    return Slips(share(has, answered), share(right, answered & has), share(right, answered & ~has))
+
+def _share(of: Bools, among: Bools) -> Interval:
+    """Of the trajectories `among` which it is asked, the share of those `of` which it is so. Shapes (n, K)."""
+    return statistics.ratio((of & among).sum(axis=1).astype(float), among.sum(axis=1).astype(float))
 
 
 def headroom(table: Table) -> Headroom:
@@ -122,17 +124,14 @@ def verifier(table: Table) -> Verifier:
     touched = table.refuted["either"] > 0
     asked = (table.asked * answered).sum(axis=1).astype(float)
 
-    def share(of: Bools, among: Bools) -> Interval:
-        return statistics.ratio((of & among).sum(axis=1).astype(float), among.sum(axis=1).astype(float))
-
     return Verifier(
         auroc=statistics.auroc(p, right),
         auroc_within=_within(p, table),
-        right_refuted=share(touched, right & (table.asked > 0)),
-        wrong_passed=share(~touched, wrong & (table.asked > 0)),
+        right_refuted=_share(touched, right & (table.asked > 0)),
+        wrong_passed=_share(~touched, wrong & (table.asked > 0)),
         refuted=statistics.ratio((table.refuted["either"] * answered).sum(axis=1).astype(float), asked),
         refuted_by_arithmetic=statistics.ratio(
             (table.refuted["arithmetic"] * answered).sum(axis=1).astype(float), asked
         ),
-        coverage=share(table.covered, answered & table.contested[:, None]),
+        coverage=_share(table.covered, answered & table.contested[:, None]),
     )

@@ -89,7 +89,8 @@ def _group(
         tokens += table.programs.ask_tokens if name in ASKED else 0
     elif name == EXACT:
         assert table.slips is not None
-        right = _only(_wins(table, cluster, np.where(answered, np.where(table.slips[:, part], vote.FLOOR, 1.0), 0.0)))
+        weights = np.where(table.slips[:, part], vote.arithmetic(0, 0), vote.arithmetic(1, 0))
+        right = _only(_wins(table, cluster, np.where(answered, weights, 0.0)))
     elif name == PAIRED:
         weights, compared = _preferred(table, part)
         right = _only(_wins(table, cluster, weights))

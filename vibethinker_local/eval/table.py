@@ -17,7 +17,7 @@ from vibethinker_local.reliability import arithmetic, equivalence
 from vibethinker_local.reliability.checker import Checker
 from vibethinker_local.reliability.claims import CheckedClaim
 from vibethinker_local.reliability.clusters import Clusters
-from vibethinker_local.reliability.yardstick import KnownStatement, Yardstick
+from vibethinker_local.reliability.yardstick import Yardstick
 from vibethinker_local.solving.claims import ENOUGH
 
 SIGNALS = ("logprob", "certainty", "tail", "lowest", "gain")  # gain: confidence of the last quarter less of the first
@@ -234,9 +234,13 @@ def _slips(bank: Bank, whole: dict[str, list[Entry]]) -> Ints | None:
     if any(problem.kind in ("code", "instructions") for problem in asked):
         return None
     return _ints(
-        [len(arithmetic.slips(entry.text, problem.problem)) if entry.kind == "reasoned" else 0 for entry in row]
+        [_slipped(entry.text, problem.problem) if entry.kind == "reasoned" else 0 for entry in row]
         for problem, row in zip(asked, whole.values(), strict=True)
     )
+
+
+def _slipped(text: str, problem: str) -> int:
+    return sum(not holds for _, holds, _ in arithmetic.told(text, problem))
 
 
 def _pairs(entries: Sequence[Sequence[Entry]]) -> Floats | None:
@@ -323,7 +327,7 @@ class _Rulings:
         own = entry.extracted if not stated and len(entry.extracted) >= ENOUGH else ()
         claims = own or tuple(claim for claim in entry.claims if not claim.dropped)[:wanted]
         self.asked = len(own) or (wanted if entry.claims or entry.claim_tokens else 0)
-        threshold = _threshold(entry.known)
+        threshold = Yardstick(entry.known).stands_from if entry.known else THRESHOLD
 
         def verdict(claim: CheckedClaim) -> Verdict | None:
             claim = replace(claim, p=None) if thinking else replace(claim, thought=None)
@@ -342,14 +346,6 @@ class _Rulings:
         self.claim_tokens = 0 if own else entry.claim_tokens
         all_read = len(entry.extracted) + sum(not claim.dropped for claim in entry.claims)
         self.read_tokens = entry.read_tokens * len(claims) // max(1, all_read)
-
-
-def _threshold(known: Sequence[KnownStatement]) -> float | None:
-    """p(VALID) from which a claim of a problem stands, as in a pass; None where the probabilities tell nothing."""
-    if not known:
-        return THRESHOLD
-    yardstick = Yardstick(tuple(known))
-    return yardstick.threshold if yardstick.tells else None
 
 
 def _answers(problem: Problem, entries: list[Entry], checker: Checker) -> tuple[list[int], list[bool]]:

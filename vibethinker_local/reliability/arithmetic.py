@@ -58,10 +58,10 @@ def check(claim: str) -> tuple[bool, str] | None:
     return _bare(text) or _in_words(statements.plain(claim))
 
 
-def slips(text: str, problem: str) -> list[str]:
-    """What does not hold of the equations in a solution's visible text, in their order."""
-    checked = map(check, statements.extracted(text, problem, MOST_EQUATIONS))
-    return [found[1] for found in checked if found and not found[0]]
+def told(text: str, problem: str) -> list[tuple[str, bool, str]]:
+    """The claims in a solution's visible text whose equations can be told: each with what `check` says of it."""
+    found = ((claim, check(claim)) for claim in statements.extracted(text, problem, MOST_EQUATIONS))
+    return [(claim, *checked) for claim, checked in found if checked]
 
 
 def _bare(text: str) -> tuple[bool, str] | None:

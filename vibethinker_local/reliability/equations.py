@@ -91,7 +91,8 @@ def _of_clause(text: str) -> Iterator[Equation]:
         if found[0] == "=":
             sides.append([])
         else:
-            sides[-1].append((kind, _SPELLED.get(found[0], found[0])))
+            said = found[0].lower().rstrip(".") if kind == "word" else _SPELLED.get(found[0], found[0])
+            sides[-1].append((kind, said))
     last = len(sides) - 1
     for at, (before, after) in enumerate(pairwise(sides)):
         left = _ending(before) if at == 0 else _whole(before)
@@ -118,8 +119,7 @@ def _begins(before: Sequence[tuple[str, str]], first: str) -> bool:
     if kind == "other":
         lists = said in ":," and len(before) > 1 and before[-2][0] == "number"  # 3:4, or a list of numbers
         return said in _OPENS and not lists
-    word = said.lower().rstrip(".")
-    return kind == "word" and first not in "+-" and not (word in _TAKES_PART or _is_algebra(word))
+    return kind == "word" and first not in "+-" and not (said in _TAKES_PART or _is_algebra(said))
 
 
 def _is_algebra(word: str) -> bool:
@@ -133,7 +133,7 @@ def _beginning(tokens: Sequence[tuple[str, str]]) -> _Side | None:
         if found := _read(tokens[:end]):
             if end < len(tokens):
                 kind, said = tokens[end]
-                if kind in ("sign", "number", "money") or (kind == "word" and _is_algebra(said.lower().rstrip("."))):
+                if kind in ("sign", "number", "money") or (kind == "word" and _is_algebra(said)):
                     return None
             return found
     return None
@@ -165,8 +165,8 @@ def _read(tokens: Sequence[tuple[str, str]]) -> _Side | None:
             at += 1
             unit, at = _unit(tokens, at)
             units += [unit] if unit else []
-        elif not wanted and (kind == "sign" or (said in ("x", "X") and _follows(tokens, at))) and said not in "(%":
-            parts.append("*" if said in "xX" else said)
+        elif not wanted and (kind == "sign" or (said == "x" and _follows(tokens, at))) and said not in "(%":
+            parts.append("*" if said == "x" else said)
             adds |= said in "+-"
             computes = wanted = True
             at += 1
@@ -180,9 +180,8 @@ def _unit(tokens: Sequence[tuple[str, str]], at: int) -> tuple[frozenset[str], i
     words = list[str]()
     while at < len(tokens) and len(words) < MOST_WORDS:
         kind, said = tokens[at]
-        word = said.lower().rstrip(".")
-        if kind == "word" and not _is_algebra(word) and (words or word not in _GOES_ON):
-            words.append(word)
+        if kind == "word" and not _is_algebra(said) and (words or said not in _GOES_ON):
+            words.append(said)
             at += 1
         elif said == "/" and at + 1 < len(tokens) and tokens[at + 1][0] == "word":
             at += 1

@@ -41,9 +41,13 @@ class Plan:
         return self.mode != "majority"
 
     @property
+    def exact(self) -> bool:
+        """Whether claims are checked by arithmetic alone: the model is asked for none, and about none."""
+        return self.mode == "arithmetic"
+
+    @property
     def asks_for_claims(self) -> bool:
-        """Whether the model is asked for claims, or about them."""
-        return self.mode not in ("majority", "arithmetic")
+        return self.checks_claims and not self.exact
 
 
 # Contest solutions of VibeThinker-3B have 18.9k tokens on average, so that 16k would cut many of them.
@@ -82,7 +86,7 @@ def make(
     if mode == "arithmetic" and verdicts == "think":
         raise UsageError("--mode arithmetic asks the model for no verdicts: leave --verdicts out.")
     plan = replace(BUDGETS[budget], mode=mode, stopping=stopping, seconds=seconds, threshold=threshold)
-    if not escalates or mode == "arithmetic":
+    if not escalates or plan.exact:
         plan = replace(plan, think_tokens=0)
     plan = replace(plan, samples=samples or plan.samples, verdicts=verdicts or plan.verdicts, programs=programs)
     if programs > plan.samples:

@@ -54,6 +54,11 @@ class Yardstick:
         true, others = self._of(True), [scores for scores in (self._of(False), self._of(None)) if scores]
         return bool(true and others) and all(fmean(true) > fmean(scores) for scores in others)
 
+    @property
+    def stands_from(self) -> float | None:
+        """p(VALID) from which a claim stands; None where the verdicts tell nothing."""
+        return self.threshold if self.tells else None
+
     def with_verdict(self, text: str, p: float) -> "Yardstick":
         """The same with a verdict on one of its statements."""
         return Yardstick(tuple(replace(each, p=p) if each.text == text else each for each in self.known))

@@ -97,10 +97,11 @@ class Claims:
         index = ended.index
         stated = self._stated[index] = Stated()
         self._seeds[index] = ended.trajectory.seed
-        found = statements.extracted(ended.trajectory.text, self._problem, self._count) if self._checks.extract else []
         if not self._checks.ask:
-            self._check(index, [CheckedClaim(text, source="extracted") for text in found if arithmetic.check(text)])
+            equations = arithmetic.told(ended.trajectory.text, self._problem)
+            self._check(index, [_calculated(*each) for each in equations])
             return
+        found = statements.extracted(ended.trajectory.text, self._problem, self._count) if self._checks.extract else []
         if first:
             found = [first, *(text for text in found if text != first)][: self._count]
         self._extracted[index] = [CheckedClaim(text, source="extracted") for text in found]
@@ -231,7 +232,9 @@ class Claims:
         self._ready.append(Claimed(index, tuple(Claim(claim.text, source=claim.source) for claim in found)))
         for number, claim in enumerate(list(found)):
             verdict, scored = None, self._checks.score and claim.source != "published"
-            if self._checks.arithmetic and (checked := arithmetic.check(claim.text)):
+            if claim.holds is not None:
+                verdict = self._verdict(index, number)
+            elif self._checks.arithmetic and (checked := arithmetic.check(claim.text)):
                 holds, evidence = checked
                 verdict = self._found(index, number, holds=holds, evidence=None if holds else evidence)
             if scored and (verdict is None or self._checks.refuted_too):
@@ -310,7 +313,7 @@ class Claims:
         """p(VALID) from which a claim stands; None where the yardstick says that p tells nothing."""
         if self._checks.threshold is not None:
             return self._checks.threshold
-        return self.yardstick.threshold if self.yardstick.tells else None
+        return self.yardstick.stands_from
 
     @property
     def indices(self) -> list[int]:
@@ -391,6 +394,10 @@ class Claims:
     @property
     def measuring_tokens(self) -> int:
         """The same of all prompts about the statements of the yardstick, once a problem."""
+        return self._known_tokens if self._yardstick else 0
+
+    @cached_property
+    def _known_tokens(self) -> int:
         return self._scored_tokens([known.text for known in self.yardstick.known])
 
     def _scored_tokens(self, texts: Sequence[str]) -> int:
@@ -447,6 +454,11 @@ def _worked(ended: Ended, problem: str) -> str:
     if any(step.result is not None for step in crux.steps_of(trajectory.text, problem)):
         return trajectory.text
     return f"{trajectory.reasoning[-MOST_REASONING:]}\n{trajectory.text}"
+
+
+def _calculated(text: str, holds: bool, why: str) -> CheckedClaim:
+    """A claim of a solution's own that arithmetic has checked already."""
+    return CheckedClaim(text, holds=holds, evidence=None if holds else why, source="extracted")
 
 
 def _probability(scores: tuple[float, ...]) -> float:

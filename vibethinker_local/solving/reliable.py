@@ -37,7 +37,6 @@ from vibethinker_local.events import (
 from vibethinker_local.models import lengths
 from vibethinker_local.reliability import answers, crux, equivalence, stopping, vote
 from vibethinker_local.reliability import claims as parsing
-from vibethinker_local.reliability.arithmetic import MOST_EQUATIONS
 from vibethinker_local.reliability.checker import Checker
 from vibethinker_local.reliability.clusters import Cluster, Clusters
 from vibethinker_local.reliability.plan import Plan
@@ -168,16 +167,16 @@ class _Pass:
         if self._published:
             messages[-1:] = prompts.published(problem, plan.claims)
         self._prompt = model.encode_chat(messages, options.think)
-        ours, exact = not self._published, plan.mode == "arithmetic"
+        ours = not self._published
         checks = Checks(
             extract=ours,
-            ask=not exact,
+            ask=not plan.exact,
             arithmetic=ours,
-            score=ours and not exact and plan.verdicts == "score",
+            score=ours and not plan.exact and plan.verdicts == "score",
             threshold=plan.threshold,
         )
         self._crux: tuple[crux.Side, crux.Side] | None = None
-        self._claims = Claims(problem, model, options, MOST_EQUATIONS if exact else plan.claims, checks)
+        self._claims = Claims(problem, model, options, plan.claims, checks)
         wanted = min(options.max_tokens or model.spec.max_tokens, plan.tokens)
         if plan.mode == "published":
             wanted = plan.tokens  # no cap below the context
@@ -415,7 +414,7 @@ class _Pass:
     def _weights(self) -> dict[int, float]:
         if self._programs:
             return dict.fromkeys(self._answered, 1.0) | self._programs.weights()
-        told = self._published or self._plan.mode == "arithmetic" or self._claims.tells
+        told = self._published or self._plan.exact or self._claims.tells
         standings = self._claims.standings() if told else {}  # where all were refuted, or none, the plain vote counts
         return vote.weights(standings, self._answered, self._plan.claims, self._weight)
 
@@ -480,7 +479,7 @@ class _Pass:
                 dropped=len(self._answered) - sum(c.votes for c in ranked) if self._programs and ranked else 0,
                 computed=sum(trajectories[m].kind == "computed" for m in clusters[0].members) if clusters else 0,
                 measured=self._claims.measured,
-                exact=self._plan.mode == "arithmetic",
+                exact=self._plan.exact,
                 crux=parting and Crux((self._placed(parting[0], places), self._placed(parting[1], places))),
             ),
             behaviour=behaviour,

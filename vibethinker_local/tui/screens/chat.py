@@ -477,6 +477,7 @@ class Chat(Screen[None]):
         solver = session.solver
         now = live or session.last
         started = now.run.started if now else None
+        badge, tone = self.badge()
         self.query_one(StatusLine).show(
             Status(
                 model=solver.identity.name if solver else "" if self.unloaded else "loading …",
@@ -487,8 +488,8 @@ class Chat(Screen[None]):
                 busy=live.run.busy if live else "",
                 thinking="" if session.think is None else f"thinks ≤ {session.think:,}",
                 memory=self._memory,
-                reliability=self.badge()[0],
-                tone=self.badge()[1],
+                reliability=badge,
+                tone=tone,
                 on=session.reliable,
             )
         )

@@ -54,7 +54,7 @@ class Conversations(ModalScreen[int | None]):
         self._search("")
 
     def on_resize(self) -> None:
-        self._again()  # titles take the room there is
+        self._list(self.query_one(OptionList).highlighted or 0)  # titles take the room there is
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._search(event.value)
@@ -62,16 +62,20 @@ class Conversations(ModalScreen[int | None]):
     def _search(self, text: str, keep: int = 0) -> None:
         self._found = self._store.search(text)
         self._doomed = None
-        options = self.query_one(OptionList)
-        options.clear_options()
-        options.add_options([Option(self._line(found)) for found in self._found])
-        if self._found:
-            options.highlighted = min(keep, len(self._found) - 1)
+        self._list(keep)
         count = self._store.count()
         shown = f"{len(self._found)} of {count:,}" if len(self._found) < count else f"{count:,}"
         more = " · search for the rest" if len(self._found) == LISTED < count and not text else ""
         self.query_one(".box").border_subtitle = Content(f"{shown}{more}").markup
         self._hint(HINT if count else "Nothing here yet: ask something first.")
+
+    def _list(self, keep: int) -> None:
+        """Show what was found."""
+        options = self.query_one(OptionList)
+        options.clear_options()
+        options.add_options([Option(self._line(found)) for found in self._found])
+        if self._found:
+            options.highlighted = min(keep, len(self._found) - 1)
 
     def _line(self, found: Listed) -> Content:
         width = max(30, self.app.size.width * 9 // 10 - 10)

@@ -7,6 +7,7 @@ how (OSC 8), and leads to what is read there. Knows of styles, but of no widgets
 import re
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
@@ -17,6 +18,9 @@ from textual.style import Style
 
 from vibethinker_local.tui.text.markdown import FENCE_LANGUAGE
 from vibethinker_local.tui.text.table import table
+
+if TYPE_CHECKING:
+    from textual.highlight import HighlightTheme
 
 STYLES = {"em": "italic", "strong": "bold", "s": "strike", "code_inline": "$accent on $panel"}
 HEADINGS = {"h1": "bold $primary", "h2": "bold $primary", "h3": "bold $secondary"}  # h1 has a line below it, too
@@ -236,10 +240,18 @@ def _highlighted(code: str, language: str) -> Content:
     name = language.split(maxsplit=1)[0] if language.strip() else "text"
     if name == "text":
         return Content(code)  # without a name it would be guessed, another one with every line
-    from textual.highlight import HighlightTheme, highlight  # slow to import
+    from textual.highlight import highlight  # slow to import
 
-    calm = {token: style.replace("underline", "") for token, style in HighlightTheme.STYLES.items()}
-    return highlight(code, language=name, theme=type("Calm", (HighlightTheme,), {"STYLES": calm}))
+    return highlight(code, language=name, theme=_calm())
+
+
+@cache
+def _calm() -> "type[HighlightTheme]":
+    """Textual's colours of code without underlines."""
+    from textual.highlight import HighlightTheme
+
+    styles = {token: style.replace("underline", "") for token, style in HighlightTheme.STYLES.items()}
+    return type("Calm", (HighlightTheme,), {"STYLES": styles})
 
 
 def _maths(formula: str, width: int) -> list[DocumentRow]:
