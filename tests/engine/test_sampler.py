@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from itertools import chain, repeat
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -36,15 +37,21 @@ def peaked(rng: np.random.Generator, size: int) -> Logits:
     return (np.round(row * 64) / 64).astype(np.float32) if rng.random() < 0.3 else row.astype(np.float32)
 
 
-def reference(row: Logits, p: SamplingParams) -> NDArray[np.float64]:
-    """The probability of every token, in float64 and by sorting, as the definition says it; ties stay together."""
+def before_top_p(row: Logits, p: SamplingParams) -> NDArray[np.float64]:
+    """The probability of every token after temperature, top-k and min-p, in float64."""
     scaled = row.astype(np.float64) / p.temperature
     weights = np.exp(scaled - scaled.max())
     if p.top_k:
         weights[row < np.sort(row)[-min(p.top_k, len(row))]] = 0
     if p.min_p:
         weights[weights < p.min_p] = 0
-    weights /= weights.sum()
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
+
+
+def reference(row: Logits, p: SamplingParams) -> NDArray[np.float64]:
+    """The probability of every token, by sorting, as the definition says it; ties stay together."""
+    weights = before_top_p(row, p)
     order = np.argsort(-row, kind="stable")
     before = np.cumsum(weights[order]) - weights[order]
     first = np.searchsorted(-row[order], -row[order], side="left")  # a tie begins with the first of its kind
@@ -59,19 +66,12 @@ def sample(row: Logits, p: SamplingParams, n: int, attempt: int = 0) -> Draw:
 
 def takes(row: Logits, p: SamplingParams, token: int) -> bool:
     """Whether the sampler keeps `token` when the dice fall on it."""
-    best = int(row.argmax())
-    weights = sampler._kept(
-        row, sampler._highest(row, p.top_k), np.exp((row - row[best]) / np.float32(p.temperature)), p
-    )
-    running = sampler._running(weights)
-    if weights[token] < 3e-8 * running[-1]:
+    shares = before_top_p(row, p)
+    if shares[token] < 3e-8:
         return False  # the dice cannot be made to fall there; nor is it in any nucleus
-    block = token // sampler.BLOCK
-    begin = float(weights[block * sampler.BLOCK : token].sum(dtype=np.float64))
-    middle = (running[block - 1] if block else 0.0) + begin + float(weights[token]) / 2
-    assert sampler._pick(weights, running, middle / running[-1]) == token
-    uniforms = chain([middle / running[-1]], repeat(0.0))
-    return Sampler(len(row))._draw(row, best, weights, running, p, uniforms) == token
+    middle = float(shares[:token].sum() + shares[token] / 2)
+    with patch.object(sampler, "_uniforms", return_value=chain([middle], repeat(0.0))):
+        return sample(row, p, 0).token == token
 
 
 def disagreements(make: Make, rows: int, size: int, p: SamplingParams, seed: int) -> int:
@@ -246,8 +246,10 @@ def test_top_k_keeps_the_highest_wherever_they_lie(size: int, top_k: int) -> Non
     rng = np.random.default_rng(top_k)
     scattered = rng.normal(0, 1, size).astype(np.float32)
     for row in (scattered, np.sort(scattered), np.round(scattered)):
-        kept = sampler._kept(row, sampler._highest(row, max(20, top_k)), np.ones(size, np.float32), params(top_k=top_k))
-        assert np.array_equal(kept > 0, row >= np.sort(row)[-top_k])
+        lowest = np.sort(row)[-top_k]
+        order, edge = np.argsort(-row, kind="stable"), int((row >= lowest).sum())
+        for token in order[[0, edge - 1, edge, edge + 1, -1]].tolist():
+            assert takes(row, params(top_k=top_k, top_p=1.0), token) == (row[token] >= lowest)
 
 
 def test_impossible_tokens_are_never_drawn() -> None:

@@ -50,7 +50,7 @@ PICTURES = (
 async def draw(picture: Picture, local: Local, folder: Path) -> str:
     """The screen when the question is answered, as SVG."""
     store = Store(folder / f"{picture.name}.db")
-    app = make_app(lambda name: local, store, seeds=lambda: SEED, budget="quick", rings=False, folder=folder)
+    app = make_app(lambda name, loading: local, store, seeds=lambda: SEED, budget="quick", rings=False, folder=folder)
     app.measures_memory = False
     async with app.run_test(size=picture.cells) as pilot:
         async with asyncio.timeout(PATIENCE):

@@ -23,7 +23,7 @@ from vibethinker_local.events import (
     Wrote,
 )
 from vibethinker_local.tui.app import ChatApp, make_app
-from vibethinker_local.tui.solver import ChatRequest, ModelChoice, Start
+from vibethinker_local.tui.solver import ChatRequest, Load, ModelChoice, Start
 from vibethinker_local.tui.store import Store
 from vibethinker_local.tui.widgets.prompt import Prompt
 
@@ -171,7 +171,7 @@ async def chatting(
     solver: ScriptedSolver | None = None,
     *,
     size: tuple[int, int] = (100, 30),
-    load: Callable[[], ScriptedSolver] | None = None,
+    load: Load | None = None,
     keys: dict[str, str] | None = None,
     theme: str = "vibe-dark",
     models: dict[str, ScriptedSolver] | None = None,
@@ -181,7 +181,7 @@ async def chatting(
     clock, numbers = FrozenClock(), itertools.count(1)
     store = Store(folder / "chat.db", clock=lambda: 1_700_000_000 + next(numbers))
     app = make_app(
-        (lambda name: load()) if load else (lambda name: (models or {}).get(name or "", solver)),
+        load or (lambda name, loading: (models or {}).get(name or "", solver)),
         store,
         models=lambda: [ModelChoice(name, "1.93 GB · fits, 32,768 tokens · 21 tok/s") for name in models or ()],
         keys=keys,

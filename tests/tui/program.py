@@ -51,7 +51,7 @@ def main() -> None:
     folder, *rest = sys.argv[1:]
     solver = Streaming()
     solver.thoughts, solver.rate, solver.crash = int(rest[0]), float(rest[1]), rest[2:] == ["crash"]
-    app = make_app(lambda name: solver, Store(Path(folder) / "chat.db"), folder=Path(folder))
+    app = make_app(lambda name, loading: solver, Store(Path(folder) / "chat.db"), folder=Path(folder))
     try:
         app.run()
     finally:

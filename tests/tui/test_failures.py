@@ -8,6 +8,7 @@ import pytest
 from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, reply, run
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.events import Wrote
+from vibethinker_local.tui.solver import Loading
 from vibethinker_local.tui.store import Store
 
 
@@ -15,7 +16,7 @@ def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
     async def test() -> None:
         solvers = iter([ModelError("There is no model file x.gguf: check the path."), None])
 
-        def load() -> ScriptedSolver:
+        def load(name: str | None, loading: Loading) -> ScriptedSolver:
             error = next(solvers)
             if error:
                 raise error
@@ -37,7 +38,7 @@ def test_a_model_that_is_missing_is_not_looked_for_again_by_itself(tmp_path: Pat
     async def test() -> None:
         tries = []
 
-        def load() -> ScriptedSolver:
+        def load(name: str | None, loading: Loading) -> ScriptedSolver:
             tries.append(1)
             raise ModelError("There is no model.")
 
@@ -70,7 +71,7 @@ def test_an_engine_that_dies_is_replaced(tmp_path: Path) -> None:
         dying = ScriptedSolver([[reply("", "")[0], *said, finished(said, "failed", "The engine has ended.")]])
         solvers = [dying, ScriptedSolver([reply("hm", "It is 7.")])]
         given = iter(solvers)
-        async with chatting(tmp_path, load=lambda: next(given)) as chat:
+        async with chatting(tmp_path, load=lambda name, loading: next(given)) as chat:
             await chat.ask("go")
             assert "half an ans" in chat.shown
             assert "The engine has ended." in chat.shown

@@ -1,6 +1,7 @@
 """Which model answers in the chat: chosen in mid-conversation, named with each turn, honest about its limits."""
 
 import random
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from vibethinker_local.errors import ModelError
 from vibethinker_local.events import Finished
 from vibethinker_local.mini import problems
 from vibethinker_local.models import installed
+from vibethinker_local.system.progress import Progress
 from vibethinker_local.tui import bundled
 from vibethinker_local.tui.local import choices, facts
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
-from vibethinker_local.tui.solver import Start
+from vibethinker_local.tui.solver import Loading, Start
 
 OTHER = replace(MODEL, name="half", quant="Q8_0")
 
@@ -50,22 +52,40 @@ def test_the_model_is_changed_in_mid_conversation(tmp_path: Path) -> None:
 
 def test_a_model_that_cannot_be_loaded_leaves_the_one_before(tmp_path: Path) -> None:
     async def test() -> None:
-        async with chatting(tmp_path) as chat:
-            load = chat.app.session._load
+        solver = ScriptedSolver([reply("hm", "It is \\boxed{7}.")])
 
-            def loading(name: str | None) -> ScriptedSolver:
-                if name:
-                    raise ModelError(f"There is no model file {name}: check the path.")
-                return load(name)  # type: ignore[return-value]
+        def load(name: str | None, loading: Loading) -> ScriptedSolver:
+            if name:
+                raise ModelError(f"There is no model file {name}: check the path.")
+            return solver
 
-            chat.app.session._load = loading
+        async with chatting(tmp_path, load=load) as chat:
+            await chat.until(lambda: chat.app.session.solver)
             await chat.pilot.press("f10", "down", "enter")
             assert isinstance(chat.app.screen, Ask)
             await chat.pilot.press(*"x.gguf", "enter")
             await chat.until(lambda: "There is no model file x.gguf" in chat.shown)
-            await chat.until(lambda: chat.app.session.solver is chat.solver)
+            await chat.until(lambda: chat.app.session.solver is solver)
             await chat.ask("go")
             assert "It is 7." in chat.shown
+
+    run(test)
+
+
+def test_how_far_a_model_is_loaded_is_said(tmp_path: Path) -> None:
+    async def test() -> None:
+        go_on = threading.Event()
+
+        def load(name: str | None, loading: Loading) -> ScriptedSolver:
+            loading(Progress("loading x.gguf", 45, 100))
+            go_on.wait(10)
+            return ScriptedSolver([])
+
+        async with chatting(tmp_path, load=load) as chat:
+            try:
+                await chat.until(lambda: chat.shown.split("\n")[-1].startswith("loading, 45%"))
+            finally:
+                go_on.set()
 
     run(test)
 

@@ -45,18 +45,18 @@ def converse(
     from vibethinker_local.system import paths, settings
     from vibethinker_local.tui.actions import KEYS
     from vibethinker_local.tui.app import make_app
-    from vibethinker_local.tui.solver import ChatSolver, ModelChoice
+    from vibethinker_local.tui.solver import ChatSolver, Loading, ModelChoice
     from vibethinker_local.tui.store import Store
 
     own = settings.load()
     settings.check_keys(own.keys, KEYS)
 
-    def load(name: str | None) -> ChatSolver:
+    def load(name: str | None, loading: Loading) -> ChatSolver:
         from vibethinker_local.events import Options
         from vibethinker_local.tui.local import Local
 
         options = Options(0, max_tokens=own.max_tokens, context=ctx or own.context, threads=threads or own.threads)
-        return Local(name or model or own.model, options)
+        return Local(name or model or own.model, options, loading)
 
     def models() -> list[ModelChoice]:
         from vibethinker_local.tui.local import choices

@@ -53,22 +53,23 @@ class Sampler:
 
         Each further `attempt` at the same token has chances of its own.
         """
-        best = int(logits.argmax())
-        highest = float(logits[best])
+        token = int(logits.argmax())
+        highest = logits[token]
         if not math.isfinite(highest):  # argmax finds a NaN if there is one
             raise EngineError("The model produced logits that are not numbers: its file is likely damaged.")
-        running = _running(self._weigh(logits, best, 1.0))
-        log_sum = highest + math.log(running[-1])  # of exp(logits): a log-probability is a logit minus this
+        weights = self._weigh(logits, highest, 1.0)
+        log_sum = float(highest) + math.log(_running(weights)[-1])  # of exp(logits): logit - this = log-probability
         likeliest = _highest(logits, max(CANDIDATES, params.top_k))
-        token = best
         if params.temperature > GREEDY:
-            kept = self._weights
-            if params.temperature != 1:
-                kept = self._weigh(logits, best, params.temperature)
-            kept = _kept(logits, likeliest, kept, params)
-            if kept is not self._weights or params.temperature != 1:
-                running = _running(kept)
-            token = self._draw(logits, best, kept, running, params, _uniforms(params.seed, n, attempt))
+            uniforms = _uniforms(params.seed, n, attempt)
+            if 0 < params.top_k < len(logits):  # what follows costs by the token: a few instead of the vocabulary
+                kept = np.flatnonzero(logits >= likeliest[params.top_k - 1])
+                few = logits[kept]
+                token = int(kept[self._draw(few, self._weigh(few, highest, params.temperature), params, uniforms)])
+            else:
+                if params.temperature != 1:
+                    weights = self._weigh(logits, highest, params.temperature)
+                token = self._draw(logits, weights, params, uniforms)
         return Draw(
             token,
             float(logits[token]) - log_sum,
@@ -76,38 +77,36 @@ class Sampler:
             log_sum - float(_running(logits)[-1]) / len(logits) - math.log(len(logits)),
         )
 
-    def _weigh(self, logits: Logits, best: int, temperature: float) -> NDArray[np.float32]:
+    def _weigh(self, logits: Logits, highest: np.float32, temperature: float) -> NDArray[np.float32]:
         """The softmax's numerators: 1 for the best token."""
-        weights = self._weights
-        np.subtract(logits, logits[best], out=weights)
+        weights = self._weights[: len(logits)]
+        np.subtract(logits, highest, out=weights)
         if temperature != 1:
             weights *= np.float32(1 / temperature)
         np.exp(weights, out=weights)
         return weights
 
     def _draw(
-        self,
-        logits: Logits,
-        best: int,
-        kept: NDArray[np.float32],
-        running: NDArray[np.float64],
-        params: SamplingParams,
-        uniforms: Iterator[float],
+        self, logits: Logits, weights: NDArray[np.float32], params: SamplingParams, uniforms: Iterator[float]
     ) -> int:
-        weights = kept
+        """The index of a token drawn by its weight, by min-p and top-p."""
+        if params.min_p > 0:
+            weights = weights * (weights >= np.float32(params.min_p))
+        left = weights  # those above what was drawn
+        running = _running(weights)
         total = float(running[-1])
         while True:
-            token = _pick(weights, running, next(uniforms))
-            if params.top_p >= 1 or logits[token] == logits[best]:
-                return token
-            np.greater(logits, logits[token], out=self._is_above)  # exact, unlike a comparison of rounded weights
-            weights = np.multiply(weights, self._is_above.view(np.int8), out=self._above)
-            running = _running(weights)
+            drawn = _pick(left, running, next(uniforms))
+            if params.top_p >= 1 or logits[drawn] == logits.max():
+                return drawn
+            above = np.greater(logits, logits[drawn], out=self._is_above[: len(logits)])  # exact: weights are rounded
+            left = np.multiply(weights, above.view(np.int8), out=self._above[: len(logits)])
+            running = _running(left)
             share = float(running[-1]) / total
             if abs(share - params.top_p) < NEAR_TIE:
-                share = _share_above(logits, kept, token, params.temperature)
+                share = _share_above(logits, weights, drawn, params.temperature)
             if share < params.top_p:
-                return token
+                return drawn
 
 
 def _uniforms(seed: int, n: int, attempt: int) -> Iterator[float]:
@@ -136,17 +135,6 @@ def _highest(logits: Logits, count: int) -> Logits:
         logits = np.append(columns.take(chosen, axis=1), logits[columns.size :])
     found = np.partition(logits, -count)[-count:] if count < len(logits) else logits
     return np.sort(found)[::-1]
-
-
-def _kept(
-    logits: Logits, likeliest: Logits, weights: NDArray[np.float32], params: SamplingParams
-) -> NDArray[np.float32]:
-    """The weights, 0 where top-k or min-p leave a token out."""
-    if params.top_k and params.top_k < len(logits):
-        weights = weights * (logits >= likeliest[params.top_k - 1])
-    if params.min_p > 0:
-        weights = weights * (weights >= np.float32(params.min_p))
-    return weights
 
 
 def _share_above(logits: Logits, kept: NDArray[np.float32], token: int, temperature: float) -> float:

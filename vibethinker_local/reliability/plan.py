@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import PassMode, VerdictKind
 
-VERDICT_SHARE = (
-    4  # reasoned verdicts on a solution's claims have a quarter of its tokens: CLR's authors took 22-48% more
-)
+# Reasoned verdicts on a solution's claims have a quarter of its tokens: CLR's authors took 22-48% more.
+VERDICT_SHARE = 4
 
 
 @dataclass(frozen=True)

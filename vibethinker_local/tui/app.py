@@ -28,7 +28,7 @@ from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.actions import ACTIONS, EVERYWHERE, bindings, key_of
 from vibethinker_local.tui.screens.chat import Chat
 from vibethinker_local.tui.session import Session
-from vibethinker_local.tui.solver import ChatSolver, ModelChoice
+from vibethinker_local.tui.solver import Load, ModelChoice
 from vibethinker_local.tui.store import Store
 from vibethinker_local.tui.themes import DARK, LIGHT
 
@@ -39,7 +39,7 @@ TWICE_SECONDS = 2.0  # between two ctrl+c that quit
 
 
 def make_app(
-    load: Callable[[str | None], ChatSolver],
+    load: Load,
     store: Store,
     *,
     models: Callable[[], Sequence[ModelChoice]] = tuple,

@@ -14,16 +14,16 @@ from vibethinker_local.solving import solver
 from vibethinker_local.system import machine
 from vibethinker_local.system.units import size
 from vibethinker_local.tui import bundled
-from vibethinker_local.tui.solver import ChatRequest, Larger, ModelChoice, Start
+from vibethinker_local.tui.solver import ChatRequest, Larger, Loading, ModelChoice, Start
 
 
 class Local:
     """The use case of `solve.solver` in the words of the chat."""
 
-    def __init__(self, wanted: str | None, options: Options) -> None:
+    def __init__(self, wanted: str | None, options: Options, loading: Loading | None = None) -> None:
         """Raises ModelError."""
         self._notices = list[str]()
-        self._solver = solver.Solver(wanted, options, say=self._notices.append)
+        self._solver = solver.Solver(wanted, options, say=self._notices.append, loading=loading)
         self._solver.load()
         self.start = facts(self._solver.chosen)
 

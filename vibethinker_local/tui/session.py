@@ -7,10 +7,11 @@ from dataclasses import replace
 from vibethinker_local.errors import UsageError, VibeError
 from vibethinker_local.events import Control, Exchange, SolveEvent, Unfinished
 from vibethinker_local.solving.follow import Votes
+from vibethinker_local.system.progress import Progress
 from vibethinker_local.tui.attachments import with_attachments
 from vibethinker_local.tui.live import Live, can_go_on
 from vibethinker_local.tui.run import Run
-from vibethinker_local.tui.solver import ChatRequest, ChatSolver, ModelChoice
+from vibethinker_local.tui.solver import ChatRequest, ChatSolver, Load, ModelChoice
 from vibethinker_local.tui.store import Attachment, Listed, Store, Turn
 from vibethinker_local.tui.votes import read
 
@@ -24,19 +25,20 @@ class Session:
 
     def __init__(
         self,
-        load: Callable[[str | None], ChatSolver],
+        load: Load,
         store: Store,
         clock: Callable[[], float],
         seeds: Callable[[], int],
         models: Callable[[], Sequence[ModelChoice]] = tuple,
     ) -> None:
-        """`load` takes a name as of --model, None for the one that the user began with; `models` are what there is."""
+        """`models` are those that there are to choose from."""
         self.store, self.clock = store, clock
         self.conversation: int | None = None
         self.turns: list[Turn] = []
         self.live: Live | None = None
         self.last: Live | None = None  # the turn before, while its conversation is open
         self.solver: ChatSolver | None = None
+        self.loading: Progress | None = None  # of a model that is being loaded
         self.unkept: str | None = None  # why what was written last is not on the disk
         self._late: list[Turn] = []  # finished turns that are not on the disk yet
         self.reliable, self.budget = False, "standard"
@@ -73,7 +75,8 @@ class Session:
                     self._left.close()
                     self._left = None
                 wanted = self._model
-                solver = self._load(wanted)
+                self.loading = None
+                solver = self._load(wanted, self._heard)
                 if wanted != self._model and not self._closed:  # another one was chosen meanwhile
                     solver.close()
                     continue
@@ -81,6 +84,9 @@ class Session:
                 if self._closed:
                     solver.close()
             return self.solver
+
+    def _heard(self, step: Progress) -> None:
+        self.loading = step
 
     def use(self, model: str) -> None:
         """Take another model from now on, which `loaded` loads; the one that is there is given back."""

@@ -1,11 +1,14 @@
 """What the chat asks for answers. `local` has the one there is, a model on this machine; tests script another."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Protocol
 
 from vibethinker_local.events import Control, Exchange, ModelIdentity, SolveEvent, Unfinished
+from vibethinker_local.system.progress import Progress
+
+Loading = Callable[[Progress], None]  # hears how far a model is loaded
 
 
 @dataclass(frozen=True)
@@ -93,3 +96,9 @@ class ChatSolver(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Load(Protocol):
+    """Loads a model by its name as of --model; by None, the one that the user began with. Raises VibeError."""
+
+    def __call__(self, name: str | None, loading: Loading) -> ChatSolver: ...

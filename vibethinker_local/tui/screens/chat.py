@@ -22,6 +22,7 @@ from textual.widgets import Static
 from vibethinker_local.errors import VibeError
 from vibethinker_local.solving.follow import short
 from vibethinker_local.system import paths
+from vibethinker_local.system.progress import Progress
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.actions import EVERYWHERE, NAMED, SLASHES, bindings, key_of
 from vibethinker_local.tui.attachments import as_markdown, completions, label, mentioned, read
@@ -480,7 +481,7 @@ class Chat(Screen[None]):
         badge, tone = self.badge()
         self.query_one(StatusLine).show(
             Status(
-                model=solver.identity.name if solver else "" if self.unloaded else "loading …",
+                model=solver.identity.name if solver else "" if self.unloaded else _loading(session.loading),
                 quant=(solver.identity.quant or "") if solver else "",
                 used=started.prompt_tokens + now.run.tokens if now and started else 0,
                 context=started.context if live and started else solver.context if solver else 0,
@@ -651,7 +652,8 @@ class Chat(Screen[None]):
 
         def chosen(at: int | None) -> None:
             if at == len(found):
-                self.app.push_screen(Ask("Which model?", hint="NAME:QUANT or a .gguf file · enter · esc"), named)
+                hint = "NAME:QUANT, a .gguf file or a server's URL#MODEL · enter · esc"
+                self.app.push_screen(Ask("Which model?", hint=hint), named)
             elif at is not None:
                 named(found[at].name)
 
@@ -664,7 +666,7 @@ class Chat(Screen[None]):
                 self.post_message(self.ModelWanted())
                 self.show_around()
 
-        self.app.push_screen(Pick("Which model?", [*rows, "  another file …"]), chosen)
+        self.app.push_screen(Pick("Which model?", [*rows, "  another …"]), chosen)
 
     # Actions: conversations
 
@@ -815,6 +817,10 @@ class Chat(Screen[None]):
 
     def action_help(self) -> None:
         self.app.push_screen(Help(self._keys))
+
+
+def _loading(step: Progress | None) -> str:
+    return f"loading, {step.done / step.total:.0%}" if step and step.total else "loading …"
 
 
 def _first_line(block: str) -> str:
