@@ -34,7 +34,6 @@ from vibethinker_local.errors import EngineDied, EngineError, ModelError
 from vibethinker_local.system import children, logs
 
 GRACE = 1.0  # seconds that a process gets to end by itself before it is killed
-SPINS = 3000  # rounds of active waiting: as fast as the default on an idle machine, a third faster on a busy one
 NO_BLAS = {"OPENBLAS_NUM_THREADS": "1"}  # NumPy starts a thread for each core, though nothing multiplies matrices
 LINE = 300  # characters of the log that an error message may quote
 Events = queue.SimpleQueue[Loading | Ready | StepMessage | Failed | Woken | None]  # None: there will be no more
@@ -51,7 +50,7 @@ class Connection:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log or subprocess.DEVNULL,
-                env=NO_BLAS | children.environment() | {"GLIBC_TUNABLES": _tunables()} | _waiting(),
+                env=NO_BLAS | children.environment() | {"GLIBC_TUNABLES": _tunables()},
                 **_OWN_GROUP,
             )
         except OSError as error:
@@ -123,17 +122,6 @@ def _tunables() -> str:
     """
     chosen = os.environ.get("GLIBC_TUNABLES", "")
     return chosen if "glibc.malloc.hugetlb" in chosen else ":".join(filter(None, (chosen, "glibc.malloc.hugetlb=1")))
-
-
-def _waiting() -> dict[str, str]:
-    """How long threads of GNU OpenMP, where llama.cpp was built with it, wait actively for each other.
-
-    By default it is for a third of a million rounds, and a thread on a core that others use as well is waited for at
-    the cost of all cores. Other implementations ignore the variable; what the user has set stays as it is.
-    """
-    if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
-        return {}
-    return {"GOMP_SPINCOUNT": str(SPINS)}
 
 
 def _read(source: IO[bytes], events: Events, answers: Answers) -> None:
