@@ -101,7 +101,10 @@ def test_quantize_uses_only_what_lies_below_the_app() -> None:
     ("first", "late"),
     [
         ("tui.app", ("llama_cpp", "markdown_it", "numpy", "mpmath")),
-        ("cli.render, vibethinker_local.solving.solver", ("llama_cpp", "httpx2", "numpy", "mpmath")),
+        (
+            "cli.render, vibethinker_local.solving.solver",
+            ("llama_cpp", "httpx2", "numpy", "mpmath", "vibethinker_local.reliability.equivalence"),
+        ),
     ],
 )
 def test_the_first_paint_and_the_first_token_wait_for_nothing_that_comes_later(

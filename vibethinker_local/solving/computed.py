@@ -13,7 +13,7 @@ from vibethinker_local.code import answer
 from vibethinker_local.code.task import Task
 from vibethinker_local.errors import SandboxError, UsageError
 from vibethinker_local.events import Exchange, TrajectoryKind
-from vibethinker_local.reliability import answers, equivalence
+from vibethinker_local.reliability import answers
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.sandbox import Limits, ProgramCall, Sandbox
@@ -89,6 +89,8 @@ def printed(stdout: str) -> str | None:
 
     A float that is a simple fraction but for its last digits is that fraction.
     """
+    from vibethinker_local.reliability import equivalence  # for programs alone: other solutions start sooner
+
     lines = [line.strip() for line in stdout.split("\n") if line.strip()]
     if not 0 < len(lines) <= MOST_LINES:
         return None

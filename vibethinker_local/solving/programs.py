@@ -10,6 +10,7 @@ run, and none agrees with another.
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from vibethinker_local import sandbox
 from vibethinker_local.code import answer, behaviour, examples, values
@@ -19,10 +20,12 @@ from vibethinker_local.code.task import Task
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.errors import EngineError, SandboxError
 from vibethinker_local.events import Behaviour, Differing, Options
-from vibethinker_local.reliability.clusters import Cluster
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.sandbox import Limits, Outcome, Program, ProgramCall, Sandbox
+
+if TYPE_CHECKING:  # it brings the comparison of answers with it, which one solution does without
+    from vibethinker_local.reliability.clusters import Cluster
 
 INPUTS = 10  # that the model is asked for
 APART = 5  # and further ones, where two groups of programs tie
@@ -206,8 +209,10 @@ class Programs:
         chosen = behaviour.best(self.task, self._outcomes)
         return behaviour.groups(self.task, {index: self._outcomes[index] for index in chosen}, self._expected)
 
-    def clusters(self) -> list[Cluster]:
+    def clusters(self) -> "list[Cluster]":
         """The same as the vote has it."""
+        from vibethinker_local.reliability.clusters import Cluster
+
         return [Cluster(self._attempts[group.members[0]].source, group.members) for group in self.groups()]
 
     def weights(self) -> dict[int, float]:

@@ -36,7 +36,7 @@ from vibethinker_local.remote.choose import choose
 from vibethinker_local.runtime import prose
 from vibethinker_local.runtime.model import Model, at_once
 from vibethinker_local.runtime.model import load as load_model
-from vibethinker_local.solving import forecast, reliable, single
+from vibethinker_local.solving import forecast, single
 from vibethinker_local.solving.quote import Rates
 from vibethinker_local.solving.sampling import Ended
 from vibethinker_local.system import awake, machine
@@ -221,6 +221,8 @@ class Solver:
                 found = forecast.announce(model, options, control, prompt, plan, rates, measure, notices)
                 self._rates = yield from found
             if plan:
+                from vibethinker_local.solving import reliable  # with all that a vote takes: one solution starts sooner
+
                 voting = reliable.solve_journalled(
                     problem, model, options, control, plan, resume=resume, say=say or self._say, earlier=earlier
                 )
