@@ -33,6 +33,7 @@ LAYERS = [
     "cli",
     "mini",
 ]
+pytestmark = pytest.mark.xdist_group("architecture")  # one process reads all files once
 DOORS = {  # what each foreign package may be imported by
     "llama_cpp": ("vibethinker_local/llama/library.py",),
     "huggingface_hub": ("vibethinker_local/models/hub.py",),

@@ -138,13 +138,16 @@ class ChatApp(App[None], inherit_bindings=False):
         try:
             self.session.loaded()
         except VibeError as error:
-            self._later(self.chat.show_model, str(error))
+            self._later(self._show_model, str(error))
             if self.session.back():
                 self._loading()
             return
-        self._later(self.chat.show_model)
+        self._later(self._show_model)
         if not self.session.store.is_sound():
             self._later(self.session.store.renew)
+
+    def _show_model(self, failure: str = "") -> None:
+        self.chat.show_model(failure)  # which there may be no more by now
 
     def _later(self, do: Callable[..., object], *values: object) -> None:
         """Do something on the app's thread, if it is still there."""
