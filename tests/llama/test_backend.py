@@ -137,9 +137,10 @@ def test_padding_gives_nearly_the_same_and_leaves_nothing(backend: LlamaBackend,
     assert np.array_equal(backend.decode(last), plain), "bit for bit as if nothing had been padded"
 
 
-def test_the_number_of_threads_shows_in_single_tokens_only() -> None:
-    """That is what `repeatable` rests on: attention of one token over many cells is divided among the threads."""
-    backend = LlamaBackend(MINI, cells=2048, places=2, threads=2)
+@pytest.mark.parametrize("places", [2, 8])
+def test_the_number_of_threads_shows_in_single_tokens_of_flash_attention_only(places: int) -> None:
+    """That is what `repeatable` rests on: flash attention of one token over many cells is divided among the threads."""
+    backend = LlamaBackend(MINI, cells=2048, places=places, threads=2)
     rng = np.random.default_rng(0)
     backend.use_threads(1)
     for place in range(2):
@@ -153,7 +154,7 @@ def test_the_number_of_threads_shows_in_single_tokens_only() -> None:
             rows.append(backend.decode([Slice(p, 520, [9], logits=True) for p in range(count)]).copy())
             for place in range(count):
                 backend.trim(place, 520)
-        assert np.array_equal(rows[0], rows[1]) == (count == 2)
+        assert np.array_equal(rows[0], rows[1]) == (count == 2 or places == 2)
     backend.close()
 
 
@@ -191,14 +192,14 @@ def test_preemption_changes_nothing(count: int, prompts: list[list[int]]) -> Non
 
 
 @pytest.mark.parametrize(
-    "other", [{"cache": "q8_0"}, {"flash_attention": False}], ids=["q8_0 cache", "no flash attention"]
+    "other", [{"cache": "q8_0"}, {}, {"unified": False}], ids=["q8_0 cache", "few places", "apart"]
 )
 def test_other_caches_give_nearly_the_same(
     other: dict[str, Any], backend: LlamaBackend, prompts: list[list[int]]
 ) -> None:
     """Far within what a reply survives, and with forks, and with what was saved."""
     different = LlamaBackend(MINI, cells=2048, places=2, threads=1, **other)
-    assert different.unified == ("cache" in other)
+    assert different.unified == ("unified" not in other)
     streams = [prompt[:60] for prompt in prompts[:2]]
     rows = [replay(each, [0, 1], streams, 30)[0] for each in (backend, different)]
     difference = max(float(np.abs(a - b).max()) for a, b in zip(*rows, strict=True))
@@ -217,14 +218,14 @@ def test_other_caches_give_nearly_the_same(
     different.close()
 
 
-def test_without_flash_attention_at_most_two_run() -> None:
-    backend = LlamaBackend(MINI, cells=4096, places=8, threads=1, flash_attention=False)
+def test_where_cells_cannot_be_shared_at_most_two_run() -> None:
+    backend = LlamaBackend(MINI, cells=4096, places=8, threads=1, unified=False)
     assert (backend.places, backend.unified) == (2, False)
     assert backend.info.notice
     assert "no more than 2" in backend.info.notice
     backend.close()
     for cells, places in ((4096, 2), (3000, 1)):
-        backend = LlamaBackend(MINI, cells=cells, context=2048, places=8, threads=1, flash_attention=False)
+        backend = LlamaBackend(MINI, cells=cells, context=2048, places=8, threads=1, unified=False)
         assert (backend.places, backend.cells) == (places, places * 2048), "each its whole context"
         backend.close()
 

@@ -250,7 +250,7 @@ def test_the_table_of_the_memory_rule() -> None:
         (0, 32768),
         (0, 32768),
     ]
-    assert [chosen(gib, 65536) for gib in (4, 8, 16)] == [(1, 44032), (0, 65536), (0, 65536)]
+    assert [chosen(gib, 65536) for gib in (4, 8, 16)] == [(1, 40960), (0, 65536), (0, 65536)]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/models.md"])

@@ -186,6 +186,6 @@ def test_what_there_is_less_of_for_a_vote_is_said(monkeypatch: pytest.MonkeyPatc
 def test_how_long_it_thinks() -> None:
     with mini() as local:
         for think in (None, 0):
-            *_, last = local.solve(ChatRequest(QUESTION, 7, think=think), Control())
+            *_, last = local.solve(ChatRequest(QUESTION, 10, think=think), Control())
             assert isinstance(last, Finished)
             assert bool(last.solution.trajectories[0].reasoning) == (think is None)

@@ -21,10 +21,10 @@ from vibethinker_local.events import CacheType
 from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.gguf.chat import reasoning_tags
 from vibethinker_local.llama import amx
+from vibethinker_local.llama.attention import BATCH, SCORED, flash_attention
 from vibethinker_local.llama.grammar import LlamaGrammar
 from vibethinker_local.llama.library import library, listening, reason, supports_gpu
 
-BATCH = 512
 SEPARATE_PLACES = 2
 SEPARATE = f"Flash attention is not to be had here, so no more than {SEPARATE_PLACES} solutions run at once."
 _NO_FLASH_ATTENTION = re.compile("Flash Attention.*(set to disabled|required)|requires Flash Attention")
@@ -45,8 +45,8 @@ _CACHE_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: enum ggml_type
 class LlamaBackend:
     """One model, and one context whose KV cache has `cells` cells for `places` streams.
 
-    The streams share the cells, which requires flash attention: without it, attending over all cells takes too long.
-    Then each of at most two streams has cells of its own.
+    The streams share the cells. On a GPU, for many streams, and for a quantized cache it takes flash attention to attend
+    to them; where that is not to be had, each of at most two streams has cells of its own.
     """
 
     info: ModelInfo
@@ -61,7 +61,7 @@ class LlamaBackend:
         threads: int,
         cache: CacheType = "f16",
         context: int | None = None,
-        flash_attention: bool = True,
+        unified: bool = True,
         loading: Callable[[float], None] | None = None,
     ) -> None:
         """Load a model, onto the GPU if there is one that takes it. Raises ModelError if it cannot be used.
@@ -73,7 +73,7 @@ class LlamaBackend:
         self._native = library()
         finding = amx.settle(self._native)
         self._model = self._context = None
-        self.batch, self.places, self.unified = BATCH, places, flash_attention
+        self.batch, self.places, self.unified = BATCH, places, unified
         self._cells_apart = context or cells // places
         self._interrupted = ctypes.create_string_buffer(2)
         gpu = supports_gpu()
@@ -108,12 +108,12 @@ class LlamaBackend:
         self.vocabulary = int(self._native.llama_vocab_n_tokens(self._vocab))
         self.info = self._describe()
         if self.unified:
-            self._context = self._attend(path, cells, threads, cache)
+            self._context = self._attend(path, cells, threads, cache, flash=gpu or flash_attention(cache, self.places))
             self.unified = bool(self._context)
         if not self._context:
             wanted, each = self.places, self._cells_apart
             self.places = min(self.places, SEPARATE_PLACES, max(1, cells // each))
-            self._context = self._attend(path, each * self.places, threads, "f16")
+            self._context = self._attend(path, each * self.places, threads, "f16", flash=False)
             self.info = replace(self.info, notice=SEPARATE if wanted > self.places else None)
 
     def try_out(self) -> None:
@@ -207,24 +207,24 @@ class LlamaBackend:
         text = self._native.llama_vocab_get_text(self._vocab, token) if token >= 0 else None
         return text.decode("utf-8", "replace") if text else ""
 
-    def _attend(self, path: Path, cells: int, threads: int, cache: CacheType) -> Any:
-        """Creates the context; None if it cannot have the flash attention that a unified cache requires."""
+    def _attend(self, path: Path, cells: int, threads: int, cache: CacheType, *, flash: bool) -> Any:
+        """Creates the context; None if it cannot have the flash attention that it is to have."""
         native = self._native
         params = native.llama_context_default_params()
         params.n_ctx = cells
-        params.n_batch = params.n_ubatch = BATCH
+        params.n_batch, params.n_ubatch = BATCH, BATCH if flash else SCORED
         params.n_seq_max = self.places + self.unified  # the last one is for padding
         params.n_outputs_max = max(params.n_seq_max, 8)
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = self.unified
-        flash = native.LLAMA_FLASH_ATTN_TYPE_AUTO if self.unified else native.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        params.flash_attn_type = flash
+        types = native.LLAMA_FLASH_ATTN_TYPE_DISABLED, native.LLAMA_FLASH_ATTN_TYPE_AUTO
+        params.flash_attn_type = types[flash]
         params.type_k = params.type_v = _CACHE_TYPES[cache]
         params.swa_full = True  # else a sliding window's positions are gone once they have left it
         params.no_perf = True
         with listening() as lines:
             context = native.llama_init_from_model(self._model, params)
-        if self.unified and any(_NO_FLASH_ATTENTION.search(line.text) for line in lines):
+        if flash and any(_NO_FLASH_ATTENTION.search(line.text) for line in lines):
             if context:
                 native.llama_free(context)
             return None

@@ -1,7 +1,8 @@
 """Decides before loading whether a model fits into memory, with which context, and for how many Sequences.
 
-Computed from the file's header alone, for the way this engine sets up llama.cpp: batches of 512 tokens, one KV cache
-shared by all Sequences, flash attention, logits for as many tokens as there are Sequences and one more, for padding.
+Computed from the file's header alone, for the way this engine sets up llama.cpp on a CPU: one KV cache shared by all
+Sequences, logits for as many tokens as there are Sequences and one more, for padding; batches of 512 tokens with flash
+attention, else scores over all cells for 64 tokens at a time.
 """
 
 from collections.abc import Iterator
@@ -10,12 +11,12 @@ from dataclasses import dataclass
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import CacheType
 from vibethinker_local.gguf.header import Header
+from vibethinker_local.llama.attention import BATCH, SCORED, flash_attention
 from vibethinker_local.system.machine import Room, size
 
 VALUES, VALUE_BYTES = 32, {"f16": 64, "q8_0": 34}  # bytes of so many keys or values
 
 LEAST_CONTEXT, STEP = 8192, 1024  # tokens: the least a Sequence gets by default, and the step by which that grows
-BATCH = 512  # tokens
 PROGRAM = 100 << 20  # bytes; Python and the libraries, in the two processes
 PER_TOKEN = 340  # bytes of llama.cpp's tables per token of the vocabulary
 ADDRESSES = 288 << 20  # bytes of address space for the libraries, threads excluded
@@ -30,17 +31,18 @@ class Need:
     weights: int
     kv_cache: int
     compute: int  # intermediate results, and the logits
+    work: int  # what is multiplied, converted to the format of the other side
     program: int
     threads: int
 
     @property
     def total(self) -> int:
-        return self.weights + self.kv_cache + self.compute + self.program
+        return self.weights + self.kv_cache + self.compute + self.work + self.program
 
     @property
     def addresses(self) -> int:
         """Address space of the engine's process: llama.cpp maps the file, and copies the weights as it repacks them."""
-        return 2 * self.weights + self.kv_cache + self.compute + ADDRESSES + self.threads * PER_THREAD
+        return 2 * self.weights + self.kv_cache + self.compute + self.work + ADDRESSES + self.threads * PER_THREAD
 
     def fits(self, room: Room) -> bool:
         return self.total <= SHARE * room.memory and (
@@ -48,7 +50,8 @@ class Need:
         )
 
     def __str__(self) -> str:
-        parts = (("weights", self.weights), ("KV cache", self.kv_cache), ("the rest", self.compute + self.program))
+        rest = self.total - self.weights - self.kv_cache
+        parts = (("weights", self.weights), ("KV cache", self.kv_cache), ("the rest", rest))
         return f"{size(self.total)} ({', '.join(f'{name} {size(part)}' for name, part in parts)})"
 
 
@@ -68,20 +71,23 @@ def need(header: Header, cells: int, sequences: int, cache: CacheType = "f16", *
     """The memory that a model needs for this many cells and Sequences.
 
     The compute buffer is the one that llama.cpp reserves (src/llama-context.cpp, graph_reserve, as of
-    llama-cpp-python 0.3.36): the attention mask and the widest point of the feed-forward network, or the logits if
-    they are larger. Plus a buffer that llama.cpp does not report: the activations, re-quantized to the weights' block
-    format for each matrix product.
+    llama-cpp-python 0.3.36): the attention mask and the widest point of attention or of the feed-forward network, or
+    the logits if they are larger. The buffer in which matrix products work is not reported by llama.cpp.
     """
     cells = -(-cells // 256) * 256
-    batch = min(BATCH, cells)
-    mask = 2 * batch * cells
+    flash = flash_attention(cache, sequences)
+    batch = min(BATCH if flash else SCORED, cells)
+    batch = -(-batch // (sequences + 1)) * (sequences + 1)  # it reserves as many tokens of each Sequence
+    scores = 0 if flash else header.heads * batch * cells  # numbers
+    mask = (2 if flash else 4) * batch * cells
+    attention = 4 * (scores + 7 * batch * header.width)
     network = 4 * batch * (3 * header.feed_forward + 4 * header.width)
     row = 4 * header.vocabulary
-    unlogged = 2 * batch * header.feed_forward
     return Need(
         weights=header.weights,
         kv_cache=cells * header.kv_numbers * VALUE_BYTES[cache] // VALUES,
-        compute=max(mask + network, max(sequences + 1, 8) * row) + (sequences + 1) * row + unlogged,
+        compute=max(mask + max(attention, network), max(sequences + 1, 8) * row) + (sequences + 1) * row,
+        work=2 * max(batch * header.feed_forward, scores),
         program=PROGRAM + PER_TOKEN * header.vocabulary,
         threads=threads,
     )
