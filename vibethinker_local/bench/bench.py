@@ -27,7 +27,6 @@ from vibethinker_local.models.installed import Chosen, ModelSpec
 from vibethinker_local.runtime.model import AnyEngine, step_planner
 from vibethinker_local.system import machine
 
-BATCH = memory.BATCH  # tokens; the peers are given the same
 SEQUENCES = "1,4,8,16"
 WARM_UP = 16  # tokens
 PROBE = 12  # tokens to decode when trying a number of threads

@@ -20,10 +20,11 @@ from typing import Any
 import psutil
 
 from vibethinker_local.bench.bare import BareLoop
-from vibethinker_local.bench.bench import BATCH, Bench, BenchRequest, Rival, Rivals, recipe
+from vibethinker_local.bench.bench import Bench, BenchRequest, Rival, Rivals, recipe
 from vibethinker_local.bench.measurement import DECODE, PREFILL, US, Measurement
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.errors import UsageError
+from vibethinker_local.llama.attention import BATCH
 from vibethinker_local.models import installed, results
 from vibethinker_local.models.installed import Chosen
 

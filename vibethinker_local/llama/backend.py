@@ -45,8 +45,8 @@ _CACHE_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: enum ggml_type
 class LlamaBackend:
     """One model, and one context whose KV cache has `cells` cells for `places` streams.
 
-    The streams share the cells. On a GPU, for many streams, and for a quantized cache it takes flash attention to attend
-    to them; where that is not to be had, each of at most two streams has cells of its own.
+    The streams share the cells. On a GPU, for many streams, and for a quantized cache that takes flash attention; where
+    it is not to be had, each of at most two streams has cells of its own.
     """
 
     info: ModelInfo
