@@ -4,6 +4,7 @@ It thinks for so many tokens at so many a second, then answers in 2,000 tokens o
 """
 
 import gc
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -56,6 +57,8 @@ def main() -> None:
         app.run()
     finally:
         app.session.close()
+    if not os.isatty(2):  # gone: whether SIGHUP or a failed paint came first, Python could not flush what is left
+        os._exit(1)
     if app.crash:
         sys.exit(f"crashed: {app.crash}")
 

@@ -65,11 +65,12 @@ class Sampler:
             if 0 < params.top_k < len(logits):  # what follows costs by the token: a few instead of the vocabulary
                 kept = np.flatnonzero(logits >= likeliest[params.top_k - 1])
                 few = logits[kept]
-                token = int(kept[self._draw(few, self._weigh(few, highest, params.temperature), params, uniforms)])
+                weights = self._weigh(few, highest, params.temperature)
+                token = int(kept[self._draw(few, highest, weights, params, uniforms)])
             else:
                 if params.temperature != 1:
                     weights = self._weigh(logits, highest, params.temperature)
-                token = self._draw(logits, weights, params, uniforms)
+                token = self._draw(logits, highest, weights, params, uniforms)
         return Draw(
             token,
             float(logits[token]) - log_sum,
@@ -87,7 +88,12 @@ class Sampler:
         return weights
 
     def _draw(
-        self, logits: Logits, weights: NDArray[np.float32], params: SamplingParams, uniforms: Iterator[float]
+        self,
+        logits: Logits,
+        highest: np.float32,
+        weights: NDArray[np.float32],
+        params: SamplingParams,
+        uniforms: Iterator[float],
     ) -> int:
         """The index of a token drawn by its weight, by min-p and top-p."""
         if params.min_p > 0:
@@ -97,7 +103,7 @@ class Sampler:
         total = float(running[-1])
         while True:
             drawn = _pick(left, running, next(uniforms))
-            if params.top_p >= 1 or logits[drawn] == logits.max():
+            if params.top_p >= 1 or logits[drawn] == highest:
                 return drawn
             above = np.greater(logits, logits[drawn], out=self._is_above[: len(logits)])  # exact: weights are rounded
             left = np.multiply(weights, above.view(np.int8), out=self._above[: len(logits)])
