@@ -1,5 +1,6 @@
 """Variants of the bundled model's file: with other metadata, fewer tensors, or bytes that are missing."""
 
+import functools
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,17 @@ from vibethinker_local.system import paths
 Change = Callable[[str, "np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]
 
 
+@functools.cache
+def _mini() -> GGUFReader:
+    return GGUFReader(paths.MINI)
+
+
+@functools.cache
+def _fields() -> dict[str, tuple[Any, list[GGUFValueType]]]:
+    """Each value with its types."""
+    return {key: (field.contents(), field.types) for key, field in _mini().fields.items()}
+
+
 def variant(
     path: Path,
     change: Mapping[str, object] | None = None,
@@ -22,16 +34,15 @@ def variant(
     data: Change = lambda name, values: values,
 ) -> Path:
     """Write mini.gguf anew with some values changed or added (as 32-bit numbers)."""
-    reader, changed = GGUFReader(paths.MINI), dict(change or {})
-    writer = GGUFWriter(path, architecture)
-    for key, field in reader.fields.items():
+    changed, writer = dict(change or {}), GGUFWriter(path, architecture)
+    for key, (value, types) in _fields().items():
         if key.startswith("GGUF.") or key == "general.architecture" or key in drop:
             continue
-        inner = field.types[-1] if field.types[0] == GGUFValueType.ARRAY else None
-        writer.add_key_value(key, changed.pop(key, field.contents()), field.types[0], inner)
+        inner = types[-1] if types[0] == GGUFValueType.ARRAY else None
+        writer.add_key_value(key, changed.pop(key, value), types[0], inner)
     for key, value in changed.items():
         writer.add_key_value(key, value, GGUFValueType.UINT32)
-    for tensor in reader.tensors if tensors else []:
+    for tensor in _mini().tensors if tensors else []:
         writer.add_tensor(tensor.name, data(tensor.name, tensor.data), raw_dtype=tensor.tensor_type)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -1,5 +1,6 @@
 """The command line. Maps errors to exit codes. Commands import what they need inside, so that `vibe` starts fast."""
 
+import functools
 import io
 import logging
 import os
@@ -8,6 +9,7 @@ import sys
 from typing import Annotated, Any, NoReturn
 
 import typer
+import typer.main
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
@@ -53,6 +55,9 @@ app = typer.Typer(
 )
 
 
+_commands = functools.cache(functools.partial(typer.main.get_command, app))
+
+
 def run() -> NoReturn:
     """The whole program: makes standard streams exist and be UTF-8, runs the command, exits with its code."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -61,7 +66,7 @@ def run() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    app(prog_name="vibe")
+    _commands()(prog_name="vibe")
     sys.exit(0)
 
 

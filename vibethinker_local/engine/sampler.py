@@ -153,8 +153,10 @@ def _share_above(logits: Logits, kept: NDArray[np.float32], token: int, temperat
 def _running(weights: NDArray[np.float32]) -> NDArray[np.float64]:
     """The running sum of the weights after each block; the last is the total. Rounding errors stay within blocks."""
     whole = len(weights) // BLOCK * BLOCK
-    sums = np.einsum("ij->i", weights[:whole].reshape(-1, BLOCK))
-    return np.cumsum(np.append(sums, weights[whole:].sum()), dtype=np.float64)
+    sums = np.empty(whole // BLOCK + 1, np.float64)
+    sums[:-1] = np.einsum("ij->i", weights[:whole].reshape(-1, BLOCK))
+    sums[-1] = weights[whole:].sum()
+    return sums.cumsum(out=sums)
 
 
 def _pick(weights: NDArray[np.float32], running: NDArray[np.float64], uniform: float) -> int:

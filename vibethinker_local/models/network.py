@@ -4,13 +4,14 @@ The variables are those that curl, pip and requests read: HTTPS_PROXY, HTTP_PROX
 case; SSL_CERT_FILE with SSL_CERT_DIR, else REQUESTS_CA_BUNDLE, else CURL_CA_BUNDLE. One that cannot be used is named.
 """
 
+import functools
 import os
 import re
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from urllib.request import getproxies
 
 import httpx2
@@ -89,15 +90,20 @@ def _check_proxies() -> None:
             )
 
 
-def _certificates() -> ssl.SSLContext | Literal[True]:
-    """The certificates that a variable names, or True for the system's own. Raises ModelError."""
-    for group in CERTIFICATES:
-        if given := [name for name in group if os.environ.get(name)]:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            for name in given:
-                _load(context, name, os.environ[name])
-            return context
-    return True
+def _certificates() -> ssl.SSLContext:
+    """The certificates that a variable names, else the system's own. Raises ModelError."""
+    named = [[(name, os.environ[name]) for name in group if os.environ.get(name)] for group in CERTIFICATES]
+    return _trusting(tuple(next(filter(None, named), ())))
+
+
+@functools.cache  # reading them takes longer than a request to the next room
+def _trusting(named: tuple[tuple[str, str], ...]) -> ssl.SSLContext:
+    if not named:
+        return httpx2.create_ssl_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for name, value in named:
+        _load(context, name, value)
+    return context
 
 
 def _load(context: ssl.SSLContext, name: str, value: str) -> None:
