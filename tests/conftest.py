@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+TESTS = Path(__file__).parent
+SHARING = ("quantize", "serve")  # folders whose tests run in one worker: what they share takes long to make
 # How long an example takes depends on what else the machine does.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 # Where bytecode is not to be written, each command that a test runs would compile all that it imports.
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
-    os.environ["PYTHONPYCACHEPREFIX"] = str(Path(__file__).parent.parent / ".pytest_cache" / "bytecode")
+    os.environ["PYTHONPYCACHEPREFIX"] = str(TESTS.parent / ".pytest_cache" / "bytecode")
 # A job in the background is started with Ctrl-C ignored, and hands that on: here it has to mean something.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -24,6 +26,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
     if amx.VARIABLE not in os.environ and (finding := amx.settle(library())):
         os.environ[amx.VARIABLE] = str(int(finding.works))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in SHARING:
+            item.add_marker(pytest.mark.xdist_group(folder))
 
 
 @pytest.hookimpl(optionalhook=True)
