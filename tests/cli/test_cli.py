@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.command import vibe
+
 ROOT = Path(__file__).parents[2]
 PROBLEM = "Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?"
 VIBE = [sys.executable, "-P", "-m", "vibethinker_local"]
@@ -113,14 +115,15 @@ def test_progress_goes_to_stderr_and_is_plain(environment: dict[str, str]) -> No
     assert run(environment, "-t", PROBLEM, "-q").stderr == b""
 
 
-def test_thinking_goes_to_stderr_if_asked_for(environment: dict[str, str]) -> None:
-    told = json.loads(run(environment, "-t", PROBLEM, "--json").stdout)
-    reasoning = told["trajectories"][0]["reasoning"].splitlines()[0]
-    shown = run(environment, "-t", PROBLEM, "--show-thinking")
-    assert reasoning in shown.stderr.decode()
-    assert reasoning not in shown.stdout.decode()
-    assert reasoning not in run(environment, "-t", PROBLEM).stderr.decode()
-    assert run(environment, "-t", PROBLEM, "--show-thinking", "-q").stderr == b""
+def test_thinking_goes_to_stderr_if_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path / "home"))
+    asked = ("solve", "--seed", "1", "-t", PROBLEM)
+    reasoning = vibe(*asked, "--json").receipt["trajectories"][0]["reasoning"].splitlines()[0]
+    shown = vibe(*asked, "--show-thinking")
+    assert reasoning in shown.err
+    assert reasoning not in shown.out
+    assert reasoning not in vibe(*asked).err
+    assert vibe(*asked, "--show-thinking", "-q").err == ""
 
 
 @pytest.fixture
