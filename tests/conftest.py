@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a folder that shares much on one worker."""
     for item in items:
         folder = item.path.relative_to(TESTS).parts[0]
         if folder in SHARING:

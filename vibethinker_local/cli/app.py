@@ -55,7 +55,10 @@ app = typer.Typer(
 )
 
 
-_commands = functools.cache(functools.partial(typer.main.get_command, app))
+@functools.cache
+def commands() -> Any:
+    """All commands, put together when they are needed and then kept."""
+    return typer.main.get_command(app)
 
 
 def run() -> NoReturn:
@@ -66,7 +69,7 @@ def run() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    _commands()(prog_name="vibe")
+    commands()(prog_name="vibe")
     sys.exit(0)
 
 

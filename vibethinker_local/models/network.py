@@ -92,11 +92,10 @@ def _check_proxies() -> None:
 
 def _certificates() -> ssl.SSLContext:
     """The certificates that a variable names, else the system's own. Raises ModelError."""
-    named = [[(name, os.environ[name]) for name in group if os.environ.get(name)] for group in CERTIFICATES]
-    return _trusting(tuple(next(filter(None, named), ())))
+    return _trusting(tuple((name, os.environ[name]) for name in _certificate_variables()))
 
 
-@functools.cache  # reading them takes longer than a request to the next room
+@functools.cache  # reading them takes longer than many a request
 def _trusting(named: tuple[tuple[str, str], ...]) -> ssl.SSLContext:
     if not named:
         return httpx2.create_ssl_context()
@@ -142,8 +141,10 @@ def _set_variable(name: str) -> str | None:
     return next((each for each in os.environ if each.lower() == name and os.environ[each]), None)
 
 
-def _certificate_variable() -> str | None:
-    return next((name for group in CERTIFICATES for name in group if os.environ.get(name)), None)
+def _certificate_variables() -> list[str]:
+    """The variables that name certificates, of the first group in which one is set."""
+    given = ([name for name in group if os.environ.get(name)] for group in CERTIFICATES)
+    return next(filter(None, given), [])
 
 
 class Failure(NamedTuple):
@@ -163,7 +164,7 @@ def failure(error: Exception, scheme: str, *, also: str | None = None) -> Failur
         root = inner
     reason = printable(re.sub(r"^\[Errno -?\d+\] ", "", str(error))).rstrip(".") or type(error).__name__
     if isinstance(root, ssl.SSLCertVerificationError):
-        named = _certificate_variable()
+        named = next(iter(_certificate_variables()), None)
         advice = f"check {named}" if named else "set SSL_CERT_FILE to a file with the certificates of your network"
         return Failure(f"its certificate is not trusted, {root.verify_message}", advice, lasting=True)
     if isinstance(root, SOCKSError | OverflowError):
