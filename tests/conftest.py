@@ -28,8 +28,9 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[amx.VARIABLE] = str(int(finding.works))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a folder that shares much on one worker."""
+    """Keep the tests of a folder that shares much on one worker: before xdist looks at their groups."""
     for item in items:
         folder = item.path.relative_to(TESTS).parts[0]
         if folder in SHARING:

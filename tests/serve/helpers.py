@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+import psutil
 
 from vibethinker_local.events import Options
 from vibethinker_local.serve import server
@@ -25,6 +26,7 @@ class Served:
     running: server.Server
     port: int
     http: httpx2.Client
+    engine: psutil.Process
 
     def ask(self, problem: str = PROBLEM, **fields: object) -> Any:
         """The response to a question, as JSON."""
@@ -57,12 +59,17 @@ def text(chunks: list[Any], index: int = 0, field: str = "content") -> str:
     return "".join(choice["delta"].get(field, "") for choice in choices if choice["index"] == index)
 
 
+def engines() -> set[psutil.Process]:
+    """Engines that this process has started, for other tests, too."""
+    return {each for each in psutil.Process().children() if "vibethinker_local.engine.child" in each.cmdline()}
+
+
 @contextmanager
 def serving(
     key: str | None = None, origins: tuple[str, ...] = (), *, places: int = 16, model: str = "mini", seconds: float = 60
 ) -> Iterator[Served]:
     """A server with the bundled model; it is stopped at the end, and has to have come to its end."""
-    ready, told = threading.Event(), list[server.Server]()
+    ready, told, others = threading.Event(), list[server.Server](), engines()
     listening = server.listen("127.0.0.1", 0)
     port = listening.getsockname()[1]
 
@@ -81,7 +88,8 @@ def serving(
         assert ready.wait(30)
         headers = {"authorization": f"Bearer {key}"} if key else {}
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=seconds) as client:
-            yield Served(told[0], port, client)
+            [engine] = engines() - others
+            yield Served(told[0], port, client, engine)
     finally:
         if told:
             told[0].stop()

@@ -145,7 +145,7 @@ def kill_children(process: "subprocess.Popen[str]") -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 def test_ctrl_c_twice_stops_and_resume_goes_on(environment: dict[str, str]) -> None:
-    many = [*LONG, "--mode", "majority", "-k", "24"]
+    many = [*LONG, "--mode", "majority", "-k", "12"]
     process = start(environment, *many)
     lines_until(process, "#5 ")
     process.send_signal(signal.SIGTERM)  # as a second Ctrl-C
@@ -156,7 +156,7 @@ def test_ctrl_c_twice_stops_and_resume_goes_on(environment: dict[str, str]) -> N
     process = start(environment, *many, "--resume")
     lines_until(process, "going on with seed 3")
     again = ended(process)
-    assert (process.returncode, len(again["trajectories"])) == (0, 24)
+    assert (process.returncode, len(again["trajectories"])) == (0, 12)
     texts = {t["seed"]: t["reasoning"] for t in again["trajectories"]}
     assert all(texts[t["seed"]] == t["reasoning"] for t in before)
     assert not list((Path(environment["VIBE_HOME"]) / "data" / "runs").iterdir())
