@@ -219,3 +219,23 @@ def test_the_last_conversations_are_on_the_first_screen(tmp_path: Path) -> None:
             assert prompt(chat).has_focus
 
     run(test)
+
+
+def test_a_conversation_that_is_opened_fills_the_meter(tmp_path: Path) -> None:
+    async def test() -> None:
+        solver = ScriptedSolver([reply("hm", "so it is " * 30)], context=500)
+        async with chatting(tmp_path, solver) as chat:
+            await chat.ask("why " * 20)
+            await chat.pilot.press("ctrl+n")
+            await chat.until(lambda: " 0%" in chat.shown)
+            await chat.pilot.press("f2", "enter")
+            await chat.until(lambda: " 22%" in chat.shown)  # 20 words, and 90
+        with_only = tmp_path / "alone"
+        with_only.mkdir()
+        (tmp_path / "chat.db").rename(with_only / "chat.db")
+        async with chatting(with_only, ScriptedSolver(alone=True, context=500)) as chat:
+            await chat.pilot.press("f2", "enter")
+            await chat.until(lambda: "so it is" in chat.shown)
+            assert " 0%" in chat.shown  # it reads one question at a time
+
+    run(test)

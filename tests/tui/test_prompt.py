@@ -199,3 +199,14 @@ def test_readline_keys_are_left_alone(tmp_path: Path) -> None:
             assert prompt(chat).text == ""
 
     run(test)
+
+
+def test_alt_with_a_letter_is_no_letter(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, ScriptedSolver()) as chat:
+            await chat.pilot.press("a")
+            chat.app.post_message(events.Key("alt+v", "v"))  # as a terminal sends it
+            await chat.pilot.press("b")
+            assert prompt(chat).text == "ab"
+
+    run(test)

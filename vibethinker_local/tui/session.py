@@ -134,12 +134,15 @@ class Session:
         request = replace(self._request(turn), seed=self._seeds(), reliable=False)
         return self._begin(live, replace(request, unfinished=Unfinished(turn.reasoning, turn.answer)), arrived)
 
+    def earlier(self) -> tuple[Exchange, ...]:
+        """What was said so far, as the model reads it before the next question."""
+        said = ((with_attachments(one.question, one.attachments), one.answer) for one in self.turns if one.answer)
+        return tuple(Exchange(question, answer) for question, answer in said)
+
     def _request(self, turn: Turn) -> ChatRequest:
         """A turn's question, after those that are there."""
-        said = ((with_attachments(one.question, one.attachments), one.answer) for one in self.turns if one.answer)
-        earlier = tuple(Exchange(question, answer) for question, answer in said)
         question = with_attachments(turn.question, turn.attachments)
-        return ChatRequest(question, turn.seed, earlier, self.reliable, self.budget, self.think)
+        return ChatRequest(question, turn.seed, self.earlier(), self.reliable, self.budget, self.think)
 
     def _begin(self, live: Live, request: ChatRequest, arrived: Callable[[], object]) -> Live:
         assert self.live is None

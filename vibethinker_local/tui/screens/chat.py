@@ -362,7 +362,7 @@ class Chat(Screen[None]):
         hints = self.query_one("#hints", Static)
         hints.update(Content("\n").join(rows))
         hints.display = bool(rows)
-        self._count(attached)
+        self._count(*(one.text for one in attached if not one.tokens))
 
     def _attached(self) -> list[Attachment]:
         """What goes with the question that is in the prompt, as far as it is counted."""
@@ -395,10 +395,10 @@ class Chat(Screen[None]):
             return ""
         return f"{tokens:,} tokens are attached, and the context holds {context:,}: remove some (shift+tab, backspace)."
 
-    def _count(self, attached: Sequence[Attachment]) -> None:
-        """Have the tokens of attachments counted, on another thread."""
+    def _count(self, *texts: str) -> None:
+        """Have the tokens of texts counted, on another thread."""
         solver = self.session.solver
-        texts = [one.text for one in attached if not one.tokens and one.text not in self._counting]
+        texts = tuple(text for text in texts if text not in self._counts and text not in self._counting)
         if not solver or not texts:
             return
         self._counting.update(texts)
@@ -417,6 +417,17 @@ class Chat(Screen[None]):
         self._counting.clear()
         if counts:
             self.show_hints()
+            self.show_status()
+
+    def _used(self) -> int:
+        """Tokens of the context that are taken; of a conversation that was opened, what was said, about."""
+        if now := self.session.live or self.session.last:
+            return now.run.started.prompt_tokens + now.run.tokens if now.run.started else 0
+        if self.session.solver and self.session.solver.alone:
+            return 0
+        texts = [text for one in self.session.earlier() for text in (one.question, one.answer)]
+        self._count(*texts)
+        return sum(self._counts.get(text, 0) for text in texts)
 
     def on_chip_read(self, event: Chip.Read) -> None:
         page = FullPage(label(event.attachment), as_markdown(event.attachment))
@@ -476,15 +487,14 @@ class Chat(Screen[None]):
         for notice in session.store.take_notices():
             self.say(notice, error=True)
         solver = session.solver
-        now = live or session.last
-        started = now.run.started if now else None
+        started = live.run.started if live else None
         badge, tone = self.badge()
         self.query_one(StatusLine).show(
             Status(
                 model=solver.identity.name if solver else "" if self.unloaded else _loading(session.loading),
                 quant=(solver.identity.quant or "") if solver else "",
-                used=started.prompt_tokens + now.run.tokens if now and started else 0,
-                context=started.context if live and started else solver.context if solver else 0,
+                used=self._used(),
+                context=started.context if started else solver.context if solver else 0,
                 rate=live.run.rate or None if live and live.run.phase in ("thinking", "answering") else None,
                 busy=live.run.busy if live else "",
                 thinking="" if session.think is None else f"thinks ≤ {session.think:,}",

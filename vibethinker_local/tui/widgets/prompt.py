@@ -118,6 +118,8 @@ class Prompt(TextArea):
             event.stop()
             event.prevent_default()
             self.insert("\n")
+        elif event.key.startswith("alt+") and event.is_printable:
+            event.prevent_default()  # a key of its own, or none: no letter of the text
         elif self._through_history(event.key):
             event.stop()
             event.prevent_default()  # else Textual goes on with TextArea's own handler
