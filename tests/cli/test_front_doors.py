@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import vibe
+from vibethinker_local.cli import chat
 
 QUESTION = b"Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?\n"
 
@@ -32,3 +33,35 @@ def test_a_question_in_quotes_is_one_for_the_chat_and_a_misspelt_command_is_none
 def test_conversations_need_a_terminal(args: list[str]) -> None:
     assert "The chat needs a terminal" in vibe(*args, terminal=True).err
     assert vibe("chat", "-c", "--open", "7").code == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "asked"),
+    [
+        (["chat", "-c"], {"last": True}),
+        (["-c", "-m", "mini"], {"last": True, "model": "mini"}),
+        (["-m", "mini", "-c"], {"last": True, "model": "mini"}),
+        (["--debug", "--continue", "And times two?"], {"last": True, "question": "And times two?"}),
+        (["-c", "and"], {"last": True, "question": "and"}),
+        (["--model=mini", "2+2"], {"model": "mini", "question": "2+2"}),
+        (["--open", "7"], {"opened": 7}),
+        (["2+2", "-m", "mini"], {"model": "mini", "question": "2+2"}),
+    ],
+)
+def test_what_the_chat_is_given_needs_not_its_name(
+    args: list[str], asked: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = dict[str, object]()
+
+    def converse(*positional: object, **named: object) -> None:
+        found.update(zip(("question", "model", "ctx", "threads"), positional, strict=False), **named)
+
+    monkeypatch.setattr(chat, "converse", converse)
+    assert vibe(*args, terminal=True).code == 0
+    assert {name: value for name, value in found.items() if value} == asked
+
+
+@pytest.mark.parametrize(("args", "says"), [(["--nonsense"], "--nonsense"), (["-c", "slove"], ""), (["-x"], "-x")])
+def test_what_is_no_option_is_refused(args: list[str], says: str) -> None:
+    done = vibe(*args)
+    assert (done.code, says in done.err) == (2, True)

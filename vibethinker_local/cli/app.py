@@ -18,9 +18,21 @@ from vibethinker_local.cli import bench, chat, models, sandbox, serve, solve
 from vibethinker_local.cli import eval as eval_commands
 from vibethinker_local.errors import VibeError
 
+LAST = ("-c", "--continue")
+
 
 class VibeCommands(TyperGroup):
     """Turns every error into a sentence on stderr and an exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """What the chat is given without its name is the chat's: `vibe -c -m FILE`, `vibe -c "And times two?"`."""
+        at = next((at for at, one in enumerate(args) if one not in (*LAST, "--debug")), len(args))
+        mine, rest = args[:at], args[at:]
+        options = {one for each in self.commands["chat"].params for one in each.opts if one.startswith("-")}
+        last = [one for one in mine if one in LAST]
+        if rest and (last or rest[0].partition("=")[0] in options) and rest[0] not in self.commands:
+            args = [*(one for one in mine if one not in LAST), "chat", *last, *rest]
+        return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """What cannot be the name of a command, nor of a file, is a question for the chat."""
@@ -78,7 +90,7 @@ def main(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and exit.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Write more to the log file.")] = False,
-    last: Annotated[bool, typer.Option("-c", "--continue", help="The chat, with its last conversation.")] = False,
+    last: Annotated[bool, typer.Option(*LAST, help="The chat, with its last conversation.")] = False,
 ) -> None:
     """A small reasoning model on your own machine, offline. Without a command: the chat, in a terminal.
 
