@@ -79,6 +79,22 @@ def test_pastes_short_and_long(tmp_path: Path) -> None:
     run(test)
 
 
+def test_of_a_long_question_beginning_and_end_are_shown(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, ScriptedSolver([reply("hm", "7")])) as chat:
+            chat.app.post_message(events.Paste("".join(f"row {row}\n" for row in range(40))))
+            await chat.pilot.press(*"why?", "enter")
+            await chat.until(lambda: "… 274 characters in all …" in chat.shown)
+            assert "row 7" in chat.shown
+            assert "row 8 " not in chat.shown
+            assert "row 39" in chat.shown
+            assert "why?" in chat.shown
+            await chat.pilot.click(".asked")
+            await chat.until(lambda: "row 29" in chat.shown)  # scrolled to the end
+
+    run(test)
+
+
 def test_what_exceeds_the_context_is_not_sent(tmp_path: Path) -> None:
     async def test() -> None:
         async with chatting(tmp_path, ScriptedSolver([reply("hm", "7")], context=300)) as chat:

@@ -18,6 +18,7 @@ from vibethinker_local.tui.widgets.chip import Chip
 from vibethinker_local.tui.widgets.thoughts import Thoughts
 
 QUESTION_LINES, QUESTION_CHARACTERS = 12, 2000  # shown of a question; a click shows more
+END_LINES, END_CHARACTERS = 3, 400  # of these, from its end
 MOST_QUESTION = 20_000  # characters, then too
 ENDINGS = {
     "no_answer": "no answer: the model did not commit to one",
@@ -42,7 +43,7 @@ class Question(Vertical):
 
 
 class QuestionText(Static):
-    """The beginning of a question if it is long; a click shows all of it."""
+    """Of a long question the beginning and the end, where what is asked mostly stands; a click shows all of it."""
 
     def __init__(self, text: str) -> None:
         super().__init__(classes="asked", markup=False)
@@ -52,9 +53,10 @@ class QuestionText(Static):
         lines = self._text.split("\n")
         if self._open or (len(lines) <= QUESTION_LINES and len(self._text) <= QUESTION_CHARACTERS):
             return Content(self._text[:MOST_QUESTION])
-        shown = "\n".join(lines[: QUESTION_LINES - 2])[:QUESTION_CHARACTERS]
-        what = f"… {len(self._text):,} characters in all"
-        return Content.assemble(shown, "\n", (what, "$text-muted"))
+        first = "\n".join(lines[: QUESTION_LINES - END_LINES - 1])[: QUESTION_CHARACTERS - END_CHARACTERS]
+        last = "\n".join(lines[-END_LINES:])[-END_CHARACTERS:]
+        what = f"… {len(self._text):,} characters in all …"
+        return Content.assemble(first, "\n", (what, "$text-muted"), "\n", last)
 
     def on_click(self) -> None:
         self._open = not self._open
