@@ -10,6 +10,8 @@ from vibethinker_local.sandbox import Outcome, Program, ProgramCall
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n`]*$")
 _DOCTEST = re.compile(r"^(?:>>>|\.\.\.) ?", re.MULTILINE)
+_USES = (ast.Assert, ast.Expr, ast.If, ast.For, ast.While, ast.With)  # what examples are made of
+_TRIED = "try:\n    ...\nexcept MemoryError:\n    raise\nexcept (Exception, SystemExit):\n    pass"
 _OTHERS = {"bash", "sh", "shell", "console", "text", "txt", "output", "json", "cpp", "c", "java", "javascript", "js"}
 
 
@@ -24,7 +26,8 @@ class Attempt:
 
     @property
     def program(self) -> Program:
-        return Program(self.source, self.task.prelude)
+        """As it is run: the examples of its use that its author appended may fail, for they are no part of it."""
+        return Program(self.source if self.task.form == "program" else _forgiving(self.source), self.task.prelude)
 
     def calls(self, inputs: list[str]) -> list[ProgramCall]:
         return [self.task.call(text, self.entry) for text in inputs]
@@ -60,6 +63,28 @@ def program(text: str, task: Task) -> str | None:
 def crashed(attempt: Attempt, inputs: list[str]) -> list[Outcome]:
     """The outcomes of a program that cannot be run: nothing of it needs to be."""
     return [Outcome(exception="SyntaxError", message=attempt.fault or "")] * len(inputs)
+
+
+def _forgiving(source: str) -> str:
+    """The same functions and classes; statements that only use them may fail."""
+    tree = parsed(source)
+    if tree is None or not any(map(_is_use, tree.body)):
+        return source
+    body = list[ast.stmt]()
+    for node in tree.body:
+        [tried] = ast.parse(_TRIED).body
+        assert isinstance(tried, ast.Try)
+        tried.body = [node]
+        body.append(tried if _is_use(node) else node)
+    try:
+        return ast.unparse(ast.Module(body, []))
+    except RecursionError:  # nested too deeply to be written
+        return source
+
+
+def _is_use(node: ast.stmt) -> bool:
+    docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return isinstance(node, _USES) and not docstring
 
 
 def _blocks(text: str) -> list[str]:

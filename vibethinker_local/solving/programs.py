@@ -183,7 +183,7 @@ class Programs:
                 outcome.finished and values.same_output(expected, outcome.stdout)
                 for (_, expected), outcome in zip(pairs, outcomes, strict=True)
             )
-        program = Program(f"{attempt.source}\n\n\n{test}", f"{setup}\n\n{self.task.prelude}")
+        program = Program(f"{attempt.program.source}\n\n\n{test}", f"{setup}\n\n{self.task.prelude}")
         [outcome] = self._runner.run(program, [ProgramCall("True")], TESTING)
         return outcome.finished
 
