@@ -118,3 +118,42 @@ def test_the_prelude_of_the_statement_is_there() -> None:
     found = answer.attempt(f"```python\n{CODE}\n```", task)
     assert found is not None
     assert "def helper" in found.program.prelude
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        "assert double(2) == 5",
+        "print(undefined)",
+        "def check():\n    assert double(1) == 3\n\ncheck()",
+        "for n, twice in [(1, 3)]:\n    assert double(n) == twice",
+        "if double(1) != 3:\n    raise ValueError",
+        "import sys\nsys.exit(double('a'))",
+    ],
+)
+def test_an_example_that_fails_is_no_part_of_the_program(example: str) -> None:
+    found = answer.attempt(f"```python\n{CODE}\n\n{example}\n```", FUNCTION)
+    assert found is not None
+    assert example in found.source  # what is shown is what was written
+    assert run(found.program.source, "double(4)") == 8
+
+
+@pytest.mark.parametrize("broken", ["import nothing_of_that_name", "table = [1][1]", "raise ValueError"])
+def test_what_the_program_needs_has_to_work(broken: str) -> None:
+    found = answer.attempt(f"```python\n{broken}\n\n{CODE}\n```", FUNCTION)
+    assert found is not None
+    with pytest.raises((ImportError, IndexError, ValueError)):
+        run(found.program.source, "double(4)")
+
+
+def test_statements_that_prepare_are_run() -> None:
+    before = "from __future__ import annotations\ntable = []\nfor n in range(9):\n    table.append(2 * n)\n"
+    found = answer.attempt(f"```python\n'Doubles.'\n{before}def double(n):\n    return table[n]\n```", FUNCTION)
+    assert found is not None
+    assert run(found.program.source, "double(4)") == 8
+
+
+def test_a_program_that_stands_alone_is_run_as_it_is() -> None:
+    found = answer.attempt("```python\nassert input() == '1'\n```", PROGRAM)
+    assert found is not None
+    assert found.program.source == found.source

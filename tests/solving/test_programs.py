@@ -9,11 +9,13 @@ import pytest
 from tests.solving.coder import ALSO_GOOD, BROKEN, CRASHES, GOOD, PROBLEM, SQUARES, WRONG, Coder, Native
 from tests.solving.thinker import Thinker, loaded, run
 from vibethinker_local import sandbox
+from vibethinker_local.code import task
 from vibethinker_local.errors import SandboxError
 from vibethinker_local.events import Behaviour, Control, Differing, Finished, Options, Sampled, Solution
 from vibethinker_local.reliability.plan import make
 from vibethinker_local.solving import receipt, single
 from vibethinker_local.solving.follow import behaved
+from vibethinker_local.solving.programs import Programs
 
 ALL = make("majority", "standard", samples=8, stopping=False)
 
@@ -59,6 +61,24 @@ def test_one_solution_is_run_on_the_examples(native: Native, program: str, passe
     assert behaviour_of(found).passed == (passed,)
     assert behaved(behaviour_of(found), 0) == f"{passed} of 1 examples passed · tested, not proved"
     assert native.closed
+
+
+@pytest.mark.parametrize(
+    ("program", "right"),
+    [
+        (GOOD, True),
+        (WRONG, False),
+        (f"{GOOD}\n\nassert twice(2) == 5", True),
+        (f"{WRONG}\n\nassert twice(2) == 5", False),
+    ],
+)
+def test_tests_count_and_examples_of_the_models_own_do_not(native: Native, program: str, right: bool) -> None:
+    asked = task.read(PROBLEM)
+    assert asked is not None
+    programs = Programs(PROBLEM, asked, loaded(Coder({GOOD: 1})), Options(seed=2), native)
+    programs.add(0, f"```python\n{program}\n```")
+    for test in ("assert twice(3) == 6", "def check(f):\n    assert f(3) == 6\n\ncheck(twice)"):
+        assert programs.tests(0, "", test) == right
 
 
 def test_behaviour_beats_the_text(native: Native) -> None:
