@@ -157,3 +157,12 @@ def test_a_program_that_stands_alone_is_run_as_it_is() -> None:
     found = answer.attempt("```python\nassert input() == '1'\n```", PROGRAM)
     assert found is not None
     assert found.program.source == found.source
+
+
+@pytest.mark.parametrize(
+    "line", [f"LARGE = 0x{'f' * 9000}", "DEEP = " + "[" * 90 + "]" * 90, "TEXT = f\"{'a' + chr(10)!r}\\n\""]
+)
+def test_what_cannot_be_written_anew_is_run_as_it_is(line: str) -> None:
+    found = answer.attempt(f"```python\n{line}\n\n{CODE}\n\nprint(double(2))\n```", FUNCTION)
+    assert found is not None
+    assert run(found.program.source, "double(4)") == 8

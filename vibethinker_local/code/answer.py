@@ -70,16 +70,18 @@ def _forgiving(source: str) -> str:
     tree = parsed(source)
     if tree is None or not any(map(_is_use, tree.body)):
         return source
-    body = list[ast.stmt]()
-    for node in tree.body:
-        [tried] = ast.parse(_TRIED).body
-        assert isinstance(tried, ast.Try)
-        tried.body = [node]
-        body.append(tried if _is_use(node) else node)
+    body = [_tried(node) if _is_use(node) else node for node in tree.body]
     try:
         return ast.unparse(ast.Module(body, []))
-    except RecursionError:  # nested too deeply to be written
+    except (RecursionError, ValueError):  # nested too deeply to be written, or a number of too many digits
         return source
+
+
+def _tried(node: ast.stmt) -> ast.stmt:
+    [tried] = ast.parse(_TRIED).body
+    assert isinstance(tried, ast.Try)
+    tried.body = [node]
+    return tried
 
 
 def _is_use(node: ast.stmt) -> bool:
