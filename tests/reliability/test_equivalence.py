@@ -225,6 +225,13 @@ NOISE = [
 ]
 
 
+@pytest.mark.parametrize("noise", NOISE)
+def test_emphasis_within_a_formula_is_no_power(noise) -> None:  # type: ignore[no-untyped-def]
+    assert same_answer("5", noise("**5**"), NOBODY)
+    assert not same_answer("5", noise("2**5**1"), NOBODY)
+    assert same_answer("2^{9}", noise("2 ** 3 ** 2"), NOBODY)
+
+
 @settings(max_examples=60)
 @given(st.sampled_from(sorted({a for found in SAME.values() for a, _ in found})), st.sampled_from(NOISE))
 def test_formatting_noise_changes_nothing(answer: str, noise) -> None:  # type: ignore[no-untyped-def]

@@ -62,6 +62,7 @@ _NAME = re.compile(r"\\([a-zA-Z]+)\*?")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{([a-zA-Z]+)\*?\}")
 _LATIN = re.compile(r"[A-Za-z]+")
 _OTHER_LETTERS = re.compile(r"[^\W\d_]+")
+_EMPHASIS = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*]+)(?<=\S)\*\*(?![\w({]|\\[a-zA-Z])")  # Markdown's: no power
 _SYMBOLS = re.compile(r"\*\*|<=|>=|!=|==|:=|=>|->|\.\.\.|[-+*/^_=<>,;:!'%|&?.\"#@`~]|[≈≡≅∝∼]")
 _DOUBLED = re.compile(
     r"\\\\(?=(?:d?frac|sqrt|left|right|text|begin|end|pi|cdot|times|boxed|infty|pm|leq?|geq?|in|cup|mathrm|mathbf|"
@@ -135,6 +136,7 @@ def _plain(text: str) -> str:
         text = text.removesuffix("\\") if text.endswith("\\") and not text.endswith("\\\\") else text
         if text == before:
             break
+    text = _EMPHASIS.sub(r"\1", text)
     text = re.sub(r"\\not\s*\\?(in|=)(?![a-zA-Z])", lambda found: r"\notin " if found[1] == "in" else "!=", text)
     return re.sub(r"\\[()\[\]]|\$", " ", re.sub(r"\\\$", " ", text)) if "$" in text or "\\" in text else text
 
