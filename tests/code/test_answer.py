@@ -166,3 +166,10 @@ def test_what_cannot_be_written_anew_is_run_as_it_is(line: str) -> None:
     found = answer.attempt(f"```python\n{line}\n\n{CODE}\n\nprint(double(2))\n```", FUNCTION)
     assert found is not None
     assert run(found.program.source, "double(4)") == 8
+
+
+def test_a_function_that_breaks_off_stays_one() -> None:
+    found = answer.attempt("```python\nprint(1)\n\n\ndef double(n):\n```", FUNCTION)
+    assert found is not None
+    with pytest.raises(SyntaxError):
+        run(found.program.source, "double(4)")

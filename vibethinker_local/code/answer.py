@@ -4,6 +4,7 @@ import ast
 import re
 import textwrap
 from dataclasses import dataclass
+from functools import cached_property
 
 from vibethinker_local.code.task import LONGEST, Task, parsed
 from vibethinker_local.sandbox import Outcome, Program, ProgramCall
@@ -24,7 +25,7 @@ class Attempt:
     entry: str | None = None  # the function that it defines for a task that names none
     fault: str | None = None  # why it cannot be run: it is no Python, or lacks what was asked for
 
-    @property
+    @cached_property
     def program(self) -> Program:
         """As it is run: the examples of its use that its author appended may fail, for they are no part of it."""
         return Program(self.source if self.task.form == "program" else _forgiving(self.source), self.task.prelude)
@@ -68,13 +69,18 @@ def crashed(attempt: Attempt, inputs: list[str]) -> list[Outcome]:
 def _forgiving(source: str) -> str:
     """The same functions and classes; statements that only use them may fail."""
     tree = parsed(source)
-    if tree is None or not any(map(_is_use, tree.body)):
+    if tree is None or _breaks_off(source) or not any(map(_is_use, tree.body)):
         return source
     body = [_tried(node) if _is_use(node) else node for node in tree.body]
     try:
         return ast.unparse(ast.Module(body, []))
     except (RecursionError, ValueError):  # nested too deeply to be written, or a number of too many digits
         return source
+
+
+def _breaks_off(source: str) -> bool:
+    """Whether the last thing is a header, which is no Python, although `parsed` knows what it would have been."""
+    return source.rstrip().endswith(":")
 
 
 def _tried(node: ast.stmt) -> ast.stmt:
