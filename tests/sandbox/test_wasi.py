@@ -289,10 +289,10 @@ def test_ctrl_c_ends_it_and_leaves_no_process(tmp_path: Path) -> None:
     script = tmp_path / "endless.py"
     script.write_text(
         "from vibethinker_local import sandbox\n"
-        "from vibethinker_local.sandbox import Call, Limits, Program\n"
+        "from vibethinker_local.sandbox import Limits, Program, ProgramCall\n"
         "runner = sandbox.open()\n"
-        "print(runner.run(Program('1'), [Call('1')]), flush=True)\n"
-        "runner.run(Program('while True: pass'), [Call()], Limits(60, 60))\n"
+        "print(runner.run(Program('1'), [ProgramCall('1')]), flush=True)\n"
+        "runner.run(Program('while True: pass'), [ProgramCall()], Limits(60, 60))\n"
     )
     process = subprocess.Popen(
         [sys.executable, str(script)],
