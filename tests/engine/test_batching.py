@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.engine.helpers import params, run, text, tokens
 from tests.fakes import EOS, ScriptedBackend, always, mixes, writes
 from vibethinker_local.engine import SamplingParams, SequenceId
-from vibethinker_local.engine.backend import Logits
+from vibethinker_local.engine.backend import Logits, Slice
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.scheduler import PREFILL_LEAST
 
@@ -212,6 +213,41 @@ def test_places_with_cells_of_their_own() -> None:
     run(engine)
     assert sum(backend.decoded) - before == 1
     assert engine.cells_used == backend.used
+
+
+@pytest.mark.parametrize(("saves", "restores"), [(True, True), (True, False), (False, False)])
+def test_a_gap_between_those_who_run_is_closed(saves: bool, restores: bool) -> None:
+    """llama.cpp computes places with cells of their own together only if their numbers follow one another."""
+    backend = Places(mixes, cells=8 * 60, places=8, unified=False)
+    backend.saves, backend.restores = saves, restores
+    engine = Engine(backend)
+    prompts = [bytes([65 + i] * 4) for i in range(8)]
+    names = [engine.add(each, params(i, max_tokens=40, reserve=6)) for i, each in enumerate(prompts)]
+    for _ in range(3):
+        engine.step()
+    engine.abort(names[0])
+    engine.abort(names[3])
+    outputs = run(engine)
+    for i, name in enumerate(names):
+        if i not in (0, 3):
+            expected = Engine(ScriptedBackend(mixes))
+            other = expected.add(prompts[i], params(i, max_tokens=40, reserve=6))
+            assert tokens(run(expected)[other])[3:] == tokens(outputs[name])
+    gapped = [max(places) - min(places) >= len(places) for places in backend.together]
+    assert 0 < sum(gapped) < len(gapped) / 2 or not saves
+    assert gapped[-1] == (not saves)
+
+
+class Places(ScriptedBackend):
+    """Notes which places are computed together."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.together: list[set[int]] = []
+
+    def decode(self, slices: Sequence[Slice], padding: int = 0) -> Logits:
+        self.together.append({piece.place for piece in slices})
+        return super().decode(slices, padding)
 
 
 def test_an_interrupted_batch_is_computed_again() -> None:

@@ -1,5 +1,6 @@
 """The real backend on the bundled model: what "the same result" means."""
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from tokenizers import Tokenizer
 from tests.engine.helpers import params, run, text, tokens
 from vibethinker_local.engine.backend import Backend, Logits, Slice
 from vibethinker_local.engine.engine import Engine
-from vibethinker_local.errors import Interrupted
+from vibethinker_local.errors import Interrupted, NoRoom
+from vibethinker_local.llama import backend as llama_backend
 from vibethinker_local.llama.backend import LlamaBackend
 from vibethinker_local.mini.problems import problems
 from vibethinker_local.models import installed
@@ -218,16 +220,39 @@ def test_other_caches_give_nearly_the_same(
     different.close()
 
 
-def test_where_cells_cannot_be_shared_at_most_two_run() -> None:
-    backend = LlamaBackend(MINI, cells=4096, places=8, threads=1, unified=False)
-    assert (backend.places, backend.unified) == (2, False)
+@pytest.mark.parametrize(("cells", "places"), [(8192, 4), (3000, 1)])
+def test_where_cells_cannot_be_shared_each_has_its_whole_context(
+    cells: int, places: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama_backend, "_NO_FLASH_ATTENTION", re.compile(""))  # as if any line said so
+    backend = LlamaBackend(MINI, cells=cells, context=2048, places=8, threads=1)
+    assert (backend.places, backend.unified, backend.cells) == (places, False, places * 2048)
     assert backend.info.notice
-    assert "no more than 2" in backend.info.notice
+    assert f"no more than {places} run at once" in backend.info.notice
     backend.close()
-    for cells, places in ((4096, 2), (3000, 1)):
-        backend = LlamaBackend(MINI, cells=cells, context=2048, places=8, threads=1, unified=False)
-        assert (backend.places, backend.cells) == (places, places * 2048), "each its whole context"
+
+
+def test_cells_of_their_own_grow_and_keep_what_they_hold(prompts: list[list[int]]) -> None:
+    """Bit for bit as if there had been so many from the beginning, and no further than the context."""
+    rng = np.random.default_rng(0)
+    streams = [rng.integers(3, 700, length).tolist() for length in (600, 200, 610)]
+    rows = []
+    for cells in (3 * 256, 3 * 1024):
+        backend = LlamaBackend(MINI, cells=cells, places=3, context=1024, threads=1, unified=False)
+        assert backend.cells == 3 * 1024
+        backend.use_threads(2)
+        found = replay(backend, [0, 1, 2], [stream[:190] for stream in streams], 150)
+        for place, stream in enumerate(streams):
+            backend.trim(place, 100)
+            found.append([backend.decode([Slice(place, 100, stream[100:-1], logits=True)])[0].copy()])
+        last = [Slice(place, len(s) - 1, s[-1:], logits=True) for place, s in enumerate(streams)]
+        found.append(list(backend.decode(last).copy()))
+        with pytest.raises(NoRoom):
+            backend.decode([Slice(2, 610, [9] * 415, logits=True)])
+        found.append(list(backend.decode([Slice(2, 610, [9] * 414, logits=True)]).copy()))
+        rows.append(np.array([row for each in found for row in each]))
         backend.close()
+    assert np.array_equal(rows[0], rows[1])
 
 
 def test_an_interrupted_batch_leaves_nothing(backend: LlamaBackend, prompts: list[list[int]]) -> None:

@@ -64,7 +64,11 @@ def test_a_plan_is_never_over_a_limit(
     if plan is None:
         return
     assert 1 <= plan.sequences <= options["sequences"]
-    assert plan.need == memory.need(header, plan.cells, plan.sequences, plan.cache, threads=options["threads"])
+    whole_need = replace(plan.need, copy=0)
+    cells = plan.cells if plan.unified else plan.context * plan.sequences
+    threads = options["threads"]
+    assert whole_need == memory.need(header, cells, plan.sequences, plan.cache, unified=plan.unified, threads=threads)
+    assert bool(plan.need.copy) == (plan.cells < cells)
     assert plan.need.total <= size
     assert addresses is None or plan.need.addresses <= addresses
     if "context" in options:
@@ -90,6 +94,7 @@ def test_it_takes_what_there_is(header: Header, size: int, options: dict[str, in
     if plan is None:
         least = options.get("context", min(8192, header.trained_context))
         assert not memory.need(header, least, 1, options["cache"]).fits(room)  # type: ignore[arg-type]
+        assert not memory.need(header, least, 1, options["cache"], unified=False).fits(room)  # type: ignore[arg-type]
         return
     if plan.sequences < options["sequences"]:
         count, context = plan.sequences + 1, options.get("context", min(8192, header.trained_context))
@@ -105,9 +110,9 @@ def test_the_3b_on_common_machines() -> None:
 
     assert contexts(16, 1) == (32768, 1)
     assert contexts(16, 8) == (32768, 8)
-    assert contexts(6, 8) == (11264, 8)
-    assert contexts(6, 8, cache="q8_0") == (21504, 8)
-    assert contexts(4, 8) == (8192, 5)
+    assert contexts(6, 8) == (12288, 8)
+    assert contexts(6, 8, cache="q8_0") == (22528, 8)
+    assert contexts(4, 8) == (9216, 5)
     assert contexts(3, 1) == (18432, 1)
     assert contexts(3, 1, context=65536) is None
     assert contexts(6, 1, context=65536) == (65536, 1)
@@ -121,10 +126,26 @@ def test_sequences_share_what_is_rarely_needed_at_once() -> None:
     apart, shared = (planned(Q4_K_M, room, sequences=16, typical=typical) for typical in (None, 2048))
     assert apart
     assert shared
+    assert not apart.unified
+    assert shared.unified
     assert (shared.context, shared.sequences, shared.cells) == (32768, 16, 63488)
     assert shared.need == memory.need(Q4_K_M, shared.cells, 16)
     assert shared.context > apart.context
     assert shared.need.total < apart.need.total / 2
+
+
+def test_each_has_cells_of_its_own_where_there_is_memory() -> None:
+    def layout(gib: float) -> tuple[bool, int]:
+        plan = planned(Q4_K_M, Room(int(gib * GIB), "this machine"), sequences=8, typical=8192)
+        assert plan
+        assert (plan.context, plan.sequences) == (32768, 8)
+        return plan.unified, plan.cells
+
+    assert layout(24) == (False, 8 * memory.FIRST), "and takes it as it fills them"
+    assert layout(16) == (False, 8 * 32768), "there is no memory for the copy as they grow"
+    assert layout(12) == (True, 32768 + 7 * 8192)
+    growing = memory.need(Q4_K_M, 8 * 32768, 8, unified=False, grows=True)
+    assert growing.total - memory.need(Q4_K_M, 8 * 32768, 8, unified=False).total == growing.kv_cache // 2
 
 
 def test_reasons_are_sentences() -> None:
@@ -138,7 +159,7 @@ def test_reasons_are_sentences() -> None:
         "18,432 tokens of context: 32,768 do not fit into the 3.0 GiB that this machine has free."
     )
     assert reason(4, sequences=8) == (
-        "8,192 tokens of context for each of 5 Sequences: "
+        "9,216 tokens of context for each of 5 Sequences: "
         "8 at once do not fit into the 4.0 GiB that this machine has free."
     )
 
@@ -148,7 +169,7 @@ def test_a_refusal_says_what_is_short_and_what_to_do() -> None:
         memory.plan(Q4_K_M, Room(2 * GIB, "this container"), sequences=8)
     assert str(refusal.value) == (
         "The model does not fit into memory: for a context of 8,192 tokens it needs 2.3 GiB (weights 1.8 GiB, "
-        "KV cache 288 MiB, the rest 204 MiB), and may fill 90% of the 2.0 GiB that this container has free. "
+        "KV cache 288 MiB, the rest 203 MiB), and may fill 90% of the 2.0 GiB that this container has free. "
         "Use a smaller quant, a shorter context (--ctx), or fewer Sequences at once (-k); or --kv q8_0."
     )
 
@@ -179,7 +200,7 @@ def test_compute_buffer_of_the_3b(cells: int, sequences: int, cache: CacheType, 
 
 
 @pytest.mark.parametrize("cells", [512, 2048, 16384])
-@pytest.mark.parametrize("sequences", [1, 16])
+@pytest.mark.parametrize(("sequences", "unified"), [(1, True), (16, True), (1, False), (16, False), (80, False)])
 @pytest.mark.parametrize(
     "shape",
     [
@@ -190,17 +211,22 @@ def test_compute_buffer_of_the_3b(cells: int, sequences: int, cache: CacheType, 
     ids=["mini", "wider", "without shared KV heads"],
 )
 def test_agrees_with_what_llama_cpp_takes(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, shape: dict[str, int] | None, cells: int, sequences: int
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    shape: dict[str, int] | None,
+    cells: int,
+    sequences: int,
+    unified: bool,
 ) -> None:
     path = gguf_files.shaped(tmp_path / "model.gguf", **shape) if shape else paths.MINI
     with caplog.at_level(logging.DEBUG, "vibethinker_local.llama"):
-        LlamaBackend(path, cells=cells, places=sequences, threads=1).close()
+        LlamaBackend(path, cells=cells, places=sequences, threads=1, unified=unified).close()
     sizes = dict.fromkeys(("model", "KV", "compute", "output"), 0.0)
     for line in caplog.messages:
         if found := re.search(r" (model|KV|compute|output) buffer size = +([\d.]+) MiB", line):
             sizes[found[1]] += float(found[2])
     header = gguf_header.read(path)
-    need = memory.need(header, cells, sequences)
+    need = memory.need(header, cells, sequences, unified=unified)
     assert need.weights / 2**20 == pytest.approx(sizes["model"], rel=0.1)
     assert need.kv_cache / 2**20 == pytest.approx(sizes["KV"], abs=0.01)
     assert need.compute / 2**20 == pytest.approx(sizes["compute"] + sizes["output"], rel=0.1, abs=0.05)
@@ -233,7 +259,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("home")
 def test_fewer_sequences_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     header = gguf_header.read(paths.MINI)
-    room = Room(int(memory.need(header, 3 * 2048, 3).total / memory.SHARE) + 4096, "this machine")
+    least = memory.need(header, 3 * 2048, 3, unified=False)
+    room = Room(int(least.total / memory.SHARE) + 4096, "this machine")
     monkeypatch.setattr(machine, "room", lambda: room)
     model = load(installed.choose("mini"), Options(0), threads=1, places=8)
     with closing(model.engine):

@@ -57,9 +57,9 @@ class BenchRequest:
         return max(self.sequences)
 
     @property
-    def cells(self) -> int:
-        """Cells of the KV cache: for the prompt, and for each Sequence's tokens and a copy of the prompt's last one."""
-        return self.prompt + self.most_sequences * (_room(self.tokens) + 1) + WARM_UP
+    def context(self) -> int:
+        """Tokens of each Sequence."""
+        return self.prompt + _room(self.tokens) + 1
 
     @property
     def depth(self) -> int:
@@ -91,7 +91,7 @@ class Bench:
     """A model in its engine, to be measured round by round."""
 
     def __init__(self, engine: AnyEngine, spec: ModelSpec, request: BenchRequest) -> None:
-        """Warm up an engine with the cells for `request` and one place more than its Sequences, for the prompt."""
+        """Warm up an engine for `request`, with one place more than its Sequences, for the prompt."""
         self._engine, self._spec, self._request = engine, spec, request
         self._random = random.Random(0)
         self._prompt: list[int] = []
@@ -101,7 +101,7 @@ class Bench:
     @classmethod
     def load(cls, chosen: Chosen, request: BenchRequest, threads: int, planner: Planner | None = None) -> Self:
         """Load a model into a process of its own, as every command does. Raises ModelError, EngineError."""
-        check_fit(chosen.path, request.cells, threads)
+        check_fit(chosen.path, request.context, request.most_sequences + 1, threads)
         planner = planner or step_planner(chosen, threads)
         return cls(EngineProcess(recipe(chosen.path, request, threads), planner=planner), chosen.spec, request)
 
@@ -181,7 +181,8 @@ class Bench:
 
 def recipe(path: Path, request: BenchRequest, threads: int) -> LlamaModel:
     """How to load a model for `request`: with one place more than its Sequences, for the prompt."""
-    return LlamaModel(path, request.cells, request.most_sequences + 1, threads)
+    places = request.most_sequences + 1
+    return LlamaModel(path, request.context * places, places, threads, unified=False)
 
 
 def run(
@@ -261,9 +262,16 @@ def step_times(chosen: Chosen, request: BenchRequest, threads: int) -> Iterator[
             yield from map(bench.step, counts)
 
 
-def check_fit(path: Path, cells: int, threads: int) -> None:
-    """Raises ModelError if the model with this many cells does not fit into memory."""
-    memory.plan(gguf_header.read(path), machine.room(), sequences=1, context=cells, threads=threads)
+def check_fit(path: Path, context: int, sequences: int, threads: int) -> None:
+    """Raises ModelError if the model does not fit into memory with so many Sequences that have cells of their own."""
+    header, room = gguf_header.read(path), machine.room()
+    needed = memory.need(header, context * sequences, sequences, unified=False, threads=threads)
+    if not needed.fits(room):
+        raise ModelError(
+            f"{sequences - 1} Sequences of {context:,} tokens do not fit into memory: they need "
+            f"{memory.shortage(needed, room)}. Measure fewer (--sequences), fewer tokens (--prompt, --depth), or a "
+            "smaller quant."
+        )
 
 
 def fastest_threads(chosen: Chosen) -> int:

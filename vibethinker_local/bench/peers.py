@@ -1,6 +1,7 @@
 """Other programs that run the same model file, to be measured in turn with ours: llama.cpp's tools and Python bindings.
 
-All get the same threads, batch, context, flash attention and unified KV cache. Nothing here is needed to run a model.
+All get the same threads, batch and context, and what llama.cpp takes by default: flash attention, and a KV cache of its
+own for each Sequence. Nothing here is needed to run a model.
 """
 
 import json
@@ -24,7 +25,7 @@ from vibethinker_local.bench.bench import Bench, BenchRequest, Rival, Rivals, re
 from vibethinker_local.bench.measurement import DECODE, PREFILL, US, Measurement
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.errors import UsageError
-from vibethinker_local.llama.attention import BATCH
+from vibethinker_local.llama.attention import BATCH, BLOCK
 from vibethinker_local.models import installed, results
 from vibethinker_local.models.installed import Chosen
 
@@ -50,10 +51,11 @@ class Setup:
         """The path of one of llama.cpp's programs. Raises UsageError."""
         return _tool(self.folder, name)
 
-    def common(self, cells: int) -> list[str]:
-        """The options that all tools with a context share."""
+    def common(self, context: int, sequences: int) -> list[str]:
+        """The options that all tools with a context share: so many tokens for each Sequence."""
+        cells = sequences * -(-context // BLOCK) * BLOCK
         options = {"-m": self.chosen.path, "-c": cells, "-b": BATCH, "-ub": BATCH, "-t": self.threads, "-fa": "on"}
-        return [str(part) for option in options.items() for part in option] + ["-kvu"]
+        return [str(part) for option in options.items() for part in option]
 
 
 def _tool(built: Path, name: str) -> str:
@@ -66,7 +68,8 @@ def _tool(built: Path, name: str) -> str:
 def batched_bench(setup: Setup) -> Iterator[Measurement]:
     """Decoding without sampling, by llama-batched-bench; its Sequences share the prompt, as ours do."""
     request = setup.request
-    command = [setup.tool("llama-batched-bench"), *setup.common(request.cells), "-pps", "--output-format", "jsonl"]
+    command = [setup.tool("llama-batched-bench"), *setup.common(request.context, request.most_sequences)]
+    command += ["-pps", "--output-format", "jsonl"]
     command += ["-npp", str(request.prompt), "-ntg", str(request.tokens), "-npl", _commas(request.sequences)]
     for _ in range(ATTEMPTS):
         rows = list(_json_lines(command))
@@ -95,7 +98,7 @@ def processor_time(setup: Setup) -> Iterator[Measurement]:
             bench.prefill()
             yield Measurement(what, US, bench.processor_ms(count), "ms")
         one = replace(setup, request=request, threads=1)
-        command = [one.tool("llama-batched-bench"), *one.common(request.cells), "-pps", "-npp", str(SHORT)]
+        command = [one.tool("llama-batched-bench"), *one.common(request.context, count), "-pps", "-npp", str(SHORT)]
         command += ["-npl", str(count), "-ntg"]
         seconds = _processor_seconds([*command, str(more)]) - _processor_seconds([*command, str(few)])
         milliseconds = 1000 * seconds / (count * (more - few))
@@ -137,7 +140,7 @@ def server(setup: Setup) -> Iterator[Measurement]:
     with closing(Bench.load(setup.chosen, request, setup.threads)) as bench:
         prompts = [bench.prompt(SHORT) for _ in range(count)]
         yield Measurement(what, US, count * tokens / bench.run(prompts, tokens))
-    with _server(setup, request.cells, count) as (url, _), ThreadPoolExecutor(count) as pool:
+    with _server(setup, request.context, count) as (url, _), ThreadPoolExecutor(count) as pool:
         _complete(url, prompts[0], SHORT, setup)
         began = time.perf_counter()
         done = sum(pool.map(lambda prompt: _complete(url, prompt, tokens, setup), prompts))
@@ -207,13 +210,13 @@ def start(setup: Setup) -> Iterator[Measurement]:
 
 
 @contextmanager
-def _server(setup: Setup, cells: int, slots: int) -> Iterator[tuple[str, int]]:
+def _server(setup: Setup, context: int, slots: int) -> Iterator[tuple[str, int]]:
     """A llama-server that has loaded the model: its address and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    command = [setup.tool("llama-server"), *setup.common(cells), "-np", str(slots), "--port", str(port)]
+    command = [setup.tool("llama-server"), *setup.common(context, slots), "-np", str(slots), "--port", str(port)]
     with _started(command) as process:
         began = time.monotonic()
         while True:

@@ -31,7 +31,7 @@ class KV:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._segments: dict[int, list[Segment]] = {}
-        self._free = list(range(backend.places))[::-1]
+        self._free = set(range(backend.places))
         self.cells, self.unified = backend.cells, backend.unified
         self.used = 0  # cells
 
@@ -50,8 +50,9 @@ class KV:
         return sum(segment.length for segment in held)
 
     def open(self) -> int:
-        """Take a free place, empty."""
-        place = self._free.pop()
+        """Take the first free place, empty."""
+        place = min(self._free)
+        self._free.remove(place)
         self._segments[place] = []
         return place
 
@@ -102,7 +103,7 @@ class KV:
         """Free a place, and the cells that only it holds."""
         self._drop(self._segments.pop(place))
         self._backend.trim(place, 0)
-        self._free.append(place)
+        self._free.add(place)
 
     def save(self, place: int) -> Saved | None:
         """Save what a place holds; None if there is not enough memory."""
@@ -110,7 +111,7 @@ class KV:
         return None if state is None else Saved(sum(segment.length for segment in self._segments[place]), state)
 
     def restore(self, saved: Saved) -> int | None:
-        """Take a free place with what was saved; None, and nothing taken, if the backend cannot."""
+        """Take the first free place with what was saved; None, and nothing taken, if the backend cannot."""
         place = self.open()
         if self._backend.restore(place, saved.state):
             self.extend(place, saved.length)

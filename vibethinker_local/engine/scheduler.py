@@ -18,6 +18,7 @@ from vibethinker_local.errors import NoRoom
 PREFILL_SECONDS = 0.5  # spent on prompts in one step, while others wait for their next token
 PREFILL_LEAST = 16  # prompt tokens in one step however long they take, and while the rate is unknown
 MEASURABLE = 16  # tokens that a batch must have for its time to say something about the rate
+GAP_STEPS = 8  # that a gap between the running Sequences' places lasts before one of them is moved into it
 SAVED_SHARE = 0.5  # positions that may be saved outside the cache, in cells of it; what is beyond is computed again
 
 
@@ -52,6 +53,7 @@ class Scheduler:
         self.ended: dict[int, Sequence] = {}  # by id, the longest ended first
         self.cached_prompts: dict[int, Sequence] = {}  # aborted ones whose prompt's KV can be reused, oldest first
         self.preempted = 0  # how often a running Sequence lost its place
+        self._gapped = 0  # steps since the places of those who run followed one another
 
     @property
     def cells_used(self) -> int:
@@ -177,6 +179,8 @@ class Scheduler:
 
         With prompts or forced texts besides, oldest first, it is one batch: large enough that its shape matters little.
         """
+        if not self._kv.unified:
+            self._close_up()
         decoding = [sequence for sequence in self.running if sequence.pending == 1]
         while self.running and self._kv.free < max(1, len(decoding)):
             self.yield_room()
@@ -190,9 +194,36 @@ class Scheduler:
                 count = min(left, sequence.pending)
                 work.append((sequence, _slice(sequence, count)))
                 left -= count
+        if not self._kv.unified:
+            work.sort(key=lambda each: each[1].place)
         if len(work) > len(decoding):
             return [Batch(work)]
         return list(self._grouped(work))
+
+    def _close_up(self) -> None:
+        """Let those who run have places that follow one another: llama.cpp computes others in batches apart.
+
+        For places with cells of their own. A gap that has lasted is closed, a move a step: what is moved is copied, and
+        who ended may soon be forced to go on.
+        """
+        places = {sequence.place: sequence for sequence in self.running if sequence.place is not None}
+        if not places or max(places) - min(places) < len(places):
+            self._gapped = 0
+            return
+        self._gapped += 1
+        if self._gapped <= GAP_STEPS:
+            return
+        moved, target = places[max(places)], min(set(range(len(places))) - places.keys())
+        saved = self._kv.save(moved.place) if moved.place is not None else None
+        if not saved:
+            return
+        if idle := next((other for other in self._idle(waiting=True) if other.place == target), None):
+            self._put_away(idle)
+        self._kv.close(max(places))
+        moved.place = self._kv.restore(saved)
+        if moved.place is None:
+            moved.drop()
+            moved.place = self._kv.open()
 
     def _grouped(self, work: list[tuple[Sequence, Slice]]) -> Iterator[Batch]:
         """The decoding Sequences, in the batches that together take the least time."""

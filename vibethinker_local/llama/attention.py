@@ -1,17 +1,18 @@
-"""Which of llama.cpp's two ways to attend is used on a CPU, and how many tokens of prompts go through it at once."""
+"""How a KV cache is laid out, and which of llama.cpp's two ways to attend to it is used on a CPU."""
 
 from vibethinker_local.events import CacheType
 
+BLOCK = 256  # cells: a Sequence that has its own gets a multiple of this
 BATCH = 512  # tokens of prompts at once, with flash attention
 SCORED = 64  # the same without: their scores over all cells are in memory. It reads prompts as fast
-FEW = 4  # places
+FEW = 4  # places that share their cells
 
 
-def flash_attention(cache: CacheType, places: int) -> bool:
+def flash_attention(cache: CacheType, places: int, *, unified: bool) -> bool:
     """Whether attention is better computed by llama.cpp's flash attention, on a CPU.
 
-    That goes through a token's own cells one by one; the other way, matrix products go over the cells of all places.
-    For a cell they take a quarter to a tenth of the time (docs/results/2026-11-engine.md), so few places do with them.
-    They cannot multiply quantized values.
+    That goes through a token's own cells one by one; the other way, matrix products go over the cells of a KV cache,
+    which in a unified one are those of all places. For a cell they take a quarter to a tenth of the time
+    (docs/results/2026-11-engine.md), so few places do with them. They cannot multiply quantized values.
     """
-    return places > FEW or cache != "f16"
+    return cache != "f16" or (unified and places > FEW)

@@ -21,12 +21,11 @@ from vibethinker_local.events import CacheType
 from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.gguf.chat import reasoning_tags
 from vibethinker_local.llama import amx
-from vibethinker_local.llama.attention import BATCH, SCORED, flash_attention
+from vibethinker_local.llama.attention import BATCH, BLOCK, SCORED, flash_attention
 from vibethinker_local.llama.grammar import LlamaGrammar
 from vibethinker_local.llama.library import library, listening, reason, supports_gpu
 
-SEPARATE_PLACES = 2
-SEPARATE = f"Flash attention is not to be had here, so no more than {SEPARATE_PLACES} solutions run at once."
+SEPARATE = "Flash attention is not to be had here, so no more than {} run at once: memory cannot be shared."
 _NO_FLASH_ATTENTION = re.compile("Flash Attention.*(set to disabled|required)|requires Flash Attention")
 NOT_CUT = (
     "its memory cannot be copied and cut back token by token, as with a running state (Mamba, RWKV, hybrids), "
@@ -45,8 +44,9 @@ _CACHE_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: enum ggml_type
 class LlamaBackend:
     """One model, and one context whose KV cache has `cells` cells for `places` streams.
 
-    The streams share the cells. On a GPU, for many streams, and for a quantized cache that takes flash attention; where
-    it is not to be had, each of at most two streams has cells of its own.
+    The streams share the cells (`unified`), or each has its part of them. Such a part is doubled as it is filled, up to
+    the `context` of a stream, so that memory is taken as it is used. A GPU, a quantized cache, and many streams that
+    share take flash attention; where it is not to be had, each stream has its whole context from the beginning.
     """
 
     info: ModelInfo
@@ -66,7 +66,7 @@ class LlamaBackend:
     ) -> None:
         """Load a model, onto the GPU if there is one that takes it. Raises ModelError if it cannot be used.
 
-        `context` is the cells of a place where the places cannot share them; None: its part of all.
+        `context` is the most cells that a place gets if it does not share them; None: its part of `cells`.
         """
         self._header = gguf_header.read(path)
         self._path, self._loading = path, loading
@@ -74,25 +74,26 @@ class LlamaBackend:
         finding = amx.settle(self._native)
         self._model = self._context = None
         self.batch, self.places, self.unified = BATCH, places, unified
-        self._cells_apart = context or cells // places
+        self._cells = cells
+        self._each, self._most = (-(-each // BLOCK) * BLOCK for each in (cells // places, context or cells // places))
+        self._threads = threads
         self._interrupted = ctypes.create_string_buffer(2)
         gpu = supports_gpu()
         try:
             try:
-                self._open(path, cells, threads, cache, gpu=gpu)
+                self._open(path, threads, cache, gpu=gpu)
             except ModelError as error:
                 if not gpu:
                     raise
                 self.close()
-                self._open(path, cells, threads, cache, gpu=False)
+                self._open(path, threads, cache, gpu=False)
                 self.info = replace(self.info, notice=f"Running on the CPU, because the GPU refused: {error}")
         except BaseException:
             self.close()
             raise
         if finding and finding.new and not finding.works:
             self.info = replace(self.info, notice=" ".join(filter(None, (self.info.notice, amx.NOTICE))))
-        self.cells = int(self._native.llama_n_ctx(self._context))
-        self._memory = self._native.llama_get_memory(self._context)
+        self.cells = int(self._native.llama_n_ctx(self._context)) if self.unified else self._most * self.places
         self._window = int(self._native.llama_model_n_swa(self._model))
         self._batch = _Batch(self._native)
         # The bytes of each token, cached: calling llama.cpp costs more than a lookup.
@@ -101,20 +102,22 @@ class LlamaBackend:
             if tag in self.info.controls:
                 self._pieces[self.info.controls[tag]] = tag.encode()
 
-    def _open(self, path: Path, cells: int, threads: int, cache: CacheType, *, gpu: bool) -> None:
+    def _open(self, path: Path, threads: int, cache: CacheType, *, gpu: bool) -> None:
         self._model = self._load(path, gpu=gpu)
         self.threads = 1 if gpu else threads  # a GPU does not wait for cores that others use
         self._vocab = self._native.llama_model_get_vocab(self._model)
         self.vocabulary = int(self._native.llama_vocab_n_tokens(self._vocab))
         self.info = self._describe()
+        self._cache, self._flash = cache, gpu or flash_attention(cache, self.places, unified=self.unified)
+        if self._attend():
+            return
         if self.unified:
-            self._context = self._attend(path, cells, threads, cache, flash=gpu or flash_attention(cache, self.places))
-            self.unified = bool(self._context)
-        if not self._context:
-            wanted, each = self.places, self._cells_apart
-            self.places = min(self.places, SEPARATE_PLACES, max(1, cells // each))
-            self._context = self._attend(path, each * self.places, threads, "f16", flash=False)
-            self.info = replace(self.info, notice=SEPARATE if wanted > self.places else None)
+            wanted, self.unified, self._each = self.places, False, self._most
+            self.places = min(self.places, max(1, self._cells // self._most))
+            if wanted > self.places:
+                self.info = replace(self.info, notice=SEPARATE.format(self.places))
+        self._cache, self._flash = "f16", False
+        self._attend()
 
     def try_out(self) -> None:
         """See that solutions can share a prompt and be cut back with this model. Raises ModelError.
@@ -132,14 +135,13 @@ class LlamaBackend:
         if fork:
             self.copy(0, fork, length)
         self.trim(0, length)
-        last = self._native.llama_memory_seq_pos_max
         places = {0, fork}
-        if any(last(self._memory, place) != length - 1 for place in places):
+        if any(self._length(place) != length for place in places):
             raise ModelError(f"{path} cannot be used: {NOT_CUT}.")
         rows += self.decode([Slice(place, length, [token], logits=True) for place in sorted(places)])
         for place in places:
             self.trim(place, 0)
-            if last(self._memory, place) != -1:
+            if self._length(place):
                 raise ModelError(f"{path} cannot be used: {NOT_CUT}.")
         if not np.isfinite(rows).all():
             raise ModelError(f"{path} is damaged: its logits are not finite numbers. Fetch or convert it again.")
@@ -207,34 +209,52 @@ class LlamaBackend:
         text = self._native.llama_vocab_get_text(self._vocab, token) if token >= 0 else None
         return text.decode("utf-8", "replace") if text else ""
 
-    def _attend(self, path: Path, cells: int, threads: int, cache: CacheType, *, flash: bool) -> Any:
-        """Creates the context; None if it cannot have the flash attention that it is to have."""
+    def _attend(self) -> bool:
+        """Creates the context; False if it cannot have the flash attention that it is to have. Raises ModelError."""
         native = self._native
         params = native.llama_context_default_params()
-        params.n_ctx = cells
-        params.n_batch, params.n_ubatch = BATCH, BATCH if flash else SCORED
+        cells = params.n_ctx = self._cells if self.unified else self._each * self.places
+        params.n_batch, params.n_ubatch = BATCH, BATCH if self._flash else max(SCORED, self.places)
         params.n_seq_max = self.places + self.unified  # the last one is for padding
         params.n_outputs_max = max(params.n_seq_max, 8)
-        params.n_threads = params.n_threads_batch = threads
+        params.n_threads = params.n_threads_batch = self._threads
         params.kv_unified = self.unified
         types = native.LLAMA_FLASH_ATTN_TYPE_DISABLED, native.LLAMA_FLASH_ATTN_TYPE_AUTO
-        params.flash_attn_type = types[flash]
-        params.type_k = params.type_v = _CACHE_TYPES[cache]
+        params.flash_attn_type = types[self._flash]
+        params.type_k = params.type_v = _CACHE_TYPES[self._cache]
         params.swa_full = True  # else a sliding window's positions are gone once they have left it
         params.no_perf = True
         with listening() as lines:
             context = native.llama_init_from_model(self._model, params)
-        if flash and any(_NO_FLASH_ATTENTION.search(line.text) for line in lines):
+        if self._flash and any(_NO_FLASH_ATTENTION.search(line.text) for line in lines):
             if context:
                 native.llama_free(context)
-            return None
+            return False
         if not context:
             raise ModelError(
-                f"{path.name} does not run with a context of {cells} tokens: {reason(lines)}. "
+                f"{self._path.name} does not run with a context of {cells} tokens: {reason(lines)}. "
                 "Use a shorter context (--ctx) or a smaller quant."
             )
         native.llama_set_abort_callback(context, _is_set(native), ctypes.addressof(self._interrupted))
-        return context
+        self._context, self._memory = context, native.llama_get_memory(context)
+        return True
+
+    def _grow(self) -> bool:
+        """Gives each place twice the cells, with what it holds. False if it has its whole context."""
+        if self.unified or self._each == self._most:
+            return False
+        held = {place: self._state(place) for place in range(self.places) if self._length(place)}
+        self._native.llama_free(self._context)
+        self._context = None
+        self._each = min(2 * self._each, self._most)
+        try:
+            self._attend()
+        except ModelError as error:
+            raise EngineError(f"The KV cache could not be enlarged: {error}") from None
+        for place, state in held.items():
+            if not self.restore(place, state):
+                raise EngineError("What the KV cache held could not be put back as it was enlarged.")
+        return True
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
         """The token ids of `text`. Control tokens are recognised only if `special`."""
@@ -264,6 +284,8 @@ class LlamaBackend:
             code = self._native.llama_decode(self._context, batch.native)
         if padding:
             self.trim(self.places, 0)
+        if code == 1 and self._grow():
+            return self.decode(slices, padding)
         if code == 1:
             raise NoRoom(f"No room in the KV cache for a batch of {batch.native.n_tokens} tokens.")
         if code == 2:
@@ -280,6 +302,7 @@ class LlamaBackend:
         return np.ctypeslib.as_array(pointer, shape=(rows, self.vocabulary))
 
     def use_threads(self, count: int) -> None:
+        self._threads = count
         self._native.llama_set_n_threads(self._context, count, count)
 
     def interrupt(self) -> None:
@@ -288,8 +311,9 @@ class LlamaBackend:
     def copy(self, source: int, target: int, length: int) -> None:
         if self.unified:
             self._native.llama_memory_seq_cp(self._memory, source, target, 0, length)
-        else:  # llama.cpp copies the cells of a place whole or not at all
-            self._native.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+        else:  # llama.cpp would copy all cells of a place, and at the next batch only
+            if not self.restore(target, self._state(source)):
+                raise EngineError(f"{length} tokens could not be copied in the KV cache.")
             self.trim(target, length)
 
     def trim(self, place: int, length: int) -> None:
@@ -305,11 +329,17 @@ class LlamaBackend:
         size = int(self._native.llama_state_seq_get_size(self._context, place))
         from vibethinker_local.system import machine  # a twentieth of a second that few starts need
 
-        if size > machine.room().memory // 2:
-            return None
+        return None if size > machine.room().memory // 2 else self._state(place)
+
+    def _state(self, place: int) -> State:
+        size = int(self._native.llama_state_seq_get_size(self._context, place))
         state = np.empty(size, np.uint8)
         self._native.llama_state_seq_get_data(self._context, _bytes(state), len(state), place)
         return state
+
+    def _length(self, place: int) -> int:
+        """How many tokens a place holds."""
+        return int(self._native.llama_memory_seq_pos_max(self._memory, place)) + 1
 
     def restore(self, place: int, state: State) -> bool:
         if self._native.llama_state_seq_set_data(self._context, _bytes(state), len(state), place):

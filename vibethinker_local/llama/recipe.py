@@ -18,7 +18,8 @@ class LlamaModel:
     places: int
     threads: int
     cache: CacheType = "f16"
-    context: int | None = None  # cells of a place where the places cannot share them; None: its part of all
+    context: int | None = None  # the most cells that a place gets if it does not share them; None: its part of all
+    unified: bool = True  # the places share the cells
 
     def open(self, loading: Callable[[float], None] | None = None) -> "LlamaBackend":
         """`loading` hears which share of the weights is in memory. Raises ModelError."""
@@ -31,6 +32,7 @@ class LlamaModel:
             threads=self.threads,
             cache=self.cache,
             context=self.context,
+            unified=self.unified,
             loading=loading,
         )
         try:

@@ -1,8 +1,11 @@
 """Decides before loading whether a model fits into memory, with which context, and for how many Sequences.
 
-Computed from the file's header alone, for the way this engine sets up llama.cpp on a CPU: one KV cache shared by all
-Sequences, logits for as many tokens as there are Sequences and one more, for padding; batches of 512 tokens with flash
-attention, else scores over all cells for 64 tokens at a time.
+Computed from the file's header alone, for the way this engine sets up llama.cpp on a CPU: a KV cache whose cells all
+Sequences share (unified), or in which each has its own; logits for as many tokens as there are Sequences, and one more
+for padding if they share; batches of 512 tokens with flash attention, else scores over the cells for 64 at a time.
+
+With cells of their own, Sequences are decoded faster, since a token goes over fewer cells. So they have them where
+there is memory for the whole context of each.
 """
 
 from collections.abc import Iterator
@@ -11,11 +14,12 @@ from dataclasses import dataclass
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import CacheType
 from vibethinker_local.gguf.header import Header
-from vibethinker_local.llama.attention import BATCH, SCORED, flash_attention
+from vibethinker_local.llama.attention import BATCH, BLOCK, SCORED, flash_attention
 from vibethinker_local.system.machine import Room, size
 
 VALUES, VALUE_BYTES = 32, {"f16": 64, "q8_0": 34}  # bytes of so many keys or values
 
+FIRST = 2048  # cells to begin with, of a Sequence that has its own
 LEAST_CONTEXT, STEP = 8192, 1024  # tokens: the least a Sequence gets by default, and the step by which that grows
 PROGRAM = 100 << 20  # bytes; Python and the libraries, in the two processes
 PER_TOKEN = 340  # bytes of llama.cpp's tables per token of the vocabulary
@@ -30,6 +34,7 @@ class Need:
 
     weights: int
     kv_cache: int
+    copy: int  # of what the KV cache holds, while that is enlarged
     compute: int  # intermediate results, and the logits
     work: int  # what is multiplied, converted to the format of the other side
     program: int
@@ -37,12 +42,13 @@ class Need:
 
     @property
     def total(self) -> int:
-        return self.weights + self.kv_cache + self.compute + self.work + self.program
+        return self.weights + self.kv_cache + self.copy + self.compute + self.work + self.program
 
     @property
     def addresses(self) -> int:
         """Address space of the engine's process: llama.cpp maps the file, and copies the weights as it repacks them."""
-        return 2 * self.weights + self.kv_cache + self.compute + self.work + ADDRESSES + self.threads * PER_THREAD
+        data = self.kv_cache + self.copy + self.compute + self.work
+        return 2 * self.weights + data + ADDRESSES + self.threads * PER_THREAD
 
     def fits(self, room: Room) -> bool:
         return self.total <= SHARE * room.memory and (
@@ -61,32 +67,46 @@ class MemoryPlan:
 
     context: int  # tokens that a Sequence may have
     sequences: int  # running at once
-    cells: int  # of the KV cache that they share
+    cells: int  # of the KV cache, to begin with
+    unified: bool  # the Sequences share them; else each has its part, which grows up to its context
     cache: CacheType
     need: Need
     reason: str
 
 
-def need(header: Header, cells: int, sequences: int, cache: CacheType = "f16", *, threads: int = 1) -> Need:
-    """The memory that a model needs for this many cells and Sequences.
+def need(
+    header: Header,
+    cells: int,
+    sequences: int,
+    cache: CacheType = "f16",
+    *,
+    unified: bool = True,
+    grows: bool = False,
+    threads: int = 1,
+) -> Need:
+    """The memory that a model needs for this many cells and Sequences; at the most, if the KV cache `grows` to them.
 
     The compute buffer is the one that llama.cpp reserves (src/llama-context.cpp, graph_reserve, as of
     llama-cpp-python 0.3.36): the attention mask and the widest point of attention or of the feed-forward network, or
     the logits if they are larger. The buffer in which matrix products work is not reported by llama.cpp.
     """
-    cells = -(-cells // 256) * 256
-    flash = flash_attention(cache, sequences)
-    batch = min(BATCH if flash else SCORED, cells)
-    batch = -(-batch // (sequences + 1)) * (sequences + 1)  # it reserves as many tokens of each Sequence
-    scores = 0 if flash else header.heads * batch * cells  # numbers
-    mask = (2 if flash else 4) * batch * cells
+    places = sequences + unified
+    seen = -(-(cells if unified else cells // sequences) // BLOCK) * BLOCK  # cells that a token goes over at most
+    cells = seen if unified else seen * sequences
+    flash = flash_attention(cache, sequences, unified=unified)
+    batch = min(BATCH if flash else max(SCORED, sequences), cells)
+    batch = -(-batch // places) * places  # it reserves as many tokens of each Sequence
+    scores = 0 if flash else header.heads * batch * seen  # numbers
+    mask = (2 if flash else 4) * batch * seen
     attention = 4 * (scores + 7 * batch * header.width)
     network = 4 * batch * (3 * header.feed_forward + 4 * header.width)
     row = 4 * header.vocabulary
+    kv_cache = cells * header.kv_numbers * VALUE_BYTES[cache] // VALUES
     return Need(
         weights=header.weights,
-        kv_cache=cells * header.kv_numbers * VALUE_BYTES[cache] // VALUES,
-        compute=max(mask + max(attention, network), max(sequences + 1, 8) * row) + (sequences + 1) * row,
+        kv_cache=kv_cache,
+        copy=kv_cache // 2 if grows else 0,
+        compute=max(mask + max(attention, network), max(places, 8) * row) + places * row,
         work=2 * max(batch * header.feed_forward, scores),
         program=PROGRAM + PER_TOKEN * header.vocabulary,
         threads=threads,
@@ -120,18 +140,31 @@ def plan(
     most = min(most, header.trained_context)
     least = context or min(LEAST_CONTEXT, most)
 
+    def ways(tokens: int, count: int) -> Iterator[tuple[int, bool, Need]]:
+        """The ways to have this context: the cells to begin with, whether they are shared, the need. Best first."""
+        for first in dict.fromkeys((min(FIRST, tokens), tokens)):
+            grows = first < tokens
+            apart = need(header, tokens * count, count, cache, unified=False, grows=grows, threads=threads)
+            yield first * count, False, apart
+        shared = shared_cells(tokens, count, typical)
+        yield shared, True, need(header, shared, count, cache, threads=threads)
+
     def wanted(tokens: int, count: int) -> Need:
-        return need(header, shared_cells(tokens, count, typical), count, cache, threads=threads)
+        return min((each for _, _, each in ways(tokens, count)), key=lambda each: each.total)
 
     contexts = [context] if context else list(_descending(most, least))
     fitting = (
-        (tokens, count) for count in range(sequences, 0, -1) for tokens in contexts if wanted(tokens, count).fits(room)
+        (tokens, count, *way)
+        for count in range(sequences, 0, -1)
+        for tokens in contexts
+        for way in ways(tokens, count)
+        if way[-1].fits(room)
     )
-    tokens, count = next(fitting, (0, 0))
-    if count == 0:
+    tokens, count, cells, unified, needed = next(fitting, (0, 0, 0, True, None))
+    if needed is None:
         raise ModelError(
             f"The model does not fit into memory: for a context of {least:,} tokens it needs "
-            f"{_short(wanted(least, 1), room)}. Use a smaller quant, a shorter context (--ctx), or fewer Sequences "
+            f"{shortage(wanted(least, 1), room)}. Use a smaller quant, a shorter context (--ctx), or fewer Sequences "
             f"at once (-k){'; or --kv q8_0' if cache == 'f16' else ''}."
         )
     chosen = f"{tokens:,} tokens of context" + (f" for each of {count} Sequences" if count > 1 else "")
@@ -140,8 +173,8 @@ def plan(
     elif tokens < contexts[0]:
         reason = f"{chosen}: {most:,} do not fit into {_limit(wanted(most, count), room)}."
     else:
-        reason = f"{chosen} fit into {_limit(wanted(tokens, count), room)}."
-    return MemoryPlan(tokens, count, shared_cells(tokens, count, typical), cache, wanted(tokens, count), reason)
+        reason = f"{chosen} fit into {_limit(needed, room)}."
+    return MemoryPlan(tokens, count, cells, unified, cache, needed, reason)
 
 
 def context(header: Header, room: Room, *, most: int) -> int:
@@ -159,7 +192,7 @@ def _descending(most: int, least: int) -> Iterator[int]:
         yield least
 
 
-def _short(wanted: Need, room: Room) -> str:
+def shortage(wanted: Need, room: Room) -> str:
     if wanted.total > SHARE * room.memory:
         return f"{wanted}, and may fill {SHARE:.0%} of {_limit(wanted, room)}"
     return f"{size(wanted.addresses)} of address space, and {size(room.address_space or 0)} are allowed (ulimit -v)"

@@ -278,10 +278,11 @@ def load(
         typical=typical_tokens(chosen),
     )
     log.info("%s; it needs %s", plan.reason, plan.need)
-    recipe = LlamaModel(chosen.path, plan.cells, plan.sequences, threads, options.cache, plan.context)
+    cache, context = options.cache, plan.context
+    recipe = LlamaModel(chosen.path, plan.cells, plan.sequences, threads, cache, context, plan.unified)
     engine = EngineProcess(recipe, connection, planner=step_planner(chosen, threads), loading=told)
     less = plan.sequences < places or plan.context < min(options.context or chosen.spec.context, header.trained_context)
-    shared = plan.cells < plan.context * plan.sequences
+    shared = plan.unified and plan.cells < plan.context * plan.sequences
     cells = plan.context if shared else engine.backend.cells // plan.sequences
     raised = options.context is not None and cells > options.context
     least = f"A context of {options.context} tokens is below the least that llama.cpp has: it holds {cells:,}."
