@@ -219,6 +219,7 @@ class Behaviour:
     held: int = 0  # of these by the chosen program
     differ: tuple[Differing, ...] = ()
     note: str | None = None  # why programs were not run
+    seconds: float = 0.0  # that programs ran, and the vote waited for them
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,33 @@ def test_problems_that_ask_for_a_program(statement: str, form: str, entry: str |
 
 
 @pytest.mark.parametrize(
+    ("title", "given", "parameters", "called"),
+    [
+        ("Count the pairs.", "nums = [1,2], k = 3", ("nums", "k"), "f([1, 2], 3)"),
+        ("A word is called even if it has an even length.", 'word = "ab"', ("word",), "f('ab')"),
+        ("Given the root of a binary tree.", "root = [1,null,2]", ("root",), "f(tree_node([1, null, 2]))"),
+        ("Reverse a linked list.", "head = [1,2]", ("head",), "f(list_node([1, 2]))"),
+    ],
+)
+def test_examples_by_name_are_enough(title: str, given: str, parameters: tuple[str, ...], called: str) -> None:
+    """A statement copied without its starter code asks for a function whose parameters nobody has named."""
+    found = task.read(f"{title} Return it.\n\nExample 1:\n\nInput: {given}\nOutput: 4\nExplanation: so it is.\n")
+    assert found is not None
+    assert (found.form, found.entry, found.parameters, len(found.examples)) == ("function", None, parameters, 1)
+    assert found.call(found.examples[0].input, "f").code == called
+
+
+def test_a_name_for_the_function_beside_examples_by_name() -> None:
+    found = task.read("A function named `pairs` counts pairs.\nInput: nums = [1,2]\nOutput: 1\n")
+    assert found is not None
+    assert (found.entry, found.examples[0].input) == ("pairs", "nums = [1,2]")
+
+
+def test_examples_that_differ_in_their_names_are_no_task() -> None:
+    assert task.read("Input: a = 1\nOutput: 2\n\nInput: b = 1\nOutput: 2\n") is None
+
+
+@pytest.mark.parametrize(
     "statement",
     [
         "What is 17 + 25?",

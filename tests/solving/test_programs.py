@@ -166,6 +166,7 @@ def test_the_receipt_says_what_happened(native: Native) -> None:
     told = json.loads(json.dumps(receipt.receipt(found)))["behaviour"]
     assert told["examples"] == {"given": 1, "passed": [1] * 8}
     assert told["inputs"] == ["3", "0"]
+    assert told["seconds"] > 0
     [differing] = told["differ"]
     assert differing["input"] == "3"
     assert {each["outcome"] for each in differing["outcomes"]} == {"6", "9"}

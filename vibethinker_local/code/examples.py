@@ -3,6 +3,7 @@
 Each search is one pass over the text or over one line of it.
 """
 
+import ast
 import html
 import itertools
 import re
@@ -117,6 +118,28 @@ def labelled(statement: str, *, program: bool) -> list[Example]:
         if _are_arguments(given):
             found.append(Example(given, value[0]))
     return found
+
+
+def by_name(statement: str) -> tuple[tuple[str, ...], list[Example]]:
+    """The parameters that every `Input: name = …, other = … Output: …` gives, and the examples without their names.
+
+    Without starter code nobody knows what a solution will call them; their order is all that it is sure to keep.
+    """
+    parameters: tuple[str, ...] = ()
+    found = []
+    for example in labelled(statement, program=False):
+        try:
+            call = ast.parse(f"f({example.input})", mode="eval").body
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            return (), []
+        if not isinstance(call, ast.Call) or call.args or not call.keywords:
+            return (), []
+        names = tuple(each.arg or "" for each in call.keywords)
+        if parameters not in ((), names):
+            return (), []
+        parameters = names
+        found.append(Example(", ".join(ast.unparse(each.value) for each in call.keywords), example.expected))
+    return parameters, found[:MOST]
 
 
 def of_program(statement: str) -> list[Example]:

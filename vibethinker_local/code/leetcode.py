@@ -1,6 +1,7 @@
 """What LeetCode's judge has ready for every solution: imports, nodes of lists and trees, JSON's names."""
 
 import ast
+import re
 
 PRELUDE = """\
 import bisect, collections, functools, heapq, itertools, math, operator, random, re, string
@@ -45,6 +46,19 @@ def tree_node(values):
     return root
 
 """
+
+
+def annotations(statement: str, parameters: tuple[str, ...]) -> tuple[str, ...]:
+    """What the parameters are, where a statement without starter code says so: nodes of a tree or of a linked list."""
+    tree = re.search(r"\btrees?\b", statement, re.IGNORECASE)
+    linked = re.search(r"\blinked[ -]lists?\b", statement, re.IGNORECASE)
+
+    def kind(name: str) -> str:
+        if tree and re.search(r"root|tree", name, re.IGNORECASE):
+            return "TreeNode"
+        return "ListNode" if linked and re.fullmatch(r"head\w*|l\d|list\d", name, re.IGNORECASE) else ""
+
+    return tuple(map(kind, parameters))
 
 
 def wrapped(arguments: str, parameters: tuple[str, ...], annotations: tuple[str, ...]) -> str:

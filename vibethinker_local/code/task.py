@@ -1,7 +1,7 @@
 """What a statement asks for: a function, a method or a whole program in Python, and the examples that it gives.
 
 Statements come in the forms of HumanEval (a signature and a docstring), MBPP (a sentence and asserts), LeetCode (prose,
-`Input: … Output: …` and starter code), contests (standard input and output), and as people write them.
+`Input: … Output: …` and, as a rule, starter code), contests (standard input and output), and as people write them.
 """
 
 import ast
@@ -14,7 +14,7 @@ from typing import Literal
 
 from vibethinker_local.code import examples
 from vibethinker_local.code.examples import Example
-from vibethinker_local.code.leetcode import PRELUDE, wrapped
+from vibethinker_local.code.leetcode import PRELUDE, annotations, wrapped
 from vibethinker_local.events import ProblemKind
 from vibethinker_local.sandbox import ProgramCall
 
@@ -49,6 +49,7 @@ _PROGRAM = re.compile(
     re.IGNORECASE,
 )
 _CALLED = re.compile(r"(?:called|named)\s+[`\"']?([A-Za-z_]\w*)|\bfunction\s+`?([A-Za-z_]\w*)\(")
+_FUNCTION_CALLED = re.compile(r"\b(?:function|method)[^.\n]{0,30}?\b" + _CALLED.pattern)
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,13 @@ def read(statement: str, *, surely: bool = False) -> Task | None:
     if starter:
         return _of_starter(statement, starter)
     named = examples.asserted(statement)
-    called = _CALLED.search(statement)
+    parameters, given = examples.by_name(statement)
+    called = (_FUNCTION_CALLED if given else _CALLED).search(statement)  # "an array is called good" names no function
     entry = named or (next(filter(None, called.groups())) if called else None)
+    if given and not entry:
+        return Task("function", None, parameters, annotations(statement, parameters), PRELUDE, examples=tuple(given))
     pairs = examples.of_program(statement)
-    if not (surely or named or pairs or _asks(statement)):
+    if not (surely or named or given or pairs or _asks(statement)):
         return None
     if not entry and (pairs or _PROGRAM.search(statement)):
         return Task("program", examples=tuple(pairs or examples.labelled(statement, program=True)))

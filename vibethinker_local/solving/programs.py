@@ -8,6 +8,7 @@ run, and none agrees with another.
 """
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -53,6 +54,7 @@ class Programs:
     ) -> None:
         self.task, self.note = task, note
         self.tokens = 0  # generated, to ask for inputs
+        self._seconds = 0.0  # that programs ran
         self._problem, self._model, self._options, self._runner = problem, model, options, runner
         self._inputs = [example.input for example in task.examples]
         self._expected: list[tuple[int, str]] = []  # of the model's inputs, by their position among all
@@ -163,10 +165,12 @@ class Programs:
         if attempt.fault:
             known += answer.crashed(attempt, ahead)
         elif self._runner:
+            began = time.perf_counter()
             try:
                 known += self._runner.run(attempt.program, attempt.calls(ahead))
             except SandboxError as error:
                 self.note, self._runner = str(error), None
+            self._seconds += time.perf_counter() - began
 
     def tests(self, index: int, setup: str, test: str) -> bool:
         """Whether a program passes tests: `setup`, the program and `test`, run one after the other, raise nothing.
@@ -239,6 +243,7 @@ class Programs:
                 for each in differ
             ),
             note=self.note,
+            seconds=round(self._seconds, 3),
         )
 
     def _passed(self, index: int) -> int | None:

@@ -45,6 +45,7 @@ def receipt(solution: Solution) -> dict[str, object]:
             "assertions": {"given": behaviour.assertions, "held": behaviour.held},
             "differ": [_differing(each) for each in behaviour.differ],
             "note": behaviour.note,
+            "seconds": behaviour.seconds,
         }
     if report:
         told["decision"] = report.decision
