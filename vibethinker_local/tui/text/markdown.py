@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.text import maths
-from vibethinker_local.tui.text.maths.latex import ENVIRONMENTS
 
 FENCE_LANGUAGE = "maths"  # of the fenced blocks that displayed formulas become
 READABLE = 20_000  # characters of a question that are looked through for formulas
@@ -184,7 +183,7 @@ class MarkdownReader:
         if (name := re.compile(r"\{([a-zA-Z]{1,20}\*?)\}").match(held, start)) is None:
             if len(held) - start < 25 and "\n" not in held[start:] and not final:
                 return None
-        elif name[1] in ENVIRONMENTS:
+        elif maths.is_environment(name[1]):
             closing = f"\\end{{{name[1]}}}"
             end = held.find(closing, name.end(), start + MOST_CHARACTERS)
             if end >= 0:
@@ -199,7 +198,7 @@ class MarkdownReader:
         if self._line.lstrip().startswith((">", "|")) or not source.strip():
             return _inline(source, whole)
         try:
-            lines, language = maths.display(maths.parse(source)), FENCE_LANGUAGE
+            lines, language = maths.display(source), FENCE_LANGUAGE
         except maths.BrokenLatex:
             lines, language = whole.strip().splitlines(), "latex"
         item = _LIST_ITEM.match(self._line)
@@ -226,7 +225,7 @@ def readable(text: str) -> str:
 
     def shown(found: re.Match[str]) -> str:
         try:
-            formula = maths.inline(maths.parse(found[1]))
+            formula = maths.inline(found[1])
         except maths.BrokenLatex:
             return found[0]
         return formula.replace(maths.BOX[0], "").replace(maths.BOX[1], "")
@@ -240,7 +239,7 @@ def _inline(source: str, whole: str) -> str:
     if not source.strip():
         return _escaped(whole)
     try:
-        shown = maths.inline(maths.parse(source))
+        shown = maths.inline(source)
     except maths.BrokenLatex:
         return _span(" ".join(whole.split()))
     parts = re.split(f"{maths.BOX[0]}([^{maths.BOX[0]}]*){maths.BOX[1]}", shown)

@@ -1,10 +1,30 @@
 """LaTeX as text that reads as maths: `inline` in one line, `display` in as many as a fraction or a matrix takes.
 
 Libraries were looked at first: pylatexenc reads \\frac{a+b}{c} as a+b/c, flatlatex and unicodeit leave most commands.
+The reader is imported with the first formula: the first screen has none.
 """
 
-from vibethinker_local.tui.text.maths.block import display
-from vibethinker_local.tui.text.maths.latex import BrokenLatex, parse
-from vibethinker_local.tui.text.maths.line import BOX, inline
+from vibethinker_local.tui.text.maths.symbols import BOX, BrokenLatex
 
-__all__ = ["BOX", "BrokenLatex", "display", "inline", "parse"]
+__all__ = ["BOX", "BrokenLatex", "display", "inline", "is_environment"]
+
+
+def inline(source: str) -> str:
+    """A formula in one line. What is \\boxed stands between the two characters of BOX. Raises BrokenLatex."""
+    from vibethinker_local.tui.text.maths import latex, line
+
+    return line.linear(latex.parse(source)).strip()
+
+
+def display(source: str) -> list[str]:
+    """A formula in lines, as many as it takes. Raises BrokenLatex."""
+    from vibethinker_local.tui.text.maths import block, latex
+
+    return block.text_lines(latex.parse(source))
+
+
+def is_environment(name: str) -> bool:
+    """Whether \\begin{name} begins a formula."""
+    from vibethinker_local.tui.text.maths import latex
+
+    return name in latex.ENVIRONMENTS

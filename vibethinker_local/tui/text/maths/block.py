@@ -51,11 +51,11 @@ class Box:
         return len(self.lines) == 1
 
 
-def display(node: Node) -> list[str]:
-    """Lines, as many as it takes."""
-    lines = [line.rstrip() for line in _box(node).lines]
-    indent = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
-    return [line[indent:] for line in lines]
+def text_lines(node: Node) -> list[str]:
+    """A node as lines, without room around it."""
+    found = [line.rstrip() for line in _box(node).lines]
+    indent = min((len(line) - len(line.lstrip()) for line in found if line), default=0)
+    return [line[indent:] for line in found]
 
 
 def _box(node: Node | None) -> Box:

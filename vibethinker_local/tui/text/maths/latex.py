@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vibethinker_local.tui.text.maths import symbols
+from vibethinker_local.tui.text.maths.symbols import BrokenLatex
 
 MOST_CHARACTERS, MOST_DEPTH = 8000, 40
 Kind = Literal["ordinary", "binary", "relation", "punctuation", "open", "close", "function", "large", "text", "space"]
-
-
-class BrokenLatex(Exception):
-    """It is not LaTeX, or more than is understood here."""
 
 
 @dataclass(frozen=True)

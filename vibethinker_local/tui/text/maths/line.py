@@ -20,13 +20,7 @@ from vibethinker_local.tui.text.maths.latex import (
     Row,
     Scripts,
 )
-
-BOX = "\ue010", "\ue011"  # around what is \\boxed: how that is shown is the reader's business
-
-
-def inline(node: Node) -> str:
-    """One line. What is \\boxed stands between the two characters of BOX."""
-    return linear(node).strip()
+from vibethinker_local.tui.text.maths.symbols import BOX
 
 
 def linear(node: Node | None, *, tight: bool = False) -> str:

@@ -1,5 +1,11 @@
 """Tables: what a LaTeX command is in Unicode, and which characters can be raised and lowered."""
 
+BOX = "\ue010", "\ue011"  # around what is \\boxed: how that is shown is the reader's business
+
+
+class BrokenLatex(Exception):
+    """It is not LaTeX, or more than is understood here."""
+
 
 def _pairs(table: str) -> dict[str, str]:
     words = table.split()
