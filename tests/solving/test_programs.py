@@ -15,7 +15,7 @@ from vibethinker_local.events import Behaviour, Control, Differing, Finished, Op
 from vibethinker_local.reliability.plan import make
 from vibethinker_local.solving import receipt, single
 from vibethinker_local.solving.follow import behaved
-from vibethinker_local.solving.programs import Programs
+from vibethinker_local.solving.programs import INPUTS, Programs
 
 ALL = make("majority", "standard", samples=8, stopping=False)
 
@@ -100,6 +100,22 @@ def test_behaviour_beats_the_text(native: Native) -> None:
         assert behaviour.passed[at] == (0 if trajectory.answer == BROKEN else 1)
     assert any(isinstance(event, Sampled) and event.clusters for event in events)
     assert native.closed
+
+
+def test_no_more_inputs_are_written_than_were_asked_for(native: Native) -> None:
+    many = "".join(f"{n}) == {2 * n}\nassert twice(" for n in range(3, 300))
+    found, _ = run(Coder({GOOD: 1}, many), ALL, problem=PROBLEM, max_tokens=200)
+    assert behaviour_of(found).inputs == tuple(str(n) for n in range(3, 3 + INPUTS))
+    assert found.usage.verify_tokens < len(many) / 10
+
+
+def test_blocks_of_input_that_are_still_open_do_not_count(native: Native) -> None:
+    asked = task.read("Write a program that reads two numbers from standard input and prints their sum.")
+    assert asked is not None
+    programs = Programs(PROBLEM, asked, loaded(Coder({GOOD: 1})), Options(seed=2), native)
+    reply = "```\n1 2\n```\n\n```\n3 4\n"
+    assert programs._said(reply, complete=False) == [("1 2", None)]
+    assert programs._said(reply, complete=True) == [("1 2", None), ("3 4", None)]
 
 
 def test_those_that_fail_the_examples_are_out(native: Native) -> None:

@@ -60,7 +60,7 @@ class Programs:
         self._expected: list[tuple[int, str]] = []  # of the model's inputs, by their position among all
         self._attempts: dict[int, Attempt] = {}
         self._outcomes: dict[int, list[Outcome]] = {}
-        self._asking: dict[SequenceId, list[str]] = {}
+        self._asking: dict[SequenceId, tuple[int, list[str]]] = {}  # how many inputs, and what was written so far
         self._asked_apart = False
 
     @property
@@ -115,27 +115,37 @@ class Programs:
         if room <= 0:
             return False
         params = model.params(self._options, (self._options.seed + seed) % 2**63, room)
-        self._asking[model.engine.add(prompt, params)] = [begin]
+        self._asking[model.engine.add(prompt, params)] = count, [begin]
         return True
 
     def take(self, outputs: Iterable[StepOutput]) -> None:
-        """What the engine put out. Programs are run on the inputs of a reply as soon as it is complete."""
+        """What the engine put out. Programs are run on the inputs of a reply as soon as it has as many as asked for."""
         for output in outputs:
-            if (pieces := self._asking.get(output.sequence)) is None:
+            if (asked := self._asking.get(output.sequence)) is None:
                 continue
+            count, pieces = asked
             self.tokens += output.token is not None
             pieces.append(output.text)
-            if output.end:
+            complete = output.end is not None
+            if not complete and "\n" not in output.text:
+                continue
+            found = self._said("".join(pieces), complete=complete)
+            if complete or len(found) >= count:
                 del self._asking[output.sequence]
                 self._model.engine.abort(output.sequence)
-                self._read("".join(pieces))
+                self._run_on(found)
 
-    def _read(self, reply: str) -> None:
+    def _said(self, reply: str, *, complete: bool) -> list[tuple[str, str | None]]:
+        """The inputs in a reply, and what the model expects of them; before its end, in whole lines and blocks."""
+        text = reply if complete else reply.rpartition("\n")[0]
         if self.task.form == "program":
-            found: list[tuple[str, str | None]] = [(text, None) for text in examples.inputs(reply)]
-        else:
-            found = examples.assertions(reply, self.task.entry or "solution")
-        for text, expected in found:
+            text = text if complete or text.count("```") % 2 == 0 else text.rpartition("```")[0]
+            return [(given, None) for given in examples.inputs(text)]
+        return examples.assertions(text, self.task.entry or "solution")
+
+    def _run_on(self, inputs: list[tuple[str, str | None]]) -> None:
+        """Run all programs on further inputs, each with what the model expects there."""
+        for text, expected in inputs:
             if text not in self._inputs:
                 self._inputs.append(text)
                 if expected is not None:

@@ -1,6 +1,6 @@
 """Tables: what a LaTeX command is in Unicode, and which characters can be raised and lowered."""
 
-BOX = "\ue010", "\ue011"  # around what is \\boxed: how that is shown is the reader's business
+BOX = "\ue010", "\ue011"  # around what is \boxed: how that is shown is the reader's business
 
 
 class BrokenLatex(Exception):
