@@ -148,6 +148,14 @@ def test_each_has_cells_of_its_own_where_there_is_memory() -> None:
     assert growing.total - memory.need(Q4_K_M, 8 * 32768, 8, unified=False).total == growing.kv_cache // 2
 
 
+@pytest.mark.parametrize(
+    ("tokens", "context", "cells"),
+    [(0, 32768, 2048), (2048, 32768, 2048), (2049, 32768, 4096), (9000, 10_000, 10_000), (99, 1024, 1024), (9, 0, 0)],
+)
+def test_cells_are_doubled_as_they_fill(tokens: int, context: int, cells: int) -> None:
+    assert memory.grown(tokens, context) == cells
+
+
 def test_reasons_are_sentences() -> None:
     def reason(gib: float, **options: object) -> str:
         plan = planned(Q4_K_M, Room(int(gib * GIB), "this machine"), **options)

@@ -113,6 +113,14 @@ def need(
     )
 
 
+def grown(tokens: int, context: int) -> int:
+    """Cells of a Sequence that has its own, once it has so many tokens."""
+    cells = min(FIRST, context)
+    while cells < min(tokens, context):
+        cells *= 2
+    return min(cells, context)
+
+
 def shared_cells(context: int, sequences: int, typical: int | None = None) -> int:
     """Cells of the KV cache for so many Sequences at once: of all, one may fill its context while others are typical.
 

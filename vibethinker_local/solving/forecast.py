@@ -74,13 +74,18 @@ def forecast(
     """
     assert model.file, "nothing is foretold of servers elsewhere"
     header, places = model.file.header, places or model.places
-    cells = memory.shared_cells(model.context, places, typical_tokens(model.chosen))
-    need = memory.need(header, cells, places, options.cache)
+    usual = lengths.typical(model.chosen)
+    unified = model.window is not None  # else each has cells of its own, as many as its tokens take
+    if unified:
+        cells = memory.shared_cells(model.context, places, typical_tokens(model.chosen))
+    else:
+        cells = places * memory.grown(prompt + usual[1], model.context)
+    need = memory.need(header, cells, places, options.cache, unified=unified)
     if not rates.deeper:  # reading keys and values takes as long as reading so many bytes of weights
         cell = memory.need(header, 1024, 1, options.cache).kv_cache / 1024
         rates = replace(rates, deeper=cell / header.weights / rates.decode(1))
     most = min(options.max_tokens or model.spec.max_tokens, model.context - prompt, plan.tokens if plan else 2**30)
-    work = Work(prompt, Lengths.typical(*lengths.typical(model.chosen)), max(1, most))
+    work = Work(prompt, Lengths.typical(*usual), max(1, most))
     if plan:
         after = CLAIMS if plan.asks_for_claims else 0
         work = replace(work, samples=plan.samples, at_once=places, stopping=plan.stopping, after=after)
