@@ -193,7 +193,7 @@ class Solver:
         for that. Raises VibeError if the problem cannot be solved at all.
         """
         control = control or Control()
-        given = seed is not None
+        given = seed is not None and not talk  # the chat draws its seeds: nobody waits for one to be repeated
         options = replace(
             self.options,
             seed=secrets.randbelow(2**31) if seed is None else seed,
