@@ -167,6 +167,11 @@ def test_programs_are_compared_with_reasoned_solutions() -> None:
         assert rows[name].at_equal_tokens.low > 0
         assert rows[name].samples == pytest.approx(4)
 
+    policies = {(row.name, row.k): row.accuracy for row in report.make(both).policies}
+    for name, first in (("reasoned", 0), ("computed", 1)):
+        alone = banks.table(answers[:, first::2], 0 * answers[:, ::2], np.full((200, 4), 10), claims=0)
+        assert policies[name, 4] == replay(alone, "majority", 4).right.mean()
+
 
 def test_two_banks_are_replayed_in_turn(tmp_path: Path) -> None:
     problems = [Problem("a", "1 + 1?", "2"), Problem("b", "2 + 2?", "4")]

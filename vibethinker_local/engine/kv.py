@@ -119,6 +119,31 @@ class KV:
         self.close(place)
         return None
 
+    def exchange(self, place: int, other: int) -> tuple[bool, bool] | None:
+        """Let two places, of which one may be free, have what the other holds. For places with cells of their own.
+
+        Returns whether each has it now, and else is empty; None, and nothing changed, if there is no memory for a copy.
+        """
+        places = (place, other)
+        held = [sum(segment.length for segment in self._segments.get(each, [])) for each in places]
+        saved = [self._backend.save(each) if length else None for each, length in zip(places, held, strict=True)]
+        if any(length and state is None for length, state in zip(held, saved, strict=True)):
+            return None
+        free = [each in self._free for each in places]
+        for each in places:
+            if each not in self._free:
+                self.close(each)
+        found = []
+        for target, state, length, was_free in zip(reversed(places), saved, held, free, strict=True):
+            if not was_free:
+                self._free.remove(target)
+                self._segments[target] = []
+            whole = state is None or self._backend.restore(target, state)
+            if whole and length:
+                self.extend(target, length)
+            found.append(whole)
+        return found[1], found[0]
+
     def _drop(self, segments: list[Segment]) -> None:
         for segment in segments:
             segment.holders -= 1

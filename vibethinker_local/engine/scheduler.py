@@ -18,7 +18,7 @@ from vibethinker_local.errors import NoRoom
 PREFILL_SECONDS = 0.5  # spent on prompts in one step, while others wait for their next token
 PREFILL_LEAST = 16  # prompt tokens in one step however long they take, and while the rate is unknown
 MEASURABLE = 16  # tokens that a batch must have for its time to say something about the rate
-GAP_STEPS = 8  # that a gap between the running Sequences' places lasts before one of them is moved into it
+COPIED_A_STEP = 2048  # tokens: as many may be copied for each step that a gap between running Sequences has lasted
 SAVED_SHARE = 0.5  # positions that may be saved outside the cache, in cells of it; what is beyond is computed again
 
 
@@ -203,27 +203,44 @@ class Scheduler:
     def _close_up(self) -> None:
         """Let those who run have places that follow one another: llama.cpp computes others in batches apart.
 
-        For places with cells of their own. A gap that has lasted is closed, a move a step: what is moved is copied, and
-        who ended may soon be forced to go on.
+        For places with cells of their own. What moves is copied, so a gap is closed once it has lasted as long as that
+        is worth: one who ended may soon be forced to go on.
         """
-        places = {sequence.place: sequence for sequence in self.running if sequence.place is not None}
-        if not places or max(places) - min(places) < len(places):
+        running = {sequence.place: sequence for sequence in self.running if sequence.place is not None}
+        if not running or max(running) - min(running) < len(running):
             self._gapped = 0
             return
         self._gapped += 1
-        if self._gapped <= GAP_STEPS:
+        starts = range(min(running), max(running) - len(running) + 2)
+        begin = max(starts, key=lambda start: sum(place in running for place in range(start, start + len(running))))
+        wanted = range(begin, begin + len(running))
+        moved = [running[place] for place in running.keys() - set(wanted)]
+        if sum(sequence.computed for sequence in moved) > self._gapped * COPIED_A_STEP:
             return
-        moved, target = places[max(places)], min(set(range(len(places))) - places.keys())
-        saved = self._kv.save(moved.place) if moved.place is not None else None
-        if not saved:
+        idle = {other.place: other for other in self._idle(waiting=True)}
+        for sequence, target in zip(moved, sorted(set(wanted) - running.keys()), strict=True):
+            assert sequence.place is not None
+            done = self._kv.exchange(sequence.place, target)
+            if done is None:
+                return
+            other = idle.get(target)
+            if other:
+                other.place = sequence.place
+            sequence.place = target
+            if not done[1]:
+                sequence.drop()
+            if other and not done[0]:
+                self._lose(other)
+
+    def _lose(self, sequence: Sequence) -> None:
+        """What an idle Sequence held is gone, and its place is free."""
+        assert sequence.place is not None
+        if sequence.state is SequenceState.CACHED:
+            self._forget(sequence)
             return
-        if idle := next((other for other in self._idle(waiting=True) if other.place == target), None):
-            self._put_away(idle)
-        self._kv.close(max(places))
-        moved.place = self._kv.restore(saved)
-        if moved.place is None:
-            moved.drop()
-            moved.place = self._kv.open()
+        sequence.drop()
+        self._kv.close(sequence.place)
+        sequence.place = None
 
     def _grouped(self, work: list[tuple[Sequence, Slice]]) -> Iterator[Batch]:
         """The decoding Sequences, in the batches that together take the least time."""

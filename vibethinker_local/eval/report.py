@@ -5,7 +5,7 @@ Pure: the same table gives the same report. Every interval is a 95% bootstrap in
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -110,6 +110,7 @@ def make(table: Table, calibration: vote.Calibration | None = None, speeds: Spee
     names = (*PLAIN, *exact, *own, *paired, "oracle")
     outcomes = [replay(table, name, k) for name in names for k in steps(samples)]
     outcomes.insert(0, replay(table, "single", 1))
+    outcomes += _kinds(table)
     if calibration and claims:
         outcomes.append(replay(table, "fitted", samples, calibration))
     full = {outcome.name: outcome for outcome in outcomes if outcome.k == samples}
@@ -134,6 +135,17 @@ def make(table: Table, calibration: vote.Calibration | None = None, speeds: Spee
         signals=diagnosis.signals(table),
         trials=trials(table, calibration, speeds),
     )
+
+
+def _kinds(table: Table) -> list[PolicyOutcome]:
+    """The majority of the reasoned solutions alone, and of the programs alone, where there are both."""
+    if table.computed is None or table.computed[0].all():
+        return []
+    found = []
+    for name, chosen in (("reasoned", ~table.computed[0]), ("computed", table.computed[0])):
+        part = table.columns(np.flatnonzero(chosen))
+        found.append(replace(replay(part, "majority", part.samples), name=name))
+    return found
 
 
 def compare(tables: tuple[Table, Table]) -> list[Contrast]:
