@@ -194,7 +194,9 @@ def test_preemption_changes_nothing(count: int, prompts: list[list[int]]) -> Non
 
 
 @pytest.mark.parametrize(
-    "other", [{"cache": "q8_0"}, {}, {"unified": False}], ids=["q8_0 cache", "few places", "apart"]
+    "other",
+    [{"cache": "q8_0"}, {}, {"unified": False}, {"cache": "q8_0", "unified": False}],
+    ids=["q8_0 cache", "few places", "apart", "q8_0 cache, apart"],
 )
 def test_other_caches_give_nearly_the_same(
     other: dict[str, Any], backend: LlamaBackend, prompts: list[list[int]]
