@@ -25,7 +25,7 @@ from vibethinker_local.bench.bench import Bench, BenchRequest, Rival, Rivals, re
 from vibethinker_local.bench.measurement import DECODE, PREFILL, US, Measurement
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.errors import UsageError
-from vibethinker_local.llama.attention import BATCH, BLOCK
+from vibethinker_local.llama.attention import BATCH, whole_blocks
 from vibethinker_local.models import installed, results
 from vibethinker_local.models.installed import Chosen
 
@@ -53,7 +53,7 @@ class Setup:
 
     def common(self, context: int, sequences: int) -> list[str]:
         """The options that all tools with a context share: so many tokens for each Sequence."""
-        cells = sequences * -(-context // BLOCK) * BLOCK
+        cells = sequences * whole_blocks(context)
         options = {"-m": self.chosen.path, "-c": cells, "-b": BATCH, "-ub": BATCH, "-t": self.threads, "-fa": "on"}
         return [str(part) for option in options.items() for part in option]
 

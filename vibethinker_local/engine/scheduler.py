@@ -230,17 +230,8 @@ class Scheduler:
             if not done[1]:
                 sequence.drop()
             if other and not done[0]:
-                self._lose(other)
-
-    def _lose(self, sequence: Sequence) -> None:
-        """What an idle Sequence held is gone, and its place is free."""
-        assert sequence.place is not None
-        if sequence.state is SequenceState.CACHED:
-            self._forget(sequence)
-            return
-        sequence.drop()
-        self._kv.close(sequence.place)
-        sequence.place = None
+                other.drop()
+                self._put_away(other)
 
     def _grouped(self, work: list[tuple[Sequence, Slice]]) -> Iterator[Batch]:
         """The decoding Sequences, in the batches that together take the least time."""

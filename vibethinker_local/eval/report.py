@@ -139,11 +139,9 @@ def make(table: Table, calibration: vote.Calibration | None = None, speeds: Spee
 
 def _kinds(table: Table) -> list[PolicyOutcome]:
     """The majority of the reasoned solutions alone, and of the programs alone, where there are both."""
-    if table.computed is None or table.computed[0].all():
-        return []
     found = []
-    for name, chosen in (("reasoned", ~table.computed[0]), ("computed", table.computed[0])):
-        part = table.columns(np.flatnonzero(chosen))
+    for name, chosen in zip(("reasoned", "computed"), table.kinds or (), strict=False):
+        part = table.columns(chosen)
         found.append(replace(replay(part, "majority", part.samples), name=name))
     return found
 

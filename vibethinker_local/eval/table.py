@@ -101,6 +101,13 @@ class Table:
         rows = np.arange(len(self.cluster))[:, None]
         return np.asarray(self.right[rows, np.maximum(self.cluster, 0)] & self.answered)
 
+    @property
+    def kinds(self) -> tuple[Ints, Ints] | None:
+        """The trajectories that are reasoned, and those that are programs; None unless there are both."""
+        if self.computed is None or self.computed[0].all():
+            return None
+        return np.flatnonzero(~self.computed[0]), np.flatnonzero(self.computed[0])
+
     def standing(self, by: str) -> Floats:
         """(n, K): the share of claims that were not refuted."""
         return np.asarray(1 - self.refuted[by] / np.maximum(1, self.asked))

@@ -81,8 +81,8 @@ def trials(table: Table, calibration: vote.Calibration | None = None, speeds: Sp
     if table.programs or table.instructions or len(table.ids) < LEAST or table.samples < 2:
         return None
     base, notes, baseline = table, [], "majority"
-    if table.computed is not None and not table.computed[0].all():
-        base, baseline = table.columns(np.flatnonzero(~table.computed[0])), "majority of the reasoned"
+    if table.kinds:
+        base, baseline = table.columns(table.kinds[0]), "majority of the reasoned"
     first, rest = base.halves()
     names = ["adaptive", *(name for name in CHECKED if base.claims and (name != "fitted" or calibration))]
     names += [EXACT] if base.slips is not None and base.slips.any() else []
@@ -196,9 +196,9 @@ def _row(
 
 def _kinds(table: Table, halves: Sequence[_Half], speeds: Speeds | None) -> Iterator[TrialRow]:
     """Programs alone, and beside reasoned solutions, against reasoned ones alone."""
-    if table.computed is None or table.computed[0].all():
+    if not table.kinds:
         return
-    for name, chosen in (("computed", np.flatnonzero(table.computed[0])), ("mixed", np.arange(table.samples))):
+    for name, chosen in (("computed", table.kinds[1]), ("mixed", np.arange(table.samples))):
         curves = (majorities(half.columns(chosen), name) for half in table.halves())
         rows = [(half, partial(reversed, curve)) for half, curve in zip(halves, curves, strict=True)]
         yield _row(name, None, rows, speeds)

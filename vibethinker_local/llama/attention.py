@@ -2,10 +2,15 @@
 
 from vibethinker_local.events import CacheType
 
-BLOCK = 256  # cells: a Sequence that has its own gets a multiple of this
+BLOCK = 256  # cells
 BATCH = 512  # tokens of prompts at once, with flash attention
 SCORED = 64  # the same without: their scores over all cells are in memory. It reads prompts as fast
 FEW = 4  # places that share their cells
+
+
+def whole_blocks(cells: int) -> int:
+    """As many cells as llama.cpp makes of these: whole blocks."""
+    return -(-cells // BLOCK) * BLOCK
 
 
 def flash_attention(cache: CacheType, places: int, *, unified: bool) -> bool:

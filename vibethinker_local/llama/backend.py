@@ -21,7 +21,7 @@ from vibethinker_local.events import CacheType
 from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.gguf.chat import reasoning_tags
 from vibethinker_local.llama import amx
-from vibethinker_local.llama.attention import BATCH, BLOCK, SCORED, flash_attention
+from vibethinker_local.llama.attention import BATCH, SCORED, flash_attention, whole_blocks
 from vibethinker_local.llama.grammar import LlamaGrammar
 from vibethinker_local.llama.library import library, listening, reason, supports_gpu
 
@@ -75,7 +75,7 @@ class LlamaBackend:
         self._model = self._context = None
         self.batch, self.places, self.unified = BATCH, places, unified
         self._cells = cells
-        self._each, self._most = (-(-each // BLOCK) * BLOCK for each in (cells // places, context or cells // places))
+        self._each, self._most = whole_blocks(cells // places), whole_blocks(context or cells // places)
         self._threads = threads
         self._interrupted = ctypes.create_string_buffer(2)
         gpu = supports_gpu()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import CacheType
 from vibethinker_local.gguf.header import Header
-from vibethinker_local.llama.attention import BATCH, BLOCK, SCORED, flash_attention
+from vibethinker_local.llama.attention import BATCH, SCORED, flash_attention, whole_blocks
 from vibethinker_local.system.machine import Room, size
 
 VALUES, VALUE_BYTES = 32, {"f16": 64, "q8_0": 34}  # bytes of so many keys or values
@@ -91,7 +91,7 @@ def need(
     the logits if they are larger. The buffer in which matrix products work is not reported by llama.cpp.
     """
     places = sequences + unified
-    seen = -(-(cells if unified else cells // sequences) // BLOCK) * BLOCK  # cells that a token goes over at most
+    seen = whole_blocks(cells if unified else cells // sequences)  # cells that a token goes over at most
     cells = seen if unified else seen * sequences
     flash = flash_attention(cache, sequences, unified=unified)
     batch = min(BATCH if flash else max(SCORED, sequences), cells)
