@@ -1,5 +1,6 @@
 """For all tests."""
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -15,6 +16,8 @@ settings.load_profile("default")
 # Where bytecode is not to be written, each command that a test runs would compile all that it imports.
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
     os.environ["PYTHONPYCACHEPREFIX"] = str(TESTS.parent / ".pytest_cache" / "bytecode")
+# Tests run side by side, one for each core and another: two threads of each would wait for each other most of the time.
+os.environ.setdefault("VIBE_THREADS", "1")
 # A job in the background is started with Ctrl-C ignored, and hands that on: here it has to mean something.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -35,6 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(TESTS).parts[0]
         if folder in SHARING:
             item.add_marker(pytest.mark.xdist_group(folder))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: looking for garbage in it again and again takes a tenth of the time."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,4 +1,4 @@
-"""The `vibe` command. Only what `vibe --version` needs is imported before the command line is looked at."""
+"""The `vibe` command. `vibe --version`, and `vibe` alone, which is the chat, import no more than they need."""
 
 import os
 import sys
@@ -12,6 +12,10 @@ def main() -> None:
         if sys.argv[1:] in (["--version"], ["-V"]):
             print(f"vibethinker-local {__version__}", flush=True)
             return
+        if len(sys.argv) == 1 and "_VIBE_COMPLETE" not in os.environ and _at_a_terminal():
+            from vibethinker_local.cli.converse import at_once
+
+            at_once()
         from vibethinker_local.cli.app import run
 
         run()
@@ -24,6 +28,10 @@ def main() -> None:
         with suppress(OSError):
             print(f"vibe: Standard output cannot be written: {error.strerror}.", file=sys.stderr)
         sys.exit(2)
+
+
+def _at_a_terminal() -> bool:
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import vibe
-from vibethinker_local.cli import chat
+from vibethinker_local.cli import converse as conversation
 
 QUESTION = b"Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?\n"
 
@@ -56,7 +56,7 @@ def test_what_the_chat_is_given_needs_not_its_name(
     def converse(*positional: object, **named: object) -> None:
         found.update(zip(("question", "model", "ctx", "threads"), positional, strict=False), **named)
 
-    monkeypatch.setattr(chat, "converse", converse)
+    monkeypatch.setattr(conversation, "converse", converse)
     assert vibe(*args, terminal=True).code == 0
     assert {name: value for name, value in found.items() if value} == asked
 

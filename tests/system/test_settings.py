@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.command import vibe
 from vibethinker_local.errors import UsageError
-from vibethinker_local.system import settings
+from vibethinker_local.system import config, settings
 from vibethinker_local.system.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -146,9 +147,21 @@ def test_the_documented_example() -> None:
     write(example)
     settings.load({})
     assert vibe("config").code == 0
-    assert all(name in example for name in Settings.model_fields)
-    variables = [settings.variable(name) for name in Settings.model_fields if name not in settings.TABLES]
-    assert all(name in example for name in variables)
+    assert all(name in example for name in (*settings.NAMES, *settings.TABLES))
+    assert all(settings.variable(name) in example for name in settings.NAMES)
+
+
+def test_what_is_checked_is_what_there_is() -> None:
+    checked = set(config._File.model_fields) - {"schema_"}
+    assert checked == {each.name for each in fields(Settings)} == {*settings.NAMES, *settings.TABLES}
+    assert set(config._Engine.model_fields) == {each.name for each in fields(settings.EngineEntry)}
+
+
+def test_without_anything_nothing_slow_is_imported() -> None:
+    """The chat's first screen waits for the settings."""
+    code = "import sys; from vibethinker_local.system import settings; settings.load(); print(*sys.modules)"
+    imported = subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True).stdout
+    assert "vibethinker_local.system.settings" in imported.split() and "pydantic" not in imported.split()
 
 
 @hypothesis(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,7 +2,6 @@
 
 import functools
 import io
-import logging
 import os
 import re
 import sys
@@ -14,9 +13,8 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from vibethinker_local import __version__
-from vibethinker_local.cli import bench, chat, models, sandbox, serve, solve
+from vibethinker_local.cli import bench, chat, models, process, sandbox, serve, solve
 from vibethinker_local.cli import eval as eval_commands
-from vibethinker_local.errors import VibeError
 
 LAST = ("-c", "--continue")
 
@@ -48,14 +46,7 @@ class VibeCommands(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except Exception as error:
-            from vibethinker_local.cli.render import complain
-
-            if isinstance(error, VibeError):
-                complain(error)
-                raise typer.Exit(error.exit_code) from error
-            logging.getLogger("vibethinker_local").exception("a bug")
-            complain(f"This is a bug, please report it: {type(error).__name__}: {error}. The log file has the details.")
-            raise typer.Exit(5) from error
+            raise typer.Exit(process.complain_of(error)) from error
 
 
 app = typer.Typer(
@@ -74,13 +65,8 @@ def commands() -> Any:
 
 
 def run() -> NoReturn:
-    """The whole program: makes standard streams exist and be UTF-8, runs the command, exits with its code."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed; or a file opened later would get its descriptor, and its output
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="replace")
+    """The whole program: prepares the standard streams, runs the command, exits with its code."""
+    process.prepare_streams()
     commands()(prog_name="vibe")
     sys.exit(0)
 
@@ -114,7 +100,9 @@ def main(
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             print(ctx.get_help(), file=sys.stderr)
             raise typer.Exit(2)
-        chat.converse(last=last)
+        from vibethinker_local.cli.converse import converse
+
+        converse(last=last)
 
 
 app.command()(chat.chat)

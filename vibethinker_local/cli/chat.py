@@ -1,7 +1,5 @@
 """`vibe` and `vibe chat`."""
 
-import gc
-import sys
 from typing import Annotated
 
 import typer
@@ -26,62 +24,6 @@ def chat(
     """
     if last and opened is not None:
         raise UsageError("--continue and --open contradict each other: give one of them.")
+    from vibethinker_local.cli.converse import converse
+
     converse(question, model, ctx, threads, last=last, opened=opened)
-
-
-def converse(
-    question: str | None = None,
-    model: str | None = None,
-    ctx: int | None = None,
-    threads: int | None = None,
-    *,
-    last: bool = False,
-    opened: int | None = None,
-) -> None:
-    """Run the chat until the user leaves it. Raises UsageError without a terminal, or without such a conversation."""
-    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # the screen is painted on stderr
-        raise UsageError("The chat needs a terminal, also for stderr; `vibe solve` works without one.")
-    gc.disable()  # nothing that is created while starting becomes garbage; the app enables it again
-    from vibethinker_local.system import paths, settings
-    from vibethinker_local.tui.actions import KEYS
-    from vibethinker_local.tui.app import make_app
-    from vibethinker_local.tui.solver import ChatSolver, Loading, ModelChoice
-    from vibethinker_local.tui.store import Store
-
-    own = settings.load()
-    settings.check_keys(own.keys, KEYS)
-
-    def load(name: str | None, loading: Loading) -> ChatSolver:
-        from vibethinker_local.events import Options
-        from vibethinker_local.tui.local import Local
-
-        options = Options(0, max_tokens=own.max_tokens, context=ctx or own.context, threads=threads or own.threads)
-        return Local(name or model or own.model, options, loading)
-
-    def models() -> list[ModelChoice]:
-        from vibethinker_local.tui.local import choices
-
-        return choices(model or own.model)
-
-    store = Store(paths.data() / "conversations.db")
-    if opened is not None and store.listed(opened) is None:
-        raise UsageError(f"There is no conversation {opened}: f2 in the chat lists them all, with their numbers.")
-    if last:
-        opened = next((listed.id for listed in store.recent(1)), None)
-    chatting = make_app(
-        load,
-        store,
-        models=models,
-        keys=own.keys,
-        theme=own.theme,
-        budget=own.budget,
-        conversation=opened,
-        question=question,
-        rings=own.notify,
-    )
-    try:
-        chatting.run()
-    finally:
-        chatting.session.close()
-    if chatting.crash:
-        raise chatting.crash

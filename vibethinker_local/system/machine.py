@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 CGROUPS = Path("/sys/fs/cgroup")
 CPUS = Path("/sys/devices/system/cpu")
 _BIG = 0.7  # cores below this share of the largest core's capacity are efficiency cores
@@ -35,6 +33,8 @@ def size(count: int) -> str:
 
 def threads() -> int:
     """How many threads to compute with: as many as there are performance cores that this process may use."""
+    import psutil
+
     cores = _performance_cores() or psutil.cpu_count(logical=False) or os.cpu_count() or 1
     return max(1, min(cores, logical_cpus(), _quota() or cores))
 
@@ -48,6 +48,8 @@ def logical_cpus() -> int:
 
 def room() -> Room:
     """Memory that can be allocated without swapping, within the limits of the container and of the shell."""
+    import psutil  # the chat's first screen does without
+
     available = int(psutil.virtual_memory().available)
     contained = min(_free_in_cgroups(), default=available)
     limit = "this container" if contained < available else "this machine"

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING
 
 from vibethinker_local.events import AgreementLevel, ReliabilityReport, Verdict
 from vibethinker_local.solving.follow import DECISIONS, ClaimRow, Votes, parted, summary
 from vibethinker_local.tui.pages import FullPage
 from vibethinker_local.tui.text.markdown import readable
+
+if TYPE_CHECKING:  # takes long to import, and the first screen has no vote
+    from pydantic import TypeAdapter
 
 MARKS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
 OPINION = "○"  # supported by the model alone: it was not checked by anything else
@@ -18,7 +20,9 @@ RELY = "do not rely on it"
 
 
 @cache
-def _adapter() -> TypeAdapter[Votes]:
+def _adapter() -> "TypeAdapter[Votes]":
+    from pydantic import TypeAdapter
+
     return TypeAdapter(Votes)
 
 
@@ -32,7 +36,7 @@ def read(kept: str) -> Votes | None:
     """What was written; None if it is no vote, or one of a later version."""
     try:
         return _adapter().validate_json(kept) if kept else None
-    except ValidationError:
+    except ValueError:
         return None
 
 

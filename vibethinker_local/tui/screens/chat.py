@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import psutil
 from textual.app import ComposeResult
 from textual.containers import Center, Horizontal, Vertical
 from textual.content import Content
@@ -472,6 +471,8 @@ class Chat(Screen[None]):
 
     def measure_memory(self) -> None:
         """Ask the system how much memory our processes take."""
+        import psutil  # not before the first screen
+
         try:
             us = psutil.Process()
             self._memory = sum(one.memory_info().rss for one in (us, *us.children(recursive=True)))

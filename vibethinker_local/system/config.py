@@ -1,0 +1,71 @@
+"""Reads config.toml and the variables beside it, and checks what they give. What it is for: settings.py."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError, field_validator
+
+from vibethinker_local.errors import UsageError
+from vibethinker_local.events import BudgetName
+from vibethinker_local.system import toml
+from vibethinker_local.system.toml import StrictModel, Text
+
+SCHEMA = 1
+
+_KEY = r"[a-z0-9_]+(\+[a-z0-9_]+)*"
+Key = Annotated[str, StringConstraints(pattern=f"^{_KEY}(,{_KEY})*$", max_length=80)]  # as Textual writes them
+
+EngineName = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+Url = Annotated[str, StringConstraints(pattern="^https?://[^/?#@]+[^?#@]*$", max_length=500)]
+Context = Annotated[int, Field(ge=64, le=2**20)]
+
+
+class _Engine(StrictModel):
+    url: Url | Annotated[tuple[Url, ...], Field(min_length=1, max_length=256)]
+    model: Text | None = None
+    key_variable: Annotated[str, StringConstraints(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)] | None = None
+    concurrency: Annotated[int, Field(ge=1, le=1024)] | None = None
+    context: Context | None = None
+
+
+class _Given(StrictModel):
+    """The fields of Settings; None: not given, and what is not given is left out."""
+
+    model: Text | None = None
+    context: Context | None = None
+    max_tokens: Annotated[int, Field(ge=32, le=2**20)] | None = None
+    threads: Annotated[int, Field(ge=1, le=512)] | None = None
+    budget: BudgetName | None = None
+    theme: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]+$", max_length=60)] | None = None
+    notify: bool | None = None
+
+
+class _File(_Given):
+    model_config = ConfigDict(strict=True)  # true is no number, nor is "4"; in a variable all is text
+
+    keys: dict[str, Key] | None = None
+    engines: dict[EngineName, _Engine] | None = None
+    schema_: Annotated[int, Field(alias="schema")] = SCHEMA
+
+    @field_validator("schema_")
+    @classmethod
+    def _known_schema(cls, value: int) -> int:
+        if value != SCHEMA:
+            raise ValueError(f"this version of vibe reads schema {SCHEMA}, not {value}")
+        return value
+
+
+def of_file(path: Path) -> dict[str, Any]:
+    """What the file gives, nothing if there is none. Raises UsageError naming the file, line and key."""
+    return toml.load(path, _File, UsageError, without=_File()).model_dump(exclude_unset=True, exclude={"schema_"})
+
+
+def of_variables(told: Mapping[str, str], variable: Callable[[str], str]) -> dict[str, Any]:
+    """What the variables of these settings give. Raises UsageError naming the variable."""
+    try:  # not strict: a number in a variable is text
+        return _Given.model_validate(told).model_dump(exclude_unset=True)
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False)[0]
+        name = str(first["loc"][0])
+        raise UsageError(f"{variable(name)}={told[name]!r}: {first['msg']}.") from wrong
