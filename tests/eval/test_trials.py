@@ -126,6 +126,14 @@ def test_how_well_signals_tell_right_from_wrong_within_a_problem() -> None:
     assert report.make(banks.drawn(20, 4, rng)).signals == {}
 
 
+def test_what_has_nothing_to_tune_is_tried_on_all_problems() -> None:
+    found = made(knows=0.0)
+    settings = {row.name for row in found.rows if row.setting}
+    assert {row.name for row in found.untuned} == {row.name for row in found.rows} - settings
+    assert "adaptive" in {row.name for row in found.untuned} and "delta" in settings
+    assert all(row.tuned is None for row in found.untuned)
+
+
 def test_nothing_is_tuned_on_the_problems_that_it_is_tried_on() -> None:
     known = banks.sure(banks.drawn(100, 8, np.random.default_rng(5)), np.random.default_rng(6))
     first, rest = known.halves()
@@ -163,9 +171,12 @@ def test_programs_are_compared_with_reasoned_solutions() -> None:
     rows = {row.name: row for row in found.rows}
     assert found.baseline == "majority of the reasoned"
     assert (rows["computed"].k, rows["mixed"].k) == (4, 4), "as many as the four reasoned ones cost"
+    everywhere = {row.name: row for row in found.untuned}
     for name in ("computed", "mixed"):
         assert rows[name].at_equal_tokens.low > 0
         assert rows[name].samples == pytest.approx(4)
+        whole, half = (row[name].at_equal_tokens for row in (everywhere, rows))
+        assert whole.high - whole.low < half.high - half.low, "twice as many problems"
 
     policies = {(row.name, row.k): row.accuracy for row in report.make(both).policies}
     for name, first in (("reasoned", 0), ("computed", 1)):

@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from vibethinker_local.eval.bank import BankHeader
 from vibethinker_local.eval.report import Contrast, PolicyReport, signed
 from vibethinker_local.eval.statistics import Interval
-from vibethinker_local.eval.trials import Trials
+from vibethinker_local.eval.trials import TrialRow, Trials
 from vibethinker_local.system.terminal import printable
 
 DIGITS = 6  # in JSON
@@ -113,22 +113,10 @@ def _trials(found: Trials) -> Iterator[str | Grid]:
         f"Against the {found.baseline} at equal cost, in points, on the {found.tried:,} problems whose ids sort last; "
         f"tuned on the other {found.tuned:,}{'; ' + charged if charged else ''}:"
     )
-    grid = _grid(
-        "policy", "k", "accuracy", "tokens", "read", "at equal tokens", "at equal time", "where tuned", "setting"
-    )
-    for row in found.rows:
-        grid.add_row(
-            row.name,
-            str(row.k),
-            f"{100 * row.accuracy.value:.1f}",
-            f"{row.tokens:,.0f}",
-            f"{row.read:,.0f}",
-            _gain(row.at_equal_tokens),
-            _gain(row.at_equal_time) if row.at_equal_time else "unknown",
-            _gain(row.tuned),
-            ", ".join(f"{value:.3g}" for value in row.setting),
-        )
-    yield grid
+    yield _trial_rows(found.rows, "where tuned", "setting")
+    if found.untuned:
+        yield f"The same of those that have nothing to tune, on all {found.tried + found.tuned:,} problems:"
+        yield _trial_rows(found.untuned)
     for each in found.stopping:
         yield (
             f"{each.name} stops after {_percent(each.saved)} fewer tokens than always drawing all, "
@@ -138,6 +126,24 @@ def _trials(found: Trials) -> Iterator[str | Grid]:
         yield "How fast this machine reads and writes is unknown: `vibe bench` measures it, or give --speeds."
     yield from found.notes
     yield ""
+
+
+def _trial_rows(rows: Sequence[TrialRow], *tuning: str) -> Grid:
+    grid = _grid("policy", "k", "accuracy", "tokens", "read", "at equal tokens", "at equal time", *tuning)
+    for row in rows:
+        cells = (
+            row.name,
+            str(row.k),
+            f"{100 * row.accuracy.value:.1f}",
+            f"{row.tokens:,.0f}",
+            f"{row.read:,.0f}",
+            _gain(row.at_equal_tokens),
+            _gain(row.at_equal_time) if row.at_equal_time else "unknown",
+            _gain(row.tuned) if row.tuned else "",
+            ", ".join(f"{value:.3g}" for value in row.setting),
+        )
+        grid.add_row(*cells[: len(grid.columns)])
+    return grid
 
 
 def _gain(found: Interval) -> str:

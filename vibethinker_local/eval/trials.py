@@ -1,10 +1,11 @@
 """Policies against the plain majority at equal cost: tuned on the problems whose ids sort first, tried on the others.
 
+Those that have nothing to tune are tried on all of them, too.
 Two costs: generated tokens, and time, in which tokens that are only read are charged at this machine's speed, too.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -41,18 +42,18 @@ class EqualCost:
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One policy. `setting` was chosen on the first half; differences are to the majority at equal cost."""
+    """One policy on some of the problems. Differences are to the majority at equal cost."""
 
     name: str
     k: int
-    setting: tuple[float, ...]
+    setting: tuple[float, ...]  # chosen on the first half
     accuracy: Interval
     tokens: float  # generated, per problem
     read: float
     samples: float  # of the majority, that cost as many tokens
     at_equal_tokens: Interval
     at_equal_time: Interval | None  # None: nothing is known of this machine's speed
-    tuned: Interval  # at equal tokens, on the half that it was tuned on
+    tuned: Interval | None  # at equal tokens, on the half that it was tuned on; None: there was nothing to tune
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class Trials:
     tried: int
     baseline: str
     speeds: Speeds | None
-    rows: tuple[TrialRow, ...]
+    rows: tuple[TrialRow, ...]  # on those that it is tried on
+    untuned: tuple[TrialRow, ...]  # on all of them
     stopping: tuple[EarlyStop, ...]
     notes: tuple[str, ...]
 
@@ -93,16 +95,22 @@ def trials(table: Table, calibration: vote.Calibration | None = None, speeds: Sp
         names += settings
     else:
         notes.append("The bank has no signals: policies that weigh by confidence are left out.")
-    halves = [_Half(half, majorities(half)) for half in (first, rest)]
-    rows = []
-    for name in names:
-        each = [(half, half.descending(name, settings.get(name), calibration)) for half in halves]
-        rows.append(_row(name, settings.get(name), each, speeds))
-    rows += _kinds(table, halves, speeds)
+    parts = [_Part(part, majorities(part)) for part in (base, first, rest)]
+    replayed = {name: [part.descending(name, settings.get(name), calibration) for part in parts] for name in names}
+    kinds = [_kinds(part) for part in (table, *table.halves())]
+    replayed |= {name: [part[name] for part in kinds] for name in kinds[0]}
+    rows, untuned = list[TrialRow](), list[TrialRow]()
+    for name, each in replayed.items():
+        setting = settings.get(name)
+        whole, there, here = zip(parts, each, strict=True)
+        rows.append(_row(name, setting, here, speeds, there))
+        if setting is None:
+            untuned.append(_row(name, None, whole, speeds))
     stopping = [_stop("adaptive", base, None)]
     if "reasc" in settings:
         stopping.append(_stop("reasc", rest, settings["reasc"]))
-    return Trials(len(first.ids), len(rest.ids), baseline, speeds, tuple(rows), tuple(stopping), tuple(notes))
+    tables = tuple(rows), tuple(untuned)
+    return Trials(len(first.ids), len(rest.ids), baseline, speeds, *tables, tuple(stopping), tuple(notes))
 
 
 def tune(table: Table) -> dict[str, Setting]:
@@ -159,7 +167,7 @@ def generated(outcome: PolicyOutcome) -> Floats:
 
 
 @dataclass(frozen=True)
-class _Half:
+class _Part:
     """Some of the problems: a table, and the majorities to compare with."""
 
     table: Table
@@ -170,16 +178,20 @@ class _Half:
 
 
 def _row(
-    name: str, setting: Setting | None, halves: Sequence[tuple[_Half, _Descending]], speeds: Speeds | None
+    name: str,
+    setting: Setting | None,
+    tried: tuple[_Part, _Descending],
+    speeds: Speeds | None,
+    tuned: tuple[_Part, _Descending] | None = None,
 ) -> TrialRow:
-    """A policy, as it does on each half with fewer and fewer trajectories."""
+    """A policy, as it does on a part of the problems with fewer and fewer trajectories."""
 
     def seconds(outcome: PolicyOutcome) -> Floats:
         assert speeds
         return outcome.tokens / speeds.write + outcome.read / speeds.read
 
-    (first, where_tuned), (rest, candidates) = halves
-    found = at_equal_cost(rest.curve, candidates(), generated)
+    part, candidates = tried
+    found = at_equal_cost(part.curve, candidates(), generated)
     return TrialRow(
         name,
         found.policy.k,
@@ -189,19 +201,17 @@ def _row(
         float(found.policy.read.mean()),
         found.samples,
         found.difference,
-        at_equal_cost(rest.curve, candidates(), seconds).difference if speeds else None,
-        at_equal_cost(first.curve, where_tuned(), generated).difference,
+        at_equal_cost(part.curve, candidates(), seconds).difference if speeds else None,
+        at_equal_cost(tuned[0].curve, tuned[1](), generated).difference if tuned else None,
     )
 
 
-def _kinds(table: Table, halves: Sequence[_Half], speeds: Speeds | None) -> Iterator[TrialRow]:
-    """Programs alone, and beside reasoned solutions, against reasoned ones alone."""
+def _kinds(table: Table) -> dict[str, _Descending]:
+    """Programs alone, and beside reasoned solutions."""
     if not table.kinds:
-        return
-    for name, chosen in (("computed", table.kinds[1]), ("mixed", np.arange(table.samples))):
-        curves = (majorities(half.columns(chosen), name) for half in table.halves())
-        rows = [(half, partial(reversed, curve)) for half, curve in zip(halves, curves, strict=True)]
-        yield _row(name, None, rows, speeds)
+        return {}
+    chosen = {"computed": table.kinds[1], "mixed": np.arange(table.samples)}
+    return {name: partial(reversed, majorities(table.columns(those), name)) for name, those in chosen.items()}
 
 
 def _stop(name: str, table: Table, setting: Setting | None) -> EarlyStop:
