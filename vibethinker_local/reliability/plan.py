@@ -27,7 +27,7 @@ class Plan:
 
     @property
     def places(self) -> int:
-        """Trajectories that may be sampled at once: where four may agree and end the run, more would be wasted."""
+        """Trajectories that may be sampled at once: of four, three may agree and end the run; more would be wasted."""
         return min(self.samples, 4) if self.stopping else self.samples
 
     @property

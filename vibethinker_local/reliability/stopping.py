@@ -3,17 +3,13 @@
 Two rules that are never mixed up: *settled* is arithmetic, *likely* is a probability under a stated prior.
 """
 
-import math
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:  # imported where a vote is in doubt: it takes a moment, and one solution has none
-    import numpy as np
-    from numpy.typing import NDArray
+from math import comb
+from operator import mul
+from typing import Literal
 
 LIKELY = 0.95
-NODES = 128  # at which an integral is evaluated
 
 
 def settled(votes: Sequence[int], coming: int) -> bool:
@@ -22,50 +18,44 @@ def settled(votes: Sequence[int], coming: int) -> bool:
     return bool(votes) and votes[0] > rival + coming
 
 
-def leading(votes: Sequence[int]) -> float:
-    """The probability that the first answer is the one the model gives most often, under a Dirichlet prior.
+def stays(votes: Sequence[int], coming: int) -> float:
+    """The probability that the first of `votes` (descending) is ahead of all others when `coming` more are in.
 
-    Every answer seen has one pseudo-vote, and so has an answer nobody has given yet: 4 votes to none make 31/32.
-    A Dirichlet's order is that of independent gamma variables with the same shapes.
+    Under a flat Dirichlet prior on how often the model gives each answer: those seen, and one that nobody has given
+    yet. The votes to come are then drawn from Pólya's urn: n more for an answer with v can come in C(v + n, n) ways.
+    Three votes to none make 0.96 if five are to come, 0.95 if thirteen are.
     """
-    if not votes:
-        return 0.0
-    import numpy as np
-
-    shape = votes[0] + 1
-    reach = 10 * shape**0.5 + 30  # what lies further from the mean does not count
-    low, high = max(0.0, shape - reach), shape + reach
-    nodes, weights = _quadrature()
-    x = low + (high - low) * (nodes + 1) / 2
-    ahead = np.prod([_below(x, rival) for rival in (*(count + 1 for count in votes[1:]), 1)], axis=0)
-    return float(np.sum(weights * _density(x, shape) * ahead) * (high - low) / 2)
+    return _stays(tuple(votes), coming) if votes else 0.0
 
 
 def stop(votes: Sequence[int], coming: int) -> Literal["settled", "likely"] | None:
     """Why no further trajectory is needed, if none is."""
     if settled(votes, coming):
         return "settled"
-    return "likely" if leading(votes) >= LIKELY else None
+    return "likely" if stays(votes, coming) >= LIKELY else None
+
+
+def fewest(samples: int) -> int:
+    """How many votes end a vote of so many, where all agree."""
+    return next(votes for votes in range(1, samples + 1) if stop([votes], samples - votes))
 
 
 @cache
-def _quadrature() -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """Gauss and Legendre's nodes between -1 and 1, with their weights. Shapes (NODES,)."""
-    import numpy as np
-
-    return np.polynomial.legendre.leggauss(NODES)
-
-
-def _density(x: "NDArray[np.float64]", shape: int) -> "NDArray[np.float64]":
-    """The density of a gamma variable with an integer shape."""
-    import numpy as np
-
-    return np.exp((shape - 1) * np.log(x) - x - math.lgamma(shape))
+def _stays(votes: tuple[int, ...], coming: int) -> float:
+    leader, *others = votes
+    rivals = [*others, 0]
+    ahead = 0
+    for gained in range(coming + 1):
+        ahead += comb(leader + gained, gained) * _ways(rivals, leader + gained - 1, coming - gained)
+    return ahead / comb(sum(votes) + len(votes) + coming, coming)
 
 
-def _below(x: "NDArray[np.float64]", shape: int) -> "NDArray[np.float64]":
-    """Its distribution function."""
-    import numpy as np
-
-    above: NDArray[np.float64] = np.sum([_density(x, at) for at in range(1, shape + 1)], axis=0)
-    return 1 - above
+def _ways(votes: Sequence[int], most: int, coming: int) -> int:
+    """In how many ways `coming` votes can be distributed so that none of these has more than `most`."""
+    if most < votes[0]:
+        return 0
+    ways = [1, *[0] * coming]  # to distribute 0, 1, 2 … of them
+    for vote in votes:
+        each = [comb(vote + n, n) for n in range(min(most - vote, coming) + 1)]
+        ways = [sum(map(mul, each, reversed(ways[: given + 1]))) for given in range(coming + 1)]
+    return ways[coming]

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vibethinker_local.events import Sampled, SolveEvent, Started, Wrote
+from vibethinker_local.reliability import stopping
 from vibethinker_local.system.units import duration, size
 
 QUARTILE = 0.6745  # standard deviations
-LEAST_VOTES = 4  # trajectories after which a vote can be decided at the earliest
 PRIOR = 2.0  # the model's typical length counts as much as this many observed solutions
 ANSWER = 200.0  # tokens to expect once the reasoning is over
 WINDOW = 15.0  # seconds over which the speed is averaged
@@ -111,7 +111,7 @@ class Quote:
 
 def quote(work: Work, rates: Rates, memory: int) -> Quote:
     """From speeds and typical lengths to a range of seconds."""
-    least = min(LEAST_VOTES, work.samples) if work.stopping else work.samples
+    least = stopping.fewest(work.samples) if work.stopping else work.samples
 
     def seconds(count: int, quartile: int, after: int) -> float:
         tokens = work.lengths.total(count, work.most, quartile)

@@ -262,7 +262,7 @@ class _Pass:
             self._decision = self._decided(coming=len(ahead) + sampling.running)
             if self._decision or self._over:
                 break
-            while ahead and self._has_place and not self._hurried and not self._may_suffice():
+            while ahead and self._has_place and not self._hurried and not self._may_suffice(len(ahead)):
                 index = ahead.pop(0)
                 sampling.start(index, self._options.seed + index)
             if not sampling.running + self._asking:
@@ -324,11 +324,13 @@ class _Pass:
             return None  # claims may still turn the vote, and what is sampled yet may turn it further
         return reason
 
-    def _may_suffice(self) -> bool:
-        """Whether what is running would decide the vote, if it all agreed with the leader."""
+    def _may_suffice(self, ahead: int) -> bool:
+        """Whether what is running would decide the vote if all but the slowest agreed with the leader."""
+        if not self._plan.stopping or not self._sampling.running:
+            return False
         votes = [cluster.votes for cluster in self._by_votes()] or [0]
-        votes[0] += self._sampling.running
-        return self._plan.stopping and stopping.leading(votes) >= stopping.LIKELY
+        votes[0] += self._sampling.running - 1
+        return votes[0] > 0 and stopping.stop(votes, ahead + 1) is not None
 
     @property
     def _has_place(self) -> bool:
