@@ -1,5 +1,7 @@
 """`vibe` without a command: a question in quotes, a question piped into it, a conversation to go on with."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,11 @@ def test_what_the_chat_is_given_needs_not_its_name(
 def test_what_is_no_option_is_refused(args: list[str], says: str) -> None:
     done = vibe(*args)
     assert (done.code, says in done.err) == (2, True)
+
+
+def test_the_first_screen_waits_for_nothing_that_it_does_not_need() -> None:
+    needed = ("__main__", "cli.converse", "system.settings", "tui.app")
+    code = f"import sys, {', '.join(f'vibethinker_local.{name}' for name in needed)}; print(*sys.modules)"
+    imported = subprocess.run([sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True).stdout
+    assert "textual" in imported.split()
+    assert not {"typer", "pydantic", "psutil", "numpy"} & set(imported.split())
