@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was collected stays to the end: looking for garbage in it again and again takes a tenth of the time."""
+    """What was collected stays to the end: to look for garbage in it again and again takes a fifth of many a test."""
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
 
