@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from vibethinker_local import __version__
-from vibethinker_local.cli import bench, chat, models, process, sandbox, serve, solve
+from vibethinker_local.cli import bench, chat, converse, models, process, sandbox, serve, solve
 from vibethinker_local.cli import eval as eval_commands
 
 LAST = ("-c", "--continue")
@@ -100,9 +100,7 @@ def main(
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             print(ctx.get_help(), file=sys.stderr)
             raise typer.Exit(2)
-        from vibethinker_local.cli.converse import converse
-
-        converse(last=last)
+        converse.converse(last=last)
 
 
 app.command()(chat.chat)

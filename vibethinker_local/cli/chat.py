@@ -1,9 +1,10 @@
-"""`vibe` and `vibe chat`."""
+"""`vibe chat`."""
 
 from typing import Annotated
 
 import typer
 
+from vibethinker_local.cli import converse
 from vibethinker_local.cli.options import Context, Model, Threads
 from vibethinker_local.errors import UsageError
 
@@ -24,6 +25,4 @@ def chat(
     """
     if last and opened is not None:
         raise UsageError("--continue and --open contradict each other: give one of them.")
-    from vibethinker_local.cli.converse import converse
-
-    converse(question, model, ctx, threads, last=last, opened=opened)
+    converse.converse(question, model, ctx, threads, last=last, opened=opened)

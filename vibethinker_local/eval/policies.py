@@ -231,11 +231,6 @@ def _drawn(cluster: tuple[int, ...]) -> int:
     for at, answer in enumerate(cluster, 1):
         if answer >= 0:
             votes[answer] = votes.get(answer, 0) + 1
-        if votes and _stops(tuple(sorted(votes.values(), reverse=True)), len(cluster) - at):
+        if stopping.stop(sorted(votes.values(), reverse=True), len(cluster) - at):
             return at
     return len(cluster)
-
-
-@cache
-def _stops(votes: tuple[int, ...], coming: int) -> bool:
-    return stopping.stop(votes, coming) is not None

@@ -330,7 +330,7 @@ class _Pass:
             return False
         votes = [cluster.votes for cluster in self._by_votes()] or [0]
         votes[0] += self._sampling.running - 1
-        return votes[0] > 0 and stopping.stop(votes, ahead + 1) is not None
+        return stopping.stop(votes, ahead + 1) is not None
 
     @property
     def _has_place(self) -> bool:

@@ -132,5 +132,5 @@ def _missing(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:  # it is there, but cannot be read: reading says why
-        return False
+        pass
     return False
