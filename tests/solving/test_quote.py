@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vibethinker_local.events import Control, ModelIdentity, Options, Sampled, Started, Trajectory, Wrote
@@ -81,6 +81,7 @@ def test_what_is_deep_takes_longer() -> None:
 
 @settings(deadline=None)
 @given(st.integers(1, 10**5), st.integers(1, 10**5), st.integers(1, 64), st.integers(1, 10**5), st.floats(0.01, 10**4))
+@example(low=1, more=39_330, samples=1, most=6, rate=1.0)
 def test_a_quote_is_a_range(low: int, more: int, samples: int, most: int, rate: float) -> None:
     lengths = Lengths.typical(low, low + more)
     found = quote(Work(10, lengths, most, samples, samples, stopping=True), Rates(50, lambda _: rate), GIB)

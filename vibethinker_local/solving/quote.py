@@ -47,7 +47,7 @@ class Lengths:
         if longer < 1e-6:  # far beyond anything typical
             return (most - written) / 2
         within = self._sum_beyond(written) - self._sum_beyond(most) + most * self._longer(most)
-        return max(1.0, within / longer - written)
+        return min(most - written, max(1.0, within / longer - written))  # wide spreads cancel badly in `within`
 
     def total(self, count: int, most: int, quartile: int) -> float:
         """The lower (-1) or upper (1) quartile of the total length of this many solutions, in tokens."""
