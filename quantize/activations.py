@@ -47,6 +47,8 @@ def collect(path: Path, text: EvaluationText, into: Cut, threads: int) -> Genera
     """Raises ModelError for a file that is no sound Qwen2 model, RequestError for too short a text."""
     file = read_gguf(path)
     check_keys(file)
+    if (architecture := file.keys["general.architecture"]) != "qwen2":
+        raise ModelError(f"{path} is a model of the kind {architecture}: importance matrices are of Qwen2 models only")
     return (yield from follow("importance", lambda meter: _collect(file, text, into, threads, meter), "tokens"))
 
 
@@ -77,7 +79,7 @@ def _collect(file: GgufFile, text: EvaluationText, into: Cut, threads: int, mete
 def _readers(file: GgufFile) -> dict[bytes, tuple[str, ...]]:
     """The tensors that read each node, in the order in which llama.cpp computes the nodes."""
     layers = file.keys["qwen2.block_count"]
-    assert isinstance(layers, int)  # check_keys has seen it
+    assert isinstance(layers, int)  # check_keys has seen it, and `collect` that there is one
     return {
         f"{node}-{layer}".encode(): tuple(f"blk.{layer}.{tensor}.weight" for tensor in tensors)
         for layer in range(layers)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from vibethinker_local.errors import VibeError
+from vibethinker_local.system.signals import as_ctrl_c
 
 from .errors import MachineError, RequestError
 
@@ -29,17 +29,15 @@ class Commands(TyperGroup):
     """Turns errors into a sentence on stderr and an exit code, also where another program mounts `app`."""
 
     def invoke(self, ctx: Any) -> Any:
-        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as `timeout` sends it: it is a Ctrl-C
         try:
-            return super().invoke(ctx)
+            with as_ctrl_c():
+                return super().invoke(ctx)
         except VibeError as error:
             _say(f"error: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt:
             _say("stopped; nothing is left half-finished", err=True)
             raise typer.Exit(EXIT_STOPPED) from None
-        finally:
-            signal.signal(signal.SIGTERM, previous)
 
 
 app = typer.Typer(
@@ -104,7 +102,7 @@ def plan(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Show the types, size, memory and time of a build. Writes nothing.
+    """Show the types, size, memory and time of a build. Writes no file.
 
     \b
     vibe quantize plan CHECKPOINT --type Q4_K_M --context 32k

@@ -7,26 +7,26 @@ from gguf import GGMLQuantizationType
 from vibethinker_local.gguf.reader import GgufFile, damaged, read
 
 from .errors import ModelError
-from .header import ALIGNMENT, pad
 
 VERSION = 3
 TYPES = frozenset(GGMLQuantizationType)
 
 
 def read_gguf(path: Path) -> GgufFile:
-    """Raises ModelError unless `path` is complete, of version 3, and its tensors follow each other without holes."""
+    """Raises ModelError unless `path` is a whole model of version 3, whose tensors follow each other without holes."""
     file = read(path)
     if file.version != VERSION:
         raise ModelError(f"{path} is a GGUF file of version {file.version}: convert it again, to version {VERSION}.")
-    if file.alignment != ALIGNMENT:
-        raise damaged(path, f"its tensors are aligned to {file.alignment} bytes, not {ALIGNMENT}")
+    parts = file.keys.get("split.count")
+    if isinstance(parts, int) and parts > 1:
+        raise ModelError(f"{path} is one of {parts} parts of a model: merge them first (llama-gguf-split --merge).")
     end = file.data
     for tensor in file.tensors:
         if tensor.type not in TYPES:
             raise damaged(path, f"{tensor.name} is of the unknown type {tensor.type}")
         if tensor.offset != end:
             raise damaged(path, f"{tensor.name} is at the wrong place")
-        end += pad(tensor.size)
+        end += -(-tensor.size // file.alignment) * file.alignment
     if end > file.size:
         raise ModelError(f"{path} is cut off: {file.size:,} of {end:,} bytes are there. Fetch or build it again.")
     return file

@@ -81,6 +81,11 @@ def prepare(request: Request, show: Show = lambda progress: None) -> Job:
     vocabulary = vocab.read_vocabulary(folder, config.vocabulary, template)
     card = read_card(folder, request.name, plan.weights)
     warnings = (*_output_warnings(config, checkpoint), *card.warnings)
+    if template is None and vocab.template_file(folder) not in (None, vocabulary.chat_template):
+        warnings += (
+            "chat_template.jinja is not the template in tokenizer_config.json, which is taken, as llama.cpp's "
+            "converter does; transformers takes the former: to have it, give it with --chat-template",
+        )
     return Job(checkpoint, config, vocabulary, plan, imatrix, card, warnings)
 
 

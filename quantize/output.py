@@ -36,10 +36,10 @@ class Partial:
                 rest = rest[self._file.write(rest) :]
 
     def replace(self, old: bytes, new: bytes, within: int) -> None:
-        """Put `new` in the place of `old`, which is as long and occurs once in the first `within` bytes."""
+        """Put `new` in the place of the last `old` in the first `within` bytes, which is as long."""
         with self._lock:
             self._file.seek(0)
-            place = self._file.read(within).index(old)
+            place = self._file.read(within).rindex(old)
         self.write(place, new)
 
     def resize(self, size: int) -> None:
@@ -50,9 +50,12 @@ class Partial:
 
     def commit(self) -> None:
         """Give the file its name, replacing what had it."""
-        self._file.close()  # Windows does not rename open files
-        self.path.replace(self.out)
-        if sys.platform != "win32":  # where folders cannot be opened
+        if sys.platform == "win32":  # it does not rename open files, and does not open folders
+            self._file.close()
+            self.path.replace(self.out)
+        else:
+            self.path.replace(self.out)  # while the lock is held: another build would empty what is not yet renamed
+            self._file.close()
             folder = os.open(self.out.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
@@ -84,16 +87,19 @@ def partial(out: Path, needed: int) -> Iterator[Partial]:
     """
     path = out.with_name(out.name + ".partial")
     try:
-        free = shutil.disk_usage(out.parent).free
-        if free < needed:
-            raise MachineError(f"{out} needs {needed / 1e9:.2f} GB, but only {free / 1e9:.2f} GB are free there")
         with path.open("ab", buffering=0):
             pass  # exists now, and an earlier run's remains are kept until the lock is ours
         with path.open("r+b", buffering=0) as file:
-            if not _lock(file):
+            # A build that ended between our opening and our lock has renamed what we hold: that is OUT now.
+            if not _lock(file) or not _is_named(file, path):
                 raise RequestError(f"another build is writing {out} at this moment; wait for it or choose another name")
             try:
-                file.truncate(0)
+                file.truncate(0)  # an earlier run's remains, which count as free space
+                free = shutil.disk_usage(out.parent).free
+                if free < needed:
+                    raise MachineError(
+                        f"{out} needs {needed / 1e9:.2f} GB, but only {free / 1e9:.2f} GB are free there"
+                    )
                 yield Partial(out, path, file)
             except BaseException:  # Ctrl-C and a closed generator too
                 file.close()
@@ -110,6 +116,13 @@ def write_whole(out: Path, content: bytes) -> None:
         file.write(0, content)
         file.sync()
         file.commit()
+
+
+def _is_named(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(file: BinaryIO) -> bool:

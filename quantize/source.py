@@ -131,7 +131,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     tensors: dict[str, SourceTensor] = {}
     for name in names:
         if not (folder / name).is_file():
-            raise CheckpointError(f"the shard {name} named in {INDEX} is missing from {folder}; download it again")
+            named = f", which {INDEX} names," if weight_map else ""
+            raise CheckpointError(f"{name}{named} is missing from {folder}; download it again")
         for tensor in read_shard(folder / name):
             if tensor.name in tensors:
                 raise CheckpointError(f"{tensor.name} is in both {tensors[tensor.name].file.name} and {name}")

@@ -172,10 +172,10 @@ def _generation_config(folder: Path) -> dict[str, Any]:
 
 
 def _chat_template(settings: dict[str, Any], folder: Path) -> str:
-    """The template named `default` where there are several."""
+    """The template named `default` where there are several; looked for as llama.cpp's converter does."""
     template = settings.get("chat_template")
-    if template is None and (folder / "chat_template.jinja").is_file():
-        template = _read_text(folder / "chat_template.jinja")
+    if template is None:
+        template = template_file(folder)
     if template is None:
         template = read_json_if_there(folder / "chat_template.json").get("chat_template")
     if isinstance(template, list):
@@ -186,6 +186,12 @@ def _chat_template(settings: dict[str, Any], folder: Path) -> str:
     if not isinstance(template, str) or not template:
         raise CheckpointError(f"{folder} has no chat template; give one with --chat-template FILE")
     return template
+
+
+def template_file(folder: Path) -> str | None:
+    """What chat_template.jinja holds, where newer versions of transformers write the template; None without it."""
+    path = folder / "chat_template.jinja"
+    return _read_text(path) if path.is_file() else None
 
 
 def _read_text(path: Path) -> str:

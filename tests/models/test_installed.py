@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -355,3 +356,35 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(VibeError, match="cannot be read"):
         checksums.sha256(path)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ("models/qwen.gguf", "There is no model file models/qwen.gguf: check the path."),
+        ("mini:Q4_0", "mini:Q4_0 is not part of the program: give `-m mini`."),
+        ("org/repo", "org/repo is not installed: `vibe pull org/repo` fetches it"),
+    ],
+)
+def test_a_model_that_is_not_there_is_no_other_kind_of_fault(wanted: str, says: str) -> None:
+    result = vibe("solve", "-t", PROBLEM, "-m", wanted)
+    assert result.code == 4
+    assert says in result.err
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user to whom folders can be closed"
+)
+def test_a_folder_that_nobody_may_read_holds_no_model(home: Path, tmp_path: Path) -> None:
+    closed = [paths.built_models() / "vibethinker-3b", tmp_path / "closed"]
+    for folder in closed:
+        folder.mkdir(parents=True)
+        folder.chmod(0)
+    try:
+        assert vibe("models").code == 0
+        assert vibe("solve", "-t", PROBLEM).code == 0
+        refused = vibe("solve", "-t", PROBLEM, "-m", f"{closed[1]}/x.gguf")
+        assert (refused.code, "Permission denied" in refused.err) == (4, True)
+    finally:
+        for folder in closed:
+            folder.chmod(0o700)

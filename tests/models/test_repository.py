@@ -72,6 +72,19 @@ LISTS: dict[str, tuple[dict[str, int | None], list[str]]] = {
         | {"m-lora-f16.gguf": 1, "ggml-vocab-qwen2.gguf": 2, "m-draft-Q4_0.gguf": 3, "m-mtp-Q8_0.gguf": 4},
         ["Q4_K_M"],
     ),
+    "names of one's own": (
+        name_all("Phi-3-mini-4k-instruct-{}.gguf", {"fp16": 7.6, "q4": 2.4}),
+        ["Q4", "F16"],
+    ),
+    "unsloth, its own mixes only": (
+        name_all("M-UD-{}.gguf", {"Q5_K_XL": 2, "Q8_K_XL": 4, "Q6_K_XL": 3})
+        | {"M-BF16.gguf": 6 * GB, "M-Q8_0.gguf": 3},
+        ["Q8_0", "UD-Q8_K_XL", "UD-Q6_K_XL", "UD-Q5_K_XL", "BF16"],
+    ),
+    "split, without a quant": (
+        {f"foo-0000{part}-of-00002.gguf": GB for part in (1, 2)},
+        ["foo"],
+    ),
     "no quant in the name, and a mirror without sizes": (
         COMMON | {"my-tune.gguf": None, "../evil.Q8_0.gguf": None},
         ["my-tune"],

@@ -18,6 +18,7 @@ from quantize.errors import ModelError
 from quantize.imatrix import read_imatrix, write_imatrix
 from quantize.job import Request
 from quantize.text import Cut, cut, read_text
+from tests import checkpoints
 from tests.quantize.checkpoint import Shape, random_weights, write_checkpoint
 from tests.quantize.forward import forward
 from tests.quantize.helpers import run, run_build
@@ -47,6 +48,13 @@ def test_the_mean_squares_are_numpys(exact: Path, prose: Path, computed: Path) -
     for name, mean in imatrix.importance.items():
         expected = np.concatenate([made.inputs[name] for made in passes]) ** 2
         assert np.allclose(mean, expected.mean(axis=0), rtol=1e-3), name
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen3"])
+def test_only_models_whose_graph_is_known(architecture: str, prose: Path, tmp_path: Path) -> None:
+    model = checkpoints.write(tmp_path / "x.gguf", architecture)
+    with pytest.raises(ModelError, match=f"of the kind {architecture}: importance matrices are of Qwen2"):
+        run(collect(model, read_text(prose), INTO, threads=1))
 
 
 def test_the_form_is_llama_imatrixs(computed: Path, prose: Path) -> None:

@@ -3,20 +3,24 @@
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 from gguf import GGUFReader
 
-from quantize import stream
+from quantize import output, stream
 from quantize.build import build
 from quantize.errors import CheckpointError, MachineError, RequestError
 from quantize.gguf_file import read_gguf
+from quantize.header import SOURCE_SHA256
 from quantize.job import Request, prepare
 from quantize.output import partial
 from tests.quantize.checkpoint import Bits, Shape, random_weights, to_bf16, widened, write_checkpoint, write_safetensors
@@ -143,6 +147,41 @@ def test_remains_of_a_killed_build_are_written_over(tiny: Path, tmp_path: Path) 
     assert (tmp_path / "out.gguf").read_bytes() == (tmp_path / "again.gguf").read_bytes()
 
 
+def test_a_build_that_ends_while_another_begins_is_not_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out.gguf"
+    lock = output._lock
+
+    def ends_now(file: BinaryIO) -> bool:
+        monkeypatch.setattr(output, "_lock", lock)
+        first.write(0, b"finished")
+        first.commit()
+        return lock(file)
+
+    with partial(out, needed=8) as first:
+        monkeypatch.setattr(output, "_lock", ends_now)
+        with pytest.raises(RequestError, match="another build is writing"), partial(out, needed=8):
+            pass
+    assert out.read_bytes() == b"finished"
+
+
+def test_remains_of_a_killed_build_count_as_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remains = tmp_path / "out.gguf.partial"
+    remains.write_bytes(b"x" * 800)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000 - remains.stat().st_size))
+    with partial(tmp_path / "out.gguf", needed=900) as file:
+        file.write(0, b"y" * 900)
+        file.commit()
+    assert (tmp_path / "out.gguf").stat().st_size == 900
+
+
+def test_a_name_of_zeros_is_not_the_sources_hash(tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.gguf"
+    run_build(out, Request(str(tiny), "Q8_0", name="0" * 64))
+    keys = read_gguf(out).keys
+    assert keys["general.name"] == "0" * 64
+    assert keys[SOURCE_SHA256] != "0" * 64
+
+
 def test_too_little_space_is_known_before_writing(tiny: Path, tmp_path: Path) -> None:
     job = prepare(Request(str(tiny), "Q8_0"))
     with pytest.raises(MachineError, match="GB are free"), partial(tmp_path / "out.gguf", needed=2**62):
@@ -229,15 +268,17 @@ def wait_for(path: Path, size: int) -> None:
 
 
 @POSIX
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_ctrl_c_stops_within_a_second(number: signal.Signals, lengthy: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow), pytest.param("SIGHUP", marks=pytest.mark.slow)]
+)
+def test_ctrl_c_stops_within_a_second(name: str, lengthy: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.gguf"
     out.write_bytes(b"old")
     process = start(lengthy, out)
     wait_for(tmp_path / "out.gguf.partial", 1_000_000)
     time.sleep(0.5)
     begin = time.monotonic()
-    process.send_signal(number)
+    process.send_signal(getattr(signal, name))
     stdout, stderr = process.communicate(timeout=30)
     assert time.monotonic() - begin < 4  # a quarter of a second on a quiet machine
     assert process.returncode == 130

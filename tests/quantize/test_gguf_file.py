@@ -1,13 +1,17 @@
+import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
-from gguf import GGUFReader, GGUFWriter
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFReader, GGUFWriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantize.errors import ModelError
 from quantize.gguf_file import read_gguf
+from tests import checkpoints
 from tests.quantize.checkpoint import write_safetensors
+from vibethinker_local.gguf.reader import BLOCKS
 
 
 def test_the_gguf_package_reads_the_same(base: Path) -> None:
@@ -75,3 +79,33 @@ def test_other_files(tmp_path: Path) -> None:
     (tmp_path / "v2.gguf").write_bytes(b"GGUF" + (2).to_bytes(4, "little") + bytes(16))
     with pytest.raises(ModelError, match="version 2"):
         read_gguf(tmp_path / "v2.gguf")
+    big = b"GGUF" + struct.pack(">IQQ", 3, 0, 0)
+    (tmp_path / "big.gguf").write_bytes(big)
+    with pytest.raises(ModelError, match="big-endian"):
+        read_gguf(tmp_path / "big.gguf")
+
+
+def test_every_type_of_the_gguf_package_has_its_size() -> None:
+    assert {GGMLQuantizationType(type): block for type, block in BLOCKS.items()} == GGML_QUANT_SIZES
+
+
+@pytest.mark.parametrize("alignment", [8, 32, 64, 256])
+def test_tensors_lie_as_far_apart_as_the_file_says(alignment: int, tmp_path: Path) -> None:
+    writer = GGUFWriter(tmp_path / "x.gguf", "qwen2")
+    writer.add_custom_alignment(alignment)
+    writer.add_tensor("a", np.zeros((1, 3), np.float32))
+    writer.add_tensor("b", np.zeros((2, 72), np.uint8), raw_dtype=GGMLQuantizationType.NVFP4)
+    writer.add_tensor("c", np.zeros((1, 3), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    first, second, third = read_gguf(tmp_path / "x.gguf").tensors
+    assert first.offset % alignment == second.offset % alignment == third.offset % alignment == 0
+    assert third.offset - first.offset < 180 + 2 * alignment
+
+
+def test_a_part_is_no_model(tmp_path: Path) -> None:
+    path = checkpoints.write(tmp_path / "x-00001-of-00002.gguf", "qwen2", keys={"split.count": 2, "split.no": 0})
+    with pytest.raises(ModelError, match="one of 2 parts of a model: merge them first"):
+        read_gguf(path)

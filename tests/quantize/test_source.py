@@ -125,7 +125,10 @@ def test_a_sound_index(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("weight_map", "message"),
     [
-        ({"a": "one.safetensors", "b": "three.safetensors"}, r"three\.safetensors named in .* is missing"),
+        (
+            {"a": "one.safetensors", "b": "three.safetensors"},
+            r"three\.safetensors, which .*index\.json names, is missing",
+        ),
         ({"a": "one.safetensors", "b": "two.safetensors", "c": "two.safetensors"}, "c is in two"),
         ({"a": "two.safetensors", "b": "one.safetensors"}, "but it is not"),
         ({"a": "../one.safetensors"}, "no file name"),
@@ -209,3 +212,10 @@ def test_a_source_that_is_no_folder(tmp_path: Path) -> None:
         locate("a" * 5000)
     with pytest.raises(RequestError, match="--revision is for what the hub has"):
         locate(str(tmp_path), "main")
+
+
+def test_a_link_that_leads_nowhere_without_an_index(tmp_path: Path) -> None:
+    """A snapshot of the hub's cache, copied without its blobs."""
+    (tmp_path / "model.safetensors").symlink_to(tmp_path / "blobs" / "gone")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is missing from"):
+        open_checkpoint(tmp_path)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from quantize.errors import CheckpointError
+from quantize.job import Request, prepare
 from quantize.vocab import Vocabulary, read_vocabulary
 from tests.quantize.checkpoint import SPECIALS, SPLIT, TEMPLATE, edit_json, write_json
 from tests.quantize.reference import LlamaTokenizer
@@ -290,6 +291,20 @@ def test_a_template_with_the_line_ends_of_windows(encoding: str, tiny: Path) -> 
     edit_json(tiny / "tokenizer_config.json", chat_template=None)
     (tiny / "chat_template.jinja").write_bytes("one é\r\ntwo\r\n".encode(encoding))
     assert read(tiny).chat_template == "one é\ntwo\n"
+
+
+def test_a_second_template_is_named(tiny: Path) -> None:
+    """llama.cpp's converter takes tokenizer_config.json's, transformers the file's."""
+    given = read(tiny).chat_template
+    (tiny / "chat_template.jinja").write_text(given, encoding="utf-8")
+    assert not any("jinja" in warning for warning in prepare(Request(str(tiny), "Q8_0")).warnings)
+    (tiny / "chat_template.jinja").write_text("another", encoding="utf-8")
+    job = prepare(Request(str(tiny), "Q8_0"))
+    assert any("give it with --chat-template" in warning for warning in job.warnings)
+    assert job.vocabulary.chat_template == given
+    own = tiny / "own.jinja"
+    own.write_text("{{ messages }}", encoding="utf-8")
+    assert not any("jinja" in warning for warning in prepare(Request(str(tiny), "Q8_0", chat_template=own)).warnings)
 
 
 def test_chat_template(tiny: Path) -> None:

@@ -55,6 +55,7 @@ def pull(
     from vibethinker_local.models import pull as pulling
     from vibethinker_local.models import spec as model_spec
     from vibethinker_local.system import awake, machine, settings, units
+    from vibethinker_local.system.signals import as_ctrl_c
 
     rate = None if limit_rate is None else units.rate(limit_rate)
     known = model_spec.registry()
@@ -74,7 +75,8 @@ def pull(
     context, room = ctx or settings.load().context, machine.room()
     with awake.keep_awake():
         if source == "checkpoint":
-            path = _from_checkpoint(name, quant, context or known[name].context, known[name], progress, rate)
+            with as_ctrl_c():
+                path = _from_checkpoint(name, quant, context or known[name].context, known[name], progress, rate)
         elif (from_hub := known[name].gguf) and not known[name].files:
             spec, tokens = known[name], context or known[name].context
             work = repository.pull(name, from_hub, quant, room, tokens, progress.say, spec.shape, rate=rate)
@@ -183,8 +185,7 @@ def rm(
         raise UsageError(f"There is no model called {model!r}: give a name of `vibe models`. Files of yours are yours.")
     name, quant = named
     files = list(installed.matching(installed.installed(name, known[name]), quant))
-    listed = [file for file in known[name].files if quant is None or file.quant.upper() == quant.upper()]
-    partials = [path for file in listed if (path := installed.partial(file))]
+    partials = installed.partials(known[name], quant)
     if not files and not partials:
         raise ModelError(f"{model} is not installed: there is nothing to remove.")
     progress = render.Display(quiet=False, show_thinking=False)

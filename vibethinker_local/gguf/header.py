@@ -94,13 +94,23 @@ def _shards(path: Path, file: GgufFile) -> list[Path]:
             f"{path} is one of {count} parts of a model: they are found by their names, which must end in "
             f"-00001-of-{count:05}.gguf and so on."
         )
-    parts = [path.with_name(f"{named['stem']}-{part:05}-of-{count:05}.gguf") for part in range(1, count + 1)]
-    missing = [part.name for part in parts if not part.is_file()]
+    shards = parts(path)
+    missing = [shard.name for shard in shards if not shard.is_file()]
     if missing:
         raise ModelError(f"{path} is one of {count} parts of a model, and {', '.join(missing[:4])} is not beside it.")
-    if path != parts[0]:
-        raise ModelError(f"{path} is part {int(named['part'])} of {count} of a model: give the first, {parts[0].name}.")
-    return parts
+    if path != shards[0]:
+        raise ModelError(
+            f"{path} is part {int(named['part'])} of {count} of a model: give the first, {shards[0].name}."
+        )
+    return shards
+
+
+def parts(path: Path) -> list[Path]:
+    """All parts of a split file, by the name of one, in order, whether they are there or not; else the file alone."""
+    if (named := SHARD.fullmatch(path.name)) is None:
+        return [path]
+    stem, count = named["stem"], int(named["parts"])
+    return [path.with_name(f"{stem}-{part:05}-of-{count:05}.gguf") for part in range(1, count + 1)]
 
 
 def check(file: GgufFile) -> Header:

@@ -27,7 +27,7 @@ BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 2
 BLOCKS |= {10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292)}
 BLOCKS |= {16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18), 21: (256, 110), 22: (256, 82)}
 BLOCKS |= {23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2)}
-BLOCKS |= {34: (256, 54), 35: (256, 66), 39: (32, 17)}
+BLOCKS |= {34: (256, 54), 35: (256, 66), 39: (32, 17), 40: (64, 36), 41: (128, 18)}
 
 
 class _CutOff(Exception):
@@ -92,6 +92,8 @@ def damaged(path: Path, how: Broken | str) -> ModelError:
 
 def _read(reader: "_HeaderReader", path: Path, size: int) -> GgufFile:
     version = reader.number("I")
+    if int.from_bytes(version.to_bytes(4, "little"), "big") in VERSIONS:
+        raise ModelError(f"{path} is written for big-endian machines: convert it again, without --bigendian.")
     if version not in VERSIONS:
         raise ModelError(f"{path} is a GGUF file of version {version}: convert it again, to version 3.")
     tensor_count, key_count = reader.number("Q"), reader.number("Q")

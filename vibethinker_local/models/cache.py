@@ -30,6 +30,13 @@ class Repository:
     def partial(self, etag: str) -> Path:
         return self.folder / "blobs" / f"{etag}.incomplete"
 
+    def partials(self) -> list[Path]:
+        """All files of which some bytes are missing."""
+        try:
+            return sorted((self.folder / "blobs").glob("*.incomplete"))
+        except OSError:
+            return []
+
     def lock(self, etag: str) -> Path:
         return self.folder.parent / ".locks" / self.folder.name / f"{etag}.lock"
 

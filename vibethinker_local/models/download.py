@@ -144,7 +144,7 @@ def _limited(transfer: Iterator[int], rate: float | None) -> Iterator[int]:
     for size in transfer:
         yield size
         first = size if first is None else first
-        if rate and (ahead := (size - first) / rate - (time.monotonic() - began)) > 0:
+        while rate and (ahead := (size - first) / rate - (time.monotonic() - began)) > 0:
             time.sleep(min(ahead, MOST_WAIT))
 
 

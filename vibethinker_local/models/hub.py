@@ -200,8 +200,8 @@ def list_files(repository: str, revision: str | None = None) -> tuple[str, dict[
 def pieces(remote: RemoteFile, begin: int) -> Iterator[tuple[int, bytes]]:
     """A file's bytes from `begin` on, or from further ahead if the server gives no others, each piece with its place.
 
-    Raises Interrupted, where another attempt may go on, or ModelError: NotTheFile for something else, also when that
-    shows only at its end.
+    Raises ConnectionBroke, where another attempt may go on, or ModelError: NotTheFile for something else, also when
+    that shows only at its end.
     """
     what = f"{remote.repository}/{remote.file}"
     url = hf_hub_url(remote.repository, remote.file, revision=remote.commit)  # which sends us on to where they are
@@ -304,9 +304,13 @@ def _what_came(response: httpx2.Response) -> str:
 
 
 def _host(url: str) -> str:
-    """The part of an address that says where, without a name and a password in it."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{(parts.netloc or url).rpartition('@')[2]}"
+    """The part of an address that says where, as clients write it: in small letters, without a name, a password and
+    the port that goes without saying."""
+    try:
+        parts = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError):  # what no client takes, only the user has written
+        return url.rpartition("@")[2]
+    return f"{parts.scheme}://{parts.netloc.decode('ascii')}"
 
 
 def _address(error: Exception) -> str | None:

@@ -1,10 +1,9 @@
 """Which model files are on this machine, and the choice of one. Loads nothing.
 
-A file counts as installed once all of it was read and its sha256 is the right one (verified.py). `vibe pull` sees to
+A file counts as installed once all of it was read and its sha256 is the right one (checksums.py). `vibe pull` sees to
 that; a file that came another way is read when it is first used. A path that the user gives is the user's own affair.
 """
 
-import glob
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,31 +30,42 @@ class Installed:
     listed: ModelFile | None = None
 
     @property
-    def bytes(self) -> int:
-        try:
-            return self.path.stat().st_size
-        except OSError:
-            return 0
+    def parts(self) -> list[Path]:
+        """The file itself; of a split one all its parts, in order, also those that are missing."""
+        return gguf_header.parts(self.path)
 
     @property
-    def expected(self) -> str | None:
-        """The sha256 that it must have: from its entry, else from its name in the hub's cache; None if unknown."""
-        if self.listed is None or self.listed.sha256:
-            return self.listed.sha256 if self.listed else None
-        blob = self.path.readlink().name if self.path.is_symlink() else ""
-        return blob if len(blob) == 64 else None
+    def bytes(self) -> int:
+        """The size of all parts."""
+        return sum(_size(part) for part in self.parts)
 
     @property
     def state(self) -> Literal["sound", "unchecked", "damaged"]:
         """What is known about it without reading it."""
         if self.listed and self.listed.package:
             return "sound"  # came with the program
-        if self.listed and self.listed.bytes not in (None, self.bytes):
+        if self.damage:
             return "damaged"
-        found = checksums.known(self.path)
-        if found is None:
-            return "unchecked"
-        return "sound" if self.expected in (None, found) else "damaged"
+        return "unchecked" if any(checksums.known(part) is None for part in self.parts) else "sound"
+
+    @property
+    def damage(self) -> str | None:
+        """Which part is not as it should be, as far as is known without reading it, and how; None if none is."""
+        for part in self.parts:
+            if not part.is_file():
+                return f"{part} is missing"
+            size = self.listed.bytes if self.listed and part == self.path else None
+            found, expected = checksums.known(part), self._expected(part)
+            if size not in (None, _size(part)) or (None not in (found, expected) and found != expected):
+                return f"{part} is not the file that it should be (by its size or sha256)"
+        return None
+
+    def _expected(self, part: Path) -> str | None:
+        """The sha256 that a part must have: from its entry, else from its name in the hub's cache; None if unknown."""
+        if self.listed is None or (self.listed.sha256 and part == self.path):
+            return self.listed.sha256 if self.listed else None
+        blob = part.readlink().name if part.is_symlink() else ""
+        return blob if len(blob) == 64 else None
 
 
 @dataclass(frozen=True)
@@ -81,9 +91,15 @@ def installed(name: str, spec: ModelSpec) -> list[Installed]:
     """The model's files on this machine, the largest first: it is the closest to the original."""
     found = [Installed(path, file.quant, file) for file in spec.files for path in _places(file)]
     found += _of_repository(spec.gguf) if spec.gguf else []
-    built = (paths.built_models() / name).glob(f"{name}-*.gguf")
-    found += [Installed(path, path.stem.removeprefix(f"{name}-")) for path in built]
+    found += [Installed(path, path.stem.removeprefix(f"{name}-")) for path in _built(name)]
     return sorted(found, key=lambda each: (-each.bytes, each.path))
+
+
+def _built(name: str) -> list[Path]:
+    try:
+        return list((paths.built_models() / name).glob(f"{name}-*.gguf"))
+    except OSError:  # not for us to look at
+        return []
 
 
 def _of_repository(name: str) -> list[Installed]:
@@ -92,7 +108,7 @@ def _of_repository(name: str) -> list[Installed]:
     for file, path in Repository(name).ggufs():
         shard = gguf_header.SHARD.fullmatch(path.name)
         if names.is_model(file) and (shard is None or int(shard["part"]) == 1):
-            quant = names.quant_of(file) or path.stem
+            quant = names.quant_of(file) or (shard["stem"] if shard else path.stem)
             listed = ModelFile.model_construct(quant=quant, repository=name, file=file)
             found[file] = Installed(path, quant, listed)
     return list(found.values())
@@ -102,7 +118,8 @@ def unlisted(known: dict[str, ModelSpec]) -> list[str]:
     """The GGUF repositories in the cache that models.toml does not name."""
     named = {spec.gguf for spec in known.values()}
     named |= {file.repository for spec in known.values() for file in spec.files}
-    return [name for name in Repository.all() if name not in named and _of_repository(name)]
+    others = [name for name in Repository.all() if name not in named]
+    return [name for name in others if _of_repository(name) or partials(of_repository(name))]
 
 
 def of_repository(name: str) -> ModelSpec:
@@ -122,15 +139,18 @@ def _places(file: ModelFile) -> list[Path]:
     return there[-1:]
 
 
-def partial(file: ModelFile) -> Path | None:
-    """The partial file of an interrupted download; None if there is none, or if its name is unknown."""
-    if not (file.repository and file.sha256):
-        return None
-    path = Repository(file.repository).partial(file.sha256)
+def partials(spec: ModelSpec, quant: str | None = None) -> list[Path]:
+    """What interrupted downloads of a model have left, of one quant or of all.
+
+    Of a repository that is not listed file by file nobody knows which quant a part belongs to: it is one of all.
+    """
+    listed = [file for file in spec.files if quant is None or file.quant.upper() == quant.upper()]
+    found = [Repository(file.repository).partial(file.sha256) for file in listed if file.repository and file.sha256]
     try:
-        return path if path.exists() else None
-    except OSError:
-        return None
+        here = [path for path in found if path.exists()]
+    except OSError:  # not for us to look at
+        here = []
+    return here + (Repository(spec.gguf).partials() if spec.gguf and quant is None else [])
 
 
 def choose(wanted: str | None, say: Callable[[str], None] = lambda text: None) -> Chosen:
@@ -143,14 +163,6 @@ def choose(wanted: str | None, say: Callable[[str], None] = lambda text: None) -
         return _best(known, say)
     if named := find(wanted, known):
         return _named(*named, known, say)
-    from_hub = repository(wanted)
-    if from_hub and not Path(wanted).exists():
-        name, quant = from_hub
-        found = _named(name, quant, {name: of_repository(name)}, say)
-        spec, said = _spec_for(found.path, known)
-        if said:
-            say(said)
-        return Chosen(name, spec, found.path)
     try:
         path = Path(wanted).expanduser()
         if wanted and path.is_dir():
@@ -165,6 +177,13 @@ def choose(wanted: str | None, say: Callable[[str], None] = lambda text: None) -
     except (OSError, RuntimeError, ValueError) as error:  # too long, no permission, no such ~user
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ModelError(f"{wanted} cannot be a model file ({reason}): check the path.") from error
+    if path.suffix != ".gguf" and (from_hub := repository(wanted)):
+        name, quant = from_hub
+        found = _named(name, quant, {name: of_repository(name)}, say)
+        spec, said = _spec_for(found.path, known)
+        if said:
+            say(said)
+        return Chosen(name, spec, found.path)
     if path.suffix == ".gguf" or len(path.parts) > 1:
         raise ModelError(f"There is no model file {wanted}: check the path.")
     names = ", ".join(known)
@@ -195,14 +214,16 @@ def _named(name: str, quant: str | None, known: dict[str, ModelSpec], say: Calla
             continue
         return Chosen(name, spec, each.path)
     asked = f"{name}:{quant}" if quant else name
+    if name == BUNDLED:
+        raise ModelError(f"{asked} is not part of the program: give `-m {BUNDLED}`.")
     raise ModelError(f"{asked} is not installed: `vibe pull {asked}` fetches it, `-m {BUNDLED}` is there.")
 
 
-def _parts(path: Path) -> list[Path]:
-    """A file, or the parts of a split one."""
-    if (shard := gguf_header.SHARD.fullmatch(path.name)) is None:
-        return [path]
-    return sorted(path.parent.glob(f"{glob.escape(shard['stem'])}-*-of-{shard['parts']}.gguf"))
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _that_fit_first(files: list[Installed]) -> list[Installed]:
@@ -229,11 +250,11 @@ def check(file: Installed, name: str, say: Callable[[str], None]) -> None:
     """Check that a file is what it should be; hashes it if that has not been done. Raises ModelError."""
     if file.state == "unchecked":
         say(f"Reading {file.path.name} ({file.bytes / 1e9:.2f} GB) once, to check it.")
-        checksums.sha256(file.path)
-    if file.state == "damaged":
+        for part in file.parts:
+            checksums.sha256(part)
+    if damage := file.damage:
         raise ModelError(
-            f"{file.path} is not the file that it should be (by its size or sha256): "
-            f"`vibe rm {name}:{file.quant}` removes it, `vibe pull {name}:{file.quant}` fetches it again."
+            f"{damage}: `vibe rm {name}:{file.quant}` removes it, `vibe pull {name}:{file.quant}` fetches it again."
         )
 
 
@@ -241,13 +262,13 @@ def remove(file: Installed) -> None:
     """Delete a file, with its names in the hub's cache and its record. Raises UsageError or ModelError."""
     if file.listed and file.listed.package:
         raise UsageError(f"{file.path.name} is part of the program: it cannot be removed alone.")
-    checksums.forget(file.path)
     try:
-        if file.listed and file.listed.repository:
-            for path in _parts(file.path):
-                Repository(file.listed.repository).remove(path)
-        else:
-            file.path.unlink(missing_ok=True)
+        for part in (part for part in file.parts if part.is_file()):
+            checksums.forget(part)
+            if file.listed and file.listed.repository:
+                Repository(file.listed.repository).remove(part)
+            else:
+                part.unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(f"{error.filename} cannot be removed: {error.strerror}.") from error
 

@@ -48,22 +48,22 @@ def is_model(file: str) -> bool:
 def quants(files: Iterable[tuple[str, int | None]]) -> list[Quant]:
     """The models among a repository's files, each with its bytes if they are known; the best first.
 
-    A file without a quant in its name goes by its stem. Parts of which one is missing are left out.
+    A file without a quant in its name goes by its stem, parts by that of the whole. Where one is missing, all are left
+    out.
     """
-    groups: dict[tuple[str, str], list[tuple[str, int | None]]] = {}
+    groups: dict[tuple[str, str, int], list[tuple[str, int | None]]] = {}
     for file, bytes in sorted(files):
         if is_model(file):
             folder, _, name = file.rpartition("/")
             shard = SHARD.fullmatch(name)
-            whole = shard["stem"] + shard["parts"] if shard else name
-            groups.setdefault((folder, whole), []).append((file, bytes))
+            stem, count = (shard["stem"], int(shard["parts"])) if shard else (name.removesuffix(".gguf"), 1)
+            groups.setdefault((folder, stem, count), []).append((file, bytes))
     found: dict[str, Quant] = {}
-    for (_, whole), parts in groups.items():
-        shard = SHARD.fullmatch(parts[0][0].rpartition("/")[2])
-        if shard and len(parts) != int(shard["parts"]):
+    for (_, stem, count), parts in groups.items():
+        if len(parts) != count:
             continue
         sizes = [bytes for _, bytes in parts]
-        name = quant_of(parts[0][0]) or whole.removesuffix(".gguf")
+        name = quant_of(parts[0][0]) or stem
         known = sum(size for size in sizes if size is not None) if None not in sizes else None
         found.setdefault(name, Quant(name, tuple(file for file, _ in parts), known))
     return sorted(found.values(), key=_rank)
@@ -71,5 +71,13 @@ def quants(files: Iterable[tuple[str, int | None]]) -> list[Quant]:
 
 def _rank(quant: Quant) -> tuple[int, bool, int]:
     plain = quant.name.removeprefix("UD-").removesuffix("_MOE")
-    rank = QUALITY.index(plain) if plain in QUALITY else len(QUALITY)
-    return rank, quant.name != plain, -(quant.bytes or 0)
+    return _quality(plain), quant.name != plain, -(quant.bytes or 0)
+
+
+def _quality(plain: str) -> int:
+    """The place in QUALITY; a name of one's own (Q4, Q8_K_XL) comes behind those with as many bits."""
+    if plain in QUALITY:
+        return QUALITY.index(plain)
+    bits = re.search(r"Q(\d)", plain)
+    alike = [place for place, known in enumerate(QUALITY) if bits and bits[0] in known]
+    return alike[-1] if alike else QUALITY.index("BF16") - 1

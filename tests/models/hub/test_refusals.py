@@ -92,6 +92,12 @@ def test_a_hub_that_refuses(status: int, headers: dict[str, str], says: str, hub
     refused(vibe("pull", "tiny"), says)
 
 
+def test_an_address_in_capitals_is_the_same_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    point(monkeypatch, hub.address.replace("127.0.0.1", "LOCALHOST"))
+    hub.refuses, hub.headers = 404, {"X-Error-Code": "RepoNotFound"}
+    refused(vibe("pull", "tiny"), "has no org/files/tiny.gguf, or shows it to some only")
+
+
 def test_a_hub_that_refuses_in_the_middle_keeps_what_came(hub: Hub) -> None:
     hub.cuts, hub.fails = [300_000], [0] + [429] * 9
     refused(vibe("pull", "tiny"), "answers 429", "300,000 of 1,182,816 bytes are kept")

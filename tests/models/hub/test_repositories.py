@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from tests import checkpoints
 from tests.command import vibe
@@ -20,6 +21,12 @@ def repository(hub: Hub) -> None:
     hub.files[NAME] = {"Tiny-Q8_0.gguf": GGUF, "mmproj-Tiny-f16.gguf": b"GGUF", "README.md": b"# Tiny"}
 
 
+def listed(name: str) -> list[tuple[str, int | None, str]]:
+    """Quant, bytes and state of each row that `vibe models` has of a repository."""
+    rows = json.loads(vibe("models", "--json", "--all").out)["models"]
+    return [(row["quant"], row["bytes"], row["state"]) for row in rows if row["model"] == name]
+
+
 def test_a_repository_is_pulled_used_listed_and_removed() -> None:
     explained(vibe("solve", "-m", NAME, "-t", PROBLEM), "is not installed", f"`vibe pull {NAME}`")
     done = vibe("pull", NAME)
@@ -28,8 +35,7 @@ def test_a_repository_is_pulled_used_listed_and_removed() -> None:
     solved = vibe("solve", "-m", f"{NAME}:q8_0", "-t", PROBLEM, "--seed", "1")
     assert solved.code == 0
     assert "Tiny-Q8_0.gguf is not in models.toml: temperature 1, top-p 0.95, top-k off, as the file says." in solved.err
-    rows = json.loads(vibe("models", "--json", "--all").out)["models"]
-    assert [(row["quant"], row["state"]) for row in rows if row["model"] == NAME] == [("Q8_0", "installed")]
+    assert listed(NAME) == [("Q8_0", len(GGUF), "installed")]
     assert NAME not in vibe("models", "--json").out
     assert vibe("rm", NAME, "--yes").code == 0
     assert not Repository(NAME).ggufs()
@@ -48,8 +54,49 @@ def test_a_split_model_in_a_folder_comes_whole(hub: Hub, tmp_path: Path) -> None
     first = Path(done.out.strip())
     assert first.name == "Big-F32-00001-of-00002.gguf"
     assert all((first.parent / Path(name).name).read_bytes() == content for name, content in parts.items())
+    assert listed(NAME) == [("F32", sum(map(len, parts.values())), "installed")]
+    second = first.with_name(first.name.replace("00001", "00002", 1))
+    sound = second.read_bytes()
+    second.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    assert listed(NAME)[0][2] == "unchecked"
+    explained(vibe("solve", "-m", NAME, "-t", PROBLEM), f"{second} is not the file that it should be", "`vibe rm")
+    assert listed(NAME)[0][2] == "damaged"
+    second.unlink()
+    assert listed(NAME)[0][2] == "damaged"
+    explained(vibe("solve", "-m", NAME, "-t", PROBLEM), f"{second} is missing", f"`vibe pull {NAME}:F32`")
     assert vibe("rm", NAME, "--yes").code == 0
     assert not Repository(NAME).ggufs()
+
+
+def test_without_a_quant_in_their_names_parts_go_by_that_of_the_whole(hub: Hub, tmp_path: Path) -> None:
+    for part in (1, 2):
+        path = tmp_path / f"big-0000{part}-of-00002.gguf"
+        keys = {"split.count": 2, "split.no": part - 1, "split.tensors.count": 20}
+        hub.files.setdefault("org/Split", {})[path.name] = checkpoints.write(path, "qwen3", keys=keys).read_bytes()
+    assert vibe("pull", "org/Split:big").code == 0
+    assert listed("org/Split")[0][0] == "big"
+
+
+def test_what_is_here_does_where_the_hub_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    explained(vibe("pull", NAME), "HF_HUB_OFFLINE forbids")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    path = vibe("pull", NAME).out
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    for name in (NAME, f"{NAME}:q8_0"):
+        done = vibe("pull", name)
+        assert (done.code, done.out, done.err) == (0, path, f"{NAME}:Q8_0: it is here, and the hub cannot be asked.\n")
+    explained(vibe("pull", f"{NAME}:Q2_K"), "HF_HUB_OFFLINE forbids")
+
+
+def test_what_an_interrupted_pull_left_is_listed_and_removed(hub: Hub) -> None:
+    hub.cuts, hub.fails = [300_000], [0] + [429] * 9
+    explained(vibe("pull", NAME), "300,000 of 1,182,816 bytes are kept")
+    assert listed(NAME) == [("as it fits", None, "partly here")]
+    explained(vibe("rm", f"{NAME}:Q8_0", "--yes"), "nothing to remove")  # nobody knows whose part it is
+    assert vibe("rm", NAME, "--yes").code == 0
+    assert not Repository(NAME).partials()
+    assert listed(NAME) == []
 
 
 def test_what_there_is_nothing_of_is_said(hub: Hub) -> None:
