@@ -11,12 +11,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from vibethinker_local.code import task as code
 from vibethinker_local.errors import UsageError
+from vibethinker_local.eval import testing
 from vibethinker_local.eval.instructions import Instruction
 from vibethinker_local.eval.problems import GradingProgram, Kind, Problem
 from vibethinker_local.reliability import answers
@@ -242,13 +243,7 @@ def _instructed(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
 
 def _code(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
     """HumanEval (`prompt`, `test`, `entry_point`), MBPP (`text`, `tests`, `setup`), LeetCode (`problem`, `starter`)."""
-    tests = next(fields[key] for key in _CODE_TESTS if key in fields)
-    test = _pairs(tests) or ("\n".join(map(str, tests)) if isinstance(tests, list) else tests)
-    if not isinstance(test, str) or not test.strip():
-        raise _Unusable("it has no tests")
     entry = str(fields.get("entry_point") or "")
-    if entry and re.search(r"^def check\(", test, re.MULTILINE):
-        test += f"\n\ncheck({entry})\n"
     starter = str(fields.get("starter") or fields.get("starter_code") or "")
     setup = next((fields[key] for key in ("setup", "test_setup_code", "test_imports") if fields.get(key)), "")
     setup = "\n".join(map(str, setup)) if isinstance(setup, list) else str(setup)
@@ -261,22 +256,26 @@ def _code(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
         starter = starter or text
     elif isinstance(prompt, str) and entry:
         setup = setup or prompt  # the imports that every solution may count on
-    return Problem(
-        name, text, "", "code", GradingProgram(test, setup, starter, entry)
-    ), "whose solutions in Python have tests"
+    tests = fields[_first(fields, _CODE_TESTS) or ""]
+    made = Problem(name, text, "", "code", GradingProgram("", setup, starter, entry))
+    try:
+        test = _tests(tests, made)
+    except testing.Unusable as fault:
+        raise _Unusable(str(fault)) from None
+    return replace(made, program=GradingProgram(test, setup, starter, entry)), "whose solutions in Python have tests"
 
 
-def _pairs(tests: Any) -> str | None:
-    """Inputs and outputs of a whole program, as LiveCodeBench has them, in the form that `Programs.tests` reads."""
-    if isinstance(tests, str) and tests.lstrip().startswith("["):
-        with suppress(ValueError, RecursionError):
-            tests = json.loads(tests)
-    if not isinstance(tests, list) or not tests or not all(isinstance(each, dict) for each in tests):
-        return None
-    pairs = [(each.get("input"), each.get("output", each.get("expected_output"))) for each in tests]
-    if not all(isinstance(text, str) for pair in pairs for text in pair):
-        raise _Unusable("its tests are neither code nor texts of 'input' and 'output'")
-    return json.dumps(pairs)
+def _tests(given: Any, problem: Problem) -> str:
+    """The tests of a code problem as `Programs.tests` runs them. Raises _Unusable and testing.Unusable."""
+    task = code.of(problem.asked, "code")
+    if pairs := testing.pairs(given):
+        return testing.of_a_function(pairs, task) if testing.are_of_a_function(pairs) else testing.of_a_program(pairs)
+    test = "\n".join(map(str, given)) if isinstance(given, list) else given
+    if not isinstance(test, str) or not test.strip():
+        raise _Unusable("it has no tests")
+    assert problem.program
+    named = task.called if task and task.entry and task.form != "program" else ""
+    return testing.called(test, problem.program.entry_point or named)
 
 
 def _first(fields: dict[str, Any], names: Sequence[str]) -> str | None:

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vibethinker_local import sandbox
 from vibethinker_local.code import answer, behaviour, examples, values
@@ -33,6 +33,7 @@ APART = 5  # and further ones, where two groups of programs tie
 ASK_TOKENS = 768  # for the reply
 ASK_SEED = 1 << 20  # apart from those of solutions
 TESTING = Limits(seconds=15, total_seconds=15)  # tests are many calls in one
+PASSED = "_tests_are_through"  # a name that is there when tests have been run to their end
 SHOWN = 200  # characters of an input or an outcome in a receipt
 
 
@@ -185,21 +186,33 @@ class Programs:
     def tests(self, index: int, setup: str, test: str) -> bool:
         """Whether a program passes tests: `setup`, the program and `test`, run one after the other, raise nothing.
 
-        Where `test` is a JSON list of inputs and outputs, every output has to be the expected one.
+        Where `test` is a JSON list, each is a test: what the program reads and has to print, or, by name, the arguments
+        of a call and its value. A program that ends the run before the tests are through has not passed them.
         """
         attempt = self._attempts.get(index)
         if attempt is None or attempt.fault or self._runner is None:
             return False
-        if test.startswith("[["):
-            pairs: list[tuple[str, str]] = json.loads(test)
-            outcomes = self._runner.run(attempt.program, [ProgramCall(stdin=given) for given, _ in pairs], TESTING)
+        if test.startswith(("[[", "[{")):
+            return self._gives(attempt, json.loads(test))
+        source = f"{attempt.program.source}\n\n\n{test}\n\n{PASSED} = True\n"
+        program = Program(source, f"{setup}\n\n{self.task.prelude}")
+        [outcome] = self._runner.run(program, [ProgramCall(PASSED)], TESTING)
+        return outcome.finished
+
+    def _gives(self, attempt: Attempt, tests: list[Any]) -> bool:
+        """Whether a program gives what is expected on all inputs."""
+        assert self._runner
+        if not isinstance(tests[0], dict):
+            outcomes = self._runner.run(attempt.program, [ProgramCall(stdin=given) for given, _ in tests], TESTING)
             return all(
                 outcome.finished and values.same_output(expected, outcome.stdout)
-                for (_, expected), outcome in zip(pairs, outcomes, strict=True)
+                for (_, expected), outcome in zip(tests, outcomes, strict=True)
             )
-        program = Program(f"{attempt.program.source}\n\n\n{test}", f"{setup}\n\n{self.task.prelude}")
-        [outcome] = self._runner.run(program, [ProgramCall("True")], TESTING)
-        return outcome.finished
+        calls = [self.task.call(each["arguments"], attempt.entry) for each in tests]
+        outcomes = self._runner.run(attempt.program, calls, TESTING)
+        return all(
+            behaviour.passes(self.task, each["value"], outcome) for each, outcome in zip(tests, outcomes, strict=True)
+        )
 
     def outcomes(self, index: int) -> list[Outcome]:
         """What a program did on each input; empty if there is none."""
