@@ -91,6 +91,101 @@ def test_a_program(text: str) -> None:
     assert "input()" in found
 
 
+@pytest.mark.parametrize("tag", ["", "plaintext", "text", "output", "Output", "console", "json"])
+@pytest.mark.parametrize("output", ["18", "[18, 19]", "YES\nNO", "x = 18", "Point(1, 2)"])
+def test_what_a_program_prints_is_none(tag: str, output: str) -> None:
+    printing = "print(9 * 2)"
+    assert source(f"```python\n{printing}\n```\n\nOutput:\n\n```{tag}\n{output}\n```", PROGRAM) == printing
+    assert source(f"Output:\n\n```{tag}\n{output}\n```\n\n```\n{printing}\n```", PROGRAM) == printing
+
+
+def test_output_alone_is_no_program() -> None:
+    assert answer.attempt("It prints:\n\n```\n18\n```", PROGRAM) is None
+    broken = answer.attempt("```python\nprint(9 * 2\n```\n\nOutput:\n\n```\n18\n```", PROGRAM)
+    assert broken is not None
+    assert "line 1" in (broken.fault or "")
+
+
+@pytest.mark.parametrize("tag", ["", "py", "Python3", "pycon", "ipython3", "sage"])
+def test_the_tags_of_python(tag: str) -> None:
+    assert source(f"```{tag}\n{CODE}\n```") == CODE
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "gives"),
+    [
+        ("```python\nimport math\n```\n```python\ndef double(n):\n    return math.floor(2 * n)\n```", FUNCTION, 8),
+        (
+            "```python\ndef add(a):\n    return a + a\n```\n```python\ndef double(n):\n    return add(n)\n```",
+            FUNCTION,
+            8,
+        ),
+        (
+            "```python\nTWO, _ = 2, 3\n```\n```python\ndef by(n):\n    return n * TWO\n```\n"
+            "```python\nclass Solution:\n    def double(self, n):\n        return by(n)\n```",
+            METHOD,
+            8,
+        ),
+    ],
+)
+def test_a_program_in_steps(text: str, task: Task, gives: int) -> None:
+    found = source(text, task)
+    assert found is not None
+    assert run(found, "double(4)" if task is FUNCTION else "Solution().double(4)") == gives
+
+
+def test_a_whole_program_in_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    found = source("```python\ndef solve():\n    return 18\n```\n\nThen:\n\n```python\nprint(solve())\n```", PROGRAM)
+    assert found is not None
+    exec(found, {})
+    assert capsys.readouterr().out == "18\n"
+
+
+def test_a_step_that_is_not_used_is_left_out() -> None:
+    text = f"```python\ndef triple(n):\n    return 3 * n\n```\n```python\nimport math\n```\n```python\n{CODE}\n```"
+    assert source(text) == CODE
+
+
+SUM = "def two_sum(nums, target):\n    return [0, 1]"
+
+
+@pytest.mark.parametrize(
+    ("text", "entry"),
+    [
+        (f"```python\n{SUM}\n```\n```python\nnums, target = [1], 1\nresult = two_sum(nums, target)\n```", "two_sum"),
+        (f"```python\n{SUM}\n```\n```python\ndef test_two_sum():\n    assert two_sum([1], 1)\n```", "two_sum"),
+        (f"```python\n{SUM}\n\ndef test_two_sum(nums=None):\n    assert two_sum([1], 1)\n```", "two_sum"),
+        ("```python\ndef two_sum(a, b):\n    return swap(a, b)\n\ndef swap(a, b):\n    return b, a\n```", "two_sum"),
+        ("```python\ntwo_sum = lambda nums, target: [0, 1]\nprint(two_sum([1], 1))\n```", "two_sum"),
+        (f"```python\n{SUM}\n\ndef main():\n    print(two_sum([1], 1))\n```", "two_sum"),
+        (
+            "```python\nclass Solution:\n    def swap(self, a, b):\n        return b, a\n\n"
+            "    def twoSum(self, a, b):\n        return self.swap(a, b)\n```",
+            "twoSum",
+        ),
+        (
+            "```python\nclass Solution:\n    def twoSum(self, a, b):\n        return []\n\n"
+            "def run_tests():\n    print(Solution().twoSum([1], 1))\n```",
+            "twoSum",
+        ),
+        ("```python\nclass Solution:\n    @staticmethod\n    def twoSum(a, b):\n        return []\n```", "twoSum"),
+        ("```python\ndef run(nums, target):\n    return []\n```", "run"),
+    ],
+)
+def test_the_function_that_nobody_has_named(text: str, entry: str) -> None:
+    task = Task("function", None, ("nums", "target"), ("", ""))
+    found = answer.attempt(text, task)
+    assert found is not None
+    assert (found.fault, found.entry) == (None, entry)
+    assert callable(run(found.program.source, entry))
+
+
+def test_a_program_without_a_fence_among_much_prose() -> None:
+    long = "def double(n):\n" + "    if n > 1:\n        n = n + 0\n" * 50 + "    return 2 * n"
+    text = f"import it as you like:\n\n{long}\n\n" + "This adds the number to itself, and that's all.\n" * 400
+    assert source(text) == long
+
+
 def test_what_is_no_program_has_a_fault() -> None:
     found = answer.attempt("```python\ndef double(n:\n    return\n```", FUNCTION)
     assert found is not None

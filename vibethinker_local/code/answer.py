@@ -1,19 +1,28 @@
 """The program in an answer: its last fenced block that holds what was asked for, after the reasoning."""
 
 import ast
+import builtins
+import itertools
 import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
-from vibethinker_local.code.task import LONGEST, Task, parsed
+from vibethinker_local.code.task import LONGEST, Task, fenced, leading, parsed
 from vibethinker_local.sandbox import Outcome, Program, ProgramCall
 
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n`]*$")
 _DOCTEST = re.compile(r"^(?:>>>|\.\.\.) ?", re.MULTILINE)
 _USES = (ast.Assert, ast.Expr, ast.If, ast.For, ast.While, ast.With)  # what examples are made of
 _TRIED = "try:\n    ...\nexcept MemoryError:\n    raise\nexcept (Exception, SystemExit):\n    pass"
-_OTHERS = {"bash", "sh", "shell", "console", "text", "txt", "output", "json", "cpp", "c", "java", "javascript", "js"}
+_PYTHON = re.compile(r"(?:py|ipython|sage)\w*", re.IGNORECASE)  # tags of blocks; one without a tag may be Python, too
+_CODE_LINE = re.compile(r"^(?:from [\w.]+ import|import \w|def \w+\(|class \w+)", re.MULTILINE)
+_STARTS = 5  # lines of code that are tried as the first one of a program without a fence
+_TRYING = re.compile(
+    r"_?(?:test\w*|main|demo|examples?|run(?:_?(?:all|tests?|examples?|demo|checks?))?)", re.IGNORECASE
+)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -34,25 +43,86 @@ class Attempt:
         return [self.task.call(text, self.entry) for text in inputs]
 
 
+class _Block(NamedTuple):
+    source: str
+    tagged: bool  # as Python
+
+
+class _Function(NamedTuple):
+    """What a task without a name may mean: a function, or a method of a class Solution."""
+
+    name: str
+    arguments: ast.arguments
+    body: ast.AST
+    bound: int = 0  # arguments that a call does not give: `self`
+
+    def takes(self, count: int) -> bool:
+        """Whether so many arguments can be given by their places."""
+        given = self.arguments
+        most = len(given.posonlyargs + given.args) - self.bound
+        named = sum(default is None for default in given.kw_defaults)
+        return not named and most - len(given.defaults) <= count and (count <= most or given.vararg is not None)
+
+
 def attempt(text: str, task: Task) -> Attempt | None:
     """The program in the visible text of an answer; None if there is none."""
     blocks = _blocks(text)
-    candidates = [block for block in blocks if parsed(block) is not None]
-    for block in reversed(candidates):
-        if _defines(block, task):
-            return _fitted(block, task)
-    if candidates and task.form == "program":
-        return Attempt(task, max(candidates, key=len))
-    for block in reversed(blocks or [text]):
-        if found := _continued(block, task):
+    candidates = [block for block in blocks if parsed(block.source) is not None]
+    for strictly in (True, False):
+        for block in _likeliest_first(candidates):
+            if _defines(block.source, task, strictly=strictly):
+                return _fitted(_with_earlier(block, candidates, task), task)
+    if task.form == "program" and (preparing := [each.source for each in candidates if _names(each.source)]):
+        return Attempt(task, max(preparing, key=len))
+    for source in [block.source for block in reversed(blocks)] or [text]:
+        if found := _continued(source, task):
             return found
     if bare := _bare(text, task):
         return _fitted(bare, task)
-    if candidates:
-        return Attempt(task, candidates[-1], fault=f"it defines no {task.entry or 'function'}")
-    if blocks:
-        return Attempt(task, blocks[-1], fault=_syntax_error(blocks[-1]))
+    for block in _likeliest_first(blocks):
+        if block not in candidates:
+            return Attempt(task, block.source, fault=_syntax_error(block.source))
+        if task.form != "program":
+            return Attempt(task, block.source, fault=f"it defines no {task.entry or 'function'}")
     return None
+
+
+def _likeliest_first(blocks: Sequence[_Block]) -> list[_Block]:
+    """Those that say that they are Python before others, which may be output; the last one first."""
+    return [block for tagged in (True, False) for block in reversed(blocks) if block.tagged == tagged]
+
+
+def _with_earlier(block: _Block, candidates: Sequence[_Block], task: Task) -> str:
+    """A block behind those before it that define what it uses and lacks: a program may be given in steps."""
+    parts, lacking = [block.source], _lacking(block.source) - _names(task.prelude)
+    for earlier in reversed(candidates[: candidates.index(block)]):
+        if lacking & (defined := _names(earlier.source)):
+            parts.insert(0, earlier.source)
+            lacking = (lacking - defined) | _lacking(earlier.source)
+    return "\n\n\n".join(parts)
+
+
+def _lacking(source: str) -> set[str]:
+    """The names that a program uses, and that neither itself nor Python defines."""
+    used, bound = set[str](), set(vars(builtins))
+    for node in ast.walk(parsed(source) or ast.Module([], [])):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                used.add(name)
+            case (
+                ast.Name(id=name)
+                | ast.arg(arg=name)
+                | ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+                | ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+            ):
+                bound.add(name)
+            case ast.alias(name=name, asname=other):
+                bound.add(other or name.split(".")[0])
+    return used - bound
 
 
 def program(text: str, task: Task) -> str | None:
@@ -95,23 +165,14 @@ def _is_use(node: ast.stmt) -> bool:
     return isinstance(node, _USES) and not docstring
 
 
-def _blocks(text: str) -> list[str]:
+def _blocks(text: str) -> list[_Block]:
     """The fenced blocks that may be Python, in order; one that is left open ends with the text."""
-    blocks: list[str] = []
-    fence, block, wanted = "", list[str](), True
-    for line in text.split("\n"):
-        found = _FENCE.match(line)
-        if not fence and found:
-            fence, block, wanted = found[1], [], found[2].lower() not in _OTHERS
-        elif fence and found and found[1].startswith(fence) and not found[2]:
-            if wanted:
-                blocks.append(_cleaned("\n".join(block)))
-            fence = ""
-        elif fence:
-            block.append(line)
-    if fence and wanted:
-        blocks.append(_cleaned("\n".join(block)))
-    return [block for block in blocks if block.strip()]
+    found = [
+        _Block(_cleaned(block.inside), tagged=bool(block.tag))
+        for block in fenced(text)
+        if not block.tag or _PYTHON.fullmatch(block.tag)
+    ]
+    return [block for block in found if block.source.strip()]
 
 
 def _cleaned(block: str) -> str:
@@ -122,20 +183,27 @@ def _cleaned(block: str) -> str:
     return text
 
 
-def _defines(source: str, task: Task) -> bool:
+def _defines(source: str, task: Task, *, strictly: bool) -> bool:
+    """Whether a program has what was asked for; `strictly`, if nobody has named it, by what it takes, too."""
     tree = parsed(source)
     if tree is None:
         return False
     if task.form == "program":
-        return any(
-            not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)) for node in tree.body
-        )
+        return any(map(_acts, tree.body))
     names = _top(tree)
     if task.form == "method":
         return "Solution" in names or (task.entry in names)
     if task.entry:
         return task.entry in names or task.entry in _methods(tree)
-    return bool(names or _methods(tree))
+    functions = _functions(tree)
+    return any(_may_be_meant(each, task) for each in functions) if strictly else bool(functions)
+
+
+def _acts(node: ast.stmt) -> bool:
+    """Whether a statement of a program does something: `18`, or a list of numbers, is what one has printed."""
+    if isinstance(node, (*_DEFINITIONS, ast.Import, ast.ImportFrom)):
+        return False
+    return isinstance(node, (ast.Raise, ast.Assert)) or any(isinstance(each, ast.Call) for each in ast.walk(node))
 
 
 def _fitted(source: str, task: Task) -> Attempt:
@@ -147,19 +215,66 @@ def _fitted(source: str, task: Task) -> Attempt:
         return Attempt(task, f"{source}\n\n\nclass Solution:\n    {task.entry} = staticmethod({task.entry})\n")
     if task.form == "function" and task.entry and task.entry not in names and task.entry in methods:
         return Attempt(task, f"{source}\n\n\n{task.entry} = Solution().{task.entry}\n")
-    if task.form == "function" and not task.entry:
-        functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name != "main"]
-        if functions:
-            return Attempt(task, source, functions[-1])
-        if methods:
-            return Attempt(task, f"{source}\n\n\n{methods[0]} = Solution().{methods[0]}\n", methods[0])
+    if task.form == "function" and not task.entry and (entry := _meant(tree, task)):
+        if entry in names:
+            return Attempt(task, source, entry)
+        return Attempt(task, f"{source}\n\n\n{entry} = Solution().{entry}\n", entry)
     return Attempt(task, source)
+
+
+def _meant(tree: ast.Module, task: Task) -> str | None:
+    """The function that a task without a name means: one that takes its arguments, and that no other one calls."""
+    functions = _functions(tree)
+    left = [each for each in functions if _may_be_meant(each, task)] or functions
+    calling = {(name, each.name) for each in left for name in _mentioned(each.body) if name != each.name}
+    called = {name for name, _ in calling}
+    left = [each for each in left if each.name not in called] or left
+    outside = [each.name for each in left if not each.bound and each.name in _top(tree)]
+    return outside[-1] if outside else left[0].name if left else None
+
+
+def _may_be_meant(function: _Function, task: Task) -> bool:
+    """Whether it takes the arguments of the statement's examples, and is there for more than to try another one."""
+    fits = not task.parameters or function.takes(len(task.parameters))
+    return fits and not _TRYING.fullmatch(function.name)
+
+
+def _functions(tree: ast.Module) -> list[_Function]:
+    """The functions of a module, and the public methods of its class Solution."""
+    found: list[_Function] = []
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name, args=arguments):
+                found.append(_Function(name, arguments, node))
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda(args=arguments))
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Lambda(args=arguments))
+            ):
+                found.append(_Function(name, arguments, node))
+            case ast.ClassDef(name="Solution", body=body):
+                methods = [each for each in body if isinstance(each, ast.FunctionDef) and not each.name.startswith("_")]
+                found += [_Function(each.name, each.args, each, bound=not _is_static(each)) for each in methods]
+    return found
+
+
+def _is_static(method: ast.FunctionDef) -> bool:
+    return any(isinstance(each, ast.Name) and each.id == "staticmethod" for each in method.decorator_list)
+
+
+def _mentioned(node: ast.AST) -> set[str]:
+    """The names of functions and methods in it."""
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return names | {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
 
 
 def _continued(block: str, task: Task) -> Attempt | None:
     """A block that goes on from the starter: the body alone, without its header."""
     tree = parsed(block)
-    if not task.starter or task.form == "program" or (tree and any(_is_definition(node) for node in tree.body)):
+    if (
+        not task.starter
+        or task.form == "program"
+        or (tree and any(isinstance(node, _DEFINITIONS) for node in tree.body))
+    ):
         return None
     header = re.sub(r"\n[ \t]*(?:pass|\.\.\.)\s*\Z", "\n", task.starter.rstrip() + "\n")
     last = header.rstrip("\n").rpartition("\n")[2]
@@ -171,36 +286,40 @@ def _continued(block: str, task: Task) -> Attempt | None:
     return None
 
 
-def _is_definition(node: ast.stmt) -> bool:
-    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-
-
 def _is_body(block: str) -> bool:
     """Whether a block is the inside of a function: it returns something."""
     return bool(re.search(r"^[ \t]*(?:return|yield)\b", block, re.MULTILINE))
 
 
 def _bare(text: str, task: Task) -> str | None:
-    """A program without a fence: the longest run of lines that is one, from its first line of code on."""
-    found = re.search(r"^(?:from [\w.]+ import|import \w|def \w+\(|class \w+)", text, re.MULTILINE)
-    if not found or len(text) > LONGEST:
+    """A program without a fence: from a line of code on as far as it is Python."""
+    if len(text) > LONGEST:
         return None
-    lines = text[found.start() :].split("\n")
-    for end in range(len(lines), max(0, len(lines) - 200), -1):
-        source = "\n".join(lines[:end])
-        if parsed(source) is not None and _defines(source, task):
+    for found in itertools.islice(_CODE_LINE.finditer(text), _STARTS):
+        source = leading(text[found.start() :])
+        if _defines(source, task, strictly=False):
             return source.rstrip()
     return None
+
+
+def _names(source: str) -> set[str]:
+    """The names that a program has for others: those of its modules, too."""
+    tree = parsed(source)
+    imports = [node for node in (tree.body if tree else ()) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    return _top(tree) | {each.asname or each.name.split(".")[0] for node in imports for each in node.names}
 
 
 def _top(tree: ast.Module | None) -> set[str]:
     """The names that a module defines by def, class or assignment."""
     names = set()
     for node in tree.body if tree else ():
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        if isinstance(node, _DEFINITIONS):
             names.add(node.name)
         elif isinstance(node, ast.Assign):
-            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+            stored = [each for target in node.targets for each in ast.walk(target)]
+            names |= {each.id for each in stored if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+        elif isinstance(node, ast.AnnAssign) and node.value and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
     return names
 
 

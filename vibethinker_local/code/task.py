@@ -8,9 +8,10 @@ import ast
 import re
 import textwrap
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from vibethinker_local.code import examples
 from vibethinker_local.code.examples import Example
@@ -21,7 +22,8 @@ from vibethinker_local.sandbox import ProgramCall
 LONGEST = 100_000  # characters of a statement that is looked into
 Form = Literal["function", "method", "program"]
 
-_FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)\n?^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
+CUTS = 20  # places at which a text is cut to be Python
+_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n`]*")
 _CODE_LINE = re.compile(r"^(?:(?:async )?def \w+\s*\(|class \w+.*:\s*$|from [\w.]+ import |import \w)", re.MULTILINE)
 _ORDER = r"\b(?:write|implement|create|develop|code|complete|design|define|build|give|provide|fix|finish)\b"
 _WANTED = re.compile(
@@ -149,7 +151,8 @@ def _of_starter(statement: str, starter: str) -> Task:
 
 def _starter(statement: str) -> str | None:
     """The code in a statement that a solution goes on from: its last function has no body but a docstring."""
-    for code in [*reversed([found[2] for found in _FENCED.finditer(statement)]), _code_at_end(statement)]:
+    blocks = [block.inside for block in fenced(statement) if block.closed]
+    for code in [*reversed(blocks), _code_at_end(statement)]:
         tree = parsed(code) if code else None
         if tree is not None and tree.body and _is_open(tree.body[-1]):
             return _completed(code)
@@ -159,27 +162,64 @@ def _starter(statement: str) -> str | None:
 def _code_at_end(statement: str) -> str:
     """From the first line of code to the end, or as far as it is code."""
     found = _CODE_LINE.search(statement)
-    if not found:
-        return ""
-    lines = statement[found.start() :].split("\n")
-    for end in range(len(lines), 0, -1):
-        if parsed(code := "\n".join(lines[:end])) is not None:
-            return code
-        if len(lines) - end > 200:
-            break
+    return leading(statement[found.start() :]) if found else ""
+
+
+class FencedBlock(NamedTuple):
+    tag: str
+    inside: str
+    closed: bool = True
+
+
+def fenced(text: str) -> list[FencedBlock]:
+    """The fenced blocks of a text, in order; the last one may be left open."""
+    blocks: list[FencedBlock] = []
+    fence, tag, inside = "", "", list[str]()
+    for line in text.split("\n"):
+        found = _FENCE.fullmatch(line)
+        if not fence and found:
+            fence, tag, inside = found[1], found[2], []
+        elif fence and found and found[1].startswith(fence) and not found[2]:
+            blocks.append(FencedBlock(tag, "\n".join(inside)))
+            fence = ""
+        elif fence:
+            inside.append(line)
+    return [*blocks, FencedBlock(tag, "\n".join(inside), closed=False)] if fence else blocks
+
+
+def leading(text: str) -> str:
+    """The lines at a text's beginning that are Python: what comes before the first error, and is no error itself."""
+    for _ in range(CUTS):
+        if parsed(text) is not None:
+            return text
+        lines = text.split("\n")
+        text = "\n".join(lines[: min(_line_of_error(text), len(lines)) - 1])
     return ""
+
+
+def _line_of_error(code: str) -> int:
+    """Where Python does not understand a program; its first line where it does not say."""
+    try:
+        _tree(code)
+    except SyntaxError as error:
+        return error.lineno or 1
+    except (ValueError, MemoryError, RecursionError):
+        return 1
+    return 1
 
 
 def parsed(code: str) -> ast.Module | None:
     """The tree of a program, or None where it is none; of a function that breaks off behind its header, too."""
+    for text in dict.fromkeys((code, _completed(code))):
+        with suppress(SyntaxError, ValueError, MemoryError, RecursionError):
+            return _tree(text)
+    return None
+
+
+def _tree(code: str) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a "\d" in a string that is not raw
-        for text in (code, _completed(code)):
-            try:
-                return ast.parse(textwrap.dedent(text))
-            except (SyntaxError, ValueError, MemoryError, RecursionError):
-                continue
-    return None
+        return ast.parse(textwrap.dedent(code))
 
 
 def _completed(code: str) -> str:
