@@ -124,6 +124,13 @@ def test_programs_that_only_fail_are_not_agreed() -> None:
     assert [group.members for group in behaviour.groups(TASK, outcomes)] == [(0,), (1,), (2,)]
 
 
+@pytest.mark.parametrize(("task", "shown"), [(PROGRAM, Outcome(stdout="3\n")), (TASK, value("3"))])
+def test_programs_that_show_nothing_are_not_agreed(task: Task, shown: Outcome) -> None:
+    silent = [Outcome(stdout="\n"), Outcome()]
+    outcomes = {0: silent, 1: silent, 2: [shown, Outcome()], 3: [shown, Outcome()]}
+    assert [group.members for group in behaviour.groups(task, outcomes)] == [(2, 3), (0,), (1,)]
+
+
 def test_the_inputs_on_which_the_most_differ_come_first() -> None:
     outcomes = {
         0: [value("3"), value("1"), value("7")],

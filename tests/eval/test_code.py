@@ -155,6 +155,11 @@ def test_policies(name: str, ran: tuple[Ran, ...], right: float) -> None:
     assert replayed(name, *ran) == right
 
 
+def test_programs_that_show_nothing_are_no_group() -> None:
+    silent, right = Ran(False, 0, 0, ("", "")), Ran(True, 0, 0, ("1", "2"))
+    assert replayed("behaviour", silent, silent, silent, right, right) == 1
+
+
 def test_tokens_of_asking_are_counted_once() -> None:
     asked = Ran(True, 1, 1, ("1",), ask_tokens=7)
     problem = Problem("p", "", "", "code")

@@ -73,13 +73,13 @@ def groups(
     """Programs that behave alike, the weightiest group first, the earlier of two that weigh the same.
 
     `outcomes` are those of each program on all inputs, `assertions` what the model expects on some of them, by the
-    input's position. Two programs that end on every input at an exception or a limit have shown nothing: each stays by
-    itself.
+    input's position. A program that ends on every input at an exception or a limit, or without a value or any output,
+    has shown nothing: it stays by itself.
     """
     found: list[list[int]] = []
     for index in sorted(outcomes):
         mine = outcomes[index]
-        shown = any(outcome.finished for outcome in mine)
+        shown = any(outcome.finished and (outcome.value is not None or outcome.stdout.strip()) for outcome in mine)
         home = next((group for group in found if shown and _same(task, outcomes[group[0]], mine)), None)
         if home is None:
             found.append([index])

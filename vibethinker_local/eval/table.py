@@ -305,7 +305,7 @@ def _behaviours(entries: list[Entry]) -> tuple[list[int], list[bool]]:
         ran = entry.ran
         if entry.answer is None or ran is None:
             continue
-        shown = any(not outcome.startswith("!") for outcome in ran.outcomes)
+        shown = any(outcome and not outcome.startswith("!") for outcome in ran.outcomes)
         alike = (number for number, first in enumerate(firsts) if shown and _alike(first.outcomes, ran.outcomes))
         numbers[at] = next(alike, len(firsts))
         if numbers[at] == len(firsts):
