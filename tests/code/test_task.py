@@ -1,5 +1,7 @@
 """What statements ask for, in the forms in which they are written."""
 
+import time
+
 import pytest
 
 from vibethinker_local.code import task
@@ -98,6 +100,8 @@ def test_a_program_with_input_and_output() -> None:
         "**Sample Input**\n2 3\n\n**Sample Output**\n5\n\nExplanation\nThe sum.",
         "Examples\nInputCopy\n2 3\nOutputCopy\n5\nNote\nNothing.",
         "Example 1\n\nInput:\n\n2 3\n\nOutput:\n\n5\n",
+        "-----Input-----\n\nTwo integers.\n\n-----Output-----\n\nTheir sum.\n\n"
+        "-----Examples-----\nInput\n2 3\n\nOutput\n5\n\n-----Note-----\n\nSo it is.\n",
     ],
 )
 def test_headings_of_contests(text: str) -> None:
@@ -204,6 +208,37 @@ def test_examples_by_name_are_enough(title: str, given: str, parameters: tuple[s
     assert found.call(found.examples[0].input, "f").code == called
 
 
+@pytest.mark.parametrize(
+    "example",
+    [
+        'Input\n["Stack", "push", "top"]\n[[], [7], []]\nOutput\n[null, null, 7]',
+        '**Input**\n["Stack","push","top"]\n[[],[7],[]]\n\n**Output**\n[null,null,7]',
+        'Input: ["Stack","push","top"]\n[[],[7],[]]\nOutput: [null,null,7]',
+        '<pre>\n<strong>Input</strong>\n["Stack","push"]\n[[],[7]]\n<strong>Output</strong>\n[null,null]</pre>',
+    ],
+)
+def test_calls_of_a_class_are_no_examples(example: str) -> None:
+    found = task.read(f"Implement the Stack class.\n\nExample 1:\n\n{example}\n\nExplanation\nIt keeps them.\n")
+    assert found is not None
+    assert (found.form, found.entry, found.examples) == ("function", "Stack", ())
+    assert "class ListNode" in found.prelude
+
+
+def test_lists_on_standard_input_are_no_calls_of_a_class() -> None:
+    text = 'Read from standard input.\n\nSample Input\n["a","b"]\n[[1],[2]]\n\nSample Output\n[1,2]\n'
+    assert examples(text) == [('["a","b"]\n[[1],[2]]\n', "[1,2]")]
+
+
+def test_an_input_with_empty_lines_is_taken_whole() -> None:
+    cases = "2\n\n3 3\nabc\n\n2 2\nab"
+    text = f"Read from standard input.\n\nExample\n\nInput\n\n{cases}\n\nOutput\n\nYES\nNO\n\nThis is why.\n"
+    assert examples(text) == [(cases + "\n", "YES\nNO")]
+
+
+def test_an_input_without_an_output_spoils_no_other() -> None:
+    assert examples("Write a Python function.\nInput: 1\n\nInput: 2\nOutput: 3\n") == [("2", "3")]
+
+
 def test_a_name_for_the_function_beside_examples_by_name() -> None:
     found = task.read("A function named `pairs` counts pairs.\nInput: nums = [1,2]\nOutput: 1\n")
     assert found is not None
@@ -239,6 +274,25 @@ def test_the_user_may_say_that_it_is_one() -> None:
     found = task.read("Twice the number n.", surely=True)
     assert found is not None
     assert found.form == "function"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\n" * 9000,
+        "Input: 5\n" * 9000,
+        ("Input:" + "-" * 6900 + "\n") * 14,
+        "Input" + " " * 3000 + "x",
+        "<p " * 33000,
+        "def f(x):\n    pass\n" + "f(" * 30000,
+        "def f(x):\n" + "    x = x + 1\n" * 4000 + "This is prose.\n" * 199,
+    ],
+    ids=lambda text: text[:6].strip(),
+)
+def test_a_statement_is_read_in_little_time(text: str) -> None:
+    began = time.process_time()
+    task.read(text, surely=True)
+    assert time.process_time() - began < 2  # some tenths of a second; it took from 6 seconds on
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The examples in a statement: an input, and what a right program makes of it. Reads, guesses nothing: in doubt, none.
 
-Each search is one pass over the text or over one line of it.
+Each search is one pass over the text or over one line of it. Of what may begin an example, the first HITS are looked
+at.
 """
 
 import ast
@@ -14,6 +15,7 @@ from vibethinker_local.code.values import NoLiteral, parse
 
 MOST = 20  # examples
 LONGEST = 4000  # characters of one value
+HITS = 300  # calls, labels and the like that may begin an example
 
 _EQUALS = (
     r"(?:={1,3}>?|-+>|➞|→|➔|⇒|⟶|returns?\b|(?:should|must|will|would) (?:return|be|give|equal|output)\b"
@@ -36,20 +38,27 @@ _RESULT = re.compile(
     r"[^\n.:]{0,40}?(?:\b(?:output|result|answer|returns?|value)\b[^\n:=\d\[\]\"'(){}-]{0,25}[:=]?|[=-]+>|➞|→)[ \t`]*",
     re.IGNORECASE,
 )
-_LABELLED = re.compile(
-    r"^[ \t>*#-]*(?:sample[ \t]+|example[ \t]+)?inputs?[ \t*]*:[ \t*]*(?P<input>.{0,4000}?)\n?[ \t>*-]*"
-    r"\b(?:sample[ \t]+|expected[ \t]+)?outputs?[ \t*]*:[ \t*]*(?P<output>[^\n]*(?:\n(?!\s*\n|[ \t]*[`~]{3}"
+_INPUT = re.compile(r"^[ \t>*#-]*(?:sample[ \t]+|example[ \t]+)?inputs?[ \t*]*:[ \t*]*", re.IGNORECASE | re.MULTILINE)
+_OUTPUT = re.compile(
+    r"\n?[ \t>*-]{0,20}\b(?:sample[ \t]+|expected[ \t]+)?outputs?[ \t*]*:[ \t*]*"
+    r"(?P<output>[^\n]*(?:\n(?!\s*\n|[ \t]*[`~]{3}"
     r"|[ \t*]*(?:explanation|example|input|note|constraint|sample|output))[^\n]*)*)",
-    re.IGNORECASE | re.MULTILINE | re.DOTALL,
+    re.IGNORECASE,
 )
 _HEADING = re.compile(
     r"^[ \t#*_>-]*(?P<sample>sample|example)?s?[ \t]*(?P<kind>input|output|stdin|stdout)(?:[ \t]*copy)?[ \t]*"
-    r"(?:#?\d+|format)?[ \t]*[*_:#]*[ \t]*$",
+    r"(?:#?\d+|format)?[ \t]*[*_:#-]*[ \t]*$",
     re.IGNORECASE,
 )
-_EXAMPLES = re.compile(r"^[ \t#*_>-]*(?:examples?|samples?)[ \t]*#?\d*[ \t]*[*_:#]*[ \t]*$", re.IGNORECASE)
+_EXAMPLES = re.compile(r"^[ \t#*_>-]*(?:examples?|samples?)[ \t]*#?\d*[ \t]*[*_:#-]*[ \t]*$", re.IGNORECASE)
 _STOP = re.compile(r"^[ \t#*_>-]*(?:explanation|notes?|constraints?|hint|scoring|subtasks?|limits?)\b", re.IGNORECASE)
 _FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})")
+_WIDEST = 80  # characters of a line that is a heading
+_CLASS = re.compile(
+    r"""^(?:[ \t>*#-]*inputs?[ \t*]*:?[ \t*]*)?\["(\w+)"(?:[ \t]*,[ \t]*"\w+")*\][ \t]*\n[ \t]*\[\[""",
+    re.IGNORECASE | re.MULTILINE,
+)
+_NOTHING_FIRST = re.compile(r"\boutputs?\b[\s*:]{0,20}\[ ?null\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ def asserted(statement: str) -> str | None:
 def assertions(reply: str, name: str) -> list[tuple[str, str | None]]:
     """The inputs in a model's assertions on a function, each with the expected literal, if there is one."""
     found: dict[str, str | None] = {}
-    for call in re.finditer(rf"(?<!\w){re.escape(name)}\s*\(", reply):
+    for call in itertools.islice(re.finditer(rf"(?<!\w){re.escape(name)}\s*\(", reply), HITS):
         end = balanced(reply, call.end() - 1)
         arguments = " ".join(reply[call.end() : end - 1].split("\n")).strip() if end else ""
         if end is None or arguments in found or not _are_arguments(arguments):
@@ -106,8 +115,15 @@ def inputs(reply: str) -> list[str]:
 def labelled(statement: str, *, program: bool) -> list[Example]:
     """`Input: … Output: …`, as LeetCode has it: arguments by name, or one by one."""
     found = []
-    for match in _LABELLED.finditer(_plain(statement)):
-        given, expected = match["input"].strip().strip("`").strip(), match["output"].strip().strip("`").strip()
+    text = _plain(statement)
+    inputs = list(itertools.islice(_INPUT.finditer(text), HITS))
+    for label, following in itertools.zip_longest(inputs, inputs[1:]):
+        end = following.start() if following else len(text)
+        match = _OUTPUT.search(text, label.end(), min(end, label.end() + 2 * LONGEST))
+        if not match:
+            continue
+        given, expected = text[label.end() : match.start()], match["output"]
+        given, expected = given.strip().strip("`").strip(), expected.strip().strip("`").strip()
         if not given or not expected or len(given) > LONGEST or len(expected) > LONGEST:
             continue
         if program:
@@ -142,25 +158,35 @@ def by_name(statement: str) -> tuple[tuple[str, ...], list[Example]]:
     return parameters, found[:MOST]
 
 
+def of_class(statement: str) -> str | None:
+    """The class whose methods a statement's examples call: names in one list, their arguments in another, LeetCode's
+    way. They are no examples that could be run."""
+    text = _plain(statement)
+    found = _CLASS.search(text)
+    return found[1] if found and _NOTHING_FIRST.search(text, found.end(), found.end() + LONGEST) else None
+
+
 def of_program(statement: str) -> list[Example]:
     """What is given on standard input, and what is to be printed, below headings."""
     sections: list[tuple[str, str]] = []
     kind, inside, is_sample, was_example = "", list[str](), False, False
     fenced = False
 
-    def close() -> None:
+    def close(before: str = "") -> None:
         if kind and is_sample:
-            sections.append((kind, _content(inside)))
+            sections.append((kind, _content(inside, whole=(kind, before) == ("input", "output"))))
 
     for line in html.unescape(statement).split("\n"):
+        narrow = line if len(line) <= _WIDEST else ""
         if _FENCE.match(line):
             fenced = not fenced
-        if not fenced and _EXAMPLES.match(line):
+        if not fenced and _EXAMPLES.match(narrow):
             close()
             kind, was_example = "", True
-        elif not fenced and (heading := _HEADING.match(line)):
-            close()
-            kind = "input" if heading["kind"].lower() in ("input", "stdin") else "output"
+        elif not fenced and (heading := _HEADING.match(narrow)):
+            following = "input" if heading["kind"].lower() in ("input", "stdin") else "output"
+            close(following)
+            kind = following
             is_sample, inside = bool(heading["sample"]) or was_example, []
         elif not fenced and _STOP.match(line):
             close()
@@ -226,7 +252,7 @@ def balanced(text: str, begin: int) -> int | None:
 
 def _calls(text: str, entry: str) -> Iterator[Example]:
     """Calls of the function, each with its value behind it, or below it in a doctest."""
-    for found in re.finditer(rf"(?<![\w.]){re.escape(entry)}\s*\(", text):
+    for found in itertools.islice(re.finditer(rf"(?<![\w.]){re.escape(entry)}\s*\(", text), HITS):
         opening = found.end() - 1
         end = balanced(text, opening)
         if end is None:
@@ -256,7 +282,7 @@ def _calls(text: str, entry: str) -> Iterator[Example]:
 
 def _given(text: str, parameters: tuple[str, ...]) -> Iterator[Example]:
     """`For lst = [1, 2] the output should be 3`."""
-    for found in _FOR.finditer(text):
+    for found in itertools.islice(_FOR.finditer(text), HITS):
         at, arguments = found.end(), []
         while name := re.match(r"([A-Za-z_]\w*)\s*=\s*", text[at:]):
             value = literal(text, at + name.end())
@@ -308,18 +334,18 @@ def _argument(text: str, begin: int) -> int | None:
     return found[1] if found else None
 
 
-def _content(lines: list[str]) -> str:
-    """What a section holds: the inside of its fence, or its lines up to an empty one."""
+def _content(lines: list[str], *, whole: bool) -> str:
+    """What a section holds: the inside of its fence, or its lines; if it is not `whole`, those up to an empty one."""
     fences = [at for at, line in enumerate(lines) if _FENCE.match(line)]
     if len(fences) >= 2:
         return "\n".join(lines[fences[0] + 1 : fences[1]])
     text = "\n".join(line.rstrip() for line in lines).strip("\n")
-    return text.partition("\n\n")[0]
+    return text if whole else text.partition("\n\n")[0]
 
 
 def _plain(text: str) -> str:
     """Without the marks of Markdown and HTML that stand inside examples."""
-    text = re.sub(r"</?(?:pre|strong|b|code|em|p|div|span|br|example-block)[^>]*>", "", text)
+    text = re.sub(r"</?(?:pre|strong|b|code|em|p|div|span|br|example-block)[^<>]*>", "", text)
     return (
         html.unescape(text).replace("**", "" if "**Input" in text or "**Output" in text else "**").replace("\xa0", " ")
     )

@@ -97,6 +97,8 @@ def read(statement: str, *, surely: bool = False) -> Task | None:
     starter = _starter(statement)
     if starter:
         return _of_starter(statement, starter)
+    if name := examples.of_class(statement):
+        return Task("function", name, prelude=PRELUDE)
     named = examples.asserted(statement)
     parameters, given = examples.by_name(statement)
     called = (_FUNCTION_CALLED if given else _CALLED).search(statement)  # "an array is called good" names no function
