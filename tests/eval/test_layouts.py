@@ -106,6 +106,61 @@ def test_options_that_are_a_list(tmp_path: Path, row: dict[str, object]) -> None
     assert one(tmp_path, {"id": "x"} | row) == Problem("x", "p\n\nA. 3\nB. 5\nC. 7", "B", "choice")
 
 
+@pytest.mark.parametrize(
+    ("options", "answer", "letter"),
+    [
+        ({"text": ["5", "6", "7", "8"], "label": ["1", "2", "3", "4"]}, "3", "C"),
+        ({"text": ["5", "6", "7", "8"], "label": ["1", "2", "3", "4"]}, "4", "D"),
+        ({"text": ["5", "6", "7", "8"], "label": [1, 2, 3, 4]}, 1, "A"),
+        ({"text": ["5", "6", "7"], "label": ["X", "Y", "Z"]}, "Z", "C"),
+        ([{"text": "5", "label": "1"}, {"text": "6", "label": "2"}], "2", "B"),
+        ({"A": "5", "B": "6"}, "B", "B"),
+        (["5", "6", "7"], "b", "B"),
+        (["5", "6", "7"], "(c)", "C"),
+        (["b", "a"], "a", "B"),
+        ("a ) rs . 5 , b ) rs . 6 , c ) none of these", "b", "B"),
+        ("A. 5\nB. 6\nC. 7", "C", "C"),
+        ("(a) 5 (b) 6", "b", "B"),
+    ],
+)
+def test_an_answer_by_the_labels_of_the_file(tmp_path: Path, options: object, answer: object, letter: str) -> None:
+    found = one(tmp_path, {"question": "p", "options": options, "answer": answer})
+    assert (found.answer, found.kind) == (letter, "choice")
+
+
+def test_options_in_one_text(tmp_path: Path) -> None:
+    text = "a ) 1 , 000 m , b ) 3 : 5 ( d ) , c ) none of a ) and b )"
+    found = one(tmp_path, {"Problem": "p", "options": text, "correct": "c"})
+    assert found.problem == "p\n\nA. 1 , 000 m\nB. 3 : 5 ( d )\nC. none of a ) and b )"
+
+
+@pytest.mark.parametrize("name", ["Body", "context", "passage", "article"])
+def test_what_a_question_is_about_stands_before_it(tmp_path: Path, name: str) -> None:
+    path = lines(tmp_path / "set.jsonl", {name: "There are 3. ", "question": "How many?", "answer": "3"})
+    found = read(path)
+    assert found.problems[0].problem == "There are 3.\n\nHow many?"
+    assert found.notices == [f"{path}: 1 problems, read from '{name.lower()}', 'question' and 'answer'"]
+    again = one(tmp_path, {name: "There are 3.", "question": "There are 3. How many?", "answer": "3"})
+    assert again.problem == "There are 3. How many?"
+
+
+def test_a_description_is_the_problem_and_its_prompt_the_imports(tmp_path: Path) -> None:
+    row = {"problem_description": "Add.", "prompt": "import math", "entry_point": "S().f", "test": "def check(f): ..."}
+    found = one(tmp_path, row | {"starter_code": "class S:", "query": "You are an expert.", "response": "r"})
+    assert found.program
+    assert (found.problem, found.program.setup, found.program.starter) == ("Add.", "import math", "class S:")
+
+
+def test_a_call_is_shown_where_the_tests_show_none(tmp_path: Path) -> None:
+    row = {
+        "prompt": "Add.",
+        "test_list": ["assert add(1, 2) == 3"],
+        "test": "for n in [1]:\n    assert add(n, n) == 2\n",
+    }
+    assert one(tmp_path, row).asked == "Add.\n\nFor example:\n\nassert add(1, 2) == 3"
+    assert one(tmp_path, row | {"test": "assert add(2, 2) == 4"}).asked.endswith("\n\nassert add(2, 2) == 4")
+
+
 def test_options_in_the_text_make_a_choice_of_a_letter(tmp_path: Path) -> None:
     assert one(tmp_path, {"problem": "Which?\nA) 1\nB) 2", "answer": "(B)"}).kind == "choice"
     assert one(tmp_path, {"problem": "Which letter is a segment's end?", "answer": "B"}).kind == "maths"
@@ -202,7 +257,9 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
         ('{"problem": "p", "answer": "1", "kind": "code"}', "code needs tests"),
         ('{"problem": "p", "test": "", "entry_point": "f"}', "it has no tests"),
         ('{"problem": "p", "answer": "42", "kind": "choice"}', "the letter of the right option"),
+        ('{"problem": "p", "choices": ["x", "y"], "answer": "c"}', "the answer is none of the options"),
         ('{"problem": "p", "choices": ["a", "b"], "answer": "c"}', "the answer is none of the options"),
+        ('{"problem": "p", "options": "x or y", "answer": "b"}', "its options are not understood"),
         ('{"problem": "p", "solution": "' + 30 * "It is long. " + '"}', "ends neither in ####"),
         ('{"prompt": [], "reward_model": {"ground_truth": 1}}', "prompt and reward_model are odd"),
         ('{"prompt": 3, "reward_model": {"ground_truth": 1}}', "prompt and reward_model are odd"),

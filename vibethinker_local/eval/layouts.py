@@ -23,7 +23,9 @@ from vibethinker_local.eval.problems import GradingProgram, Kind, Problem
 from vibethinker_local.reliability import answers
 
 _IDS = ("id", "task_id", "unique_id", "problem_id", "question_id", "uid", "qid")
-_PROBLEMS = ("problem", "question", "prompt", "input", "text", "query", "question_content", "messages")
+_PROBLEMS = ("problem", "problem_description", "question", "prompt", "input", "text", "query", "question_content",
+             "messages")  # fmt: skip
+_BEFORE = ("body", "context", "passage", "article")  # what a question is about
 _ANSWERS = ("answer", "final_answer", "target", "expected_answer", "gold", "answerkey", "correct", "label", "solution",
             "output", "response")  # fmt: skip
 _OPTIONS = ("choices", "options")
@@ -36,6 +38,8 @@ _INSTRUCTION = re.compile(
 )
 _LETTER = re.compile(r"[A-J]")
 _LETTERED = re.compile(r"\(?([A-J])\)?[.:]?")
+_SMALL_LETTERED = re.compile(_LETTERED.pattern, re.IGNORECASE)
+_MARK = re.compile(r"(?:^|[\s,;])\(?([A-Ja-j]) ?[).:]\s*")  # of an option in a text that has all of them
 _OPTION = re.compile(r"(?:^|\s)\(?([A-J])[).:]\s*\S")
 _LABEL = re.compile(r"^\s*\(?[A-J][).:]\s*")
 _FINAL = re.compile(r"####\s*(\S.*?)\s*\Z")
@@ -188,19 +192,25 @@ def _plain(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
     if given is None:
         raise _Unusable("it lacks 'answer'")
     text, options = _asked(fields[asked]), _listed_options(fields)
+    before = [name for name in _BEFORE if asked in ("question", "query") and isinstance(fields.get(name), str)]
+    before = [name for name in before if fields[name].strip() not in text]
+    text = "\n\n".join([*(fields[name].strip() for name in before), text])
     answer = _answer(fields[given], worked=given in ("solution", "output", "response"))
     if options:
         letters = "ABCDEFGHIJ"[: len(options)]
         answer = _chosen(fields[given], answer, options)
         if not re.search(r"(?:^|\n)\s*\(?A[).:]", text):
-            text += "\n\n" + "\n".join(f"{letter}. {option}" for letter, option in zip(letters, options, strict=True))
+            text += "\n\n" + "\n".join(f"{letter}. {said}" for letter, (_, said) in zip(letters, options, strict=True))
     kind = _kind(fields, text, answer, has_options=bool(options))
     if kind == "choice":
         letter = _LETTERED.fullmatch(answer)
         if not letter:
             raise _Unusable("the answer of a choice is the letter of the right option, A to J")
         answer = letter[1]
-    layout = "" if (asked, given) == ("problem", "answer") else f"read from '{asked}' and '{given}'"
+    elif kind == "maths" and _first(fields, _OPTIONS) and _SMALL_LETTERED.fullmatch(answer):
+        raise _Unusable("its options are not understood")
+    names = ", ".join(f"'{name}'" for name in (*before, asked))
+    layout = "" if (asked, given) == ("problem", "answer") else f"read from {names} and '{given}'"
     return Problem(name, text, answer, kind), layout
 
 
@@ -256,7 +266,10 @@ def _code(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
         starter = starter or text
     elif isinstance(prompt, str) and entry:
         setup = setup or prompt  # the imports that every solution may count on
-    tests = fields[_first(fields, _CODE_TESTS) or ""]
+    tests, listed = fields[_first(fields, _CODE_TESTS) or ""], fields.get("test_list")
+    if not (starter or entry) and isinstance(tests, str) and isinstance(listed, list) and listed:
+        example = str(listed[0]).strip()  # MBPP+: its own tests show no call
+        text += f"\n\nFor example:\n\n{example}" if not re.search(r"^assert ", tests, re.MULTILINE) else ""
     made = Problem(name, text, "", "code", GradingProgram("", setup, starter, entry))
     try:
         test = _tests(tests, made)
@@ -312,33 +325,54 @@ def _answer(value: Any, *, worked: bool) -> str:
     return value.strip()
 
 
-def _listed_options(fields: dict[str, Any]) -> list[str]:
-    """The options of a choice that are a list, or a list and its labels."""
+def _listed_options(fields: dict[str, Any]) -> list[tuple[str, str]]:
+    """The options of a choice, each with the label that the file gives it, which may be empty."""
     name = _first(fields, _OPTIONS)
     options = fields[name] if name else fields["question"].get("choices") if _is_stem(fields) else None
+    labels: Any = None
+    if isinstance(options, str):
+        options, labels = _split_options(options), None
     if isinstance(options, dict):
-        options = options.get("text", list(options.values()))
+        labels, options = options.get("label", list(options)), options.get("text", list(options.values()))
     if not isinstance(options, list) or not 2 <= len(options) <= 10:
         return []
-    texts = [option.get("text") if isinstance(option, dict) else option for option in options]
-    return [_LABEL.sub("", str(text)).strip() for text in texts]
+    if all(isinstance(option, dict) for option in options):
+        labels, options = [each.get("label") for each in options], [each.get("text") for each in options]
+    if not isinstance(labels, list) or len(labels) != len(options):
+        labels = [""] * len(options)
+    texts = (_LABEL.sub("", str(option)).strip() for option in options)
+    return [("" if label is None else str(label).strip(), said) for label, said in zip(labels, texts, strict=True)]
+
+
+def _split_options(text: str) -> list[str]:
+    """Options that follow each other in one text, from `a )` or `A.` on."""
+    marks: list[re.Match[str]] = []
+    for mark in _MARK.finditer(text):
+        if mark[1].upper() == chr(ord("A") + len(marks)) and (marks or not text[: mark.start()].strip()):
+            marks.append(mark)
+    begins, ends = [mark.end() for mark in marks], [*(mark.start() for mark in marks[1:]), len(text)]
+    return [text[begin:end].strip(" ,;\n") for begin, end in zip(begins, ends, strict=False)]
 
 
 def _is_stem(fields: dict[str, Any]) -> bool:
     return isinstance(fields.get("question"), dict)
 
 
-def _chosen(value: Any, answer: str, options: list[str]) -> str:
-    """The letter of the right option, which a file gives by its letter, its number from 0, or its text."""
+def _chosen(value: Any, answer: str, options: list[tuple[str, str]]) -> str:
+    """The letter of the right option, which a file gives by its label, its letter, its number from 0, or its text."""
     letters = "ABCDEFGHIJ"[: len(options)]
+    labels, texts = [label for label, _ in options], [" ".join(said.split()).casefold() for _, said in options]
+    if answer and labels.count(answer) == 1:
+        return letters[labels.index(answer)]
     if (letter := _LETTERED.fullmatch(answer)) and letter[1] in letters:
         return letter[1]
-    if type(value) is int and 0 <= value < len(options) and answer not in options:
+    if type(value) is int and 0 <= value < len(options) and answer not in (said for _, said in options):
         return letters[value]
-    texts = [" ".join(option.split()).casefold() for option in options]
     said = " ".join(_LABEL.sub("", answer).split()).casefold()
     if texts.count(said) == 1:
         return letters[texts.index(said)]
+    if (letter := _SMALL_LETTERED.fullmatch(answer)) and letter[1].upper() in letters:
+        return letter[1].upper()
     if answer.isdigit() and int(answer) < len(options):
         return letters[int(answer)]
     raise _Unusable("the answer is none of the options")
