@@ -124,6 +124,21 @@ def test_programs_that_only_fail_are_not_agreed() -> None:
     assert [group.members for group in behaviour.groups(TASK, outcomes)] == [(0,), (1,), (2,)]
 
 
+@pytest.mark.parametrize(("kind", "passed"), [("Optional[ListNode]", True), ("TreeNode", True), ("List[int]", False)])
+def test_a_list_or_a_tree_without_nodes_is_none(kind: str, passed: bool) -> None:
+    task = Task("function", "f", ("head",), (kind,))
+    assert behaviour.passes(task, "[]", Outcome()) == passed
+    assert behaviour.passes(task, "null", Outcome())
+    assert not behaviour.passes(task, "[0]", Outcome())
+
+
+@pytest.mark.parametrize(("in_place", "groups"), [(True, 2), (False, 1)])
+def test_what_changes_an_argument_may_print_too(in_place: bool, groups: int) -> None:
+    task = Task("function", "f", ("n",), ("",), in_place=in_place)
+    outcomes = {0: [Outcome("[1]", "1\n")], 1: [Outcome("[1]", "2\n")]}
+    assert len(behaviour.groups(task, outcomes)) == groups
+
+
 @pytest.mark.parametrize(("task", "shown"), [(PROGRAM, Outcome(stdout="3\n")), (TASK, value("3"))])
 def test_programs_that_show_nothing_are_not_agreed(task: Task, shown: Outcome) -> None:
     silent = [Outcome(stdout="\n"), Outcome()]

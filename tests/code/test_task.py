@@ -1,5 +1,6 @@
 """What statements ask for, in the forms in which they are written."""
 
+import builtins
 import time
 
 import pytest
@@ -82,6 +83,50 @@ def test_a_method_with_nodes_of_a_list() -> None:
     assert found.call("head = [1,2,3], k = 2").code == "Solution().withoutKth(head = list_node([1, 2, 3]), k = 2)"
     assert found.call("[1,2], 1").code == "Solution().withoutKth(list_node([1, 2]), 1)"
     compile(found.prelude, "prelude", "exec")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "Sort it.\n\nInput: nums = [1, 0]\nOutput: [0, 1]\n\nclass Solution:\n"
+        "    def sort(self, nums: List[int]) -> None:\n        ",
+        "def sort(nums: list) -> None:\n    '''Sorts it.\n\n    >>> sort([1, 0])\n    [0, 1]\n    '''\n",
+        "Sort it in-place.\n\nInput: nums = [1, 0]\nOutput: [0, 1]\n",
+    ],
+)
+@pytest.mark.parametrize("given", ["[1, 0]", "[0, 1]", "[0]"])
+def test_what_returns_nothing_gives_its_argument_also_where_that_stays(statement: str, given: str) -> None:
+    found = task.read(statement)
+    assert found is not None
+    assert len(found.examples) == 1
+    program = "class Solution:\n    def sort(self, nums): nums.sort()\n\ndef sort(nums): nums.sort()\n"
+    names: dict[str, object] = {}
+    exec(found.prelude + program, names)
+    assert eval(found.call(given, "sort").code, names) == sorted(eval(given))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "Reverse it in-place and return its length.\n\nInput: nums = [1]\nOutput: 1\n",
+        "def f(nums: list) -> list:\n    '''Sorts it.'''\n",
+        "def f() -> None:\n    '''Prints.'''\n",
+    ],
+)
+def test_what_returns_something_gives_that(statement: str) -> None:
+    found = task.read(statement)
+    assert found is not None
+    assert not found.in_place
+
+
+def test_built_in_functions_are_not_hidden_by_those_of_modules() -> None:
+    found = task.read(LEETCODE)
+    assert found is not None
+    names: dict[str, object] = {}
+    exec(found.prelude, names)
+    hidden = [name for name in dir(builtins) if not name.startswith("_") and name in names]
+    assert all(names[name] is getattr(builtins, name) for name in hidden)
+    assert eval("pow(7, 2, 5)", names) == 4
 
 
 def test_a_program_with_input_and_output() -> None:

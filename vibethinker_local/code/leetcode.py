@@ -14,6 +14,7 @@ from bisect import *
 from string import *
 from operator import *
 from math import *
+from builtins import abs, pow
 inf = float("inf")
 true, false, null = True, False, None
 
@@ -45,7 +46,16 @@ def tree_node(values):
                 row.append(getattr(node, side))
     return root
 
+def _in_place(function, *args, **options):
+    function(*args, **options)
+    for value in (*args, *options.values()):
+        if isinstance(value, (list, dict, set)) or hasattr(value, "val"):
+            return value
+
 """
+
+_IN_PLACE = re.compile(r"\bin[- ]place\b|\bdo not return anything\b", re.IGNORECASE)
+_RETURNS = re.compile(r"\breturn(?:s|ed)?\b(?! (?:anything|nothing)\b)", re.IGNORECASE)
 
 
 def annotations(statement: str, parameters: tuple[str, ...]) -> tuple[str, ...]:
@@ -59,6 +69,11 @@ def annotations(statement: str, parameters: tuple[str, ...]) -> tuple[str, ...]:
         return "ListNode" if linked and re.fullmatch(r"head\w*|l\d|list\d", name, re.IGNORECASE) else ""
 
     return tuple(map(kind, parameters))
+
+
+def in_place(statement: str) -> bool:
+    """Whether a statement without starter code wants an argument changed, and nothing returned."""
+    return bool(_IN_PLACE.search(statement)) and not _RETURNS.search(statement)
 
 
 def wrapped(arguments: str, parameters: tuple[str, ...], annotations: tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from vibethinker_local.code import examples
 from vibethinker_local.code.examples import Example
-from vibethinker_local.code.leetcode import PRELUDE, annotations, wrapped
+from vibethinker_local.code.leetcode import PRELUDE, annotations, in_place, wrapped
 from vibethinker_local.events import ProblemKind
 from vibethinker_local.sandbox import ProgramCall
 
@@ -65,6 +65,7 @@ class Task:
     prelude: str = ""  # what a solution may count on
     starter: str = ""  # the beginning that a solution has to go on from
     examples: tuple[Example, ...] = ()
+    in_place: bool = False  # it returns nothing: what comes of it is its first argument that can be changed
 
     @property
     def called(self) -> str:
@@ -76,7 +77,8 @@ class Task:
         if self.form == "program":
             return ProgramCall(stdin=input if input.endswith("\n") else input + "\n")
         name = self.called if self.entry or not entry else entry
-        return ProgramCall(f"{name}({wrapped(input, self.parameters, self.annotations)})")
+        arguments = wrapped(input, self.parameters, self.annotations)
+        return ProgramCall(f"_in_place({name}, {arguments})" if self.in_place else f"{name}({arguments})")
 
 
 def of(statement: str, kind: ProblemKind | None) -> Task | None:
@@ -104,7 +106,8 @@ def read(statement: str, *, surely: bool = False) -> Task | None:
     called = (_FUNCTION_CALLED if given else _CALLED).search(statement)  # "an array is called good" names no function
     entry = named or (next(filter(None, called.groups())) if called else None)
     if given and not entry:
-        return Task("function", None, parameters, annotations(statement, parameters), PRELUDE, examples=tuple(given))
+        kinds, changed = annotations(statement, parameters), in_place(statement)
+        return Task("function", None, parameters, kinds, PRELUDE, examples=tuple(given), in_place=changed)
     pairs = examples.of_program(statement)
     if not (surely or named or given or pairs or _asks(statement)):
         return None
@@ -138,6 +141,7 @@ def _of_starter(statement: str, starter: str) -> Task:
     arguments = [a for a in function.args.posonlyargs + function.args.args if a.arg != "self"]
     parameters = tuple(argument.arg for argument in arguments)
     annotations = tuple(ast.unparse(a.annotation) if a.annotation else "" for a in arguments)
+    changed = bool(parameters) and isinstance(function.returns, ast.Constant) and function.returns.value is None
     before = [node for node in tree.body if node is not holder]
     prelude = "\n".join(ast.unparse(node) for node in before)
     return Task(
@@ -145,9 +149,10 @@ def _of_starter(statement: str, starter: str) -> Task:
         function.name,
         parameters,
         annotations,
-        PRELUDE + prelude if form == "method" or "List" in "".join(annotations) else prelude,
+        PRELUDE + prelude if form == "method" or changed or "List" in "".join(annotations) else prelude,
         starter,
         tuple(examples.of_function(statement, function.name, parameters)),
+        changed,
     )
 
 
