@@ -14,7 +14,7 @@ from vibethinker_local.errors import SandboxError, UsageError
 from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.sandbox import Outcome
 from vibethinker_local.solving import journal
-from vibethinker_local.solving.computed import MOST_LINES, kind, printed
+from vibethinker_local.solving.computed import MOST_LINES, Computing, kind, printed
 from vibethinker_local.solving.follow import summary
 from vibethinker_local.solving.receipt import receipt
 
@@ -116,6 +116,18 @@ def test_a_program_that_prints_no_answer_has_none(native: Native, program: str, 
     assert told is None or all((t.printed or "").startswith(told) for t in computed)
     assert found.report
     assert (found.answer, found.report.answered, found.report.computed) == ("9", 2, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\nprint(9 * 2)\n```\n\nOutput:\n\n```\n18\n```",
+        "```python\nprint(9 * 2)\n```\n\nIt prints:\n\n```plaintext\n18\n```",
+        "```python\ndef solve():\n    return 18\n```\n\n```python\nprint(solve())\n```",
+    ],
+)
+def test_the_program_is_run_and_not_what_it_is_said_to_print(native: Native, text: str) -> None:
+    assert Computing([], native, 1.0).run(text) == ("18", "18")
 
 
 def test_programs_alone_are_shown_with_what_they_print(native: Native) -> None:
