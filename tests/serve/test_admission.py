@@ -59,6 +59,29 @@ def test_one_that_is_cancelled_takes_no_place() -> None:
     asyncio.run(run())
 
 
+def test_a_request_for_more_than_there_are_places_gives_back_what_it_took() -> None:
+    async def run() -> None:
+        admission = Admission(2)
+
+        async def draw(visit: Visit) -> None:
+            await admission.take(visit)
+            try:
+                await asyncio.sleep(60)
+            finally:
+                admission.give(visit)
+
+        with admission.visit() as left, admission.visit() as next_one:
+            tasks = [asyncio.create_task(draw(left)) for _ in range(6)]
+            await settle()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            assert (admission.running, left.held) == (0, 0)
+            assert admission.take_free(next_one, 9) == 2
+
+    asyncio.run(run())
+
+
 def test_free_places_are_taken_only_where_nobody_waits() -> None:
     async def run() -> None:
         admission = Admission(4)

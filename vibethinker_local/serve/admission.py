@@ -77,7 +77,7 @@ class Admission:
         except asyncio.CancelledError:
             if turn in visit.waiting:
                 visit.waiting.remove(turn)
-            else:
+            elif not turn.cancelled():  # it was granted; a cancelled one may have been passed over, and holds nothing
                 self.give(visit)
             raise
 
