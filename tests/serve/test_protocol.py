@@ -266,6 +266,12 @@ def test_the_reliability_pass_is_asked_for_by_name_or_object(served: Served) -> 
     assert found["usage"]["completion_tokens"] >= found["vibe"]["usage"]["solve_tokens"] > 0
 
 
+def test_a_vote_may_ask_for_more_tokens_than_the_context_holds(served: Served) -> None:
+    """It has fewer places than the server, and no larger ones."""
+    found = served.ask(model="mini:reliable", seed=1, max_tokens=4096)
+    assert (found["vibe"]["answer"], found["vibe"]["status"]) == ("17", "answered")
+
+
 def test_the_metrics_count(served: Served) -> None:
     served.ask(seed=1)
     lines = served.http.get("/metrics").text.splitlines()
