@@ -212,6 +212,8 @@ REFUSED = [
     ({"reliability": {"budget": "huge"}}, "reliability", "'quick'"),
     ({"reliability": {"mode": "published", "verdicts": "score"}}, "reliability", "reasoned"),
     ({"model": "mini:reliable", "stop": "x"}, "stop", "whole solutions"),
+    ({"model": "mini:reliable", "thinking_budget": 0}, "thinking_budget", "does not go with"),
+    ({"model": "mini:reliable", "thinking_budget": 5}, "thinking_budget", "does not go with"),
 ]  # fmt: skip
 
 
@@ -264,6 +266,19 @@ def test_the_reliability_pass_is_asked_for_by_name_or_object(served: Served) -> 
     assert (found["vibe"]["mode"], len(found["vibe"]["trajectories"])) == ("clr", 3)
     assert found["vibe"]["notes"]
     assert found["usage"]["completion_tokens"] >= found["vibe"]["usage"]["solve_tokens"] > 0
+
+
+def test_a_vote_draws_and_thinks_as_asked(served: Served) -> None:
+    def solutions(**how: Any) -> list[Any]:
+        pass_ = {"samples": 3, "stopping": False, "mode": "majority"}
+        found = served.ask(reliability=pass_, seed=1, stop=None, logprobs=False, stream=False, n=1, **how)["vibe"]
+        return [(each["text"], each["reasoning"]) for each in found["trajectories"]]
+
+    assert len(set(solutions(temperature=2))) == 3
+    assert len(set(solutions(temperature=2, top_k=1))) == len(set(solutions(temperature=2, min_p=1))) == 1
+    assert all(reasoning for _, reasoning in solutions())
+    for off in ({"reasoning_effort": "none"}, {"chat_template_kwargs": {"enable_thinking": False}}):
+        assert not all(reasoning for _, reasoning in solutions(**off))  # the model may close none that was opened
 
 
 def test_a_vote_may_ask_for_more_tokens_than_the_context_holds(served: Served) -> None:

@@ -16,7 +16,7 @@ from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.runtime.reasoning import split
 from vibethinker_local.serve.admission import Admission, Visit
-from vibethinker_local.serve.completion import QUIET
+from vibethinker_local.serve.completion import QUIET, thinking_off
 from vibethinker_local.serve.sharing import SharedEngine
 from vibethinker_local.serve.streams import Delta, TokenUsage
 from vibethinker_local.serve.wire import ApiError, ChatCompletionRequest
@@ -46,7 +46,8 @@ def question(request: ChatCompletionRequest) -> Asked:
     """Raises ApiError for what cannot be asked of a vote."""
     for field, why in ALONE.items():
         given = getattr(request, field)
-        if given and not (field == "n" and given == 1) and not (field == "response_format" and given.type == "text"):
+        asks = given is not None and given is not False and given != ()  # a budget of 0 does
+        if asks and not (field == "n" and given == 1) and not (field == "response_format" and given.type == "text"):
             raise ApiError(f"{field}: it does not go with the reliability pass: {why}.", param=field)
     if request.messages[-1].role != "user" or not request.messages[-1].content.strip():
         raise ApiError("messages: the last one has to be the user's: it is the problem.", param="messages")
@@ -60,6 +61,16 @@ def question(request: ChatCompletionRequest) -> Asked:
     problem = "\n\n".join([*asked, request.messages[-1].content])
     ignored = any(message.role in ("system", "developer") for message in request.messages)
     return Asked(problem, tuple(earlier), ignored)
+
+
+def _sampling(model: Model, request: ChatCompletionRequest) -> Model:
+    """The model with the request's top_k and min_p for its own: a run takes them from its entry in models.toml."""
+    spec = model.spec
+    own = {
+        "top_k": spec.top_k if request.top_k is None else max(request.top_k, 0),
+        "min_p": spec.min_p if request.min_p is None else request.min_p,
+    }
+    return replace(model, chosen=replace(model.chosen, spec=spec.model_copy(update=own)))
 
 
 class VotedCompletion:
@@ -76,7 +87,7 @@ class VotedCompletion:
         plan: Plan,
         options: Options,
     ) -> None:
-        self._model, self._shared, self._admission, self._visit = model, shared, admission, visit
+        self._model, self._shared, self._admission, self._visit = _sampling(model, request), shared, admission, visit
         self._question, self._plan = question, plan
         given = request.seed is not None
         seed = secrets.randbelow(2**31) if request.seed is None else request.seed % 2**62
@@ -86,6 +97,7 @@ class VotedCompletion:
             temperature=options.temperature if request.temperature is None else request.temperature,
             top_p=options.top_p if request.top_p is None else max(request.top_p, 0.01),
             max_tokens=request.limit or options.max_tokens,
+            think=0 if thinking_off(request) else options.think,
             repeatable=given,
         )
         self._control = Control()
