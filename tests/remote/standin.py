@@ -36,6 +36,7 @@ class StandIn:
     key: str | None = None
     pause: float = 0.0  # seconds before each token
     end: str = "\n"  # of lines
+    boasts: int = 0  # tokens that it counts and did not write
     faults: deque[Fault] = field(default_factory=deque)  # of the next requests for a reply
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     running: int = 0
@@ -169,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         texts = [write(prompt, body.get("seed", 0) + at, grammar) for at in choices]
         ends = ["length" if len(pieces(text)) > body["max_tokens"] else "stop" for text in texts]
         written = [pieces(text)[: body["max_tokens"]] for text in texts]
-        usage = {"prompt_tokens": tokens, "completion_tokens": len(written[0]) + (ends[0] == "stop")}
+        usage = {"prompt_tokens": tokens, "completion_tokens": len(written[0]) + (ends[0] == "stop") + of.boasts}
         of.count(1)
         try:
             if body.get("stream") and of.stream:
@@ -349,6 +350,8 @@ def write(prompt: str, seed: int, grammar: str | None) -> str:
 def _thought(question: str, numbers: re.Match[str] | None) -> str:
     if "forever" in question:
         return " ".join(f"step {n}," for n in range(4000))
+    if "at length" in question:
+        return " ".join(f"step {n}," for n in range(400))
     if "circles" in question:
         return "round and " * 3000
     return f"I add {numbers[1]} and {numbers[2]}." if numbers else "Hm."

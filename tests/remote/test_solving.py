@@ -239,6 +239,20 @@ def test_a_model_that_goes_round_in_circles_is_stopped() -> None:
     assert (solution.answer, solution.trajectories[0].finish) == ("42", "loop")
 
 
+def test_tokens_of_which_only_the_number_is_known_are_no_circles() -> None:
+    with StandIn(logprobs=None, stream=False) as server:
+        [trajectory] = solved(server, problem="Think at length: what is 17 + 25?").trajectories
+    assert (trajectory.answer, trajectory.finish) == ("42", "stop")
+    assert trajectory.tokens > 800
+
+
+def test_a_server_that_counts_more_tokens_than_were_wanted() -> None:
+    with StandIn(logprobs=None, boasts=2**50) as server:
+        solution = solved(server, max_tokens=500)
+    assert (solution.status, solution.answer) == ("answered", "42")
+    assert solution.trajectories[0].tokens <= 500
+
+
 def test_a_problem_that_is_too_long() -> None:
     with StandIn(context=600) as server, pytest.raises(UsageError, match="too long"):
         solved(server, problem="What is 17 + 25? " * 300)

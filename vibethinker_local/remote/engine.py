@@ -216,7 +216,7 @@ class RemoteEngine:
             end: End | None = None
             if sequence.generated >= sequence.limit and arrival.finish != "stop":
                 end = "length"
-            elif sequence.repetition.feed(token) and not sequence.forced:
+            elif written.known and sequence.repetition.feed(token) and not sequence.forced:
                 end = "loop"
             self._outputs.append(StepOutput(id, token, written.text, written.logprob, end=end))
             if end:

@@ -196,7 +196,8 @@ class Pool:
                 if chunk.error:
                     raise _LostError(f"it says: {chunk.error}")
                 done |= chunk.done
-                counted = chunk.completion_tokens if chunk.completion_tokens is not None else counted
+                if chunk.completion_tokens is not None:
+                    counted = min(chunk.completion_tokens, ask.most)  # whatever it says
                 for piece in chunk.pieces:
                     if piece.choice >= len(texts) or piece.choice in progress.finishing:
                         continue

@@ -20,6 +20,11 @@ class ReplyToken:
     text: str
     logprob: float | None = None
 
+    @property
+    def known(self) -> bool:
+        """Whether it was seen at all: of others only their number is known."""
+        return bool(self.text) or self.logprob is not None
+
 
 class ForeignReply:
     def __init__(self, begun: str = "", *, quoted: bool = False, repeats: bool = False) -> None:
