@@ -71,6 +71,9 @@ STRICT = {  # as OpenAI's structured outputs ask for it
 STRICTLY = [json.dumps({"steps": [{"said": "x"}], "unit": None, "kind": kind}) for kind in KINDS]
 OPTIONAL = {"type": "object", "properties": {name: {"type": "boolean"} for name in "abc"}}
 OPTIONS = ["{}", '{"b": true}', '{"a": true, "c": false}', '{"a":true,"b":true,"c":true}']
+BESIDE = ['{"b": true}', '{"b": false, "c": true}', '{"b": true, "a": true, "c": true}']
+UNORDERED = '{"b": true, "c": true, "a": true}'
+MAP = {"additionalProperties": {"additionalProperties": {"type": "integer"}}}
 NEXT = {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]}
 NODE = {"type": "object", "properties": {"next": NEXT}, "required": ["next"]}
 LINKED = {"$ref": "#/$defs/node", "$defs": {"node": NODE}}
@@ -96,7 +99,9 @@ WHOLE = [
         (FEW, ["[1]", "[1, 2]"], ["[]", "[1,2,3]"]),
         ({"type": "array", "maxItems": 0}, ["[]"], ["[1]"]),
         (STRICT, STRICTLY, ["{}"]),
-        (OPTIONAL, OPTIONS, ['{"c": true, "a": true}', '{"a": true,}', '{"d": true}']),
+        (OPTIONAL, OPTIONS, ['{"c": true, "a": true}', '{"a": true,}', '{"d": true}', '{"b": true, "b": true}']),
+        (OPTIONAL | {"required": ["b"]}, BESIDE, ["{}", '{"a": true}', '{"b": true,}', UNORDERED]),
+        (MAP, ["{}", '{"x": {"y": 1, "z": 2}, "": {}}'], ['{"x": 1}', '{"x": {"y": true}}']),
         (LINKED, ['{"next": {"next": null}}'], ['{"next": {}}', "null"]),
         (Outer.model_json_schema(), WHOLE, ['{"name": "n"}', WHOLE[1].replace("0", "-1")]),
     ],
@@ -130,6 +135,10 @@ def test_the_grammar_allows_what_the_schema_does(
         ({"type": "array", "minItems": 3, "maxItems": 2}, "below"),
         ({"type": "array", "maxItems": 10**9}, "from 0 to"),
         ({"type": "array", "items": 5}, "is not a schema"),
+        ({"properties": {"a": True}, "required": [{}]}, "a list of names"),
+        ({"type": "string", "format": ["date"]}, "format is not a text"),
+        ({"type": ["string", {"a": 1}]}, "no type"),
+        ({"type": [["a"]]}, "no type"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -150,3 +159,22 @@ def test_it_stays_small_whatever_is_asked() -> None:
     }
     with pytest.raises(ValueError, match="too large"):
         schema.grammar(many)
+    long = {f"p{i}": {"type": "string", "maxLength": 1000} for i in range(100)}  # llama.cpp writes each character out
+    with pytest.raises(ValueError, match="too large"):
+        schema.grammar({"properties": long})
+    with pytest.raises(ValueError, match="too large"):
+        schema.grammar({"enum": ["x" * 1000] * 1000})
+
+
+def test_it_grows_as_the_schema_does() -> None:
+    def size(given: Any) -> int:
+        return len(schema.grammar(given))
+
+    def nested(depth: int, name: str) -> Any:
+        return {name: nested(depth - 1, name)} if depth else {"type": "integer"}
+
+    def optional(count: int) -> Any:
+        return {"properties": {f"p{i:04}": {"type": "integer"} for i in range(count)}}
+
+    assert size(optional(800)) < 2.2 * size(optional(400))
+    assert size(nested(40, "additionalProperties")) < 2.2 * size(nested(20, "additionalProperties"))

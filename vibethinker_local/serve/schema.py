@@ -7,11 +7,14 @@ less than was asked. Here an unknown one is refused by name.
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 Schema = Mapping[str, Any] | bool
 
 MOST_RULES, DEEPEST, MOST_REPEATED = 2000, 60, 1000
+# Of all repetitions together, each of which llama.cpp writes out, and of the text: every reply has a copy of its own.
+MOST_IN_ALL, LONGEST = 50_000, 2**18
+TOO_LARGE = "the schema is too large"
 ANNOTATIONS = frozenset(
     "$comment $defs $id $schema default definitions deprecated description discriminator example examples nullable "
     "readOnly strict title writeOnly".split()
@@ -52,6 +55,7 @@ class _Converter:
         self._root = schema
         self._rules: dict[str, str] = {}
         self._named: dict[str, str] = {}  # rules of schemas that are referred to, by their reference
+        self._repeated = 0
 
     def text(self) -> str:
         rules = {"root": self._value(self._root, "the schema", 0)} | self._rules
@@ -61,15 +65,24 @@ class _Converter:
                 known.add(name)
                 wanted.append(BASE[name])
         rules |= {name: body for name, body in BASE.items() if name in known}
-        return "".join(f"{name} ::= {body}\n" for name, body in rules.items())
+        text = "".join(f"{name} ::= {body}\n" for name, body in rules.items())
+        if len(text) > LONGEST:
+            raise ValueError(TOO_LARGE)
+        return text
 
     def _rule(self, body: str) -> str:
         """The name of a rule."""
         if len(self._rules) >= MOST_RULES:
-            raise ValueError("the schema is too large")
+            raise ValueError(TOO_LARGE)
         name = f"r{len(self._rules)}"
         self._rules[name] = body
         return name
+
+    def _times(self, least: int, most: int | None) -> str:
+        self._repeated += max(least, most or 0)
+        if self._repeated > MOST_IN_ALL:
+            raise ValueError(TOO_LARGE)
+        return f"{{{least},{'' if most is None else most}}}"
 
     def _value(self, schema: Schema, where: str, depth: int) -> str:
         """What a value looks like, with the white space behind it."""
@@ -88,7 +101,7 @@ class _Converter:
         if "const" in known or "enum" in known:
             return self._constants(known, where)
         kind = known.pop("type", _implied(known))
-        if isinstance(kind, list) and kind:
+        if _are_texts(kind) and kind:
             parts = {each: _of_kind(known, each) for each in kind}
             _only({key: 0 for key in known if not any(key in part for part in parts.values())}, where)
             each_of = (self._value(part | {"type": each}, where, depth + 1) for each, part in parts.items())
@@ -108,7 +121,7 @@ class _Converter:
             case "boolean" | "null":
                 _only(known, where)
                 return f"{kind} ws"
-        raise ValueError(f"{where}: there is no type {kind!r}")
+        raise ValueError(f"{where}: there is no type {str(kind)[:80]!r}")
 
     def _reference(self, known: Mapping[str, Any], where: str, depth: int) -> str:
         reference = known["$ref"]
@@ -148,35 +161,29 @@ class _Converter:
         properties, extra = known.get("properties", {}), known.get("additionalProperties", False)
         required = known.get("required", [])
         _only(known, where, "properties", "additionalProperties", "required")
-        if not isinstance(properties, Mapping) or not isinstance(required, list):
-            raise ValueError(f"{where}: properties is an object, required a list")
+        if not isinstance(properties, Mapping) or not _are_texts(required):
+            raise ValueError(f"{where}: properties is an object, required a list of names")
+        needed = set(required)
         if missing := [name for name in required if name not in properties]:
-            raise ValueError(f"{where}: {str(missing[0])[:80]!r} is required, and not among its properties")
+            raise ValueError(f"{where}: {missing[0][:80]!r} is required, and not among its properties")
         if not properties:
             if extra is False and "additionalProperties" in known:
                 return '"{" ws "}" ws'
-            member = f'string ":" ws {self._value(True if extra is False else extra, where, depth + 1)}'
+            value = self._value(True if extra is False else extra, where, depth + 1)
+            member = self._rule(f'string ":" ws {value}')
             return f'"{{" ws ({member} ("," ws {member})*)? "}}" ws'
         members = {
             name: f'{_literal(json.dumps(name, ensure_ascii=False))} ":" ws {self._value(value, name[:80], depth + 1)}'
             for name, value in properties.items()
         }
-        first = ' "," ws '.join(members[name] for name in members if name in required)
-        rest = ""
-        for name in reversed([name for name in members if name not in required]):
-            member = members[name]
-            if first:  # after the required ones, each may come or not
-                rest = f'("," ws {member})? {rest}'.rstrip()
-            else:
-                later = f" | {rest}" if rest else ""
-                follows = self._follows(list(members)[list(members).index(name) + 1 :], members)
-                rest = self._rule(f"{member} {follows}".rstrip() + later)
-        body = f"{first} {rest}".strip() if first else f"({rest})?"
+        first = ' "," ws '.join(members[name] for name in members if name in needed)
+        rest = ""  # one or more of the optional members, from some one on
+        for name in reversed([name for name in members if name not in needed]):
+            rest = self._rule(f'{members[name]} ("," ws {rest})? | {rest}' if rest else members[name])
+        if first and rest:
+            rest = f'"," ws {rest}'
+        body = f"{first} ({rest})?".lstrip() if rest else first
         return f'"{{" ws {body} "}}" ws'
-
-    def _follows(self, names: list[str], members: Mapping[str, str]) -> str:
-        """Optional members after one that is there."""
-        return " ".join(f'("," ws {members[name]})?' for name in names)
 
     def _array(self, known: dict[str, Any], where: str, depth: int) -> str:
         _only(known, where, "items", "minItems", "maxItems")
@@ -185,12 +192,14 @@ class _Converter:
         if most == 0:
             return '"[" ws "]" ws'
         item = item if USES.fullmatch(item) else self._rule(item)
-        more = f'("," ws {item}){{{max(0, least - 1)},{"" if most is None else most - 1}}}'
+        more = f'("," ws {item}){self._times(max(0, least - 1), None if most is None else most - 1)}'
         body = f"{item} {more}" if least else f"({item} {more})?"
         return f'"[" ws {body} "]" ws'
 
     def _string(self, known: dict[str, Any], where: str) -> str:
         form = known.pop("format", None)
+        if form is not None and not isinstance(form, str):
+            raise ValueError(f"{where}: format is not a text")
         if form in FORMATS:
             _only(known, where)
             return rf'"\"" {FORMATS[form]} "\""'
@@ -198,7 +207,7 @@ class _Converter:
         least, most = _bounds(known, "minLength", "maxLength", where)
         if not least and most is None:
             return "string"
-        return rf'"\"" char{{{least},{"" if most is None else most}}} "\""'
+        return rf'"\"" char{self._times(least, most)} "\""'
 
 
 def _number(kind: str, known: dict[str, Any], where: str) -> str:
@@ -214,6 +223,10 @@ def _number(kind: str, known: dict[str, Any], where: str) -> str:
     if kind == "number" and above is None and minimum == 0:
         return "unsigned"
     raise ValueError(f"{where}: of bounds, only 0 is supported as the minimum, and for an integer 1")
+
+
+def _are_texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _implied(known: Mapping[str, Any]) -> str | None:
