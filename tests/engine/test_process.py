@@ -139,6 +139,15 @@ def test_what_can_never_work_is_refused_here(start: Callable[..., EngineProcess]
     run(engine)
 
 
+def test_what_is_a_grammar_is_remembered_of_short_ones_only(start: Callable[..., EngineProcess]) -> None:
+    engine = start(mini())
+    for source in ('root ::= "yes"', f'root ::= "yes" #{"!" * 100_000}'):
+        kept = sys.getrefcount(source)
+        assert engine.is_grammar(source)
+        assert (sys.getrefcount(source) > kept) == (len(source) < 100)
+    assert not engine.is_grammar("root ::= root")
+
+
 def test_grammar_and_score(start: Callable[..., EngineProcess]) -> None:
     here, there = Engine(ScriptedBackend(mixes)), start(faults.Scripted())
     found = []

@@ -16,7 +16,7 @@ import pytest
 
 from tests.command import vibe
 from tests.serve.helpers import PROBLEM, Served, events, serving, user
-from vibethinker_local.serve import http, server
+from vibethinker_local.serve import completion, http, server
 
 LONG: dict[str, Any] = {"temperature": 5, "top_p": 1, "max_tokens": 1900, "thinking_budget": -1}  # noise, on and on
 
@@ -92,6 +92,30 @@ def test_where_too_many_wait_the_next_is_told_when_to_come_back(
     response = served.post()
     assert (response.status_code, response.json()["error"]["type"]) == (429, "rate_limit_error")
     assert int(response.headers["retry-after"]) >= 1
+
+
+def test_a_request_that_waits_for_the_engine_keeps_nobody_waiting(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompt, engine_goes_on = completion.prompt, threading.Event()
+
+    def and_then_the_engine_is_busy(*given: Any) -> Any:
+        found = prompt(*given)
+        served.running.app.shared.ask(engine_goes_on.wait)
+        return found
+
+    monkeypatch.setattr(completion, "prompt", and_then_the_engine_is_busy)
+    with ThreadPoolExecutor(1) as pool:
+        reply = pool.submit(served.post, response_format={"type": "json_object"}, max_tokens=20)
+        try:
+            until(lambda: served.running.app.admission.waiting == 1)
+            assert served.http.get("/health", timeout=5).status_code == 200
+            time.sleep(0.05)
+            assert served.http.get("/health", timeout=5).status_code == 200
+            assert not reply.done()
+        finally:
+            engine_goes_on.set()
+        assert reply.result().status_code == 200
 
 
 def test_connections_that_say_nothing_are_closed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,6 +183,11 @@ def test_what_asks_for_nothing_is_passed_over(served: Served) -> None:
     assert served.ask(seed=1, **passed)["choices"][0]["finish_reason"] == "stop"
 
 
+def form(schema: Any) -> dict[str, Any]:
+    """The field that asks for a schema."""
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}}
+
+
 REFUSED = [
     ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools", "does not call tools"),
     ({"functions": [{"name": "f"}]}, "functions", "does not call tools"),
@@ -207,6 +212,11 @@ REFUSED = [
     ({"reasoning_effort": "wild"}, "reasoning_effort", "'low'"),
     ({"response_format": {"type": "json_schema"}}, "response_format", "missing"),
     ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"if": True}}}}, "response_format", "if"),
+    (form({"$ref": "#"}), "response_format", "back to itself"),
+    (form({"anyOf": [{"$ref": "#"}, {"type": "null"}]}), "response_format", "back to itself"),
+    (form({"properties": {"a": True}, "required": [{}]}), "response_format", "a list of names"),
+    ({"modalities": 5}, "modalities", "no list"),
+    ({"modalities": True}, "modalities", "no list"),
     ({"messages": user("word " * 3000)}, "messages", "tokens"),
     ({"reliability": True, "n": 2}, "n", "one answer"),
     ({"reliability": {"budget": "huge"}}, "reliability", "'quick'"),

@@ -116,7 +116,7 @@ class Child:
                     case TimeSpent():
                         self._send(Reply(self._engine.spent))
                     case IsGrammar(source):
-                        self._send(Reply(self._is_grammar(source)))
+                        self._send(Reply(self._engine.is_grammar(source)))
                     case _:
                         self._commands.put(message)
                         if isinstance(message, Abort):
@@ -125,13 +125,6 @@ class Child:
             os._exit(0)  # the parent is gone
         except Exception as error:  # the outermost loop of this thread
             self.fail(error)
-
-    def _is_grammar(self, source: str) -> bool:
-        try:
-            self._backend.grammar(source).close()
-        except ValueError:
-            return False
-        return True
 
     def _send(self, event: Event) -> None:
         data = pickle.dumps(event, pickle.HIGHEST_PROTOCOL)

@@ -60,6 +60,14 @@ class Engine(Generic[B]):
         """How many threads compute, and how many would compute on an idle machine."""
         return ThreadCount(self._computing, self._threads.most)
 
+    def is_grammar(self, source: str) -> bool:
+        """Whether it is GBNF that `add` takes. On any thread."""
+        try:
+            self.backend.grammar(source).close()
+        except ValueError:
+            return False
+        return True
+
     def add(
         self,
         tokens: Iterable[int],

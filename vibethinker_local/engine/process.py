@@ -38,7 +38,7 @@ from vibethinker_local.engine.sequence import checked, limit_after
 from vibethinker_local.errors import EngineError, ModelError
 
 TAKE_TOGETHER = 4  # steps that are acknowledged at once
-KNOWN, SHORT = 1024, 4096  # how many tokenized texts are cached, and how many characters each may have
+KNOWN, SHORT = 1024, 4096  # how many texts are cached with what is known of them, and how long each may be
 PATIENCE = 0.1  # seconds after which a step comes back empty: the caller may have something else to do
 
 
@@ -75,7 +75,7 @@ class EngineProcess:
         self._pieces: dict[int, bytes] = {}
         # Cached, because an answer has to wait for the process's current step.
         self._known = lru_cache(KNOWN)(self._tokens)
-        self._is_grammar = lru_cache(KNOWN)(lambda source: bool(self._ask(IsGrammar(source))))
+        self._known_grammar = lru_cache(KNOWN)(self._is_grammar)
         self._closed = False
         self.stepped_at = 0.0  # when the step taken last had ended, in seconds by the process's clock
         self._taken = 0  # steps taken but not acknowledged yet
@@ -128,10 +128,17 @@ class EngineProcess:
             self._pieces[token] = self._ask(PieceCommand(token))
         return self._pieces[token]
 
+    def is_grammar(self, source: str) -> bool:
+        """Like Engine.is_grammar."""
+        return self._known_grammar(source) if len(source) <= SHORT else self._is_grammar(source)
+
+    def _is_grammar(self, source: str) -> bool:
+        return bool(self._ask(IsGrammar(source)))
+
     def add(self, tokens: Iterable[int], params: SamplingParams, *, parent: SequenceId | None = None) -> SequenceId:
         """Like Engine.add. If the process has died, raises EngineDied if it had Sequences, and else starts another."""
         known = checked(tokens, self.vocabulary, self._connection.ready.capacity, params)
-        if params.grammar is not None and not self._is_grammar(params.grammar):
+        if params.grammar is not None and not self.is_grammar(params.grammar):
             raise ValueError("the grammar is not valid GBNF with a rule `root`")
         return self._add(known, params, parent)
 

@@ -161,7 +161,9 @@ class App:
             else:
                 prompt = await asyncio.to_thread(completion.prompt, model, request)
                 most = self.solver.options.max_tokens
-                answering = Completion(model, self.shared, self.admission, visit, request, prompt, most)
+                answering = await asyncio.to_thread(
+                    Completion, model, self.shared, self.admission, visit, request, prompt, most
+                )
             head = Head(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), name, self._fingerprint)
             try:
                 await self._attended(http, self._respond(http, request, answering, head, began))

@@ -140,11 +140,17 @@ class Completion:
         prompt: Begun,
         limit: int | None,
     ) -> None:
-        """`limit`: tokens of a reply where the request gives none. Raises ApiError for what cannot be done."""
+        """`limit`: tokens of a reply where the request gives none. Blocks. Raises ApiError for what cannot be done."""
         self._shared, self._admission, self._visit = shared, admission, visit
         self._request, self._prompt = request, prompt
         self._choices = request.n or 1
         self._grammar = _grammar(request)
+        if self._grammar is not None and not shared.is_grammar(self._grammar):
+            raise ApiError(
+                "response_format.json_schema.schema: it is no grammar for llama.cpp, as where a $ref leads back "
+                "to itself with no object or list between.",
+                param="response_format",
+            )
         room = model.context - len(prompt.tokens)
         if room < LEAST:
             raise ApiError(

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 
 class OwnedEngine(AnyEngine, Protocol):
+    def is_grammar(self, source: str) -> bool: ...
     def rewind(self, id: SequenceId, known: int) -> None: ...
     def wake(self) -> None: ...
 
@@ -59,6 +60,9 @@ class SharedEngine:
         if self._closed:
             self._refuse()
         return future
+
+    def is_grammar(self, source: str) -> bool:
+        return self.ask(lambda: self.engine.is_grammar(source)).result()
 
     def add(self, share: "Share", do: Callable[[], SequenceId]) -> "Future[SequenceId]":
         """Start a Sequence, whose outputs go to the share from then on."""

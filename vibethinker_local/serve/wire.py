@@ -155,7 +155,10 @@ class ChatCompletionRequest(Tolerant):
                     raise _Refused(name, "penalties are not applied here: leave it out, or give 0")
             if value.get("logit_bias"):
                 raise _Refused("logit_bias", "it is not applied here: leave it out")
-            if "audio" in (value.get("modalities") or ()) or value.get("audio"):
+            modalities = value.get("modalities") or []
+            if not isinstance(modalities, list | str):
+                raise _Refused("modalities", 'it is no list: leave it out, or give ["text"]')
+            if "audio" in modalities or value.get("audio"):
                 raise _Refused("modalities", "only text comes out: leave it out")
         return value
 
