@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +132,17 @@ def test_connections_that_say_nothing_are_closed(served: Served, monkeypatch: py
             client.sendall(said)
             assert client.recv(4096).startswith(answer)
     assert served.http.get("/health").status_code == 200
+
+
+def test_a_connection_in_use_stays_open(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SILENT", 0.5)
+    with closing(HTTPConnection("127.0.0.1", served.port, timeout=10)) as connection:
+        connection.connect()
+        connection.auto_open = 0  # it has to be the same one
+        for _ in range(20):
+            connection.request("GET", "/health")
+            assert connection.getresponse().read()
+            time.sleep(0.06)
 
 
 def test_asked_to_stop_it_lets_requests_end_and_asked_twice_it_cuts_them_off() -> None:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import uvicorn
 
@@ -50,7 +49,7 @@ class Server(uvicorn.Server):
         )
         self.app, self.cut_off = app, False  # whether requests had to be
         self._ready, self._loop = ready, asyncio.get_running_loop()
-        self._silent_since: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+        self._silent: dict[Any, tuple[Any, float]] = {}  # connections: their last request, and since when nothing came
 
     def stop(self) -> None:
         """End: at first when what runs has come to its end, or after a while; asked again, at once. From any thread."""
@@ -69,13 +68,17 @@ class Server(uvicorn.Server):
         self._ready(self)
 
     async def on_tick(self, counter: int) -> bool:
-        now = time.monotonic()
+        now, silent = time.monotonic(), dict[Any, tuple[Any, float]]()
         for connection in list(self.server_state.connections):
             cycle = getattr(connection, "cycle", None)
             if cycle is not None and not cycle.response_complete:
-                self._silent_since.pop(connection, None)
-            elif now - self._silent_since.setdefault(connection, now) > SILENT:
+                continue
+            before, since = self._silent.get(connection, (cycle, now))
+            since = since if before is cycle else now  # a whole request may fall between two looks at it
+            silent[connection] = cycle, since
+            if now - since > SILENT:
                 connection.transport.close()
+        self._silent = silent
         return bool(await super().on_tick(counter))
 
     @contextmanager
