@@ -158,7 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = of.faults.popleft() if of.faults and body.get("stream") else None
         if fault and fault[0] == "status":
             status, headers = fault[1]
-            return self._answer(status, {"error": {"message": "Come back later", "code": status}}, headers)
+            code = headers.get("code", status)  # in words, where it has such
+            return self._answer(status, {"error": {"message": "Come back later", "code": code}}, headers)
         prompt, repeated = self._prompt(body)
         tokens = len(pieces(prompt)) + 2 * prompt.count("<|")
         if of.context and tokens + body["max_tokens"] > of.context:

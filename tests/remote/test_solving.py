@@ -195,11 +195,12 @@ def test_a_server_that_dies_leaves_its_work_to_the_others() -> None:
     assert sorted(answers, key=str) == ["42"] * 6 + ["43"] * 2
 
 
-def test_a_request_that_is_refused_is_not_repeated() -> None:
-    with StandIn(faults=deque([("status", (400, {}))])) as server:
+@pytest.mark.parametrize(("status", "told"), [(400, {}), (402, {}), (429, {"code": "insufficient_quota"})])
+def test_a_request_that_is_refused_is_not_repeated(status: int, told: dict[str, str]) -> None:
+    with StandIn(faults=deque([("status", (status, told))])) as server:
         solution = solved(server)
     assert solution.status == "failed"
-    assert solution.error == f"{server.url} refuses a request (400): Come back later."
+    assert solution.error == f"{server.url} refuses a request ({status}): Come back later."
     assert len(server.replies()) == 1
 
 

@@ -38,7 +38,8 @@ SILENCE = 900.0  # seconds without a byte: a long prompt on a slow server, and t
 SHORTER = 0.75  # of the tokens wanted, after a server said that they do not fit
 LEAST_ROOM = 16  # tokens; with less there is no point in going on
 GRACE = 2.0  # seconds for all requests to be called off
-LASTING = {400, 404, 405, 413, 415, 422, 501}  # the same request would be refused again
+LASTING = {400, 402, 404, 405, 413, 415, 422, 501}  # the same request would be refused again
+SPENT = b"insufficient_quota"  # with 429: there is nothing left to pay with, and waiting does not change that
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +341,7 @@ def _refused(url: str, key: str | None, response: httpx2.Response, answer: bytes
         return EngineError(refusal(url, key))
     if status in (400, 413, 422) and any(word in reason.lower() for word in ("context", "too long", "max_tokens")):
         return _TooLongError(reason)
-    if status in LASTING:
+    if status in LASTING or SPENT in answer:
         return EngineError(f"{url} refuses a request ({status}): {reason}.")
     return _LostError(f"{status}, {reason}", _wait(response), busy=status in (429, 503))
 
