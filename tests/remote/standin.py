@@ -21,6 +21,7 @@ QUOTING = "Your reply begins as follows."
 @dataclass
 class StandIn:
     model: str = "org/adder"
+    others: tuple[str, ...] = ()  # models that it lists besides
     owner: str = "llamacpp"
     template: Literal["/apply-template", "/tokenize"] | None = "/apply-template"  # how it tells its template
     completions: bool = True
@@ -34,6 +35,7 @@ class StandIn:
     context: int | None = 8192
     slots: int | None = 4
     key: str | None = None
+    gated: bool = False  # nobody is let in but to /v1
     pause: float = 0.0  # seconds before each token
     end: str = "\n"  # of lines
     boasts: int = 0  # tokens that it counts and did not write
@@ -119,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
             entry: dict[str, Any] = {"id": of.model, "object": "model", "owned_by": of.owner}
             if of.owner in ("vllm", "sglang"):
                 entry["max_model_len"] = of.context
-            self._answer(200, {"object": "list", "data": [entry]})
+            self._answer(200, {"object": "list", "data": [entry, *(entry | {"id": other} for other in of.others)]})
         elif self.path == "/props" and of.owner == "llamacpp":
             self._answer(200, {"default_generation_settings": {"n_ctx": of.context}, "total_slots": of.slots})
         else:
@@ -145,6 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _allowed(self) -> bool:
         if self.of.key and self.headers["Authorization"] != f"Bearer {self.of.key}":
             self._answer(401, {"error": {"message": "Invalid API Key", "type": "authentication_error", "code": 401}})
+            return False
+        if self.of.gated and not self.path.startswith("/v1/"):
+            self._answer(403, {"error": "forbidden path"})
             return False
         return True
 

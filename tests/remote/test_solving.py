@@ -306,6 +306,29 @@ def test_models_by_their_names() -> None:
     assert "has no model called 'other': it has /models/Org/Adder-1b.gguf." in result.err
 
 
+def test_a_name_that_fits_several_models() -> None:
+    with StandIn(model="org/adder", others=("org/ladder", "org/snake")) as server:
+        assert Solver(f"{server.url}#adder").chosen.name == "adder"
+        with pytest.raises(ModelError, match=r"has several models with 'add' in their names: org/adder, org/ladder\."):
+            Solver(f"{server.url}#add")
+        with pytest.raises(ModelError, match="has several models: give one"):
+            Solver(server.url)
+
+
+def test_a_vote_of_our_own_server_is_no_further_model() -> None:
+    with StandIn(model="mini", others=("mini:reliable",)) as server:
+        assert Solver(server.url).chosen.name == Solver(f"{server.url}#min").chosen.name == "mini"
+    with StandIn(model="mini:reliable") as server:
+        assert Solver(server.url).chosen.servers[0].model == "mini:reliable"  # type: ignore[union-attr]
+
+
+def test_a_gateway_that_lets_nobody_ask_for_the_template() -> None:
+    with StandIn(gated=True) as server:
+        assert solved(server).answer == "42"
+    with StandIn(gated=True, key="right") as server, pytest.raises(ModelError, match="wants a key"):
+        Solver(server.url)
+
+
 @pytest.mark.parametrize(
     ("model", "entry"),
     [

@@ -33,6 +33,7 @@ WORD = "vibe"
 BEGUN = "<think>\n\n</think>\n\nYes"  # of a reply, with nothing to be thought
 # The same grammar, under the names that llama-server, newer and older vLLM, and SGLang know it by.
 GRAMMARS = ("grammar", "structured_outputs", "guided_grammar", "ebnf")
+VOTE = ":reliable"  # under a model's name and this, `vibe serve` answers by a vote of its own, which is no engine
 SAMPLER = {"top_k": -1, "min_p": 0.0}  # off: llama-server's own defaults would cut the distribution
 
 
@@ -58,7 +59,7 @@ class _Asking:
 
     def server(self) -> EngineServer:
         listed = self._models()
-        props = self._get("/props")
+        props = self._told("GET", "/props")
         entry = self._chosen(listed)
         model = str(entry["id"])
         kind, context, slots = "server", _positive(entry.get("max_model_len")), None
@@ -76,7 +77,9 @@ class _Asking:
                 f"{self._url}/v1/models is not the list of a server that speaks the OpenAI protocol "
                 f"({network.what_came(response)}): check the address."
             )
-        return [each for each in told["data"] if isinstance(each, dict) and isinstance(each.get("id"), str)]
+        listed = [each for each in told["data"] if isinstance(each, dict) and isinstance(each.get("id"), str)]
+        ids = {each["id"] for each in listed}
+        return [each for each in listed if each["id"].removesuffix(VOTE) not in ids - {each["id"]}]
 
     def _chosen(self, listed: list[dict[str, Any]]) -> dict[str, Any]:
         """The model that is wanted: by its name, a name it ends in, or one that only it contains."""
@@ -86,11 +89,14 @@ class _Asking:
             lambda id: id.rpartition("/")[2] == wanted or id.rpartition("/")[2].removesuffix(".gguf") == wanted,
             lambda id: wanted in id,
         )
+        found: list[dict[str, Any]] = []
         for test in tests:
             found = [each for each in listed if test(each["id"].casefold())]
             if len(found) == 1:
                 return found[0]
-        names = printable(", ".join(each["id"] for each in listed[:20])) or "none"
+        names = printable(", ".join(each["id"] for each in (found or listed)[:20])) or "none"
+        if wanted and found:
+            raise ModelError(f"{self._url} has several models with {printable(wanted)!r} in their names: {names}.")
         if wanted:
             raise ModelError(f"{self._url} has no model called {printable(wanted)!r}: it has {names}.")
         raise ModelError(f"{self._url} has several models: give one of them behind #, as {self._url}#NAME: {names}.")
@@ -126,13 +132,15 @@ class _Asking:
         """What the template writes around messages, if the server lets itself be asked: llama-server and vLLM do."""
         roles = zip(("user", "assistant", "user"), MARKS, strict=True)
         messages = [{"role": role, "content": mark} for role, mark in roles]
-        told = self._post("/apply-template", {"messages": messages})
+        told = self._told("POST", "/apply-template", {"messages": messages})
         text = told.get("prompt")
         if not isinstance(text, str):
-            told = self._post("/tokenize", {"model": model, "messages": messages, "add_generation_prompt": True})
+            told = self._told(
+                "POST", "/tokenize", {"model": model, "messages": messages, "add_generation_prompt": True}
+            )
             if not isinstance(told.get("tokens"), list):
                 return None
-            text = self._post("/detokenize", {"model": model, "tokens": told["tokens"]}).get("prompt")
+            text = self._told("POST", "/detokenize", {"model": model, "tokens": told["tokens"]}).get("prompt")
         parts = [text] if isinstance(text, str) else []
         for mark in MARKS:
             parts[-1:] = parts[-1].split(mark) if parts else []
@@ -190,15 +198,12 @@ class _Asking:
 
     # Requests
 
-    def _get(self, path: str) -> dict[str, Any]:
+    def _told(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What it says outside of /v1, if anything: a gateway may let nobody ask there."""
         with suppress(ModelError):
-            told = _json(self._send("GET", path, None))
+            told = _json(self._send(method, path, body))
             return told if isinstance(told, dict) else {}
         return {}
-
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        told = _json(self._send("POST", path, body))
-        return told if isinstance(told, dict) else {}
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx2.Response:
         """An answer, whatever it is but a refusal of the key. Raises ModelError."""
