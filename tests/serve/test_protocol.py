@@ -108,6 +108,17 @@ def test_log_probabilities_are_of_each_sampled_token(served: Served) -> None:
     assert streamed == entries
 
 
+def test_what_was_thrown_away_has_no_log_probabilities(served: Served) -> None:
+    """A model that begins without reasoning writes some tokens before a schema takes over."""
+    asked = {"seed": 0, "temperature": 5, "top_p": 1, "logprobs": True, "n": 48} | form({"enum": ["yes", "no"]})
+    found = served.ask(**asked)
+    entries = [choice["logprobs"]["content"] for choice in found["choices"]]
+    assert sum(map(len, entries)) == found["usage"]["completion_tokens"]
+    assert found["usage"]["completion_tokens_details"]["reasoning_tokens"] == 0
+    for choice, of_choice in zip(found["choices"], entries, strict=True):
+        assert b"".join(bytes(entry["bytes"]) for entry in of_choice).decode() == choice["message"]["content"]
+
+
 @pytest.mark.parametrize(
     "how", [{"thinking_budget": 0}, {"reasoning_effort": "none"}, {"chat_template_kwargs": {"enable_thinking": False}}]
 )

@@ -108,7 +108,11 @@ class ReplyText:
         """
         self.closed |= self.due == "close"
         self.due, self.free = None, False
-        self.tokens = [*self.tokens, *between] if self._reasoned else []
+        if self._reasoned:
+            self.tokens += between
+        else:
+            self.tokens, self.reasoning_tokens = [], 0
+            self._drawn.clear()
         self._content.clear()
         self._parser, self._stops = ReasoningParser(), TextStream(self._stop_texts)
         self._parser.feed("{")  # whatever comes, it is visible
@@ -118,7 +122,9 @@ class ReplyText:
         self.due, self.finish = None, "length"
 
     def drawn(self) -> list[Drawn]:
-        """The tokens that were sampled since the last call."""
+        """The tokens that were sampled since the last call; none as long as it is open whether they count."""
+        if self.free and not self._reasoned and self.finish is None:
+            return []
         drawn, self._drawn = self._drawn, []
         return drawn
 
