@@ -17,6 +17,15 @@ def test_the_model_is_listed(served: Served) -> None:
     assert served.http.get("/health").json()["status"] == "ok"
 
 
+def test_head_is_answered_without_a_body(served: Served) -> None:
+    for path in ("/health", "/v1/models", "/v1/models/mini"):
+        response = served.http.head(path)
+        assert (response.status_code, response.content) == (200, b"")
+        assert response.headers["content-length"] == served.http.get(path).headers["content-length"]
+    assert served.http.head("/v1/models/other").status_code == 404
+    assert served.http.head("/v1/chat/completions").status_code == 405
+
+
 def test_a_reply_keeps_its_reasoning_apart(served: Served) -> None:
     found = served.ask(seed=1)
     message = found["choices"][0]["message"]
@@ -189,9 +198,12 @@ def test_what_asks_for_nothing_is_passed_over(served: Served) -> None:
         "user": "u", "store": False, "metadata": {"a": "b"}, "parallel_tool_calls": True, "tools": [],
         "tool_choice": "none", "frequency_penalty": 0, "presence_penalty": 0.0, "logit_bias": {}, "verbosity": "low",
         "service_tier": "auto", "n": None, "stop": None, "stream": None, "response_format": {"type": "text"},
-        "modalities": ["text"], "of tomorrow": [1],
+        "modalities": ["text"], "of tomorrow": [1], "stream_options": {"include_usage": None},
     }  # fmt: skip
     assert served.ask(seed=1, **passed)["choices"][0]["finish_reason"] == "stop"
+    empty = {"type": "json_schema", "json_schema": {"name": None, "schema": None}}
+    assert served.post(seed=1, response_format=empty, max_tokens=40).status_code == 200
+    assert served.ask(seed=1, reliability={"samples": 3, "stopping": None})["vibe"]["status"] == "answered"
 
 
 def form(schema: Any) -> dict[str, Any]:
@@ -223,6 +235,7 @@ REFUSED = [
     ({"reasoning_effort": "wild"}, "reasoning_effort", "'low'"),
     ({"response_format": {"type": "json_schema"}}, "response_format", "missing"),
     ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"if": True}}}}, "response_format", "if"),
+    (form(5), "response_format.json_schema.schema", "schema: a schema is an object"),
     (form({"$ref": "#"}), "response_format", "back to itself"),
     (form({"anyOf": [{"$ref": "#"}, {"type": "null"}]}), "response_format", "back to itself"),
     (form({"properties": {"a": True}, "required": [{}]}), "response_format", "a list of names"),
@@ -265,6 +278,8 @@ def test_what_is_no_request(served: Served) -> None:
     assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
     assert served.http.get("/v1/embeddings").status_code == 404
     assert served.http.get("/v1/chat/completions").status_code == 405
+    response = served.http.post("/v1/models/mini")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
     assert served.http.post("/v1/chat/completions", content=b" " * (5 * 2**20)).status_code == 413
 
 

@@ -101,15 +101,15 @@ class App:
         path = http.path.rstrip("/")
         if path.startswith(("/models", "/chat/")):
             path = "/v1" + path  # of a client that was given the address without it
-        if path.startswith("/v1/models/") and http.method == "GET":
-            await http.json(self._listed(self._known(path.removeprefix("/v1/models/"))))
-            return
-        if path not in METHODS:
+        one_model = path.startswith("/v1/models/")
+        if path not in METHODS and not one_model:
             known = ", ".join(METHODS)
             raise ApiError(f"There is nothing at this path: there are {known}.", status=404, code="unknown_path")
-        if http.method != METHODS[path]:
-            http.extra["allow"] = METHODS[path]
-            raise ApiError(f"{path} takes {METHODS[path]} only.", status=405, code="method_not_allowed")
+        method = METHODS["/v1/models" if one_model else path]
+        allowed = [method, "HEAD"] if method == "GET" else [method]  # to HEAD, uvicorn sends no body
+        if http.method not in allowed:
+            http.extra["allow"] = ", ".join(allowed)
+            raise ApiError(f"{path[: wire.NAMED]} takes {method} only.", status=405, code="method_not_allowed")
         match path:
             case "/health":
                 await http.json({"status": "ok", "model": self.name})
@@ -118,6 +118,8 @@ class App:
             case "/v1/models":
                 listed = [self._listed(name) for name in (self.name, self.name + RELIABLE)]
                 await http.json({"object": "list", "data": listed})
+            case _ if one_model:
+                await http.json(self._listed(self._known(path.removeprefix("/v1/models/"))))
             case _:
                 await self._complete(http)
 
@@ -178,7 +180,7 @@ class App:
         if not request.stream:
             await http.json(await streams.gather(answering, head, choices, logprobs=bool(request.logprobs)))
             return
-        usage = request.stream_options is not None and request.stream_options.include_usage
+        usage = request.stream_options is not None and bool(request.stream_options.include_usage)
         async for data in streams.events(answering, head, choices, usage=usage):
             if not http.status:
                 self.metrics.first.add(time.monotonic() - began)
@@ -217,7 +219,7 @@ class App:
                 mode=wanted.mode,
                 samples=wanted.samples,
                 verdicts=wanted.verdicts,
-                stopping=wanted.stopping,
+                stopping=wanted.stopping is not False,
                 seconds=wanted.seconds or float("inf"),
             )
         except UsageError as error:

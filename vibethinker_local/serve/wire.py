@@ -82,12 +82,21 @@ class ChatMessage(Tolerant):
 
 
 class StreamOptions(Tolerant):
-    include_usage: bool = False
+    include_usage: bool | None = None
 
 
 class NamedSchema(Tolerant):
-    name: str = ""
-    schema_: dict[str, Any] | bool = Field(alias="schema", default_factory=dict)
+    name: str | None = None
+    schema_: Any = Field(alias="schema", default=True)  # an object, or whether anything satisfies it
+
+    @field_validator("schema_")
+    @classmethod
+    def _is_schema(cls, value: Any) -> dict[str, Any] | bool:
+        if value is None:
+            return True
+        if not isinstance(value, dict | bool):
+            raise ValueError("a schema is an object, or true or false")
+        return value
 
 
 class ResponseFormat(Tolerant):
@@ -110,7 +119,7 @@ class Reliability(Tolerant):
     mode: PassMode | None = None
     samples: int | None = Field(default=None, ge=1, le=64)
     verdicts: VerdictKind | None = None
-    stopping: bool = True
+    stopping: bool | None = None  # None: as usual, which is True
     seconds: float | None = Field(default=None, gt=0)
 
 
