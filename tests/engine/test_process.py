@@ -24,7 +24,7 @@ from tests.engine.helpers import params, run, text, tokens
 from tests.fakes import ScriptedBackend, mixes
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.engine.engine import Engine
-from vibethinker_local.engine.process import EngineProcess
+from vibethinker_local.engine.process import EngineProcess, Heard
 from vibethinker_local.errors import EngineDied, EngineError, ModelError
 from vibethinker_local.llama.recipe import LlamaModel
 from vibethinker_local.runtime import model
@@ -124,6 +124,22 @@ def test_an_abort_is_the_last_that_is_heard(start: Callable[..., EngineProcess])
     assert not engine.busy
     with pytest.raises(ValueError, match="gone"):
         engine.force(name, b"!", then=2)
+
+
+def test_nothing_is_kept_of_a_score_that_is_aborted_while_it_arrives(start: Callable[..., EngineProcess]) -> None:
+    def kept() -> int:
+        return sum(isinstance(each, Heard) for each in gc.get_objects())
+
+    engine = start(faults.Scripted())
+    before = kept()
+    names = [engine.score(b"hi\n", (1, 2)) for _ in range(3)]
+    time.sleep(0.2)  # they are scored, and nobody has heard of it
+    for name in names:
+        engine.abort(name)
+    engine.abort(engine.add(b"hi\n", params(max_tokens=9)))
+    while engine.busy:
+        engine.step()
+    assert kept() == before
 
 
 def test_what_can_never_work_is_refused_here(start: Callable[..., EngineProcess]) -> None:

@@ -243,6 +243,10 @@ class EngineProcess:
                 heard.ended = True
                 if output.end == "aborted":
                     del self._heard[output.sequence]
+        for id in step.done:  # one that had ended when the abort came ends no second time
+            heard = self._heard.get(id)
+            if heard and heard.aborted and not heard.muted:
+                del self._heard[id]
         return taken
 
     def _revive(self) -> None:
