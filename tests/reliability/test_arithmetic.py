@@ -32,6 +32,9 @@ from vibethinker_local.reliability import arithmetic
         (r"3 \times 4 \div 2 \cdot 5", 30),
         ("3 × 4 − 2", 10),
         (r"\left(2 + 3\right)^2", 25),
+        ("50% + 25%", Fraction(3, 4)),
+        ("200 * (1 + 5%)", 210),
+        ("200 - 10% * 50", 195),
     ],
 )
 def test_value(text: str, worth: Fraction) -> None:
@@ -40,7 +43,8 @@ def test_value(text: str, worth: Fraction) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "2x", "2 3", "2(3)", "1/0", "0^{-1}", "5!","(1", "1)", "9^9^9^9","2^.5", "1,23", "+", "__import__"],
+    ["", "x", "2x", "2 3", "2(3)", "1/0", "0^{-1}", "5!","(1", "1)", "9^9^9^9","2^.5", "1,23", "+", "__import__",
+     "200 + 5%", r"2\frac{5}{3}"],
 )  # fmt: skip
 def test_what_is_no_plain_number_is_unknown(text: str) -> None:
     with pytest.raises(arithmetic.Undecidable):
@@ -125,11 +129,55 @@ def test_what_is_no_plain_number_is_unknown(text: str) -> None:
         ("2 apples + 3 = x", None),
         ("the ratio is 3:4 + 1 = 6", None),
         ("|3 - 5| + 1 = 4", None),
+        ("7 = 3 + 2√4", None),
+        ("64 + 36 = 10²", None),
+        ("60 * 2 = 5!", None),
+        (r"7 = 3 + 2\sqrt{4} in all", None),
+        ("So 1 + 1 = 10_2", None),
+        ("the share is 1.5 + 2 = 3,5", None),
+        # Percentages of what stands before them, or of one.
+        ("The price is $200 + 5% = $210.", None),
+        (r"\[100 - 25\% = 75\]", None),
+        ("100 - (25%) = 75", None),
+        ("25% + 3 = 10", None),
+        ("100% - 25% = 85%", False),
+        ("200 × (1 + 5%) = 220", False),
+        # Fractions keep together.
+        (r"So \(2\frac{1}{2} \times 2 = 5\) cups.", True),
+        (r"So \(2 \frac12 \times 2 = 6\) cups.", False),
+        (r"So \(10 - 2\frac{1}{3} = 7\frac{2}{3}\) of them.", True),
+        (r"So \(\frac{1}{2} \div \frac{1}{4} = 2\) cups.", True),
+        (r"So \(5 \times \frac{3}{4}^2 = 2.8125\) of it.", True),
+        (r"3\frac{4}{2} = 6", None),
+        (r"So \(3\frac{4}{2} = 6\) cups.", None),
+        (r"So \(\frac{1}{2} \frac{1}{3} = \frac{1}{6}\) of it.", None),
+        # Powers of units, and of numbers in Python's spelling.
+        (r"\(12 \text{ cm} \times 10 \text{ cm} = 120 \text{ cm}^2\)", True),
+        (r"\(12 \text{ cm} \times 10 \text{ cm} = 130 \text{ cm}^{2}\)", False),
+        ("Area = 12 × 10 = 120 cm^2.", True),
+        ("Area = 12 × 10 = 130 cm².", False),
+        ("So 2**10 = 1024 ways.", True),
+        ("So 2 ** 10 = 1023 ways.", False),
+        ("**Total:** 3 + 4 = **8** apples", False),
     ],
 )
 def test_check(claim: str, holds: bool | None) -> None:
     checked = arithmetic.check(claim)
     assert (checked and checked[0]) is holds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"\(2\frac{1}{2} \times 2 = 5\)",
+        r"\(1\frac{1}{2} + 2\frac{1}{4} = 3\frac{3}{4}\)",
+        r"\(\frac{1}{2} \div \frac{1}{4} = 2\)",
+        "2**10 = 1024",
+        r"\[1 + 1 = 10_2\]",
+    ],
+)
+def test_no_correct_line_of_a_solution_is_refuted(text: str) -> None:
+    assert all(holds for _, holds, _ in arithmetic.told(text, "a problem"))
 
 
 def test_a_refutation_has_a_witness() -> None:

@@ -126,6 +126,21 @@ def test_equations_come_first_where_there_are_too_many() -> None:
     assert all("=" in claim for claim in found)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (r"\(\frac{36}{2} = 18\)", "36/2 = 18"),
+        (r"$2\frac{1}{2}$ cups", "(2+1/2) cups"),
+        (r"\(2\frac{5}{3}\)", "2(5/3)"),
+        (r"\(6 \div \frac12\)", "6 ÷ (1/2)"),
+        (r"\(\frac{a}{b}^2\)", "(a/b)^2"),
+        ("**Total:** 2**3 or 2 ** 3 = **8**", "Total: 2**3 or 2 ** 3 = 8"),
+    ],
+)
+def test_plain_text_keeps_what_formulas_mean(text: str, shown: str) -> None:
+    assert statements.plain(text) == shown
+
+
 @given(st.text(max_size=300), st.text(max_size=100))
 def test_nothing_raises(text: str, problem: str) -> None:
     assert len(statements.extracted(text, problem, 3)) <= 3

@@ -134,8 +134,13 @@ def _plain(text: str) -> str:
         if sign[0] != "\\":
             text = text.replace(sign, plain)
     text = _FRACTION.sub(r"\\frac{\1}{\2}", text)
-    text = _MIXED.sub(r"(\1+\2/\3)", text)
+    text = _MIXED.sub(lambda found: _mixed(found[0], *found.groups()), text)
     return re.sub(r"\\frac\s*(?=\{)", "@", text)
+
+
+def _mixed(text: str, whole: str, above: str, below: str) -> str:
+    """A mixed number as a sum; what may be a product stays as it is, a fraction behind a digit, which nobody reads."""
+    return f"({whole}+{above}/{below})" if statements.is_proper(above, below) else text
 
 
 class _ArithmeticParser:
@@ -178,11 +183,20 @@ class _ArithmeticParser:
             raise Undecidable
 
     def sum(self) -> Fraction:
-        result = self._product()
+        result, percentage = self._term()
         while sign := self._take("+", "-"):
-            right = self._product()
+            right, of_what = self._term()
+            if percentage != of_what and (right if percentage else result) != 1:
+                raise Undecidable  # 200 + 5% may be 210
             result = _small(result + right if sign == "+" else result - right)
         return result
+
+    def _term(self) -> tuple[Fraction, bool]:
+        """A product, and whether it ends in a percent sign, be it in brackets."""
+        result, end = self._product(), self._at
+        while self._tokens[end - 1] in (")", "}"):
+            end -= 1
+        return result, self._tokens[end - 1] == "%"
 
     def _product(self) -> Fraction:
         result = self._signed()

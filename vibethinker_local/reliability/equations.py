@@ -21,8 +21,8 @@ _KINDS = (
 MOST_WORDS = 4  # of a unit: "dollars per square foot"
 
 _TOKEN = re.compile(
-    r"(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<word>[A-Za-z][A-Za-z'’]*\.?(?=\s|$|[^A-Za-z])|°)|(?P<sign>\*\*|[-+*/^()%×·⋅÷−–=])"
-    r"|(?P<money>[$€£¥])|(?P<other>\S)"
+    r"(?P<number>\d+(?:[.,]\d+)*|\.\d+)|(?P<word>[A-Za-z][A-Za-z'’]*\.?(?=\s|$|[^A-Za-z])|°)|(?P<sign>\*\*|[-+*/^()%×·⋅÷−–=])"
+    r"|(?P<money>[$€£¥])|(?P<other>\\[A-Za-z]+|\S)"
 )
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _PART_OF = re.compile(r"(\d\s*%|\d\s*/\s*\d+)\s+of\s+(?=[$€£¥]?\s*\d)")  # 20% of 50, 1/4 of 60
@@ -42,6 +42,7 @@ _GOES_ON = frozenset(
 # Names of numbers and functions: algebra, which is not done here. So is any single letter.
 _ALGEBRA = frozenset("pi theta sqrt log ln exp sin cos tan sec csc cot mod gcd lcm max min choose factorial".split())
 _OPENS = frozenset(":,.;\"'“”‘’⇒→—")  # what may stand before an equation, besides words
+_CLOSES = _OPENS | frozenset("?…")  # what may stand behind it; a subscript, a root, an exclamation mark go on with it
 # Units that are numbers, too.
 _COUNTS = frozenset(
     "dozen hundred thousand million billion trillion pair couple percent half third quarter fourth score gross".split()
@@ -133,7 +134,8 @@ def _beginning(tokens: Sequence[tuple[str, str]]) -> _Side | None:
         if found := _read(tokens[:end]):
             if end < len(tokens):
                 kind, said = tokens[end]
-                if kind in ("sign", "number", "money") or (kind == "word" and _is_algebra(said)):
+                goes_on = kind == "other" and said not in _CLOSES
+                if goes_on or kind in ("sign", "number", "money") or (kind == "word" and _is_algebra(said)):
                     return None
             return found
     return None
@@ -182,13 +184,23 @@ def _unit(tokens: Sequence[tuple[str, str]], at: int) -> tuple[frozenset[str], i
         kind, said = tokens[at]
         if kind == "word" and not _is_algebra(said) and (words or said not in _GOES_ON):
             words.append(said)
-            at += 1
+            at = _behind_power(tokens, at + 1)
         elif said == "/" and at + 1 < len(tokens) and tokens[at + 1][0] == "word":
             at += 1
         else:
             break
     found = {word[:-1] if len(word) > 3 and word.endswith("s") else word for word in words}
     return frozenset(found - _GOES_ON), at
+
+
+def _behind_power(tokens: Sequence[tuple[str, str]], at: int) -> int:
+    """Where the power of a unit ends: cm^2, cm^{2}, cm²."""
+    said = [said for _, said in tokens[at : at + 4]]
+    if said[:1] in (["²"], ["³"]):
+        return at + 1
+    if said[:1] == ["^"] and len(said) > 1 and said[1] in ("2", "3"):
+        return at + 2
+    return at + 4 if said in (["^", "{", "2", "}"], ["^", "{", "3", "}"]) else at
 
 
 def _follows(tokens: Sequence[tuple[str, str]], at: int) -> bool:

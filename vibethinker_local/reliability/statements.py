@@ -18,8 +18,11 @@ def _any(words: str) -> str:
     return "|".join(words.split())
 
 
+# Between operands, with blanks on both sides or on neither, ** raises to a power; elsewhere it makes bold.
+_POWER = r"(?<=[\w)}\]])\*\*(?=[\w({\\-])|(?<=[\w)}\]] )\*\*(?= [\w({\\-])"
 _MARKUP = re.compile(
-    r"\\\[|\\\]|\\\(|\\\)|\$\$?(?!\d)|(?<=\d)\$(?=\s|$)|\*\*|__|`|\\displaystyle|\\left|\\right|\\[,;:!]"
+    r"\\\[|\\\]|\\\(|\\\)|\$\$?(?!\d)|(?<=\d)\$(?=\s|$)|__|`|\\displaystyle|\\left|\\right|\\[,;:!]|"
+    rf"(?!{_POWER})\*\*"
 )
 _LATEX = {
     r"\times": " × ", r"\cdot": " × ", r"\div": " ÷ ", r"\%": "%", r"\$": "$", r"\leq": " ≤ ", r"\geq": " ≥ ",
@@ -28,7 +31,9 @@ _LATEX = {
 }  # fmt: skip
 _COMMAND = re.compile("|".join(re.escape(word) + r"(?![a-zA-Z])" for word in _LATEX))
 _WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mbox|boxed|fbox|operatorname)\s*\{([^{}]*)\}")
-_FRACTION = re.compile(r"\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_FRACTION = re.compile(r"\\frac\s*(?:\{([^{}]*)\}\s*\{([^{}]*)\}|(\d)\s*(\d))(?=\s*([\^%!])?)")
+_WHOLE = re.compile(r"(?<![\w.,^/])\d{1,20}$")  # before a fraction: of a mixed number
+_BINDS = re.compile(r"[\w)}\]/÷^]$")  # before a fraction: would take its numerator alone
 _ATOM = re.compile(r"\w+(?:\.\d+)?|\$\d+(?:\.\d+)?")
 _LIST = re.compile(r"^\s*(?:[-*•+]\s+|#{1,6}\s*|\(?\d{1,2}[.):]\s+|step\s+\d+\s*[:.)-]\s*)+", re.IGNORECASE)
 _DISPLAY = re.compile(r"\s*(?:\\\[|\$\$)\s*(.*?)\s*(?:\\\]|\$\$)\s*", re.DOTALL)
@@ -124,8 +129,31 @@ def plain(text: str) -> str:
     text = _COMMAND.sub(lambda found: _LATEX[found[0]], text)
     for _ in range(3):  # nested
         text = _WRAPPED.sub(r"\1", text)
-        text = _FRACTION.sub(lambda found: f"{_grouped(found[1])}/{_grouped(found[2])}", text)
+        text = _fractions_in_line(text)
     return " ".join(_MARKUP.sub("", text).split())
+
+
+def _fractions_in_line(text: str) -> str:
+    """Fractions as 3/4; in brackets where a neighbour would tear it apart, and 2 1/2 as a sum: (2+1/2)."""
+    written, end = list[str](), 0
+    for found in _FRACTION.finditer(text):
+        above, below = found[1] or found[3] or "", found[2] or found[4] or ""
+        before, fraction = text[end : found.start()], f"{_grouped(above)}/{_grouped(below)}"
+        neighbour = before.rstrip()[-24:] or (written[-1] if written else "")
+        if is_proper(above, below) and (whole := _WHOLE.search(neighbour)):
+            before, fraction = before.rstrip()[: -len(whole[0])], f"({whole[0]}+{fraction})"
+        elif found[5] or _BINDS.search(neighbour):
+            fraction = f"({fraction})"
+        written += [before, fraction]
+        end = found.end()
+    return "".join([*written, text[end:]])
+
+
+def is_proper(above: str, below: str) -> bool:
+    """Whether a fraction may be the end of a mixed number."""
+    above, below = above.strip(), below.strip()
+    digits = above.isdecimal() and below.isdecimal() and max(len(above), len(below)) <= 20
+    return digits and int(above) < int(below)
 
 
 def _grouped(text: str) -> str:
