@@ -1,5 +1,7 @@
 """What of a model's sentences is a claim, on sentences such as small models write."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,6 +141,25 @@ def test_equations_come_first_where_there_are_too_many() -> None:
 )
 def test_plain_text_keeps_what_formulas_mean(text: str, shown: str) -> None:
     assert statements.plain(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("So:\n\n\\[ 1 + 1\n= 2 \\]\n\nThen $$a$$ and\nb", ["So: 1 + 1 = 2", "Then a", "and", "b"]),
+        ("So \\[ 1 + 1 = 2\nThen", ["So 1 + 1 = 2", "Then"]),
+        ("Mr. Lee met Dr. Ray. Both left.", ["Mr. Lee met Dr. Ray.", "Both left."]),
+    ],
+)
+def test_sentences(text: str, found: list[str]) -> None:
+    assert statements.sentences(text) == found
+
+
+@pytest.mark.parametrize("piece", ["\n", " ", "\\[ ", "$$ ", "A. ", "\\frac{1}{2}", "\\text{"])
+def test_any_text_takes_time_in_proportion(piece: str) -> None:
+    began = time.process_time()
+    statements.sentences(piece * (60_000 // len(piece)) + "x")
+    assert time.process_time() - began < 5  # below a second; much more if it were quadratic
 
 
 @given(st.text(max_size=300), st.text(max_size=100))

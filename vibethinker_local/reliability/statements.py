@@ -36,7 +36,7 @@ _WHOLE = re.compile(r"(?<![\w.,^/])\d{1,20}$")  # before a fraction: of a mixed 
 _BINDS = re.compile(r"[\w)}\]/÷^]$")  # before a fraction: would take its numerator alone
 _ATOM = re.compile(r"\w+(?:\.\d+)?|\$\d+(?:\.\d+)?")
 _LIST = re.compile(r"^\s*(?:[-*•+]\s+|#{1,6}\s*|\(?\d{1,2}[.):]\s+|step\s+\d+\s*[:.)-]\s*)+", re.IGNORECASE)
-_DISPLAY = re.compile(r"\s*(?:\\\[|\$\$)\s*(.*?)\s*(?:\\\]|\$\$)\s*", re.DOTALL)
+_DISPLAY = re.compile(r"(\\\[|\\\]|\$\$)")
 _END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z$\d\\])")
 _ABBREVIATED = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|St|No|vs|etc|approx|Fig|Eq|[A-Z])|e\.g|i\.e)\.$")
 
@@ -163,17 +163,32 @@ def _grouped(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """The sentences of a text, plain; a displayed formula goes on the line that announces it."""
-    text = _DISPLAY.sub(lambda found: f" {' '.join(found[1].split())}\n", text)
     found = []
-    for line in text.splitlines():
-        begun = ""
+    for line in filter(str.strip, _announced(text).splitlines()):
+        begun = list[str]()
         for part in _END.split(plain(_LIST.sub("", line))):
-            begun = f"{begun} {part}".strip()
-            if not _ABBREVIATED.search(begun):
-                found.append(begun)
-                begun = ""
-        found.append(begun)
+            begun.append(part)
+            if not _ABBREVIATED.search(part):
+                found.append(" ".join(begun).strip())
+                begun = []
+        found.append(" ".join(begun).strip())
     return [sentence for sentence in found if sentence]
+
+
+def _announced(text: str) -> str:
+    """A text whose displayed formulas each end the line that announces them. One pass, however often one is opened and
+    never closed."""
+    before, *others = _DISPLAY.split(text)
+    lines, formula = [before], None  # of an open formula: where its text begins in `lines`
+    for sign, after in zip(others[::2], others[1::2], strict=True):
+        if formula is not None and sign != r"\[":
+            shown = " ".join("".join(lines[formula:]).split())
+            lines[formula - 2 :] = [lines[formula - 2].rstrip(), f" {shown}\n", after.lstrip()]
+            formula = None
+        else:
+            lines += [sign, after]
+            formula = formula or (len(lines) - 1 if sign != r"\]" else None)
+    return "".join(lines)
 
 
 @lru_cache(maxsize=256)
