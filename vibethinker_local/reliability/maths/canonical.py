@@ -138,7 +138,8 @@ class _Reader:
         if self._depth > 20:
             raise RecursionError
         try:
-            return self._statement(_stripped(nodes))
+            answer = self._statement(_stripped(nodes))
+            return replace(answer, value=_braced(answer.value)) if _is_unescaped_set(nodes) else answer
         finally:
             self._depth -= 1
 
@@ -608,11 +609,11 @@ class _Reader:
             return None
         answers = [self.statement(part) for part in parts]
         if len(answers) == 1 and answers[0].value is EMPTY:
-            return Items((answers[0],))
+            return Items((answers[0],), in_braces=True)
         combined = _combined(answers, either=False, in_braces=True)
         if combined.label is not None and not isinstance(combined.value, Items):
-            return Items((combined,))
-        return combined.value
+            return Items((combined,), in_braces=True)
+        return _braced(combined.value)
 
     def _set_builder(self, variable: Nodes, condition: Nodes) -> Value | None:
         domain = split(variable, "∈")
@@ -620,7 +621,7 @@ class _Reader:
         inside = self.statement(condition)
         if name is None or inside.label != name or not isinstance(inside.value, Region | Items):
             return None
-        return inside.value
+        return _braced(inside.value)
 
     def _set_operation(self, nodes: Nodes) -> Value | None:
         parts = split(nodes, "∪")
@@ -724,15 +725,9 @@ def _infinity(nodes: Nodes) -> Expression | None:
 
 
 def _signs(nodes: Nodes) -> int:
-    """How many ± and ∓ there are."""
-    found = 0
-
-    def count(token: Token) -> None:
-        nonlocal found
-        found += is_sign(token, "±", "∓")
-
-    notation.walk(nodes, count)
-    return found
+    """How many ± and ∓ there are; those within a set are of its members alone."""
+    inside = (_signs(node.nodes) for node in nodes if isinstance(node, Group) and node.open != r"\{")
+    return sum(is_sign(node, "±", "∓") for node in nodes) + sum(inside)
 
 
 def _with_signs(nodes: Nodes, chosen: list[str]) -> Nodes:
@@ -740,7 +735,7 @@ def _with_signs(nodes: Nodes, chosen: list[str]) -> Nodes:
     out: list[Node] = []
     for node in nodes:
         if isinstance(node, Group):
-            out.append(replace(node, nodes=_with_signs(node.nodes, chosen)))
+            out.append(node if node.open == r"\{" else replace(node, nodes=_with_signs(node.nodes, chosen)))
         elif is_sign(node, "±", "∓"):
             sign = chosen.pop(0)
             out.append(replace(node, text=sign if node.text == "±" else "-" if sign == "+" else "+"))
@@ -824,10 +819,10 @@ def _combined(answers: list[Answer], *, either: bool, in_braces: bool = False) -
 
 
 def _gathered(answers: list[Answer]) -> Answer:
-    """A set of answers; a label that all of them have is the set's."""
+    """A set of answers; a label that all of them have is the set's. Of a set of sets, each stays one."""
     flat: list[Answer] = []
     for answer in answers:
-        if isinstance(answer.value, Items):
+        if isinstance(answer.value, Items) and not answer.value.in_braces:
             flat += [replace(member, label=member.label or answer.label) for member in answer.value.members]
         else:
             flat.append(answer)
@@ -836,6 +831,16 @@ def _gathered(answers: list[Answer]) -> Answer:
         subject = flat[0].subject
         return Answer(Items(tuple(Answer(answer.value) for answer in flat)), label, subject)
     return Answer(Items(tuple(flat)))
+
+
+def _braced(value: Value) -> Value:
+    return replace(value, in_braces=True) if isinstance(value, Items) else value
+
+
+def _is_unescaped_set(nodes: Nodes) -> bool:
+    """`{1,2}`, which TeX would show without its braces."""
+    group = nodes[0] if len(nodes) == 1 else None
+    return isinstance(group, Group) and group.open == "{" and len(split(group.nodes, ",", ";")) > 1
 
 
 def _sum_of_quantities(values: Sequence[Scalar | None]) -> Scalar | None:

@@ -1,6 +1,6 @@
 """The kinds of answers: a number, a set, an interval, a matrix, an equation, words …, each with its label."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vibethinker_local.reliability.maths.expressions import INFINITY, Expression, negated
 from vibethinker_local.reliability.maths.quantities import Unit
@@ -28,9 +28,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A finite set, or a list of answers in any order."""
+    """A finite set, or a list of answers in any order; the two are the same, but a set is one member of a list."""
 
     members: "tuple[Answer, ...]"
+    in_braces: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
