@@ -124,7 +124,35 @@ def test_plain_numbers_need_no_process() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "letter"),
-    [("B", "B"), ("(B)", "B"), (r"\text{(B) }5", "B"), ("Option B", "B"), ("e", "E"), ("Both", None), ("5", None)],
+    [
+        ("B", "B"),
+        ("(B)", "B"),
+        (r"\text{(B) }5", "B"),
+        ("Option B", "B"),
+        ("e", "E"),
+        ("(B) -3", "B"),
+        (r"\textbf{(B) }-3", "B"),
+        ("Option B: 12", "B"),
+        ("B: 12", "B"),
+        ("B: -3", "B"),
+        ("B 12", "B"),
+        ("B (12)", "B"),
+        ("B - 12", "B"),
+        ("B, 12", "B"),
+        ("[B]", "B"),
+        ("(B) = 5", "B"),
+        ("a) 5", "A"),
+        ("(a) 5", "A"),
+        (r"\text{The answer is B}", "B"),
+        ("Both", None),
+        ("5", None),
+        ("A cat", None),
+        ("A + 1", None),
+        ("B, C", None),
+        ("(A) and (B)", None),
+        ("A: 5, B: 6", None),
+        ("x", None),
+    ],
 )
 def test_choice(answer: str, letter: str | None) -> None:
     assert choice(answer) == letter

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from vibethinker_local.reliability.maths import algebra, regions
-from vibethinker_local.reliability.maths.canonical import PROSE_WORDS, understood, words
+from vibethinker_local.reliability.maths.canonical import PROSE_WORDS, option, understood, words
 from vibethinker_local.reliability.maths.expressions import (
     DEGREE,
     Expression,
@@ -127,10 +127,7 @@ def comparable(answer: str) -> bool:
 def choice(answer: str) -> str | None:
     """The letter of an answer to a multiple choice, A to J, whatever stands behind it."""
     value = understood(answer)[0].value
-    if isinstance(value, Choice):
-        return value.letter
-    letter = answer.strip().upper()
-    return letter if len(letter) == 1 and letter in "ABCDEFGHIJ" else None
+    return value.letter if isinstance(value, Choice) else option(answer)
 
 
 def plain(answer: str) -> bool:

@@ -77,6 +77,7 @@ _COMPARISONS = ("<", ">", "<=", ">=", "!=")
 _RELATIONS = ("=", "≈", "≡", *_COMPARISONS, "∈", "∉")
 _CHOICES = "ABCDEFGHIJ"
 _LOWER_CHOICES = "abcdfgh"  # e and i are numbers
+_BEFORE_OPTION = ("the", "correct", "final", "answer", "option", "choice", "is")
 _MATRICES = {"pmatrix", "bmatrix", "matrix", "smallmatrix", "psmallmatrix", "bsmallmatrix", "array", "Bmatrix"}
 _CURRENCIES = {"€": "euro", "£": "£", "¥": "¥", "₹": "rupee"}
 
@@ -680,7 +681,8 @@ def _choice(nodes: Nodes) -> Value | None:
     if isinstance(first, Group) and first.open == "(" and len(first.nodes) == 1:
         letter = first.nodes[0]
         if isinstance(letter, Token) and is_letter(letter) and (letter.text in _CHOICES or not rest):
-            return _chosen(letter.text) if not rest or not is_sign(rest[0], *"+-*/^_=!") else None
+            formula = bool(rest) and is_sign(rest[0], *"+-*/^_=!") and not _is_own_sign(rest)
+            return _chosen(letter.text) if not formula and not _names_another(rest) else None
         return None
     if not isinstance(first, Token) or not is_letter(first):
         return None
@@ -690,6 +692,49 @@ def _choice(nodes: Nodes) -> Value | None:
     if is_sign(rest[0], ".", ")") or (is_sign(rest[0], ":") and first.upright):
         return _chosen(letter_text) if letter_text in _CHOICES else None
     return None
+
+
+def option(text: str) -> str | None:
+    """The letter, A to J, with which an answer to a multiple choice begins: also `B: 12`, `B 12`, `[B]`, `(B) = 5`,
+    `a) 5`, which would be something else where formulas are expected."""
+    try:
+        nodes = _stripped(notation.read(text))
+    except (notation.Unreadable, ValueError, RecursionError):
+        return None
+    while nodes and (is_word(nodes[0], *_BEFORE_OPTION) or is_sign(nodes[0], ":")):
+        nodes = nodes[1:]
+    first, rest = (nodes[0], nodes[1:]) if nodes else (None, ())
+    in_brackets = isinstance(first, Group) and first.open in ("(", "[") and len(first.nodes) == 1
+    letter = first.nodes[0] if in_brackets and isinstance(first, Group) else first
+    if not isinstance(letter, Token) or not is_letter(letter) or letter.text.upper() not in _CHOICES:
+        return None
+    named = in_brackets or not rest or is_sign(rest[0], ".", ")", ":", "]", "、")
+    if not named and letter.text in _CHOICES:  # "A cat" has an article, "A + 1" is a sum
+        spaced = rest[0].spaced and (not isinstance(rest[0], Token) or rest[0].kind == "number" or _is_dash(rest))
+        named = spaced or is_sign(rest[0], "=", ",")
+    return letter.text.upper() if named and not _names_another(rest) else None
+
+
+def _is_own_sign(nodes: Nodes) -> bool:
+    """Whether a sign belongs to what follows it, not between that and what comes before: `(B) -3`."""
+    return is_sign(nodes[0], "+", "-") and len(nodes) > 1 and nodes[0].spaced and not nodes[1].spaced
+
+
+def _is_dash(nodes: Nodes) -> bool:
+    return is_sign(nodes[0], "-") and len(nodes) > 1
+
+
+def _names_another(nodes: Nodes) -> bool:
+    """Whether another letter of a choice follows: `(A) and (B)` is not `(A)`."""
+    for part in split(nodes, ",", ";", "and", "or")[1:]:
+        first = part[0] if part else None
+        if isinstance(first, Group):
+            first = first.nodes[0] if first.open == "(" and len(first.nodes) == 1 else None
+        elif len(part) > 1 and not is_sign(part[1], ".", ")", ":"):
+            continue
+        if isinstance(first, Token) and is_letter(first) and first.text in _CHOICES:
+            return True
+    return False
 
 
 def _chosen(letter: str) -> Value | None:
