@@ -142,6 +142,30 @@ def test_never_raises_and_never_invents(text: str, reasoning: str) -> None:
         ("First 3, then 4, which makes 1,234 in all.", "1,234"),
         ("<think>The answer is 3.</think>It is $4$.", "4"),
         ("18", "18"),
+        # Dollars are money.
+        ("She makes 9 * $2 = $18.", "18"),
+        ("The cost is $20 and the tax is $5, so she pays $25 in total.", "25"),
+        ("Therefore, the answer is $20 + $30 = $50.", "$20 + $30 = $50"),
+        ("It costs $5, but the price was $6 before.", "6"),
+        ("Hence $5$$x+1$ are left", "x+1"),
+        (r"So we get \[ x and \(y=3\).", "y=3"),
+        # Code is an answer where there is nothing else.
+        ("```python\nx = 9\nprint(18)\n```\nThe answer is 18.", "18"),
+        ("```python\nx = 9\nprint(18)\n```\n#### 18", "18"),
+        ("She has 18. In Python:\n```python\nx = 9\nprint(x)\n```", "18"),
+        ("Here is the program:\n```python\nx = 9\nprint(x)\n```", "x = 9\nprint(x)"),
+        ("There are 2 of 3:\n```\n42\n```", "42"),
+        ("```python\nx = 9\nThe answer is 18.", "18"),  # a fence that is never closed
+        # Sentences.
+        ("So the answers are 5 and 6.", "5 and 6"),
+        ("The total is 18.", "18"),
+        ("It takes 10%.", "10%"),
+        ("There is no solution", "There is no solution"),
+        ("June 15, 2024.", "June 15, 2024."),
+        ("18 apples.", "18 apples."),
+        ("The answer is **12** because 3*4 = **12** not **13**", "12"),
+        ("The answer is 3*4 = **12**.", "3*4 = 12"),
+        ("The answer is 2**10.", "2**10"),
         ("I do not know how this could be done by anybody at all, and that is my last word", None),
         ("", None),
     ],
@@ -153,6 +177,28 @@ def test_spoken_answers_are_read_for_grading(text: str, answer: str | None) -> N
 @given(TEXTS)
 def test_nothing_spoken_raises(text: str) -> None:
     assert answers.spoken(text) != ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the final correct " * 8000,
+        "\\[ " * 30000,
+        "\\( " * 30000,
+        "$a " * 30000,
+        "$$ " * 30000,
+        "**a" * 30000,
+        "\n" * 100_000,
+        "#### a" + " " * 50000 + "b\n",
+        "<think>" * 10000,
+        "answer" + "*" * 50000,
+    ],
+    ids=lambda text: repr(text[:20]),
+)
+def test_what_is_spoken_is_found_in_one_pass(text: str) -> None:
+    began = time.process_time()
+    answers.spoken(text)
+    assert time.process_time() - began < 4  # a tenth of a second; a minute if it were quadratic
 
 
 @given(TEXTS, st.from_regex(r"[a-z0-9 +]*[a-z0-9]", fullmatch=True))

@@ -38,10 +38,16 @@ class _Box:
 def extract(text: str, reasoning: str = "") -> str | None:
     """The answer in the visible text, or else the last box in the reasoning; None if there is neither."""
     prose, blocks, _ = _parts(text)
-    block = blocks[-1] if blocks else None
-    if block and (inside := boxed(block)) and block.startswith("\\"):  # a box in a fence, not code that prints one
-        block = inside
-    return boxed(prose) or block or boxed(text) or boxed(reasoning)
+    return _box(text, prose, blocks) or (blocks[-1] if blocks else None) or boxed(reasoning)
+
+
+def _box(text: str, prose: str, blocks: list[str]) -> str | None:
+    """The last box outside code. A fence may hold a box, too, but code that prints one is code."""
+    if found := boxed(prose):
+        return found
+    if blocks:
+        return boxed(blocks[-1]) if blocks[-1].startswith("\\") else None
+    return boxed(text)
 
 
 def boxed(text: str) -> str | None:
@@ -113,51 +119,67 @@ def _label(text: str, box: _Box) -> str | None:
 
 # Outputs without a box, for grading only: a vote counts what a model has committed to.
 
-_THOUGHT = re.compile(r".*</think>", re.DOTALL)
 _ANNOUNCED = re.compile(
-    r"\b(?:(?:(?:the|final|correct) )*answer|(?:correct )?(?:option|choice))\**\s*(?:is|are|:|=|would be)[:\s*]*",
+    r"\b(?:(?:(?:the|final|correct) ){0,3}answers?|(?:correct )?(?:option|choice))\**\s*(?:is|are|:|=|would be)[:\s*]*",
     re.IGNORECASE,
 )
-_HASHES = re.compile(r"^\s*####\s*(\S.*?)\s*$", re.MULTILINE)
+_HASHES = re.compile(r"^[ \t]*####\s*(\S.*)$", re.MULTILINE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+_BOLD_ENDS = re.compile(r"(?<=\S)\*\*(?![\w({])")  # 2**3 is a power
 _HEADING = re.compile(r":\s*$|answer|solution|^step\b", re.IGNORECASE)
-_MATHS = re.compile(r"\$\$([^$]+)\$\$|(?<!\\)\$((?:\\.|[^$\n\\])+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
-_SENTENCE_END = re.compile(r"(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s|$)|\n")
+_DELIMITER = re.compile(r"\\.|\$\$?|\n", re.DOTALL)
+_CLOSED_BY = {r"\(": r"\)", r"\[": r"\]", "$$": "$$", "$": "$"}
+_SENTENCE_END = re.compile(r"\.(?=\s|$)|\n")
+_GOES_ON = re.compile(r"\b(?:so|but|which|then|because|since|and (?:so|the|he|she|it|they|we))\b")
+_SENTENCE = re.compile(r"[A-Z][a-z]+ [a-z].*\d.*\.", re.DOTALL)  # "It takes 5 days.", which is more than its answer
 _LAST_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?")
 _SHORT, _FEW = 60, 4  # characters and words of an output that is nothing but its answer
 
 
 def spoken(text: str) -> str | None:
     """The answer of an output that need not have a box: `#### 18`, "The answer is 18.", **18**, the last formula, the
-    last number; None if there is none of these."""
-    text = _THOUGHT.sub("", text)
-    if answer := extract(text) or boxed(text.replace("\\\\", "\\")):  # or with each backslash escaped
+    last number, and only then code; None if there is none of these."""
+    text = text.rpartition("</think>")[2]
+    prose, blocks, fence = _parts(text)
+    if fence:
+        prose = text
+    if answer := _box(text, prose, blocks) or boxed(prose.replace("\\\\", "\\")):  # or with each backslash escaped
         return answer
-    if found := _HASHES.findall(text):
-        return str(found[-1])
-    if (announced := list(_ANNOUNCED.finditer(text))) and (said := _said(text[announced[-1].end() :])):
+    if found := _HASHES.findall(prose):
+        return str(found[-1]).rstrip()
+    if (announced := list(_ANNOUNCED.finditer(prose))) and (said := _said(prose[announced[-1].end() :])):
         return said
-    if bold := [each for each in _BOLD.findall(text) if not _HEADING.search(each)]:
+    if bold := [each for each in _BOLD.findall(prose) if not _HEADING.search(each)]:
         return str(bold[-1]).strip(" .")
-    text = text.strip()
-    if len(text) <= _SHORT and len(text.split()) <= _FEW and not _MATHS.search(text):
-        return text or None
+    if blocks and "\n" not in blocks[-1]:  # no program, but a result
+        return blocks[-1]
+    return _concluded(prose.strip()) or (blocks[-1] if blocks else None)
+
+
+def _concluded(text: str) -> str | None:
+    """The answer of a text that announces none: what something is said to be in its last sentence, the text itself if
+    it is nothing else, the last formula, the last number."""
     sentences = [sentence for sentence in _SENTENCE_END.split(text) if sentence.strip()]
-    concluded = sentences[-1].rpartition(" is ")[2].strip() if sentences else ""
-    if concluded != sentences[-1].strip() and any(character.isdigit() for character in concluded):
-        return _last_formula(concluded) or concluded
+    _, is_said, last = sentences[-1].rpartition(" is ") if sentences else ("", "", "")
+    if is_said and any(character.isdigit() for character in last) and not _GOES_ON.search(last):
+        return _last_formula(last) or last.strip()
     if formula := _last_formula(text):
         return formula
+    short = len(text) <= _SHORT and len(text.split()) <= _FEW and not text.endswith(":")
+    if short and not _SENTENCE.fullmatch(text):
+        return text or None
     numbers = _LAST_NUMBER.findall(text)
     return str(numbers[-1]) if numbers else None
 
 
 def _said(text: str) -> str | None:
-    """The answer in what follows "the answer is": up to the sentence's end."""
+    """The answer in what follows "the answer is": up to the sentence's end, or the end of what is bold."""
     text = text.lstrip(" :*\n")
-    if formula := _MATHS.match(text):
-        return next(group for group in formula.groups() if group).strip()
-    sentence = _SENTENCE_END.split(text, maxsplit=1)[0].strip(" *`\"'")
+    formulas = _formulas(text)
+    if formulas and formulas[0][0] == 0:
+        return formulas[0][1]
+    sentence = _SENTENCE_END.split(text, maxsplit=1)[0]
+    sentence = _BOLD_ENDS.split(sentence, maxsplit=1)[0].replace(" **", " ").strip(" *`\"'")
     if " is " in sentence:
         sentence = sentence.rpartition(" is ")[2]
     return _last_formula(sentence) or sentence.strip(" *`\"'") or None
@@ -165,9 +187,33 @@ def _said(text: str) -> str | None:
 
 def _last_formula(text: str) -> str | None:
     """The last formula that is more than the name of a variable."""
-    found = [next(group for group in match.groups() if group).strip() for match in _MATHS.finditer(text)]
-    telling = [formula for formula in found if len(formula) > 1 or not formula.isalpha()]
+    telling = [formula for _, formula in _formulas(text) if len(formula) > 1 or not formula.isalpha()]
     return telling[-1] if telling else None
+
+
+def _formulas(text: str) -> list[tuple[int, str]]:
+    """Where each formula begins, and what it is. A dollar sign is one of money unless it touches the formula within and
+    no digit follows its end, as pandoc has it."""
+    found = list[tuple[int, str]]()
+    opened, begin, at = "", 0, 0  # the sign that opened a formula, where it stands, and where to look on
+    while match := _DELIMITER.search(text, at):
+        sign = "$" if opened == "$" and match[0] == "$$" else match[0]
+        at = match.start() + len(sign)
+        content = text[begin + len(opened) : match.start()]
+        if opened and sign == _CLOSED_BY[opened] and content.strip() and _may_end(opened, content, text[at : at + 1]):
+            found.append((begin, content.strip()))
+            opened = ""
+        elif sign in _CLOSED_BY:
+            opened, begin = sign, match.start()
+            if sign == "$" and (not text[at : at + 1] or text[at].isspace()):
+                opened = ""
+        elif sign == "\n" and opened == "$":
+            opened = ""
+    return found
+
+
+def _may_end(sign: str, content: str, following: str) -> bool:
+    return sign != "$" or not (content[-1].isspace() or following.isdigit())
 
 
 def _parts(text: str) -> tuple[str, list[str], str]:
