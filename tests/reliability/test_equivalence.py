@@ -56,10 +56,22 @@ def test_lenient(kind: str, checker: Checker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "gold"), [("5 cm", "5 m"), ("5%", "0.5"), ("664", "664_7"), ("x=5", "y=5"), ("7", "5")]
+    ("answer", "gold"),
+    [
+        ("5 cm", "5 m"),
+        ("5%", "0.5"),
+        ("664", "664_7"),
+        ("x=5", "y=5"),
+        ("7", "5"),
+        ("1.5", "1,500"),
+        ("1.45", "1,450"),
+        ("12.345", "12,345"),
+        ("1,5", "1,500"),
+    ],
 )
 def test_leniency_has_its_limits(answer: str, gold: str, checker: Checker) -> None:
     assert not matches_gold(answer, gold, checker)
+    assert not matches_gold(gold, answer, checker)
 
 
 def test_what_is_the_same_matches(checker: Checker) -> None:

@@ -43,7 +43,7 @@ from vibethinker_local.reliability.maths.values import (
 )
 
 CONSTANT_OF_INTEGRATION = "C"
-_DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
+_DECIMAL_COMMA = re.compile(r"^(?!-?[1-9]\d{0,2},\d{3}$)(-?\d+),(\d+)$")  # in 1,500 it is one of thousands
 
 
 class Level(enum.IntEnum):
@@ -109,8 +109,8 @@ def match(answer: str, gold: str, prover: Prover) -> Match:
     if strict.same:
         return strict
     lenient = _Lenient(prover)
-    decimal_comma = any(_DECIMAL_COMMA.fullmatch(text.strip()) for text in (answer, gold))
-    if decimal_comma and compare(answer.replace(",", "."), gold.replace(",", "."), prover).same:
+    pointed, gold_pointed = (_DECIMAL_COMMA.sub(r"\1.\2", text.strip()) for text in (answer, gold))
+    if (pointed, gold_pointed) != (answer.strip(), gold.strip()) and compare(pointed, gold_pointed, prover).same:
         return Match(Level.COMPATIBLE, "lenient")
     for one in dict.fromkeys(understood(answer)):
         for other in dict.fromkeys(understood(gold)):
