@@ -40,7 +40,7 @@ Nodes = tuple[Node, ...]
 
 
 class Unreadable(Exception):
-    """Brackets that do not match, or a text that is too long or too deep."""
+    """Brackets that do not match, a text that is too long or too deep, or a number that is too large."""
 
 
 MOST_DEPTH = 40
@@ -57,7 +57,8 @@ _SPACED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?: \d{3})+(?![\d]| \d)(?:\.\d+)?"
 _REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{?(\d+)\}?")
 _REPEATING_DOTS = re.compile(r"(\d*)\.(\d*)\\dot\s*\{?(\d)\}?(\d*)\\dot\s*\{?(\d)\}?")
 _REPEATING_BRACKET = re.compile(r"(?<!\d)(0)\.(\d*)\((\d+)\)")
-_NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+(?![\w.]))?")
+_NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?(\d+)(?![\w.]))?")
+MOST_EXPONENT_DIGITS = 3  # of 1e300: a number is written out
 _NAME = re.compile(r"\\([a-zA-Z]+)\*?")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{([a-zA-Z]+)\*?\}")
 _LATIN = re.compile(r"[A-Za-z]+")
@@ -215,6 +216,8 @@ def _number(text: str, at: int, in_brackets: bool) -> tuple[list[Token], int]:
         return [Token("number", re.sub(r"\\thinspace|[^\d.]", "", found[0]))], found.end()
     found = _NUMBER.match(text, at)
     assert found
+    if len((found[1] or "").lstrip("0")) > MOST_EXPONENT_DIGITS:
+        raise Unreadable
     digits = found[0]
     if "." in digits and "e" not in digits.casefold() and len(digits.replace(".", "").lstrip("0")) in _FLOAT_DIGITS:
         digits = f"{float(digits):.15g}"

@@ -78,6 +78,7 @@ _COMPOUND = {
     "cc": ({"m": 3}, Fraction(1, 10**6)), "ha": ({"m": 2}, Fraction(10**4)),
 }  # fmt: skip
 _SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+MOST_POWER = 20  # of a unit
 PERCENT = {"percent", "percents", "pct", "percentage"}
 DEGREES = {"degree", "degrees", "deg", "degs"}
 DOLLARS = {"dollar", "dollars", "usd", "bucks"}
@@ -277,7 +278,8 @@ def _power(nodes: Nodes, at: int) -> tuple[Fraction, int]:
         inner = raised.nodes if isinstance(raised, Group) else (raised,)
         sign = -1 if inner and is_sign(inner[0], "-") else 1
         last = inner[-1] if inner else None
-        if isinstance(last, Token) and last.kind == "number" and len(inner) == (2 if sign < 0 else 1):
+        alone = isinstance(last, Token) and last.kind == "number" and len(inner) == (2 if sign < 0 else 1)
+        if alone and isinstance(last, Token) and Fraction(last.text) <= MOST_POWER:
             return sign * Fraction(last.text), at + 2
     return Fraction(1), at
 
