@@ -105,6 +105,7 @@ def test_a_timeout_never_merges(
         "2^{-9^{9^9}}",
         "1e999999999",
         r"10 \text{ km}^{999999999}",
+        "10 h^{999999999}",
     ],
 )
 def test_huge_numbers_take_no_time(tower: str) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
 
-from vibethinker_local.reliability.maths import algebra, regions
+from vibethinker_local.reliability.maths import algebra, quantities, regions
 from vibethinker_local.reliability.maths.canonical import PROSE_WORDS, option, understood, words
 from vibethinker_local.reliability.maths.expressions import (
     DEGREE,
@@ -43,7 +43,9 @@ from vibethinker_local.reliability.maths.values import (
 )
 
 CONSTANT_OF_INTEGRATION = "C"
+DOZEN = Fraction(12)
 _DECIMAL_COMMA = re.compile(r"^(?!-?[1-9]\d{0,2},\d{3}$)(-?\d+),(\d+)$")  # in 1,500 it is one of thousands
+_PLAIN_UNIT = re.compile(r"^(-?[\d.,/]+) ([msghLNJWV])$")  # 10 m: for a grader metres, for a vote perhaps a variable
 
 
 class Level(enum.IntEnum):
@@ -112,6 +114,7 @@ def match(answer: str, gold: str, prover: Prover) -> Match:
     pointed, gold_pointed = (_DECIMAL_COMMA.sub(r"\1.\2", text.strip()) for text in (answer, gold))
     if (pointed, gold_pointed) != (answer.strip(), gold.strip()) and compare(pointed, gold_pointed, prover).same:
         return Match(Level.COMPATIBLE, "lenient")
+    answer, gold = (_PLAIN_UNIT.sub(r"\1 \\text{ \2}", text.strip()) for text in (answer, gold))
     for one in dict.fromkeys(understood(answer)):
         for other in dict.fromkeys(understood(gold)):
             if lenient.answers(one, other):
@@ -224,11 +227,17 @@ class _Comparison:
         return level if left.degrees == right.degrees else min(level, Level.COMPATIBLE)
 
     def _is_letter_of(self, quantity: Scalar, other: Scalar) -> bool:
-        """`5 m/s`, read as a product, beside `5 \\text{ m/s}`."""
-        if quantity.unit is None or not quantity.unit.letters:
+        """`5 m/s`, read as a product, beside `5 \\text{ m/s}` or `5 meters per second`."""
+        if quantity.unit is None:
             return False
-        letters = (Power(Symbol(name), Number(power)) for name, power in quantity.unit.letters)
-        return self.equal(Product((quantity.expression, *letters)), other.expression)
+        if quantity.unit.letters:
+            letters = (Power(Symbol(name), Number(power)) for name, power in quantity.unit.letters)
+            return self.equal(Product((quantity.expression, *letters)), other.expression)
+        factors, powers = _without_letters(other.expression)
+        unit = quantities.of_letters(powers) if factors and powers else None
+        if unit is None or unit.dimensions != quantity.unit.dimensions:
+            return False
+        return self.equal(_times(quantity.expression, quantity.unit.factor), _times(Product(factors), unit.factor))
 
     def _letters(self, left: Value, right: Value) -> Level:
         """`\\text{abc}` beside `abc`, which may be a product."""
@@ -374,6 +383,9 @@ class _Lenient:
         """One with, the other without a unit, a percent sign, a degree sign."""
         equal = self._comparison.equal
         if left.unit and not right.unit and not right.percent:
+            dozens = any(name.startswith("dozen") for name, _ in left.unit.dimensions)  # asked for, or counted in
+            if dozens and equal(_times(left.expression, DOZEN), right.expression):
+                return True
             return equal(left.expression, right.expression)
         if left.percent and not right.percent and not right.unit:
             return equal(_times(left.expression, Fraction(100)), right.expression)
@@ -408,6 +420,23 @@ def _as_relation(answer: Answer) -> Relation | None:
 
 def _times(expression: Expression, factor: Fraction) -> Expression:
     return expression if factor == 1 else Product((expression, Number(factor)))
+
+
+def _without_letters(expression: Expression) -> tuple[tuple[Expression, ...], dict[str, Fraction]]:
+    """The factors of a product that are no powers of variables, and the powers."""
+    match expression:
+        case Symbol(name) if symbols(expression):
+            return (), {name: Fraction(1)}
+        case Power(Symbol(name) as base, Number(power)) if symbols(base):
+            return (), {name: power}
+        case Product(parts):
+            factors, powers = tuple[Expression, ...](), dict[str, Fraction]()
+            for part in parts:
+                more, raised = _without_letters(part)
+                factors += more
+                powers |= {name: powers.get(name, 0) + power for name, power in raised.items()}
+            return factors, powers
+    return (expression,), {}
 
 
 def _rational(expression: Expression) -> Fraction | None:

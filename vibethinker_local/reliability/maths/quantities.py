@@ -1,6 +1,6 @@
 """Words that stand for numbers and units: `seventeen`, `5 \\text{ cm}^2`, `3 hours`, `60 mph`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -243,6 +243,21 @@ def unit(nodes: Nodes) -> Unit | None:
     only_letters = all(isinstance(node, Group) or node.kind != "word" for node in nodes)
     symbols = tuple(letters.items()) if only_letters else ()
     return Unit(tuple(sorted((name, power) for name, power in dimensions.items() if power)), factor, symbols)
+
+
+def of_letters(powers: Mapping[str, Fraction]) -> Unit | None:
+    """The unit that letters are if they are no variables: metres per second, if `m` has the power 1 and `s` -1."""
+    dimensions: dict[str, Fraction] = {}
+    factor = Fraction(1)
+    for letter, power in powers.items():
+        if letter not in _KNOWN or abs(power) > MOST_POWER:
+            return None
+        name, worth = _KNOWN[letter]
+        parts, number_of = _base(name)
+        for part, times in parts.items():
+            _raise(dimensions, part, power * times)
+        factor *= _scaled(worth * number_of, power)
+    return Unit(tuple(sorted((name, power) for name, power in dimensions.items() if power)), factor)
 
 
 def _named(word: str) -> tuple[str | None, Fraction]:
