@@ -79,6 +79,13 @@ _CHOICES = "ABCDEFGHIJ"
 _LOWER_CHOICES = "abcdfgh"  # e and i are numbers
 _BEFORE_OPTION = ("the", "correct", "final", "answer", "option", "choice", "is")
 _MATRICES = {"pmatrix", "bmatrix", "matrix", "smallmatrix", "psmallmatrix", "bsmallmatrix", "array", "Bmatrix"}
+_MONTH = (
+    "(?P<month>january|february|march|april|may|june|july|august|september|october|november|december|"
+    "jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)"
+)
+_DAY, _YEAR = "(?P<day>[0-9]{1,2})(?: (?:st|nd|rd|th))?", "(?: (?P<year>[0-9]{4}))?"
+_MONTH_FIRST = re.compile(f"{_MONTH} (?:the )?{_DAY}{_YEAR}")
+_DAY_FIRST = re.compile(f"(?:the )?{_DAY} (?:of )?{_MONTH}{_YEAR}")
 _CURRENCIES = {"€": "euro", "£": "£", "¥": "¥", "₹": "rupee"}
 
 
@@ -147,7 +154,7 @@ class _Reader:
     def _statement(self, nodes: Nodes) -> Answer:
         if not nodes:
             return Answer(Text(""))
-        if fixed := _phrase(nodes) or _choice(nodes) or _clock(nodes):
+        if fixed := _phrase(nodes) or _choice(nodes) or _clock(nodes) or _date(nodes):
             return Answer(fixed)
         prose = _count_words(nodes) >= PROSE_WORDS
         if not prose and (listed := self._listed(nodes)):
@@ -759,6 +766,19 @@ def _clock(nodes: Nodes) -> Value | None:
         return None
     half = (found[4] or "").replace(".", "")
     return Clock((*numbers, 0) if len(numbers) == 1 else numbers, half)
+
+
+def _date(nodes: Nodes) -> Value | None:
+    """June 15, 15th of June, June 15th, 2024; by the month's first three letters."""
+    if len(nodes) > 8 or not any(is_word(node) for node in nodes):
+        return None
+    text = " ".join(node.text.casefold() for node in nodes if isinstance(node, Token) and not is_sign(node, ",", "."))
+    if len(text.split()) < len([node for node in nodes if not is_sign(node, ",", ".")]):
+        return None  # brackets
+    found = _MONTH_FIRST.fullmatch(text) or _DAY_FIRST.fullmatch(text)
+    if found is None or int(found["day"]) > 31:
+        return None
+    return Text(" ".join(filter(None, (found["month"][:3], found["day"].lstrip("0"), found["year"]))))
 
 
 def _infinity(nodes: Nodes) -> Expression | None:
