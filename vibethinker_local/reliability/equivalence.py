@@ -45,6 +45,8 @@ from vibethinker_local.reliability.maths.values import (
 CONSTANT_OF_INTEGRATION = "C"
 DOZEN = Fraction(12)
 _DECIMAL_COMMA = re.compile(r"^(?!-?[1-9]\d{0,2},\d{3}$)(-?\d+),(\d+)$")  # in 1,500 it is one of thousands
+_CENTS = (("cent", Fraction(1)),)
+_DOLLARS = re.compile(r"\\\$|^\$(?=[\d.,]+$)|\bdollars?\b", re.IGNORECASE)
 _PLAIN_UNIT = re.compile(r"^(-?[\d.,/]+) ([msghLNJWV])$")  # 10 m: for a grader metres, for a vote perhaps a variable
 
 
@@ -114,12 +116,26 @@ def match(answer: str, gold: str, prover: Prover) -> Match:
     pointed, gold_pointed = (_DECIMAL_COMMA.sub(r"\1.\2", text.strip()) for text in (answer, gold))
     if (pointed, gold_pointed) != (answer.strip(), gold.strip()) and compare(pointed, gold_pointed, prover).same:
         return Match(Level.COMPATIBLE, "lenient")
+    for cents, dollars in ((answer, gold), (gold, answer)):
+        if (agree := _in_money(cents, dollars)) is not None:
+            return Match(Level.COMPATIBLE, "lenient") if agree else strict
     answer, gold = (_PLAIN_UNIT.sub(r"\1 \\text{ \2}", text.strip()) for text in (answer, gold))
     for one in dict.fromkeys(understood(answer)):
         for other in dict.fromkeys(understood(gold)):
             if lenient.answers(one, other):
                 return Match(Level.COMPATIBLE, "lenient")
     return strict
+
+
+def _in_money(cents: str, dollars: str) -> bool | None:
+    """Whether so many cents are so many dollars; None if they are not cents and dollars."""
+    value, other = (understood(text)[0].value for text in (cents, dollars))
+    if not (isinstance(value, Scalar) and value.unit and value.unit.dimensions == _CENTS):
+        return None
+    if not (_DOLLARS.search(dollars) and isinstance(other, Scalar) and not other.unit):
+        return None
+    number, wanted = _rational(value.expression), _rational(other.expression)
+    return number is not None and number * value.unit.factor / 100 == wanted
 
 
 def comparable(answer: str) -> bool:
