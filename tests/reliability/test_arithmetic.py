@@ -131,6 +131,9 @@ def test_what_is_no_plain_number_is_unknown(text: str) -> None:
         ("|3 - 5| + 1 = 4", None),
         ("7 = 3 + 2√4", None),
         ("64 + 36 = 10²", None),
+        ("8 squared + 1 = 65", None),
+        ("65 = 1 + 8 squared", None),
+        ("12 feet × 10 feet = 130 feet squared", False),
         ("60 * 2 = 5!", None),
         (r"7 = 3 + 2\sqrt{4} in all", None),
         ("So 1 + 1 = 10_2", None),
@@ -201,3 +204,22 @@ def test_true_sums_hold_and_false_ones_do_not(a: int, b: int, off: int) -> None:
     holds = arithmetic.check(f"x = {a} + ({b}) = {a + b + off}")
     assert holds is not None
     assert holds[0] is (off == 0)
+
+
+def as_written(number: Fraction) -> str:
+    """A number as LaTeX, mixed where it can be."""
+    whole, rest = divmod(number.numerator, number.denominator)
+    if not rest:
+        return str(whole)
+    return f"{whole or ''}\\frac{{{rest}}}{{{number.denominator}}}"
+
+
+AMOUNTS = st.fractions(Fraction(1, 9), 20, max_denominator=9)
+
+
+@given(AMOUNTS, AMOUNTS, st.sampled_from(["+", r"\times", r"\div"]), st.sampled_from(["{}", "So \\({}\\) cups."]))
+def test_sums_of_fractions_hold_in_a_formula_and_in_a_sentence(a: Fraction, b: Fraction, sign: str, where: str) -> None:
+    result = {"+": a + b, r"\times": a * b, r"\div": a / b}[sign]
+    checked = arithmetic.check(where.format(f"{as_written(a)} {sign} {as_written(b)} = {as_written(result)}"))
+    assert checked is not None
+    assert checked[0]

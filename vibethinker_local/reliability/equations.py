@@ -41,6 +41,7 @@ _GOES_ON = frozenset(
 )
 # Names of numbers and functions: algebra, which is not done here. So is any single letter.
 _ALGEBRA = frozenset("pi theta sqrt log ln exp sin cos tan sec csc cot mod gcd lcm max min choose factorial".split())
+_POWERS = frozenset(("squared", "cubed"))  # of a number; of a unit behind one
 _OPENS = frozenset(":,.;\"'“”‘’⇒→—")  # what may stand before an equation, besides words
 _CLOSES = _OPENS | frozenset("?…")  # what may stand behind it; a subscript, a root, an exclamation mark go on with it
 # Units that are numbers, too.
@@ -135,7 +136,8 @@ def _beginning(tokens: Sequence[tuple[str, str]]) -> _Side | None:
             if end < len(tokens):
                 kind, said = tokens[end]
                 goes_on = kind == "other" and said not in _CLOSES
-                if goes_on or kind in ("sign", "number", "money") or (kind == "word" and _is_algebra(said)):
+                goes_on |= kind == "word" and (_is_algebra(said) or said in _POWERS)
+                if goes_on or kind in ("sign", "number", "money"):
                     return None
             return found
     return None
@@ -182,7 +184,7 @@ def _unit(tokens: Sequence[tuple[str, str]], at: int) -> tuple[frozenset[str], i
     words = list[str]()
     while at < len(tokens) and len(words) < MOST_WORDS:
         kind, said = tokens[at]
-        if kind == "word" and not _is_algebra(said) and (words or said not in _GOES_ON):
+        if kind == "word" and not _is_algebra(said) and (words or said not in _GOES_ON | _POWERS):
             words.append(said)
             at = _behind_power(tokens, at + 1)
         elif said == "/" and at + 1 < len(tokens) and tokens[at + 1][0] == "word":
