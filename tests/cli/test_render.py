@@ -86,6 +86,8 @@ def test_the_receipt_has_the_contracts_fields() -> None:
         ("answered", "7", "It is \\boxed{7}.", True, "7\n"),
         ("answered", EVIL + "7", EVIL + "7", True, "[2J]0;title31m7\n"),
         ("answered", EVIL + "7", EVIL + "7", False, "[2J]0;title31m7\n"),
+        ("answered", None, "Air scatters blue light.", False, "Air scatters blue light.\n"),
+        ("answered", None, "Air scatters blue light.", True, "Air scatters blue light.\n"),
         ("no_answer", None, "I cannot say.", False, "I cannot say.\n"),
         ("no_answer", None, "I cannot say.", True, ""),
         ("no_answer", None, "", False, ""),

@@ -38,8 +38,10 @@ def print_json(solution: Solution) -> None:
 
 def print_text(solution: Solution, *, answer_only: bool) -> None:
     """Print the visible text, or the extracted answer alone. An interrupted run prints only a text with an answer."""
+    answered, extracted = solution.status == "answered", solution.answer is not None
     cut_off = solution.status in ("stopped", "failed")
-    text = solution.answer if answer_only or (cut_off and solution.answer is None) else solution.text
+    alone = answer_only and (extracted or not answered)  # prose was asked for where there is none: it is the answer
+    text = solution.answer if alone or (cut_off and not extracted) else solution.text
     if text:
         _out(printable(text))
 

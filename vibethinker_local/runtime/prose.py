@@ -11,22 +11,62 @@ _KINDS = (
     "essay poem story letter e-?mail paragraph article haiku speech song limerick summary introduction note message "
     "review description post report dialogue joke biography slogan"
 )
-_ORDER = re.compile(
-    rf"^\W*{_POLITE}(?:explain|describe|summari[sz]e|translate|paraphrase|rephrase|rewrite|reword|proofread|discuss"
-    r"|outline|brainstorm|introduce yourself|tell me (?:about|a|an|more|why|how)\b|recommend"
-    r"|(?:write|draft|compose)\s+(?:me\s+|us\s+)?(?:an?|the|some|\w+)\s+(?:[\w-]+\s+){0,3}?"
+_LANGUAGES = (
+    "arabic chinese czech danish dutch english finnish french german greek hebrew hindi italian japanese korean latin "
+    "mandarin norwegian polish portuguese romanian russian spanish swedish turkish ukrainian vietnamese"
+)
+_WRITE = (
+    r"(?:write|draft|compose)\s+(?:me\s+|us\s+)?(?:an?|the|some|\w+)\s+(?:[\w-]+\s+){0,3}?"
     rf"(?:{'|'.join(_KINDS.split())})"
-    r"|why (?:is|are|do|does|did|was|were)\b|who (?:is|was|are|were)\b|what(?:'s| is) the difference between\b"
-    r"|what are the (?:advantages|disadvantages|benefits|pros|causes|symptoms|main)\b|hello\b|hi\b|thanks?\b)",
+)
+_LOOSELY = (  # maths problems begin so, too
+    r"translate|rewrite|reword|who (?:is|was|are|were)\b|what(?:'s| is) the difference between\b|hello\b|hi\b|thanks?\b"
+)
+_ORDER = re.compile(
+    rf"^\W*{_POLITE}(?:{_LOOSELY}|{_WRITE}"
+    r"|explain|describe|summari[sz]e|paraphrase|rephrase|proofread|discuss"
+    r"|outline|brainstorm|introduce yourself|tell me (?:about|a|an|more|why|how)\b|recommend"
+    r"|why (?:is|are|do|does|did|was|were)\b"
+    r"|what are the (?:advantages|disadvantages|benefits|pros|causes|symptoms|main)\b)",
     re.IGNORECASE,
+)
+_LOOSE_ORDER = re.compile(rf"^\W*{_POLITE}(?:{_LOOSELY})", re.IGNORECASE)
+_OF_A_TEXT = re.compile(  # figures in it are part of a text
+    rf"^\W*{_POLITE}(?:{_WRITE}|summari[sz]e|paraphrase|rephrase|proofread"
+    rf"|translate\b.*\b(?:in)?to\s+(?:{'|'.join(_LANGUAGES.split())})\b"
+    rf"|(?:rewrite|reword|translate)\s+(?:this|these|the|my|our)\s+(?:[\w-]+\s+){{0,2}}?"
+    rf"(?:text|sentence|passage|{'|'.join(_KINDS.split())})s?\b)",
+    re.IGNORECASE | re.DOTALL,
 )
 _HAS_AN_ANSWER = re.compile(  # what a problem has: a figure that is asked for, options, a formula
     r"[$\\=<>≤≥∑∫√^]|\bhow (?:many|much|long|far|old|often)\b|\b(?:calculate|compute|determine|evaluate|simplify|factor"
-    r"|prove|solve|integers?|primes?|digits?|triangle|polynomial|equation|probability|remainder)\b|^\s*\(?[A-D][).]\s",
+    r"|prove|solve|integers?|primes?|digits?|triangle|polynomial|equation|probability|remainder|numerals?)\b"
+    r"|\bas an? (?:\w+ )?(?:fraction|decimal|percentage|percent|ratio|mixed number)\b|^\s*\(?[A-D][).]\s",
     re.IGNORECASE | re.MULTILINE,
+)
+_SMALL = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred"
+_VALUE = rf"(?:\(?\d[\d,.]{{0,20}}[a-z]?\)?|\b(?:{_SMALL})\b)"
+_ARITHMETIC = re.compile(  # signs that stand in dates, times and names as well count with spaces around them alone
+    rf"{_VALUE}[ ]?(?:[+*×÷·]|[ ][-−–/][ ]|\b(?:times|plus|minus|divided by|multiplied by)\b)[ ]?{_VALUE}"
+    rf"|\d[ ]?(?:%|percent|per cent)[ ]of[ ]{_VALUE}|\d/\d{{1,20}}[ ]of\b"
+    r"|\b(?:sum|product|quotient|average|mean|median|largest|smallest|greatest|least|square root|factorial)\b"
+    r"[^.?!\n]{0,80}\d"
+    rf"|\bbetween[ ](?:{_SMALL})[ ]and[ ](?:{_SMALL})\W*$",
+    re.IGNORECASE,
+)
+_FIGURE = re.compile(
+    r"\d|\b(?:numbers|largest|smallest|greatest|than|(?:sum|product|squares?|cubes?|average) of)\b", re.IGNORECASE
+)
+_NAMED = re.compile(  # HTTP/2, Python 3
+    r"(?<!\w)[A-Za-z][\w/.-]{0,30}\d|(?<=[a-z] )(?=\w{0,30}[A-Z])\w{1,30}\s\d[\d.]*"
 )
 
 
 def is_wanted(statement: str) -> bool:
     """Whether a text is asked for and surely nothing that has an answer of its own; in doubt it is a problem."""
-    return bool(_ORDER.match(statement) and not _HAS_AN_ANSWER.search(statement) and task.read(statement) is None)
+    if not _ORDER.match(statement) or _HAS_AN_ANSWER.search(statement) or task.read(statement) is not None:
+        return False
+    if _OF_A_TEXT.match(statement):
+        return True
+    loose = _LOOSE_ORDER.match(statement)
+    return not _ARITHMETIC.search(statement) and not (loose and _FIGURE.search(_NAMED.sub("", statement)))
