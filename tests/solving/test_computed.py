@@ -70,6 +70,11 @@ def test_the_answer_is_what_the_last_line_says(text: str, answer: str | None) ->
     assert printed(text) == answer
 
 
+def test_a_decimal_longer_than_python_reads_stays_as_it_is() -> None:
+    for long in ("1." + "1" * 5000, "-" + "1" * 5000 + ".5"):
+        assert printed(long) == long
+
+
 @pytest.mark.parametrize(("samples", "programs"), [(8, 4), (8, 8), (8, 0), (9, 3), (5, 2), (64, 7)])
 def test_programs_are_spread_evenly(samples: int, programs: int) -> None:
     found = [kind(index, programs / samples) for index in range(samples)]

@@ -28,7 +28,7 @@ SIMPLE = 1000  # the largest denominator of such a fraction
 _LEAD = re.compile(r"[A-Za-z][^:=\d()\[\]{}]*(?:[:=]|\b(?:is|are|equals)\b)\s*(?=\S)|[-+*/.\d\s()]+=\s*(?=\S)")
 _NUMBER = re.compile(r"-?\$?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?")
 _WORD = re.compile(r"(?<![^\s(])[A-Za-z]{2,}(?![^\s.,!?)])")
-_LONG_FLOAT = re.compile(r"-?\d+\.\d+")
+_LONG_FLOAT = re.compile(r"-?\d{1,400}\.\d{1,400}")  # Python's own has no more digits, and more it cannot read
 _SYMPY = ((re.compile(r"\bE\b"), "e"), (re.compile(r"\bI\b"), "i"), (re.compile(r"\blog\("), "ln("))
 
 
