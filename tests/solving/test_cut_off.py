@@ -1,15 +1,28 @@
 """The reliability pass that is interrupted, fails, or is killed: what was finished counts, and is gone on with."""
 
 import errno
+import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.solving.thinker import CLR, THREE, TURNED, Thinker, loaded, run
-from vibethinker_local.events import Claimed, Contested, Control, Exchange, Judged, Options, Sampled, SolveEvent, Wrote
+from vibethinker_local.events import (
+    Claimed,
+    Contested,
+    Control,
+    Exchange,
+    Finished,
+    Judged,
+    Options,
+    Sampled,
+    Solution,
+    SolveEvent,
+    Wrote,
+)
 from vibethinker_local.reliability.plan import make
 from vibethinker_local.solving import journal, reliable
 
@@ -106,6 +119,55 @@ def test_a_run_goes_on_only_after_what_was_said_before_it(tmp_path: Path, monkey
 def test_a_run_that_was_stopped_at_once_leaves_nothing_to_go_on_with(tmp_path: Path) -> None:
     run(Thinker({"9": 1}), CLR, control=Control(stop=True), journal=journal.begin(tmp_path, "key", 1))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_nobody_follows_any_more_can_be_gone_on_with(tmp_path: Path) -> None:
+    plan = make("majority", "standard", samples=8, stopping=False)
+    options, kept = Options(seed=2, max_tokens=400), journal.begin(tmp_path, "key", 2)
+    events = reliable.solve("p", loaded(Thinker({"9": 1})), options, Control(), plan, journal=kept)
+    assert isinstance(events, Generator)
+    for _ in range(3):
+        next(event for event in events if isinstance(event, Sampled))
+    events.close()
+    found = journal.cut_off(tmp_path, "key")
+    assert found
+    assert len(found[1]) >= 3
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_run_that_breaks_off_can_be_gone_on_with(tmp_path: Path, error: type[BaseException]) -> None:
+    sampled: list[Sampled] = []
+
+    def breaks(event: SolveEvent) -> None:
+        if isinstance(event, Sampled):
+            sampled.append(event)
+            if len(sampled) == 3:
+                raise error
+
+    plan, kept = make("majority", "standard", samples=8, stopping=False), journal.begin(tmp_path, "key", 2)
+    with pytest.raises(error):
+        run(Thinker({"9": 1}), plan, watch=breaks, journal=kept)
+    gc.collect()  # the events that were not asked for any more
+    found = journal.cut_off(tmp_path, "key")
+    assert found
+    assert len(found[1]) >= 3
+
+
+def test_fewer_solutions_than_were_kept_are_the_first_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path))
+
+    def begin(samples: int, *, resume: bool, stop: bool = False) -> Solution:
+        control, model, plan = Control(), loaded(Thinker({"9": 1})), make("majority", "quick", samples=samples)
+        plan, options = replace(plan, stopping=False), Options(2, max_tokens=400)
+        for event in reliable.solve_journalled("p", model, options, control, plan, resume=resume):
+            control.stop |= stop and isinstance(event, Sampled) and len(event.clusters[0].members) >= samples
+        assert isinstance(event, Finished)
+        return event.solution
+
+    assert len(begin(8, resume=False, stop=True).trajectories) == 8
+    found = begin(2, resume=True)
+    assert found.report
+    assert (found.report.drawn, found.seeds) == (2, (2, 3))
 
 
 def test_a_disk_that_is_full_is_said_once_and_costs_no_vote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """Finished trajectories on disk, whatever happens to the file."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,38 @@ def test_a_journal_of_an_earlier_version_is_read(tmp_path: Path) -> None:
         del line["trajectory"]["signals"]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert len(list(journal.read(path))) == len(ENTRIES)
+
+
+def test_what_follows_a_torn_line_is_not_lost_with_it(tmp_path: Path) -> None:
+    path = kept(tmp_path)
+    path.write_bytes(path.read_bytes()[:-20])  # as a full disk or a killed process leaves it
+    again = journal.begin(tmp_path, "key", 7)
+    assert again
+    again.add(ENTRIES[-1])
+    again.close(finished=False)
+    assert list(journal.read(path)) == ENTRIES
+
+
+def test_the_youngest_run_that_has_something_is_gone_on_with(tmp_path: Path) -> None:
+    os.utime(kept(tmp_path), (1000, 1000))
+    (tmp_path / "key-8.jsonl").touch()  # younger, but killed before anything had ended
+    assert journal.cut_off(tmp_path, "key") == (7, tuple(ENTRIES))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a symbolic link")
+def test_a_run_that_went_in_between_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "key-8.jsonl").symlink_to(tmp_path / "gone")
+    assert journal.cut_off(tmp_path, "key") is None
+    kept(tmp_path)
+    assert journal.cut_off(tmp_path, "key") == (7, tuple(ENTRIES))
+
+
+@pytest.mark.parametrize("trajectory", ["null", "[]", "7", '"x"', "{}"])
+def test_a_line_without_a_trajectory_is_left_out(tmp_path: Path, trajectory: str) -> None:
+    path = kept(tmp_path)
+    with path.open("a") as file:
+        file.write(f'{{"schema":1,"trajectory":{trajectory},"index":9,"tokens":[]}}\n')
+    assert list(journal.read(path)) == ENTRIES
 
 
 @pytest.mark.parametrize("seed", [*range(6), pytest.param(range(6, 300), marks=pytest.mark.slow)])

@@ -33,7 +33,10 @@ class Journal:
         """Raises OSError where nothing can be written."""
         self.path, self._say = path, say
         path.parent.mkdir(parents=True, exist_ok=True)
+        torn = _torn(path)
         self._file = path.open("a", encoding="utf-8")
+        if torn:
+            self._file.write("\n")  # or the next entry would be lost with what it is glued to
 
     def add(self, entry: JournalEntry) -> None:
         """Write down a trajectory; it is on the disk when this returns, unless `say` has heard why none is any more."""
@@ -74,15 +77,32 @@ def begin(folder: Path, key: str, seed: int, say: Callable[[str], None] = lambda
 
 
 def cut_off(folder: Path, key: str) -> tuple[int, tuple[JournalEntry, ...]] | None:
-    """The seed and the trajectories of the youngest run with a key that did not come to its end."""
+    """The seed and the trajectories of the youngest run with a key that did not come to its end; of those that have
+    some, if there is one."""
     found = [path for path in folder.glob(f"{key}-*.jsonl") if path.stem.rpartition("-")[2].isdigit()]
-    if not found:
-        return None
-    youngest = max(found, key=lambda path: path.stat().st_mtime)
-    try:
-        return int(youngest.stem.rpartition("-")[2]), tuple(read(youngest))
-    except OSError:  # it cannot be read, or went in between: there is nothing to go on with
-        return None
+    youngest: tuple[int, tuple[JournalEntry, ...]] | None = None
+    for path in sorted(found, key=_written_at, reverse=True):
+        with contextlib.suppress(OSError):  # it cannot be read, or went in between
+            run = int(path.stem.rpartition("-")[2]), tuple(read(path))
+            if run[1]:
+                return run
+            youngest = youngest or run
+    return youngest
+
+
+def _torn(path: Path) -> bool:
+    """Whether a file's last line has no end: a full disk, or a process that was killed."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    return False
+
+
+def _written_at(path: Path) -> float:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 def read(path: Path) -> Iterator[JournalEntry]:
@@ -104,7 +124,7 @@ def _entry(line: str) -> JournalEntry | None:
         said = told["trajectory"]
         said |= {"claims": (), "signals": signals.read(said.get("signals"))}
         entry = JournalEntry(told["index"], Trajectory(**said), tuple(told["tokens"]))
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     trajectory = entry.trajectory
     counts = (entry.index, trajectory.seed, trajectory.tokens, *entry.tokens)

@@ -121,7 +121,8 @@ def solve_journalled(
     if resume:
         found = journals.cut_off(paths.runs(), key)
         if found:
-            seed, resumed = found
+            seed, entries = found
+            resumed = tuple(entry for entry in entries if entry.index < plan.samples)
             options = replace(options, seed=seed)
             say(f"going on with seed {seed}: {len(resumed)} solutions are there")
         else:
@@ -190,6 +191,7 @@ class _Pass:
         self._programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
         self._answered: dict[int, Ended] = {}
         self._error: str | None = None
+        self._done = False  # it has come to its end
         self._decision: Decision | None = None
 
     def events(self, resumed: Sequence[JournalEntry]) -> Iterator[SolveEvent]:
@@ -219,7 +221,9 @@ class _Pass:
                 yield from self._check_claims()
         except EngineError as failure:
             self._error = str(failure)
-        yield Finished(self._solution())
+        solution = self._solution()
+        self._done = True
+        yield Finished(solution)
 
     def close(self) -> None:
         """Free everything that a run holds, in the engine and elsewhere."""
@@ -232,7 +236,7 @@ class _Pass:
             self._sampling.close()
             self._claims.close()
         if self._journal:
-            self._journal.close(finished=not (self._control.stop or self._error))
+            self._journal.close(finished=self._done and not (self._control.stop or self._error))
 
     # How long it may go on
 
