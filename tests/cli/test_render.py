@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vibethinker_local.cli import render
+from vibethinker_local.cli.doctor import Check
 from vibethinker_local.events import (
     Closing,
     Finished,
@@ -62,6 +63,25 @@ def test_the_receipt_on_a_terminal_is_harmless_and_complete(text: str) -> None:
     assert "\n" not in line
     assert printable(line) == line
     assert json.loads(line)["text"] == text + EVIL
+
+
+def test_half_a_character_costs_neither_answer_nor_receipt(capsys: pytest.CaptureFixture[str]) -> None:
+    render.print_json(solution(text="so \ud83d\ude00 \ud83d 7"))
+    assert json.loads(capsys.readouterr().out)["text"] == "so 😀 \ufffd 7"
+    render.complain("no \ud800 \udcc3\udca9")
+    render.print_line("no \udbff")
+    assert capsys.readouterr() == ("no \ufffd\n", "vibe: no \ufffd é\n")
+
+
+def test_the_doctors_report_cannot_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    checks = [Check("engine x", f"http://x, server, m{EVIL}", "warning", f"see {EVIL}"), Check("hub cache", "\udcff")]
+    render.print_checks(checks, as_json=False)
+    shown = capsys.readouterr().out
+    assert shown == printable(shown)
+    render.print_checks(checks, as_json=True)
+    shown = capsys.readouterr().out
+    assert shown == printable(shown)
+    assert json.loads(shown)["checks"][0]["value"].endswith(EVIL)
 
 
 def test_the_receipt_has_the_contracts_fields() -> None:

@@ -157,6 +157,19 @@ def test_reasoning_that_came_apart_gets_its_tags() -> None:
     assert text(ForeignReply("<think>\nI "), Fragment(0, reasoning="see."), Fragment(0, "4.")) == "see.</think>\n\n4."
 
 
+def test_a_character_in_two_pieces_is_joined() -> None:
+    """As JSON has it where a server cuts between the halves of an emoji."""
+    halves = [Fragment(0, "Great \ud83d"), Fragment(0, "\ude00 so "), Fragment(0, "\\boxed{42}")]
+    assert text(ForeignReply(), *halves) == "Great 😀 so \\boxed{42}"
+    assert text(ForeignReply(), Fragment(0, "\ud83d"), Fragment(0, "\ude00")) == "😀"
+    drawn = [Fragment(0, half, drawn=(Drawn(half, -1.0),)) for half in ("\ud83d", "\ude00")]
+    assert written(ForeignReply(), *drawn) == [ReplyToken("", -1.0), ReplyToken("😀", -1.0)]
+
+
+def test_half_a_character_is_replaced() -> None:
+    assert text(ForeignReply(), Fragment(0, "a\ude00b\ud83dc"), Fragment(0, "d\ud83d")) == "a\ufffdb\ufffdcd\ufffd"
+
+
 def test_after_a_forced_ending_all_is_visible() -> None:
     """A server's parser that never sees the closing tag takes the answer for reasoning."""
     assert (

@@ -19,7 +19,7 @@ from vibethinker_local.solving import receipt
 from vibethinker_local.solving.follow import DECISIONS, Place, RunState, behaved, parted, summary
 from vibethinker_local.system import progress
 from vibethinker_local.system.files import unwritable
-from vibethinker_local.system.terminal import printable
+from vibethinker_local.system.terminal import printable, whole
 from vibethinker_local.system.units import Pace, left
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ PLAIN_SECONDS = 5.0  # between progress lines when stderr is not a terminal
 
 def print_json(solution: Solution) -> None:
     """Print the receipt on stdout, and nothing else."""
-    text = _readable(json.dumps(receipt.receipt(solution), ensure_ascii=False))
-    _out("".join(c if printable(c) else f"\\u{ord(c):04x}" for c in text))  # what is left stands inside strings
+    _out_json(receipt.receipt(solution))
 
 
 def print_text(solution: Solution, *, answer_only: bool) -> None:
@@ -49,14 +48,14 @@ def print_text(solution: Solution, *, answer_only: bool) -> None:
 def print_checks(checks: "list[Check]", *, as_json: bool) -> None:
     """Print the doctor's report on stdout."""
     if as_json:
-        _out(json.dumps({"checks": [asdict(check) for check in checks]}, ensure_ascii=False))
+        _out_json({"checks": [asdict(check) for check in checks]})
         return
     width = max(len(check.name) for check in checks)
     marks = {"ok": " ", "warning": "!", "error": "x"}
     for check in checks:
-        _out(f"{marks[check.state]} {check.name:<{width}}  {check.value}")
+        print_line(f"{marks[check.state]} {check.name:<{width}}  {check.value}")
         if check.advice:
-            _out(f"  {'':<{width}}  {check.advice}")
+            print_line(f"  {'':<{width}}  {check.advice}")
 
 
 def print_line(text: str) -> None:
@@ -102,8 +101,15 @@ def complain(error: object) -> None:
 
 
 def _readable(text: str) -> str:
-    """A text whose file names Python could not decode in this locale, decoded as the UTF-8 that they mostly are."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """A text with nothing in it that is no character: file names that Python could not decode in this locale are
+    decoded as the UTF-8 that they mostly are, and halves of surrogate pairs, which JSON may hold, are replaced."""
+    return whole(text, but_bytes=True).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _out_json(told: object) -> None:
+    """Print JSON that is harmless on a terminal and can still be read for what it says."""
+    text = _readable(json.dumps(told, ensure_ascii=False))
+    _out("".join(c if printable(c) else f"\\u{ord(c):04x}" for c in text))  # what is left stands inside strings
 
 
 def _out(text: str) -> None:

@@ -7,6 +7,7 @@ that quoted the beginning is joined to it. Tokens are the server's own, where it
 from dataclasses import dataclass
 
 from vibethinker_local.remote.wire import Drawn, Fragment
+from vibethinker_local.system.terminal import whole
 
 OPEN, CLOSE = "<think>", "</think>"
 OVERLAP = 8  # characters at least, of a quoted beginning that is repeated
@@ -35,6 +36,7 @@ class ForeignReply:
             self._side = "visible" if CLOSE in begun else "reasoning"
         self._apart = False  # the reasoning came in a field of its own
         self._repeated = begun if repeats and not quoted else ""
+        self._half = ""  # of a character: the other half comes with the next piece
         self._held: list[ReplyToken] = []
         self._count = 0
         self._exact = False  # whether the tokens are the server's own
@@ -49,18 +51,26 @@ class ForeignReply:
             text = piece.reasoning + (self._closing() + text if text and self._apart else text)
         elif text and self._apart:
             before = self._closing()
-        found = _tokens(before, text, piece.drawn)
+        found = _tokens(before, self._whole(text), piece.drawn)
         self._exact |= bool(piece.drawn)
         return self._passed(found)
 
     def end(self, finish: str, tokens: int | None) -> list[ReplyToken]:
         """What was held back; and as many empty tokens as the server counts more, if it said so."""
         held, self._held = self._held, []
+        if self._half:
+            held.append(ReplyToken(whole(self._half)))
         if self._quoted:
             held = [ReplyToken(_joined(self._begun, "".join(each.text for each in held)))]
         self._count += len(held)
         missing = (tokens or 0) - (finish == "stop") - self._count
         return [*held, *[ReplyToken("")] * (0 if self._exact else missing)]
+
+    def _whole(self, text: str) -> str:
+        """A piece in whole characters; some servers cut between the two halves of one."""
+        text = self._half + text
+        self._half = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        return whole(text.removesuffix(self._half))
 
     def _closing(self) -> str:
         self._apart, self._side = False, "visible"

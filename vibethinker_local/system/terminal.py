@@ -1,4 +1,16 @@
-"""Makes text safe to print on a terminal, by removing control characters."""
+"""Makes text safe to print: without control characters, and without half characters, which cannot be encoded."""
+
+import re
+
+_HALVES = re.compile("[\ud800-\udfff]")
+_HALVES_BUT_BYTES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # what `surrogateescape` makes of bytes stays
+
+
+def whole(text: str, *, but_bytes: bool = False) -> str:
+    """A text with surrogate pairs joined, as JSON may split them, and with U+FFFD in the place of single halves; those
+    that stand for bytes which are no UTF-8 are left, if that is wanted."""
+    joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return (_HALVES_BUT_BYTES if but_bytes else _HALVES).sub("\ufffd", joined)
 
 
 def printable(text: str) -> str:
