@@ -114,6 +114,15 @@ def test_a_table_and_a_picture(tmp_path: Path) -> None:
     assert results.of(MINI) is None  # a number of threads that was tried is not one to keep
 
 
+def test_a_picture_that_cannot_be_drawn_costs_no_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "fastest_threads", lambda _: 1)
+    (tmp_path / "file").touch()
+    result = vibe(*SMALL, "--json", "--plot", str(tmp_path / "file" / "speed.svg"))
+    assert (result.code, "cannot be written" in result.err) == (2, True)
+    assert result.receipt["decode"]
+    assert results.of(MINI)
+
+
 def test_a_missing_tool_is_said_before_anything_is_measured() -> None:
     result = vibe("bench", *SMALL[3:], "-m", "mini", "--threads", "1", "--peers", "nowhere", "--compare", "server")
     assert result.err == "vibe: There is no llama-server in nowhere: give the folder that llama.cpp was built in.\n"

@@ -114,6 +114,13 @@ def test_a_report_for_people(bank: Path, tmp_path: Path) -> None:
     assert "nan" not in picture
 
 
+def test_a_picture_that_cannot_be_drawn_costs_no_report(bank: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = vibe("eval", "report", str(bank), "--json", "--plot", str(tmp_path / "file" / "a.svg"))
+    assert (done.code, "cannot be written" in done.err) == (2, True)
+    assert done.receipt["problems"] == 40
+
+
 def test_a_report_on_some_problems(bank: Path) -> None:
     assert vibe("eval", "report", str(bank), "--only", "p1*", "--json").receipt["problems"] == 11
 

@@ -54,12 +54,12 @@ def bench(
     chosen = installed.choose(model or settings.load().model, progress.say)
     found = benching.run(chosen, request, depth, wanted, progress.say, busy=busy)
     measured = results.of_other_quants(found)
-    if threads is None and not busy:
-        results.keep(found)
-    if plot:
-        write_atomic(plot, bench_report.draw(measured))
     if as_json:
         render.print_line(found.model_dump_json())
     else:
         for line in bench_report.lines(found, measured):
             render.print_line(line)
+    if threads is None and not busy:  # after what was measured is said: neither of these may cost it
+        results.keep(found)
+    if plot:
+        write_atomic(plot, bench_report.draw(measured))

@@ -187,11 +187,11 @@ def report(
     if whole.left_out:
         notes.append(f"{whole.left_out} problems have fewer than {whole.samples} trajectories and are left out.")
     made = reports.make(whole, fitted, _speeds(found[0].header, whole.samples, speeds))
-    if plot:
-        write_atomic(plot, plotting.draw(made, f"{show.model(found[0].header)}, {made.problems:,} problems"))
     render.print_line(
         json.dumps(show.as_data(made, found[0].header, notes)) if as_json else show.tables(made, found[0].header, notes)
     )
+    if plot:
+        write_atomic(plot, plotting.draw(made, f"{show.model(found[0].header)}, {made.problems:,} problems"))
 
 
 @app.command()
