@@ -1,5 +1,7 @@
 """`vibe` without a command: a question in quotes, a question piped into it, a conversation to go on with."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,36 @@ def test_a_question_that_is_piped_into_it_is_solved() -> None:
     done = vibe(stdin=QUESTION)
     assert done.code == 0
     assert "17" in done.out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="redirects as a POSIX shell does")
+@pytest.mark.parametrize("command", ["", "solve -"])
+def test_a_standard_input_that_cannot_be_read(command: str) -> None:
+    line = f"{sys.executable} -P -m vibethinker_local {command} 0>/dev/null"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, timeout=60, check=False, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("vibe: Standard input cannot be read (Bad file descriptor): give another file")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_a_server_whose_address_nobody_reads_serves_all_the_same() -> None:
+    pytest.importorskip("uvicorn")
+    command = [sys.executable, "-P", "-m", "vibethinker_local", "serve", "-m", "mini", "--port", "0", "--threads", "1"]
+    read, write = os.pipe()
+    os.close(read)
+    with subprocess.Popen(command, stdout=write, stderr=subprocess.PIPE, text=True) as process:
+        os.close(write)
+        assert process.stderr
+        assert "at once" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert (process.wait(30), process.stderr.read()) == (0, "")
+
+
+def test_an_empty_variable_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("uvicorn")
+    monkeypatch.setenv("VIBE_API_KEY", "")
+    found = vibe("serve", "-m", "nothing", "--port", "0")
+    assert (found.code, "printable" in found.err) == (4, False)
 
 
 def test_without_anything_there_is_the_help() -> None:

@@ -92,9 +92,9 @@ def main(
     logs.start(debug=debug)
     if ctx.invoked_subcommand is None:
         if not sys.stdin.isatty():
-            from vibethinker_local.system.files import MAX_BYTES
+            from vibethinker_local.system import files
 
-            if (piped := sys.stdin.buffer.read(MAX_BYTES + 1)).strip():
+            if (piped := files.standard_input()).strip():
                 sys.stdin = io.TextIOWrapper(io.BytesIO(piped))
                 solve.solve(ctx, "-")
         if not (sys.stdin.isatty() and sys.stdout.isatty()):

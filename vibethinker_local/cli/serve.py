@@ -38,7 +38,7 @@ def serve(
     vibe serve
     vibe serve -m vibethinker-3b --port 8000
     """
-    key = os.environ.get(KEY) if api_key is None else api_key
+    key = (os.environ.get(KEY) or None) if api_key is None else api_key
     check(host, key, allow_origin or [])
     import asyncio
     from importlib.util import find_spec
@@ -73,7 +73,7 @@ def serve(
             app, places = running.app, running.app.admission.places
             quant, context = loaded.backend.info.quant, loaded.context
             say(f"{app.name} {quant}: {places} at once, {context:,} tokens each. Ctrl-C ends it.")
-            print(address, flush=True)
+            render.print_line(address)
 
         finished = asyncio.run(server.serve(solver, listening, Guard(key, tuple(allow_origin or ())), ready))
     raise typer.Exit(0 if finished else 130)

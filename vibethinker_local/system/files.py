@@ -27,7 +27,7 @@ def read(file: str | None, text: str | None) -> str:
     where = "Standard input" if file is None or file == "-" else file
     try:
         if file is None or file == "-":
-            return _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), where)
+            return _decoded(standard_input(), where)
         if Path(file).is_dir():
             raise UsageError(f"{file} is a folder: give a text file.")
         with Path(file).open("rb") as opened:
@@ -35,8 +35,20 @@ def read(file: str | None, text: str | None) -> str:
     except FileNotFoundError:
         raise UsageError(f"There is no file {where}: check the path, or give the problem with -t.") from None
     except (OSError, ValueError) as error:  # ValueError: a name with a null byte
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UsageError(f"{where} cannot be read ({reason}): give another file, or the problem with -t.") from error
+        raise _unreadable(where, error) from error
+
+
+def standard_input() -> bytes:
+    """What there is on standard input, as far as a problem may go and one byte more. Raises UsageError."""
+    try:
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    except OSError as error:  # it was opened for writing, say
+        raise _unreadable("Standard input", error) from error
+
+
+def _unreadable(where: str, error: OSError | ValueError) -> UsageError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return UsageError(f"{where} cannot be read ({reason}): give another file, or the problem with -t.")
 
 
 def write_atomic(path: Path, text: str) -> None:
