@@ -36,10 +36,13 @@ class Pace:
 
 def size(count: float) -> str:
     """Bytes as download pages give them: 1.93 GB."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB")):
-        if count >= unit:
-            return f"{count / unit:.3g} {name}"
-    return f"{count / 1e3:.0f} kB"
+    if count < 999_500:
+        return f"{count / 1e3:.0f} kB"
+    for unit, name in ((1e6, "MB"), (1e9, "GB"), (1e12, "TB")):
+        figure = f"{count / unit:.3g}"
+        if float(figure) < 1000:  # as it is written: 999.6 MB are 1 GB
+            return f"{figure} {name}"
+    return f"{count / 1e12:,.0f} TB"
 
 
 def rate(text: str) -> float:
