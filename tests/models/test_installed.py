@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.command import vibe
+from tests.gguf_files import variant
 from vibethinker_local.errors import ModelError, VibeError
 from vibethinker_local.models import checksums, installed, memory, pull
 from vibethinker_local.models import spec as model_spec
-from vibethinker_local.models.spec import ModelFile, ModelSpec, Shape
+from vibethinker_local.models.defaults import defaults
+from vibethinker_local.models.spec import ModelFile, ModelSpec, Shape, repository
 from vibethinker_local.system import paths, toml
 from vibethinker_local.system.machine import Room
 
@@ -134,6 +136,29 @@ def test_a_file_that_is_no_text(content: bytes, home: Path) -> None:
 def test_a_folder_in_the_files_place(home: Path) -> None:
     (home / "config/models.toml").mkdir()
     assert "models.toml cannot be read: Is a directory" in vibe("models").err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+@pytest.mark.parametrize(
+    ("name", "command", "code"), [("models.toml", ["models"], 4), ("config.toml", ["solve", "-t", PROBLEM], 2)]
+)
+def test_a_pipe_in_the_files_place(home: Path, name: str, command: list[str], code: int) -> None:
+    os.mkfifo(home / "config" / name)
+    result = vibe(*command)
+    assert (result.code, result.out) == (code, "")
+    assert f"{name} cannot be read: it is a pipe or a device." in result.err
+
+
+@pytest.mark.parametrize("architecture", ["foo bar", "x" * 80, ""])
+def test_a_file_of_a_family_that_has_no_name(tmp_path: Path, architecture: str) -> None:
+    spec, _ = defaults(variant(tmp_path / "odd.gguf", architecture=architecture, tensors=False))
+    assert spec.family == "unknown"
+
+
+def test_what_is_too_long_for_a_repository_is_none() -> None:
+    assert repository("org/name:Q8_0") == ("org/name", "Q8_0")
+    assert repository("org/" + "n" * 196) == ("org/" + "n" * 196, None)
+    assert repository("org/" + "n" * 197) is None
 
 
 keys = st.sampled_from(

@@ -8,7 +8,7 @@ from typing import Any
 from vibethinker_local.errors import ModelError
 from vibethinker_local.gguf import chat, reader
 from vibethinker_local.gguf.reader import Value
-from vibethinker_local.models.spec import ModelSpec
+from vibethinker_local.models.spec import ModelSpec, is_name
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,12 @@ def defaults(path: Path) -> tuple[ModelSpec, str]:
     own = _own(keys)
     sampling = {"temperature": family.temperature, "top_p": family.top_p, "top_k": family.top_k} | own
     template = str(keys.get("tokenizer.chat_template", ""))
+    architecture = str(keys.get("general.architecture", ""))
     reasons = chat.reasoning_tags(template) is not None or family is FAMILIES[0]
     spec = ModelSpec.model_validate(
         {
             "about": "A file that models.toml does not list",
-            "family": str(keys.get("general.architecture") or "unknown"),
+            "family": architecture if is_name(architecture) else "unknown",
             "stops": (),
             "typical_tokens": _TYPICAL[reasons],
             **({"think": ("<think>", "</think>")} if family is FAMILIES[0] else {}),

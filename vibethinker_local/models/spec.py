@@ -19,8 +19,9 @@ SCHEMA = 1
 BUNDLED = "mini"
 
 _WORD = "[A-Za-z0-9][A-Za-z0-9._-]*"
-Name = Annotated[str, StringConstraints(pattern=f"^{_WORD}$", max_length=64)]
-Repository = Annotated[str, StringConstraints(pattern=f"^{_WORD}/{_WORD}$", max_length=200)]
+LONGEST_NAME, LONGEST_REPOSITORY = 64, 200  # characters
+Name = Annotated[str, StringConstraints(pattern=f"^{_WORD}$", max_length=LONGEST_NAME)]
+Repository = Annotated[str, StringConstraints(pattern=f"^{_WORD}/{_WORD}$", max_length=LONGEST_REPOSITORY)]
 Revision = Annotated[str, StringConstraints(pattern=f"^{_WORD}$", max_length=100)]
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 # Below a folder that is ours: no way out of it, and nothing that a file system takes for something else.
@@ -146,4 +147,10 @@ def find(wanted: str, known: dict[str, ModelSpec]) -> tuple[str, str | None] | N
 def repository(wanted: str) -> tuple[str, str | None] | None:
     """ORG/REPO or ORG/REPO:QUANT taken apart, None if it is neither."""
     name, _, quant = wanted.partition(":")
-    return (name, quant or None) if re.fullmatch(f"{_WORD}/{_WORD}", name) else None
+    is_one = len(name) <= LONGEST_REPOSITORY and re.fullmatch(f"{_WORD}/{_WORD}", name)
+    return (name, quant or None) if is_one else None
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can stand where models.toml has a `Name`."""
+    return len(text) <= LONGEST_NAME and re.fullmatch(_WORD, text) is not None

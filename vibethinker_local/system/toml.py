@@ -4,6 +4,7 @@ tomllib tells the line of a syntax error, but not where a value came from; so th
 """
 
 import re
+import stat
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
@@ -31,6 +32,9 @@ class StrictModel(BaseModel):
 def load(path: Path, kind: type[T], error: type[VibeError], *, without: T | None = None) -> T:
     """Read and validate a file. Raises `error` if it is bad, or missing without a `without` to return."""
     try:
+        kind_of_file = stat.S_IFMT(path.stat().st_mode)
+        if kind_of_file not in (stat.S_IFREG, stat.S_IFDIR):  # to open a pipe may take for ever
+            raise error(f"{path} cannot be read: it is a pipe or a device.")
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
