@@ -13,6 +13,8 @@ import psutil
 import pytest
 
 from tests.command import vibe
+from vibethinker_local import sandbox
+from vibethinker_local.errors import SandboxError
 
 ROOT = Path(__file__).parents[2]
 EASY = "Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?"
@@ -105,6 +107,16 @@ def test_wrong_options(args: list[str], says: str) -> None:
     done = vibe("solve", "-t", EASY, *args)
     assert (done.code, done.out) == (2, "")
     assert says in done.err
+
+
+def test_without_a_sandbox_there_is_no_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise SandboxError("Programs cannot be run: install the extra code.")
+
+    monkeypatch.setattr(sandbox, "open", missing)
+    done = vibe("solve", "-r", "--programs", "2", "--json", "-q", "-t", EASY)
+    assert (done.code, done.out) == (2, "")
+    assert "Programs cannot be run" in done.err
 
 
 def test_a_deadline_ends_in_an_answer() -> None:

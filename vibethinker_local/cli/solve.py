@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from vibethinker_local.cli.options import Context, Model, Threads
-from vibethinker_local.errors import FileError, UsageError
+from vibethinker_local.errors import UsageError, VibeError
 from vibethinker_local.events import BudgetName, CacheType, Control, PassMode, ProblemKind, Status, VerdictKind
 
 EXITS: dict[Status, int] = {"answered": 0, "no_answer": 3, "failed": 5, "stopped": 130}
@@ -135,10 +135,8 @@ def solve(
             )
         if as_json:
             solution = solver.with_sha256(solution)
-    except (UsageError, FileError):
-        raise
     except (Exception, KeyboardInterrupt) as error:
-        if as_json:
+        if as_json and not (isinstance(error, VibeError) and error.exit_code == 2):
             status: Status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
             render.print_json(without_trajectory(problem, name, status, str(error) or None))
         raise
