@@ -16,7 +16,7 @@ ClaimSource = Literal[
     "stated", "extracted", "published"
 ]  # in a second turn; by the solution itself; in its first reply
 Ruling = Literal["supported", "refuted", "undecided"]
-Reason = Literal["length", "loop", "stop", "answer now"]  # why an end is forced
+Reason = Literal["length", "loop", "stop", "answer now", "time"]  # why an end is forced
 TrajectoryKind = Literal["reasoned", "computed"]  # computed: by a program that the model wrote and the sandbox ran
 ProblemKind = Literal["maths", "code", "prose"]
 CacheType = Literal["f16", "q8_0"]  # of the numbers in the KV cache

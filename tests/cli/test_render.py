@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from vibethinker_local.events import (
     Closing,
     Finished,
     ModelIdentity,
+    ReliabilityReport,
     Solution,
     SolveEvent,
     Started,
@@ -121,6 +123,16 @@ def test_what_is_printed(
 ) -> None:
     render.print_text(solution(status, answer=answer, text=text), answer_only=answer_only)
     assert capsys.readouterr().out == shown
+
+
+def test_an_answer_that_time_did_not_suffice_for_is_explained_so() -> None:
+    report = ReliabilityReport((), None, "time")
+    found = render.explain(replace(solution("no_answer", answer=None), report=report))
+    assert "the time was up" in found
+    assert "--time-limit" in found
+    assert "--seed" in render.explain(
+        replace(solution("no_answer", answer=None), report=replace(report, decision="all"))
+    )
 
 
 class Terminal(io.StringIO):

@@ -8,8 +8,9 @@ import pytest
 
 from tests.solving.thinker import CLR, FOREVER, THREE, TURNED, Thinker, run
 from vibethinker_local.cli.render import verdict
+from vibethinker_local.engine.backend import Logits
 from vibethinker_local.errors import UsageError
-from vibethinker_local.events import Claimed, Contested, Control, Judged, Parted, Sampled, SolveEvent
+from vibethinker_local.events import Claimed, Closing, Contested, Control, Judged, Parted, Sampled, SolveEvent
 from vibethinker_local.reliability import vote, yardstick
 from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.solving.follow import summary
@@ -285,6 +286,26 @@ def test_a_deadline_is_kept_and_ends_in_an_answer() -> None:
     assert time.monotonic() - began < 4  # a second, on a machine that may be busy
     assert (found.status, found.answer) == ("answered", "7")
     assert {t.finish for t in found.trajectories} <= {"forced", "aborted", "loop"}
+
+
+class Silent(Thinker):
+    """Thinks on and on, in no circle, and has nothing to say even when it is asked."""
+
+    def __init__(self) -> None:
+        counting = "<think>" + " ".join(map(str, range(20_000)))
+        super().__init__({"x": 1}, reply=lambda _: counting, cells=200_000)
+
+    def _go_on(self, written: str, replies: dict[bytes, float]) -> Logits:
+        return super()._go_on(written.removesuffix("boxed{"), replies)
+
+
+def test_a_deadline_is_what_reasoning_is_closed_for() -> None:
+    plan = Plan("clr", samples=4, claims=3, tokens=20_000, think_tokens=0, seconds=1.0)
+    found, events = run(Silent(), plan, max_tokens=20_000)
+    closings = [event for event in events if isinstance(event, Closing) and not event.asking]
+    assert {event.reason for event in closings} == {"time"}, "nobody asked for the answer"
+    assert found.report
+    assert (found.status, found.report.decision) == ("no_answer", "time")
 
 
 def test_anything_a_model_says_ends_within_its_tokens() -> None:

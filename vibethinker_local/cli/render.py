@@ -66,6 +66,8 @@ def print_line(text: str) -> None:
 def explain(solution: Solution) -> str:
     """One sentence about a run that did not end in an answer."""
     match solution.status:
+        case "no_answer" if solution.report and solution.report.decision == "time":
+            return "No answer: the time was up before the model committed to one. Give a larger --time-limit."
         case "no_answer":
             return "No answer: the model did not commit to one, also when it was asked to. Try another --seed."
         case "failed":

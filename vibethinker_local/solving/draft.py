@@ -41,7 +41,7 @@ class Draft:
         self.cut_from: int | None = None  # tokens after which reasoning is cut at the end of a line
         self._thought_ended = False  # just now a line of the reasoning, by the model
         self._forced = False  # a word of ours is in it
-        self._hurried = False  # the user wants the answer now
+        self._hurried = False  # the answer is wanted now
         self._hurry_done = False  # and something was done about it
         self._line_ended = False  # just now, of visible text outside code, by the model
         self._brace_closed = False  # just now
@@ -83,13 +83,14 @@ class Draft:
         self._text.append(text)
         return self._parser.feed(text)
 
-    def due(self, *, answer_now: bool) -> Reason | None:
-        """Why the end has to be forced now: the user wants it, or the Sequence has ended without an answer.
+    def due(self, *, answer_now: bool, time_up: bool = False) -> Reason | None:
+        """Why the end has to be forced now: the user wants it, little time is left, or the Sequence has ended without
+        an answer.
 
-        Reasoning is interrupted at once where the user wants it, at the end of a line where few tokens are left, and
+        Reasoning is interrupted at once where there is a hurry, at the end of a line where few tokens are left, and
         visible text at the end of a line.
         """
-        self._hurried |= answer_now
+        self._hurried |= answer_now or time_up
         now = self._hurried and not self._hurry_done and (self.in_reasoning or self._line_ended)
         spent = self.cut_from is not None and self.tokens >= self.cut_from and self._thought_ended and not self.closing
         spent |= (
@@ -108,7 +109,8 @@ class Draft:
         if self._task and self.ended == "stop" and text:
             return None
         self._hurry_done |= now
-        return self.ended or ("length" if spent and not now else "answer now")
+        hurry: Reason = "time" if time_up and not answer_now else "answer now"
+        return self.ended or ("length" if spent and not now else hurry)
 
     def close(self, reason: Reason) -> Iterator[SolveEvent]:
         """Note that the end is being forced."""

@@ -43,6 +43,7 @@ CLOSINGS: dict[Reason, str] = {
     "loop": "going round in circles",
     "stop": "stopped without an answer",
     "answer now": "answer now",
+    "time": "the time is nearly up",
 }
 MOST_NAMED = 3  # solutions of one side, in a sentence
 BRIEF = 60  # characters of an input or an outcome in a sentence

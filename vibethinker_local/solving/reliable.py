@@ -248,7 +248,12 @@ class _Pass:
     @property
     def _hurried(self) -> bool:
         """Whether an answer is needed now."""
-        return self._control.answer_now or self._left < (1 - HURRY) * self._plan.seconds
+        return self._control.answer_now or self._late
+
+    @property
+    def _late(self) -> bool:
+        """Whether little of the time limit is left."""
+        return self._left < (1 - HURRY) * self._plan.seconds
 
     @property
     def _over(self) -> bool:
@@ -275,7 +280,7 @@ class _Pass:
             outputs = self._model.engine.step()
             if self._programs:
                 self._programs.take(outputs)
-            yield from sampling.take(outputs, answer_now=self._hurried)
+            yield from sampling.take(outputs, answer_now=self._control.answer_now, time_up=self._late)
             for ended in sampling.finished[before:]:
                 if self._journal:
                     self._journal.add(JournalEntry(ended.index, ended.trajectory, ended.tokens))
@@ -500,7 +505,7 @@ class _Pass:
         """What ended a run that was not decided."""
         if self._error:
             return "failed"
-        return "stopped" if self._control.stop else "time" if self._left <= 0 else "all"
+        return "stopped" if self._control.stop else "time" if self._late else "all"
 
     def _chosen(self, ranked: list[AnswerCluster], weights: dict[int, float]) -> Trajectory | None:
         """The trajectory that is shown: of the chosen answer the weightiest, the earliest among equals; a computed one

@@ -151,8 +151,13 @@ class Sampling:
     def _kind(self, index: int) -> TrajectoryKind:
         return self._computing.kind(index) if self._computing else "reasoned"
 
-    def take(self, outputs: list[StepOutput], *, answer_now: bool = False) -> Iterator[SolveEvent]:
-        """Turns the engine's outputs into events; trajectories that have ended move to `finished`."""
+    def take(
+        self, outputs: list[StepOutput], *, answer_now: bool = False, time_up: bool = False
+    ) -> Iterator[SolveEvent]:
+        """Turns the engine's outputs into events; trajectories that have ended move to `finished`.
+
+        An answer is wanted now if the user said so, or if little time is left.
+        """
         yield from self._written_before
         self._written_before.clear()
         for output in outputs:
@@ -165,7 +170,7 @@ class Sampling:
             if draft.complete:
                 self._finish(sequence)
                 self._model.engine.abort(sequence)
-            elif reason := draft.due(answer_now=answer_now):
+            elif reason := draft.due(answer_now=answer_now, time_up=time_up):
                 forced, then = self._budget.ending(draft, reason, self._model)
                 yield from draft.close(reason)
                 self._model.engine.force(sequence, forced, then=then)
