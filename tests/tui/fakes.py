@@ -175,6 +175,7 @@ async def chatting(
     keys: dict[str, str] | None = None,
     theme: str = "vibe-dark",
     models: dict[str, ScriptedSolver] | None = None,
+    question: str | None = None,
 ) -> AsyncIterator[Chatting]:
     """The app over a scripted solver, its conversations in a folder."""
     solver = solver or ScriptedSolver([reply("Let me think.", "It is \\boxed{7}.")])
@@ -189,6 +190,7 @@ async def chatting(
         folder=folder,
         clock=clock,
         seeds=lambda: 7,
+        question=question,
     )
     app.measures_memory = False
     try:

@@ -1,6 +1,7 @@
 """The prompt of the chat, driven by keys: typing, history, pastes, attachments."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from textual import events
 from tests.tui.fakes import ScriptedSolver, chatting, prompt, reply, run
 from tests.tui.scenes import EVIL
 from vibethinker_local.errors import UsageError
-from vibethinker_local.tui.attachments import label, mentioned, read
+from vibethinker_local.tui.attachments import completions, label, mentioned, read
 from vibethinker_local.tui.screens.fulltext import FullText
 from vibethinker_local.tui.store import Attachment
 
@@ -144,6 +145,13 @@ def test_files_are_named_in_the_prompt(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "picture.png").write_bytes(bytes(range(256)))
     monkeypatch.chdir(tmp_path)
     run(test)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are Unicode there")
+def test_names_that_no_text_can_hold_are_not_offered(tmp_path: Path) -> None:
+    for name in (b"caf\xe9.txt", b"cab.txt"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("x")
+    assert completions(f"{tmp_path}/ca") == [f"{tmp_path}/cab.txt"]
 
 
 @pytest.mark.parametrize(

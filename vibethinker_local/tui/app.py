@@ -29,7 +29,7 @@ from vibethinker_local.tui.actions import ACTIONS, EVERYWHERE, bindings, key_of
 from vibethinker_local.tui.screens.chat import Chat
 from vibethinker_local.tui.session import Session
 from vibethinker_local.tui.solver import Load, ModelChoice
-from vibethinker_local.tui.store import Store
+from vibethinker_local.tui.store import Store, encodable
 from vibethinker_local.tui.themes import DARK, LIGHT
 
 # Of garbage: with Python's own (700, 10, 10), keys wait for a look through all objects every two seconds of an answer.
@@ -90,7 +90,7 @@ class ChatApp(App[None], inherit_bindings=False):
     ) -> None:
         super().__init__()
         self.session, self.keys, self.folder = session, keys, folder
-        self._question = question
+        self._question = encodable((question or "").strip())
         self.crash: Exception | None = None  # what ended the app
         self._interrupted = -TWICE_SECONDS  # when ctrl+c was pressed last
         for one in (DARK, LIGHT):
@@ -113,8 +113,8 @@ class ChatApp(App[None], inherit_bindings=False):
             with suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self.exit)
         self.call_after_refresh(self.load)
-        if self._question and self._question.strip():
-            self.call_after_refresh(self.chat.ask, self._question.strip())
+        if self._question:
+            self.call_after_refresh(self.chat.ask, self._question)
 
     def on_chat_done(self, event: Chat.Done) -> None:
         """Ring, and have the terminal say it, if it can."""

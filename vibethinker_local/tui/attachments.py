@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.system import files
-from vibethinker_local.tui.store import Attachment
+from vibethinker_local.tui.store import Attachment, encodable
 
 MENTION = re.compile(r'(?<![\w@])@(?:"([^"\n]+)"|([^\s"@][^\s"]*))')
 BEGUN = re.compile(r'(?<![\w@])@(?:"([^\n"]*)|([^\s"@]*))\Z')  # a mention that is being typed
@@ -50,7 +50,10 @@ def _is_file(path: str) -> bool:
 
 
 def completions(begun: str) -> list[str]:
-    """The paths that begin so, in order, folders with a slash at their end; hidden ones only if that is asked for."""
+    """The paths that begin so, in order, folders with a slash at their end; hidden ones only if that is asked for.
+
+    Names that are not UTF-8 are left out: no text can hold them.
+    """
     head, slash, name = begun.rpartition("/")
     try:
         folder = Path(head + slash or ".").expanduser()
@@ -60,7 +63,9 @@ def completions(begun: str) -> list[str]:
     return [
         f"{head}{slash}{entry.name}{'/' * entry.is_dir()}"
         for entry in entries
-        if entry.name.startswith(name) and (name.startswith(".") or not entry.name.startswith("."))
+        if entry.name.startswith(name)
+        and (name.startswith(".") or not entry.name.startswith("."))
+        and encodable(entry.name) == entry.name
     ]
 
 

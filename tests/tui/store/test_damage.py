@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from vibethinker_local.errors import UsageError
 from vibethinker_local.tui.store import Attachment, Store, Turn
+from vibethinker_local.tui.store.database import Database
 from vibethinker_local.tui.store.schema import STEPS, VERSION
 
 WORDS = "prime divisor sum of all integers n with 2 and 3 apples Ann Tom gives modulo remainder so we get".split()
@@ -251,3 +253,12 @@ def test_conversations_of_the_first_version_are_branches_of_one_each(tmp_path: P
     ]
     assert [turn.question for turn in store.turns(2)] == ["question 2"]
     assert [found.turns for found in store.search("question")] == [3, 1]
+
+
+def test_a_text_that_cannot_be_written_is_no_damage_of_the_file(tmp_path: Path) -> None:
+    database = Database(tmp_path / "chat.db")
+    with pytest.raises(UsageError, match="The conversation cannot be kept in"):
+        database.write(lambda db: db.execute("SELECT ?", ["\udce9"]))
+    assert not database.notices
+    assert not list(tmp_path.glob("*damaged*"))
+    database.close()

@@ -190,6 +190,26 @@ def test_what_is_attached_is_kept_and_names_a_question_without_words(store: Stor
     assert store.search("import") == []
 
 
+def test_half_a_character_is_kept_as_the_sign_for_one(store: Store, tmp_path: Path) -> None:
+    name = "caf\udce9.txt"  # as Python reads a name that is not UTF-8
+    asked = Turn(f"Read {name}.", name, attachments=(Attachment(name, "\udce9"),))
+    conversation, id = store.begin(asked, None)
+    store.append(id, [(True, "\ud83d"), (False, "\udce9")])
+    store.replace(id, [(True, "\ud83d\ude42"), (False, "\udce9")])
+    (writing,) = store.turns(conversation)
+    assert (writing.reasoning, writing.answer) == ("🙂", "�")
+    store.reopen(Turn(asked.question, id=id, answer="\udce9"))
+    store.finish(Turn(asked.question, id=id, answer="\ud83d\ude42 \ud83d", status="answered"))
+    (turn,) = store.turns(conversation)
+    assert (turn.question, turn.answer) == ("Read caf�.txt.", "🙂 �")
+    assert turn.attachments == (Attachment("caf�.txt", "�"),)
+    store.rename(conversation, name)
+    (found,) = store.search(name)
+    assert found.title == "caf�.txt"
+    assert export.export_stored(store, found, "markdown", tmp_path).read_text(encoding="utf-8")
+    assert not store.take_notices()
+
+
 def test_export(store: Store, tmp_path: Path) -> None:
     conversation, turn = asked(store, "Why?\nReally: ```x```")
     store.finish(Turn("Why?\nReally: ```x```", "mini", 7, turn, 0, "a ```` b", "Because **so**.", "answered"))

@@ -176,7 +176,7 @@ def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
 
 def _is_damage(error: BaseException, db: sqlite3.Connection | None = None) -> bool:
     """Whether an error comes of what the file holds, not of where it lies, or of who else uses it."""
-    if isinstance(error, (MemoryError, UnicodeError)):
+    if isinstance(error, (MemoryError, UnicodeDecodeError)):  # UnicodeEncodeError is about what is to be written
         return True
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):

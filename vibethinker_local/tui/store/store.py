@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vibethinker_local.tui.store.database import Database, is_sound
-from vibethinker_local.tui.store.turns import COLUMNS, Turn, moment, number, row_of, text, title, turn_of
+from vibethinker_local.tui.store.turns import COLUMNS, Turn, encodable, moment, number, row_of, text, title, turn_of
 
 LISTED = 200  # conversations that a list holds at most; the rest is found by searching
 
@@ -64,8 +64,7 @@ class Store:
     def begin(self, turn: Turn, conversation: int | None) -> tuple[int, int]:
         """Note a question behind its parent, in a new conversation if there is none; returns the ids of both."""
         now = self._clock()
-        name = title("\n".join([turn.question, *(one.name for one in turn.attachments)]))
-
+        name = encodable(title("\n".join([turn.question, *(one.name for one in turn.attachments)])))
         end = self._end(conversation) if conversation and turn.parent is None else 0
 
         def change(db: sqlite3.Connection) -> tuple[int, int]:
@@ -90,7 +89,7 @@ class Store:
             if db.execute("SELECT 1 FROM turn WHERE id = ?", [turn]).fetchone():  # else: deleted elsewhere meanwhile
                 db.executemany(
                     "INSERT INTO piece (turn, reasoning, text) VALUES (?, ?, ?)",
-                    [(turn, reasoning, text) for reasoning, text in pieces],
+                    [(turn, reasoning, encodable(text)) for reasoning, text in pieces],
                 )
 
         self._db.write(change)
@@ -105,7 +104,7 @@ class Store:
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM piece WHERE turn = ?", [turn.id])
-            pieces = [(turn.id, True, turn.reasoning), (turn.id, False, turn.answer)]
+            pieces = [(turn.id, True, encodable(turn.reasoning)), (turn.id, False, encodable(turn.answer))]
             db.executemany("INSERT INTO piece (turn, reasoning, text) VALUES (?, ?, ?)", pieces)
             db.execute("UPDATE turn SET status = 'writing' WHERE id = ?", [turn.id])
 
@@ -136,9 +135,8 @@ class Store:
             self._db.write(lambda db: db.execute("UPDATE conversation SET head = ? WHERE id = ?", [head, conversation]))
 
     def rename(self, conversation: int, name: str) -> None:
-        self._db.write(
-            lambda db: db.execute("UPDATE conversation SET title = ? WHERE id = ?", [title(name), conversation])
-        )
+        name = encodable(title(name))
+        self._db.write(lambda db: db.execute("UPDATE conversation SET title = ? WHERE id = ?", [name, conversation]))
 
     def delete(self, conversation: int) -> None:
         self._db.write(lambda db: db.execute("DELETE FROM conversation WHERE id = ?", [conversation]))
@@ -207,7 +205,7 @@ class Store:
 
     def search(self, words: str) -> list[Listed]:
         """The conversations whose title, questions or answers have all these words, the last perhaps only begun."""
-        wanted = words.replace('"', " ").replace("\0", " ").split()
+        wanted = encodable(words).replace('"', " ").replace("\0", " ").split()
         if not wanted:
             return self.recent()
         query = " ".join(f'"{word}"' for word in wanted) + "*" * (len(wanted[-1]) > 1)  # one letter begins too much

@@ -77,8 +77,19 @@ def turn_of(row: dict[str, object]) -> Turn:
 
 def row_of(turn: Turn) -> dict[str, object]:
     """The row of a turn, by names of columns."""
-    attachments = json.dumps([[one.name, one.text, one.tokens] for one in turn.attachments]) if turn.attachments else ""
-    return {name: getattr(turn, name) for name in COLUMNS} | {"attachments": attachments}
+    rows = [[encodable(one.name), encodable(one.text), one.tokens] for one in turn.attachments]
+    attachments = json.dumps(rows) if rows else ""
+    values = {name: getattr(turn, name) for name in COLUMNS} | {"attachments": attachments}
+    return {name: encodable(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def encodable(text: str) -> str:
+    """A text that a file can hold: half a character, of a name that is not UTF-8 say, becomes the sign for one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # two halves become a whole
+    return text
 
 
 def text(value: object) -> str:
@@ -102,7 +113,10 @@ def moment(value: object) -> float:
 def _attachments(source: str) -> tuple[Attachment, ...]:
     try:
         rows = json.loads(source or "[]")
-        return tuple(Attachment(str(name), str(content), number(*more[:1] or [0])) for name, content, *more in rows)
+        return tuple(
+            Attachment(encodable(str(name)), encodable(str(content)), number(*more[:1] or [0]))
+            for name, content, *more in rows
+        )
     except (ValueError, TypeError, RecursionError):
         return ()
 
