@@ -9,6 +9,21 @@ from vibethinker_local.tui.text.maths import BOX, BrokenLatex, display, inline
 LINES = [
     (r"\frac{a+b}{c}", "(a + b)/c"),
     (r"\frac12 x", "(1/2)x"),
+    (r"2\frac{1}{3}", "2 1/3"),
+    (r"-12\frac12 + \dfrac{1}{2}", "−12 1/2 + 1/2"),
+    (r"1,000\frac12\text{ m}", "1,000 1/2 m"),
+    (r"2\frac13 x", "(2 1/3)x"),
+    (r"x^{2\frac13}", "x^(2 1/3)"),
+    (r"\frac{2\frac13}{5}", "(2 1/3)/5"),
+    (r"x^2\frac12", "x²(1/2)"),
+    (r"\sqrt{2}\frac12", "√2(1/2)"),
+    (r"(x+1)\frac{1}{2}", "(x + 1)(1/2)"),
+    (r"\frac12\frac34", "(1/2)(3/4)"),
+    (r"2\frac{3x}{5}", "2(3x/5)"),
+    (r"2\frac{.5}{3}", "2(.5/3)"),
+    (r"a/\frac{b}{c}", "a/(b/c)"),
+    (r"a\frac{b}{c}", "ab/c"),
+    (r"|\frac12 - x|", "|1/2 − x|"),
     (r"3x\cdot\frac{2}{5}y + \frac{a}{b}", "3x · (2/5)y + a/b"),
     (r"\frac{n(n+1)(2n+1)}{6}", "n(n + 1)(2n + 1)/6"),
     (r"\frac{1}{2a}", "1/(2a)"),
@@ -50,6 +65,7 @@ def test_one_line(source: str, line: str) -> None:
 
 
 def test_what_is_boxed_is_marked() -> None:
+    assert inline(r"\boxed{7\frac12}") == f"{BOX[0]}7 1/2{BOX[1]}"
     assert inline(r"x = \boxed{\dfrac{3}{4}}") == f"x = {BOX[0]}3/4{BOX[1]}"
 
 

@@ -1,7 +1,7 @@
 """Nodes as text in one line: powers and indices as small characters, fractions with a slash."""
 
 import re
-from collections.abc import Sequence
+from itertools import takewhile
 
 from rich.cells import cell_len
 
@@ -31,7 +31,7 @@ def linear(node: Node | None, *, tight: bool = False) -> str:
         case LatexSymbol():
             return node.text
         case Row():
-            return spaced([(linear(item, tight=tight), kind_of(item)) for item in _parenthesised(node)], tight=tight)
+            return spaced(_parenthesised(node, tight=tight), tight=tight)
         case Scripts():
             return _linear_scripts(node, tight=tight)
         case Fraction(above, below, bar):
@@ -119,16 +119,33 @@ def _factor(node: Node, *, tight: bool, single: bool = False) -> str:
     return text if product or _single(text) else f"({text})"
 
 
-def _parenthesised(row: Row) -> Sequence[Node]:
-    """The items of a row, a fraction in parentheses where it stands beside a factor."""
-    items = list(row.items)
-    for at, item in enumerate(items):
+def _parenthesised(row: Row, *, tight: bool) -> list[tuple[str, Kind]]:
+    """The items of a row, a fraction in parentheses where what stands beside it would become part of it."""
+    parts: list[tuple[str, Kind]] = []
+    for at, item in enumerate(row.items, 1):
+        text, kind = linear(item, tight=tight), kind_of(item)
         if isinstance(item, Fraction):
-            beside = [items[n] for n in (at - 1, at + 1) if 0 <= n < len(items)]
-            if any(kind_of(other) in ("ordinary", "large", "open") and other is not item for other in beside[-1:]):
-                following = at + 1 < len(items) and kind_of(items[at + 1]) in ("ordinary", "open")
-                items[at] = Fenced("(", item, ")") if following else item
-    return items
+            falls_apart = at < len(row.items) and kind_of(row.items[at]) in ("ordinary", "open")
+            digits = list(takewhile(_is_digits, reversed(parts))) if re.fullmatch(r"\d+/\d+", text) else []
+            if digits:  # a mixed number: 2 1/3
+                del parts[-len(digits) :]
+                text = f"{''.join(digit for digit, _ in reversed(digits))} {text}"
+            elif parts and _runs_into(parts[-1], text):
+                falls_apart = True
+            text = f"({text})" if falls_apart else text
+        parts.append((text, kind))
+    return parts
+
+
+def _is_digits(part: tuple[str, Kind]) -> bool:
+    return part[1] == "ordinary" and part[0].replace(",", "").isdecimal()
+
+
+def _runs_into(before: tuple[str, Kind], fraction: str) -> bool:
+    """Whether a fraction right behind this would read as another number: x²1/2, a/b/c."""
+    text, kind = before
+    begins = fraction[:1].isdecimal() or fraction.startswith(".")
+    return text == "/" or (begins and text != "|" and kind in ("ordinary", "close"))
 
 
 def kind_of(node: Node) -> Kind:
