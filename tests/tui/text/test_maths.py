@@ -64,6 +64,11 @@ def test_one_line(source: str, line: str) -> None:
     assert inline(source) == line
 
 
+def test_a_chain_of_powers_is_read_however_long_it_is() -> None:
+    assert inline("x" + "^2" * 500) == "x" + "²" * 500
+    assert len(display("x^" * 500 + "x")) == 1
+
+
 def test_what_is_boxed_is_marked() -> None:
     assert inline(r"\boxed{7\frac12}") == f"{BOX[0]}7 1/2{BOX[1]}"
     assert inline(r"x = \boxed{\dfrac{3}{4}}") == f"x = {BOX[0]}3/4{BOX[1]}"
@@ -88,6 +93,7 @@ def test_what_is_boxed_is_marked() -> None:
         (r"\begin{array}{c|c}\hline x & 1 \\ \hline f & 2 \\ \cline{1-2}\end{array}", ["x  1", "f  2"]),
         (r"\sum_{\substack{i<n \\ i\ne k}} i", ["     ∑       i", "i < n; i ≠ k"]),
         (r"x^2", ["x²"]),
+        (r"x = \begin{matrix} \\ \\ \end{matrix}", ["x =", ""]),
     ],
 )
 def test_several_lines(source: str, lines: list[str]) -> None:
@@ -98,7 +104,16 @@ def test_several_lines(source: str, lines: list[str]) -> None:
     "source",
     [
         *("{", "}", r"\frac{1}", r"\frac", "x^", "^", "_{", r"\left(", r"\begin{pmatrix}1", r"\foo{x}", "a\\", "x_1_2"),
-        *(r"\begin{tikzpicture}\end{tikzpicture}", r"\text{a", r"\sqrt[3", "$", "{" * 500, "x" * 10_000, r"\left a b"),
+        *(
+            r"\begin{tikzpicture}\end{tikzpicture}",
+            r"\text{a",
+            r"\sqrt[3",
+            "$",
+            "{" * 500,
+            r"\sqrt" * 400 + "2",
+            "x" * 10_000,
+            r"\left a b",
+        ),
     ],
 )
 def test_broken(source: str) -> None:
@@ -108,6 +123,8 @@ def test_broken(source: str) -> None:
 
 
 PIECES = [*"\\{}[]()^_&$ab1+-=,|' ", "\\frac", "\\sqrt", "\\left", "\\right", "\\\\", "\\begin{cases}", "\\end{cases}"]
+PIECES += ["\\begin{matrix}", "\\end{matrix}", "\\xrightarrow", "\\hat", "\u200d"]
+PIECES += [piece * 600 for piece in ("\\sqrt", "\\frac", "\\hat", "x^", " ^2", "'", "{")]  # deep, or long
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))

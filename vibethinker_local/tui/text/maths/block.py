@@ -44,7 +44,7 @@ class Box:
 
     @property
     def width(self) -> int:
-        return cell_len(self.lines[0])
+        return max(map(cell_len, self.lines))  # a line with a character that joins its neighbours may be narrower
 
     @property
     def flat(self) -> bool:
@@ -138,7 +138,7 @@ def _row(parts: list[tuple[Box, Kind]]) -> Box:
     for at in range(-above, below):
         line, rest = "", base
         for box, _ in parts:
-            if box.flat:
+            if box.flat or not box.width:  # an empty matrix leaves no mark
                 continue
             start = rest.index("\ue020")
             row = at + box.base

@@ -7,7 +7,7 @@ from typing import Literal
 from vibethinker_local.tui.text.maths import symbols
 from vibethinker_local.tui.text.maths.symbols import BrokenLatex
 
-MOST_CHARACTERS, MOST_DEPTH = 8000, 40
+MOST_CHARACTERS, MOST_DEPTH = 8000, 80
 Kind = Literal["ordinary", "binary", "relation", "punctuation", "open", "close", "function", "large", "text", "space"]
 
 
@@ -149,9 +149,7 @@ class _LatexReader:
 
     def row(self, ends: frozenset[str]) -> Node:
         """Everything up to one of these tokens, which is left there, or to the end."""
-        self._depth += 1
-        if self._depth > MOST_DEPTH:
-            raise BrokenLatex("too deep")
+        self._go_deeper()
         items: list[Node] = []
         while (token := self.peek()) and token not in ends and token not in ("}", "&", "\\\\", "\\end", "\\right"):
             if token in ("^", "_", "'"):
@@ -160,6 +158,11 @@ class _LatexReader:
                 items.append(item)
         self._depth -= 1
         return items[0] if len(items) == 1 else Row(tuple(items))
+
+    def _go_deeper(self) -> None:
+        self._depth += 1
+        if self._depth > MOST_DEPTH:
+            raise BrokenLatex("too deep")
 
     def rows(self) -> Grid:
         """Cells up to an \\end, or to the end of all."""
@@ -183,7 +186,7 @@ class _LatexReader:
 
     def _scripts(self, base: Node) -> Node:
         below: Node | None = None
-        above: Node | None = None
+        above: list[Node] = []
         while (token := self.peek()) in ("^", "_", "'", "\\limits", "\\nolimits"):
             self.take()
             if token == "'":
@@ -191,17 +194,23 @@ class _LatexReader:
                 while self.peek() == "'":
                     self.take()
                     primes += 1
-                above = _joined(above, LatexSymbol("′" * primes))
+                above.append(LatexSymbol("′" * primes))
             elif token == "^":
-                above = _joined(above, self._argument())
+                above.append(self._argument())
             elif token == "_":
                 if below is not None:
                     raise BrokenLatex("two indices")
                 below = self._argument()
-        return Scripts(base, below, above)
+        return Scripts(base, below, above[0] if len(above) == 1 else Row(tuple(above)) if above else None)
 
     def _argument(self) -> Node:
         """What follows in braces, or one token."""
+        self._go_deeper()  # without braces, too: \sqrt\sqrt …
+        argument = self._argument_here()
+        self._depth -= 1
+        return argument
+
+    def _argument_here(self) -> Node:
         while True:
             if self.peek() == "{":
                 return self._group()
@@ -360,10 +369,6 @@ class _LatexReader:
         if len(delimiter) != 1 or delimiter.isalnum():
             raise BrokenLatex(f"{token} as a delimiter")
         return delimiter
-
-
-def _joined(first: Node | None, second: Node) -> Node:
-    return second if first is None else Row((first, second))
 
 
 def _character(token: str) -> Node:
