@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual import events
 
-from tests.tui.fakes import ScriptedSolver, chatting, prompt, reply, run
+from tests.tui.fakes import Pause, ScriptedSolver, chatting, prompt, reply, run
 from tests.tui.scenes import EVIL
 from vibethinker_local.errors import UsageError
 from vibethinker_local.tui.attachments import completions, label, mentioned, read
@@ -145,6 +145,82 @@ def test_files_are_named_in_the_prompt(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "picture.png").write_bytes(bytes(range(256)))
     monkeypatch.chdir(tmp_path)
     run(test)
+
+
+def test_of_two_files_with_one_name_both_are_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.pilot.press("f3", *"a/main.py", "enter")
+            await chat.ask("compare with @b/main.py")
+            assert "AAA" in chat.solver.requests[0].question
+            assert "BBB" in chat.solver.requests[0].question
+
+    two_files(tmp_path, monkeypatch)
+    run(test)
+
+
+def test_an_edited_question_goes_with_the_file_that_it_names_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            chat.app.post_message(events.Paste("y\n" * 500))
+            await chat.ask("explain @a/main.py")
+            await chat.pilot.press("f6")
+            prompt(chat).text = "explain @b/main.py"
+            await chat.pilot.press("enter")
+            await chat.until(lambda: len(chat.solver.requests) == 2)
+            assert "BBB" in chat.solver.requests[1].question
+            assert "AAA" not in chat.solver.requests[1].question
+            assert "y\ny\n" in chat.solver.requests[1].question  # what it does not name stays
+            (tmp_path / "b" / "main.py").unlink()
+            await chat.pilot.press("f6", *"!", "enter")
+            await chat.until(lambda: len(chat.solver.requests) == 3)
+            assert "BBB" in chat.solver.requests[2].question  # there is nothing newer
+
+    two_files(tmp_path, monkeypatch)
+    run(test)
+
+
+def test_a_question_that_is_taken_back_goes_with_the_file_that_it_names_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        pause = Pause()
+        async with chatting(tmp_path, ScriptedSolver([reply("one two", "7", pause=pause, at=1)])) as chat:
+            await chat.ask("go", wait=False)
+            prompt(chat).insert("explain @a/main.py")
+            await chat.pilot.press("enter", "alt+up")
+            prompt(chat).text = "explain @b/main.py"
+            await chat.pilot.pause()
+            assert [one.text for one in chat.app.chat.attachments] == ["BBB"]
+            pause.go.set()
+
+    two_files(tmp_path, monkeypatch)
+    run(test)
+
+
+def test_backspace_makes_a_mention_mere_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.pilot.press(*'compare @a/main.py, @"b/main.py" and @a/main.pyx')
+            await chat.pilot.press("shift+tab", "backspace")
+            assert prompt(chat).text == 'compare @a/main.py, "b/main.py" and @a/main.pyx'
+            assert [one.text for one in chat.app.chat.attachments] == ["AAA"]
+            chat.app.chat.action_detach()
+            await chat.ask("?")
+            assert chat.solver.requests[0].question == 'compare a/main.py, "b/main.py" and @a/main.pyx?'
+
+    two_files(tmp_path, monkeypatch)
+    run(test)
+
+
+def two_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one name, in two folders."""
+    for name in "ab":
+        (folder / name).mkdir()
+        (folder / name / "main.py").write_text(3 * name.upper())
+    monkeypatch.chdir(folder)
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are Unicode there")

@@ -33,13 +33,30 @@ def read(path: str) -> Attachment:
 
 def mentioned(question: str) -> list[str]:
     """The files that a question names as @path, or @"a path with spaces": those that exist."""
-    found = []
-    for quoted, plain in MENTION.findall(question):
-        for path in (quoted, plain, plain.rstrip(".,;:!?)]}'")):
-            if path and _is_file(path):
-                found.append(path)
-                break
-    return list(dict.fromkeys(found))
+    found = (_file(mention) for mention in MENTION.finditer(question))
+    return list(dict.fromkeys(path for path in found if path))
+
+
+def without_mention(question: str, path: str) -> str:
+    """The question with a file's path as mere text, without the @ that attaches it."""
+    return MENTION.sub(lambda found: found[0].removeprefix("@") if _file(found) == path else found[0], question)
+
+
+def unmentioned(question: str, attachments: Sequence[Attachment]) -> list[Attachment]:
+    """What is attached to a question besides the files that it names, which stand last and are there to be read."""
+    rest = list(attachments)
+    for path in reversed(mentioned(question)):
+        name = Path(path).name
+        if (at := next((at for at in reversed(range(len(rest))) if rest[at].name == name), None)) is not None:
+            del rest[at]
+    return rest
+
+
+def _file(mention: re.Match[str]) -> str:
+    """The file that is named; "" if there is none."""
+    quoted, plain = mention[1] or "", mention[2] or ""
+    paths = (quoted, plain, plain.rstrip(".,;:!?)]}'"))
+    return next((path for path in paths if path and _is_file(path)), "")
 
 
 def _is_file(path: str) -> bool:

@@ -4,7 +4,7 @@ Every action of the table in `actions` is a method here, `action_…`.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,15 @@ from vibethinker_local.system import paths
 from vibethinker_local.system.progress import Progress
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.actions import EVERYWHERE, NAMED, SLASHES, bindings, key_of
-from vibethinker_local.tui.attachments import as_markdown, completions, label, mentioned, read
+from vibethinker_local.tui.attachments import (
+    as_markdown,
+    completions,
+    label,
+    mentioned,
+    read,
+    unmentioned,
+    without_mention,
+)
 from vibethinker_local.tui.export import Format, export_stored
 from vibethinker_local.tui.live import Live, can_go_on
 from vibethinker_local.tui.pages import FullPage
@@ -97,10 +105,10 @@ class Chat(Screen[None]):
         super().__init__()
         self.session, self._keys, self.folder = session, keys, folder
         self._measures_memory = measures_memory
-        self.attachments: list[Attachment] = []
+        self._given: list[Attachment] = []  # files and pastes that go with the question without being named in it
         self.queue: list[Queued] = []  # what is asked when the answer is there
         self.editing: int | None = None  # the place of the turn that what is in the prompt will be a version of
-        self._mentioned: list[Attachment] = []  # files that are named in the prompt
+        self._mentioned: dict[str, Attachment] = {}  # files that are named in the prompt, by their paths there
         self._counts: dict[str, int] = {}  # tokens of texts
         self._counting = set[str]()  # texts that are being counted
         self._draft: tuple[str, list[Attachment]] = "", []  # what was in the prompt before a question was edited
@@ -158,7 +166,7 @@ class Chat(Screen[None]):
     def on_prompt_sent(self, event: Prompt.Sent) -> None:
         prompt = self.query_one(Prompt)
         self._mentioned = self._read_mentioned(event.text)
-        attachments = self._attached()
+        attachments = self.attachments
         if not event.text.strip() and not attachments:
             return
         if wrong := self._too_long(attachments) or self._unreadable(event.text):
@@ -168,7 +176,7 @@ class Chat(Screen[None]):
         if event.text.strip():
             prompt.remember(event.text)
         place, self.editing = self.editing, None
-        self.attachments = []
+        self._given = []
         if place is not None:
             self._restore_draft()
         asked = Queued(event.text.strip(), attachments, place)
@@ -203,7 +211,8 @@ class Chat(Screen[None]):
         waiting, self.queue = self.queue, []
         prompt = self.query_one(Prompt)
         prompt.set_text("\n\n".join(filter(None, [*(one.question for one in waiting), prompt.text])))
-        self.attachments = [*(a for one in waiting for a in one.attachments), *self.attachments]
+        given = (a for one in waiting for a in unmentioned(one.question, one.attachments))
+        self._given = [*given, *self._given]
         self.show_hints()
 
     async def on_prompt_command(self, event: Prompt.Command) -> None:
@@ -232,7 +241,7 @@ class Chat(Screen[None]):
         await self.show_conversation()
 
     def on_prompt_pasted(self, event: Prompt.Pasted) -> None:
-        self.attachments.append(Attachment("pasted text", event.text))
+        self._given.append(Attachment("pasted text", event.text))
         self.show_hints()
 
     async def ask(self, question: str, attachments: Sequence[Attachment] = (), place: int | None = None) -> None:
@@ -339,7 +348,7 @@ class Chat(Screen[None]):
         """What goes with the question, and what can be done, above the prompt."""
         prompt = self.query_one(Prompt)
         self._mentioned = self._read_mentioned(prompt.text)
-        attached = self._attached()
+        attached = self.attachments
         self._show_chips(attached)
         rows = list[Content]()
         if self.editing is not None:
@@ -363,17 +372,17 @@ class Chat(Screen[None]):
         hints.display = bool(rows)
         self._count(*(one.text for one in attached if not one.tokens))
 
-    def _attached(self) -> list[Attachment]:
-        """What goes with the question that is in the prompt, as far as it is counted."""
-        names = {one.name for one in self.attachments}
-        found = [*self.attachments, *(one for one in self._mentioned if one.name not in names)]
-        return [replace(one, tokens=self._counts.get(one.text, one.tokens)) for one in found]
+    @property
+    def attachments(self) -> list[Attachment]:
+        """What goes with the question that is in the prompt, as far as it is counted; what it names stands last."""
+        found = {(one.name, one.text): one for one in (*self._given, *self._mentioned.values())}  # each once
+        return [replace(one, tokens=self._counts.get(one.text, one.tokens)) for one in found.values()]
 
-    def _read_mentioned(self, text: str) -> list[Attachment]:
-        found = []
+    def _read_mentioned(self, text: str) -> dict[str, Attachment]:
+        found = {}
         for path in mentioned(text) if "@" in text else ():
             with suppress(VibeError):  # said when it is sent
-                found.append(read(path))
+                found[path] = read(path)
         return found
 
     def _show_chips(self, attached: Sequence[Attachment]) -> None:
@@ -434,9 +443,16 @@ class Chat(Screen[None]):
 
     def on_chip_removed(self, event: Chip.Removed) -> None:
         gone = event.attachment
-        self.attachments = [one for one in self.attachments if (one.name, one.text) != (gone.name, gone.text)]
+        self._given = [one for one in self._given if not _same(one, gone)]
+        self._forget_mentions([path for path, one in self._mentioned.items() if _same(one, gone)])
         self._to_prompt()
         self.show_hints()
+
+    def _forget_mentions(self, paths: Iterable[str]) -> None:
+        """Leave the paths in the prompt as text that attaches nothing."""
+        prompt = self.query_one(Prompt)
+        for path in paths:
+            prompt.set_text(without_mention(prompt.text, path))
 
     def on_chip_typed(self, event: Chip.Typed) -> None:
         self._to_prompt(event.typed)
@@ -603,14 +619,14 @@ class Chat(Screen[None]):
         """Begin to edit the question at a place, or leave it as it was."""
         prompt = self.query_one(Prompt)
         if self.editing is None:
-            self._draft = prompt.text, self.attachments
+            self._draft = prompt.text, self._given
         self.editing = place
         if place is None:
-            prompt.text, self.attachments = "", []
+            prompt.text, self._given = "", []
             self._restore_draft()
         else:
             turn = self.session.turns[place]
-            self.attachments = list(turn.attachments)
+            self._given = unmentioned(turn.question, turn.attachments)  # what it names is read anew
             prompt.set_text(turn.question)
         self.query_one(Transcript).mark(place)
         prompt.focus()
@@ -619,7 +635,7 @@ class Chat(Screen[None]):
     def _restore_draft(self) -> None:
         """Give back what was in the prompt before a question was edited."""
         prompt = self.query_one(Prompt)
-        (text, self.attachments), self._draft = self._draft, ("", [])
+        (text, self._given), self._draft = self._draft, ("", [])
         if text:
             prompt.set_text(text + prompt.text)
         self.query_one(Transcript).mark(None)
@@ -749,7 +765,7 @@ class Chat(Screen[None]):
             if path is None:
                 return
             try:
-                self.attachments.append(read(path))
+                self._given.append(read(path))
             except VibeError as error:
                 self.say(str(error), error=True)
             self.show_hints()
@@ -757,7 +773,8 @@ class Chat(Screen[None]):
         self.app.push_screen(Ask("Attach a text or code file", hint="its path · enter attaches · esc cancels"), given)
 
     def action_detach(self) -> None:
-        self.attachments = []
+        self._given = []
+        self._forget_mentions(self._mentioned)
         self.show_hints()
 
     def action_copy_answer(self) -> None:
@@ -828,6 +845,10 @@ class Chat(Screen[None]):
 
     def action_help(self) -> None:
         self.app.push_screen(Help(self._keys))
+
+
+def _same(one: Attachment, other: Attachment) -> bool:
+    return (one.name, one.text) == (other.name, other.text)  # counted or not
 
 
 def _loading(step: Progress | None) -> str:
