@@ -276,6 +276,27 @@ def test_history_and_newlines_in_the_prompt(tmp_path: Path) -> None:
     run(test)
 
 
+def test_what_was_changed_on_the_way_through_the_history_stays(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.ask("first\nof two")
+            await chat.ask("second")
+            await chat.pilot.press(*"draft", "up", *"!", "up", *"?", "up", "down", "down")
+            assert prompt(chat).text == "second!"
+            await chat.pilot.press("ctrl+k", "ctrl+u", *"new", "down")
+            assert prompt(chat).text == "draft"
+            await chat.pilot.press("up")
+            assert prompt(chat).text == "new"
+            await chat.pilot.press("up")
+            assert prompt(chat).text == "first?\nof two"
+            await chat.pilot.press("enter")
+            await chat.until(lambda: len(chat.app.session.turns) == 3)
+            await chat.pilot.press("up", "up")
+            assert prompt(chat).text == "second"
+
+    run(test)
+
+
 def test_what_is_typed_right_after_enter_stays(tmp_path: Path) -> None:
     async def test() -> None:
         async with chatting(tmp_path) as chat:

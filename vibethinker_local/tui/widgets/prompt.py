@@ -63,8 +63,8 @@ class Prompt(TextArea):
             id="prompt",
         )
         self.asked: list[str] = []  # the oldest first
-        self._at: int | None = None
-        self._draft = ""
+        self._at: int | None = None  # of `asked`, where what is shown was asked before
+        self._edited: dict[int | None, str] = {}  # what became of each on the way; None: of what is being written
         self._killed = ""  # for ctrl+y
 
     def set_text(self, text: str) -> None:
@@ -75,6 +75,7 @@ class Prompt(TextArea):
         if not self.asked or self.asked[-1] != text:
             self.asked.append(text)
         self._at = None
+        self._edited.clear()
 
     @property
     def mention(self) -> str | None:
@@ -133,19 +134,21 @@ class Prompt(TextArea):
     def _older(self) -> bool:
         if not self.asked or self._at == 0:
             return False
-        if self._at is None:
-            self._draft = self.text
-        self._at = (len(self.asked) if self._at is None else self._at) - 1
-        self.set_text(self.asked[self._at])
-        self.move_cursor((0, 0))
+        self._show_asked((len(self.asked) if self._at is None else self._at) - 1)
+        self.move_cursor((0, len(self.document[0])))  # where up goes on
         return True
 
     def _newer(self) -> bool:
         if self._at is None:
             return False
-        self._at = self._at + 1 if self._at + 1 < len(self.asked) else None
-        self.set_text(self._draft if self._at is None else self.asked[self._at])
+        self._show_asked(self._at + 1 if self._at + 1 < len(self.asked) else None)
         return True
+
+    def _show_asked(self, at: int | None) -> None:
+        """Show what was asked before, or None: what was being written; a change to either stays until one is sent."""
+        self._edited[self._at] = self.text
+        self._at = at
+        self.set_text(self._edited.get(at, "" if at is None else self.asked[at]))
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.text = with_newlines(event.text)  # most terminals paste carriage returns
