@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual.widgets import Input
 
 from tests.tui.fakes import Pause, ScriptedSolver, chatting, prompt, reply, run
 from tests.tui.scenes import EVIL
@@ -13,6 +14,8 @@ from vibethinker_local.errors import UsageError
 from vibethinker_local.tui.attachments import completions, label, mentioned, read
 from vibethinker_local.tui.screens.fulltext import FullText
 from vibethinker_local.tui.store import Attachment
+from vibethinker_local.tui.widgets.recent import Recent
+from vibethinker_local.tui.widgets.thoughts import Thoughts
 
 
 def test_the_end_of_a_line_begins_no_other() -> None:
@@ -225,7 +228,7 @@ def two_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are Unicode there")
 def test_names_that_no_text_can_hold_are_not_offered(tmp_path: Path) -> None:
-    for name in (b"caf\xe9.txt", b"cab.txt"):
+    for name in (b"caf\xe9.txt", b"cab.txt", b"caf\x1be", b"caf\nf"):
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("x")
     assert completions(f"{tmp_path}/ca") == [f"{tmp_path}/cab.txt"]
 
@@ -318,6 +321,58 @@ def test_readline_keys_are_left_alone(tmp_path: Path) -> None:
             assert prompt(chat).text == "one "
             await chat.pilot.press("ctrl+a", *"x", "ctrl+e", *"y", "ctrl+u")
             assert prompt(chat).text == ""
+
+    run(test)
+
+
+def test_what_is_typed_or_pasted_elsewhere_is_for_the_prompt(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.ask("why?")
+            await chat.pilot.press("ctrl+o")
+            for typed, expected in ((" a", " a"), ("b", " ab")):
+                await chat.pilot.pause()
+                chat.app.chat.query_one(Thoughts).focus()
+                await chat.pilot.press(*typed)
+                assert prompt(chat).text == expected
+            for widget, key in ((Thoughts, None), (Recent, "ctrl+n")):
+                if key:
+                    await chat.pilot.press(key)
+                chat.app.chat.query_one(widget).focus()
+                await chat.pilot.pause()
+                chat.app.post_message(events.Paste("pasted "))
+                await chat.pilot.press("alt+v")
+                await chat.pilot.pause()
+                assert prompt(chat).has_focus
+            assert prompt(chat).text == " abpasted pasted "
+            chat.app.chat.query_one(Recent).focus()
+            await chat.pilot.pause()
+            chat.app.post_message(events.Paste("y\n" * 500))
+            await chat.until(lambda: chat.app.chat.attachments)
+
+    run(test)
+
+
+def test_what_is_pasted_holds_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
+    async def test() -> None:
+        hostile, harmless = "a\x1b]0;TITLE\x07\tb\r\nc", "a]0;TITLE\tb\nc"
+        async with chatting(tmp_path, question=hostile) as chat:
+            await chat.until(lambda: chat.app.session.turns)
+            chat.app.post_message(events.Paste(hostile))
+            await chat.pilot.pause()
+            assert prompt(chat).text == harmless
+            prompt(chat).text = ""
+            await chat.pilot.press("f6")
+            assert prompt(chat).text == harmless
+            await chat.pilot.press("f6", "escape")
+            assert "has been changed" not in chat.shown
+            await chat.pilot.press("f3")
+            chat.app.post_message(events.Paste(hostile))
+            await chat.pilot.pause()
+            assert chat.app.screen.query_one(Input).value == "a]0;TITLE\tb"
+        async with chatting(tmp_path) as chat:
+            await chat.pilot.press("up")
+            assert prompt(chat).text == harmless
 
     run(test)
 

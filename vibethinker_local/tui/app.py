@@ -26,6 +26,7 @@ from vibethinker_local.errors import VibeError
 from vibethinker_local.solving.follow import short
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.actions import ACTIONS, EVERYWHERE, bindings, key_of
+from vibethinker_local.tui.attachments import editable
 from vibethinker_local.tui.screens.chat import Chat
 from vibethinker_local.tui.session import Session
 from vibethinker_local.tui.solver import Load, ModelChoice
@@ -170,8 +171,9 @@ class ChatApp(App[None], inherit_bindings=False):
             yield SystemCommand(title, action.help, getattr(where, f"action_{action.id}"))
 
     async def on_event(self, event: Event) -> None:
-        if isinstance(event, Paste) and not self.app_focus:  # a file dropped on a window that is not in front
-            self.app_focus = True  # gives the prompt the focus back, as a key does
+        if isinstance(event, Paste):
+            event.text = editable(event.text)  # most terminals paste carriage returns
+            self.app_focus = True  # a file dropped on a window that is not in front: a key, too, gives the focus back
         await super().on_event(event)
 
     def action_dark(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.system import files
+from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.store import Attachment, encodable
 
 MENTION = re.compile(r'(?<![\w@])@(?:"([^"\n]+)"|([^\s"@][^\s"]*))')
@@ -69,7 +70,7 @@ def _is_file(path: str) -> bool:
 def completions(begun: str) -> list[str]:
     """The paths that begin so, in order, folders with a slash at their end; hidden ones only if that is asked for.
 
-    Names that are not UTF-8 are left out: no text can hold them.
+    Names that the prompt cannot hold are left out: those that are not UTF-8, or have control characters.
     """
     head, slash, name = begun.rpartition("/")
     try:
@@ -82,7 +83,7 @@ def completions(begun: str) -> list[str]:
         for entry in entries
         if entry.name.startswith(name)
         and (name.startswith(".") or not entry.name.startswith("."))
-        and encodable(entry.name) == entry.name
+        and entry.name == encodable(printable(entry.name)).replace("\n", "")
     ]
 
 
@@ -96,6 +97,11 @@ def as_markdown(attachment: Attachment) -> str:
 def with_newlines(text: str) -> str:
     """A text whose lines end in a newline, whichever way they ended before."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def editable(text: str) -> str:
+    """A text from elsewhere as the prompt holds it: nothing in it that a terminal would act on."""
+    return printable(with_newlines(text))
 
 
 def with_attachments(question: str, attachments: Sequence[Attachment]) -> str:

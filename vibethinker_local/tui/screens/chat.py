@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from textual.app import ComposeResult
 from textual.containers import Center, Horizontal, Vertical
 from textual.content import Content
-from textual.events import Resize
+from textual.events import Key, Paste, Resize
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
@@ -27,6 +27,7 @@ from vibethinker_local.tui.actions import EVERYWHERE, NAMED, SLASHES, bindings, 
 from vibethinker_local.tui.attachments import (
     as_markdown,
     completions,
+    editable,
     label,
     mentioned,
     read,
@@ -48,7 +49,6 @@ from vibethinker_local.tui.widgets.chip import Chip
 from vibethinker_local.tui.widgets.panel import VotesPanel
 from vibethinker_local.tui.widgets.prompt import COMMAND, Prompt
 from vibethinker_local.tui.widgets.recent import MOST, Recent
-from vibethinker_local.tui.widgets.rows import Rows
 from vibethinker_local.tui.widgets.status import Status, StatusLine
 from vibethinker_local.tui.widgets.title import Title
 from vibethinker_local.tui.widgets.transcript import Transcript
@@ -454,16 +454,22 @@ class Chat(Screen[None]):
         for path in paths:
             prompt.set_text(without_mention(prompt.text, path))
 
-    def on_chip_typed(self, event: Chip.Typed) -> None:
-        self._to_prompt(event.typed)
+    def on_rows_left(self) -> None:
+        self._to_prompt()
 
-    def on_rows_left(self, event: Rows.Left) -> None:
-        self._to_prompt(event.typed)
+    def on_key(self, event: Key) -> None:
+        """What is typed where nothing takes it, into the reasoning or a list, is for the prompt."""
+        if event.is_printable and event.character and not event.key.startswith("alt+"):
+            event.stop()
+            self._to_prompt(event.character)
 
-    def _to_prompt(self, typed: str = "") -> None:
+    def on_paste(self, event: Paste) -> None:
+        self._to_prompt(event.text)
+
+    def _to_prompt(self, text: str = "") -> None:
         prompt = self.query_one(Prompt)
         prompt.focus()
-        prompt.insert(typed)
+        prompt.paste(text)
 
     def open_pages(self, pages: Sequence[FullPage], at: int = 0) -> None:
         """Let them be read, over the conversation."""
@@ -602,7 +608,7 @@ class Chat(Screen[None]):
         turns, place = self.session.turns, self.editing
         if place is None:
             self.edit(len(turns) - 1)
-        elif self.query_one(Prompt).text != turns[place].question:
+        elif self.query_one(Prompt).text != editable(turns[place].question):
             self.say("The question has been changed: enter asks it, esc leaves it as it was.")
         else:
             self.edit(max(0, place - 1))

@@ -23,13 +23,6 @@ class Chip(Static, can_focus=True):
             super().__init__()
             self.attachment = attachment
 
-    class Typed(Message):
-        """Something for the prompt."""
-
-        def __init__(self, typed: str) -> None:
-            super().__init__()
-            self.typed = typed
-
     HELP = "An attachment."
 
     def __init__(self, attachment: Attachment, *, removable: bool = False) -> None:
@@ -58,8 +51,6 @@ class Chip(Static, can_focus=True):
             self.post_message(self.Read(self.attachment))
         elif event.key in ("backspace", "delete") and self._removable:
             self.post_message(self.Removed(self.attachment))
-        elif event.is_printable and event.character:
-            self.post_message(self.Typed(event.character))
         else:
             return
         event.stop()

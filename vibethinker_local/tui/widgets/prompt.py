@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import TextArea
 from textual.widgets.text_area import EditResult
 
-from vibethinker_local.tui.attachments import BEGUN, completions, with_newlines
+from vibethinker_local.tui.attachments import BEGUN, completions, editable
 
 PASTE_CHARACTERS, PASTE_LINES = 4000, 80  # a longer paste becomes an attachment
 NEWLINES = ("ctrl+j", "shift+enter", "alt+enter")
@@ -68,7 +68,8 @@ class Prompt(TextArea):
         self._killed = ""  # for ctrl+y
 
     def set_text(self, text: str) -> None:
-        self.text = text
+        """Show a text that may come from elsewhere."""
+        self.text = editable(text)
         self.move_cursor(self.document.end)
 
     def remember(self, text: str) -> None:
@@ -151,11 +152,16 @@ class Prompt(TextArea):
         self.set_text(self._edited.get(at, "" if at is None else self.asked[at]))
 
     async def _on_paste(self, event: events.Paste) -> None:
-        event.text = with_newlines(event.text)  # most terminals paste carriage returns
-        if len(event.text) > PASTE_CHARACTERS or event.text.count("\n") > PASTE_LINES:
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Pasted(event.text))
+        event.stop()
+        event.prevent_default()
+        self.paste(event.text)
+
+    def paste(self, text: str) -> None:
+        """Put a text where the cursor is, or hand it on if it is too long."""
+        if len(text) > PASTE_CHARACTERS or text.count("\n") > PASTE_LINES:
+            self.post_message(self.Pasted(text))
+        else:
+            self.move_cursor(self.replace(text, *self.selection, maintain_selection_offset=False).end_location)
 
     def action_delete_or_leave(self) -> None:
         if self.text:

@@ -1,4 +1,4 @@
-"""A list of rows beside the prompt: what is typed there goes to the prompt, and so does up at its top."""
+"""A list of rows beside the prompt, to which up at its top leads back."""
 
 from textual import events
 from textual.message import Message
@@ -9,11 +9,7 @@ class Rows(OptionList):
     """As tall as what it holds, unless its style says otherwise."""
 
     class Left(Message):
-        """The prompt is wanted again, perhaps with what was typed."""
-
-        def __init__(self, typed: str = "") -> None:
-            super().__init__()
-            self.typed = typed
+        """The prompt is wanted again."""
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id, markup=False)
@@ -26,8 +22,7 @@ class Rows(OptionList):
 
     def on_key(self, event: events.Key) -> None:
         first = next((at for at in range(self.option_count) if not self.get_option_at_index(at).disabled), 0)
-        up = event.key == "up" and self.highlighted in (None, first)
-        if up or (event.is_printable and event.character):
+        if event.key == "up" and self.highlighted in (None, first):
             event.stop()
             event.prevent_default()
-            self.post_message(self.Left("" if up else event.character or ""))
+            self.post_message(self.Left())
