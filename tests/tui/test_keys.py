@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, prompt, reply, run
 from vibethinker_local.errors import UsageError
@@ -147,6 +148,42 @@ def test_questions_wait_for_the_answer_before(tmp_path: Path) -> None:
             await chat.until(lambda: len(chat.app.session.turns) == 3 and not chat.app.session.live)
             assert [turn.question for turn in chat.app.session.turns] == ["go", "and then", "at last"]
             assert "next:" not in chat.shown
+
+    run(test)
+
+
+@pytest.mark.parametrize("key", ["f5", "ctrl+n", "f6"])
+def test_a_key_in_one_packet_with_enter_comes_after_the_question(tmp_path: Path, key: str) -> None:
+    async def test() -> None:
+        pause = Pause()
+        async with chatting(tmp_path, ScriptedSolver([reply("", "7"), reply("", "a b", pause=pause, at=1)])) as chat:
+            await chat.ask("one")
+            prompt(chat).insert("two")
+            for one in ("enter", key):
+                chat.app.post_message(events.Key(one, None))
+            await chat.reach(pause)
+            assert [turn.question for turn in chat.app.session.turns] == ["one"]
+            assert chat.app.session.live
+            assert chat.app.session.live.turn.question == "two"
+            pause.go.set()
+            await chat.until(lambda: not chat.app.session.live)
+            (listed,) = chat.app.session.store.recent()
+            assert [turn.question for turn in chat.app.session.store.turns(listed.id)] == ["one", "two"]
+            assert prompt(chat).text == ""
+
+    run(test)
+
+
+def test_what_is_asked_while_an_answer_is_written_waits(tmp_path: Path) -> None:
+    async def test() -> None:
+        pause = Pause()
+        async with chatting(tmp_path, ScriptedSolver([reply("", "a b", pause=pause, at=1), reply("", "7")])) as chat:
+            await chat.ask("one", wait=False)
+            await chat.app.chat.ask("two")
+            await chat.pilot.pause()
+            assert "next: two" in chat.shown
+            pause.go.set()
+            await chat.until(lambda: len(chat.app.session.turns) == 2)
 
     run(test)
 

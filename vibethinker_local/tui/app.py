@@ -18,7 +18,7 @@ from textual import constants
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
-from textual.events import Event, Paste
+from textual.events import Event, Key, Paste
 from textual.screen import Screen
 from textual.widgets import TextArea
 
@@ -93,6 +93,9 @@ class ChatApp(App[None], inherit_bindings=False):
         self.session, self.keys, self.folder = session, keys, folder
         self._question = encodable((question or "").strip())
         self.crash: Exception | None = None  # what ended the app
+        self._action_keys = {key for action in ACTIONS for key in keys.get(action.id, action.key).split(",")} | {
+            "ctrl+c"
+        }
         self._interrupted = -TWICE_SECONDS  # when ctrl+c was pressed last
         for one in (DARK, LIGHT):
             self.register_theme(one)
@@ -171,6 +174,8 @@ class ChatApp(App[None], inherit_bindings=False):
             yield SystemCommand(title, action.help, getattr(where, f"action_{action.id}"))
 
     async def on_event(self, event: Event) -> None:
+        if isinstance(event, Key) and event.key in self._action_keys and isinstance(self.screen, Chat):
+            await self.screen.settle()
         if isinstance(event, Paste):
             event.text = editable(event.text)  # most terminals paste carriage returns
             self.app_focus = True  # a file dropped on a window that is not in front: a key, too, gives the focus back

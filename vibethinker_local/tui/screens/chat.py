@@ -3,6 +3,7 @@
 Every action of the table in `actions` is a method here, `action_…`.
 """
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -64,6 +65,7 @@ REST, MOST_REST = 2.0, 0.4  # after a paint: times as long as it took, seconds a
 NARROW, WIDE, SHORT = 108, 170, 30  # cells
 TOAST_SECONDS = 6.0
 LONG_SECONDS = 30.0  # of a run whose end is worth a notice
+SETTLE_SECONDS = 1.0  # at most, that a key waits for those before it
 MOST_FOUND = 12  # files that are listed while one is named
 
 
@@ -161,6 +163,21 @@ class Chat(Screen[None]):
         for notice in self.session.solver.notices if self.session.solver else ():
             self.say(notice)
 
+    async def settle(self) -> None:
+        """Wait until what was typed into the prompt has had its effect.
+
+        Keys of actions are dealt with by the app, which would overtake an Enter that came with them.
+        """
+        if not self.is_mounted:
+            return
+        settled, prompt = asyncio.Event(), self.query_one(Prompt)
+        prompt.call_later(
+            prompt.call_later, self.call_later, settled.set
+        )  # behind its keys, then behind what they sent
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await settled.wait()
+
     # Asking
 
     def on_prompt_sent(self, event: Prompt.Sent) -> None:
@@ -237,19 +254,23 @@ class Chat(Screen[None]):
                 await self.run_action("app.quit")
 
     async def on_recent_resumed(self, event: Recent.Resumed) -> None:
-        self.session.open(event.conversation)
-        await self.show_conversation()
+        if self._may_leave():
+            self.session.open(event.conversation)
+            await self.show_conversation()
 
     def on_prompt_pasted(self, event: Prompt.Pasted) -> None:
         self._given.append(Attachment("pasted text", event.text))
         self.show_hints()
 
     async def ask(self, question: str, attachments: Sequence[Attachment] = (), place: int | None = None) -> None:
-        """Begin to answer; with a place, as a further version of the turn there."""
-        transcript = self.query_one(Transcript)
-        if place is not None:
-            await transcript.cut(place)
+        """Begin to answer, or wait for the answer before; with a place, as a further version of the turn there."""
+        if self.session.live:
+            self.queue.append(Queued(question, attachments, place))
+            self.show_hints()
+            return
         live = self.session.ask(question, self._arrived, attachments=attachments, place=place)
+        if place is not None:
+            await self.query_one(Transcript).cut(place)
         solver = self.session.solver
         if solver and solver.alone and len(self.session.turns) == 1:
             self.say(f"{solver.identity.name} reads each question alone: it does not know what was said before.")
