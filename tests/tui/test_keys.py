@@ -9,7 +9,7 @@ from textual import events
 
 from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, prompt, reply, run
 from vibethinker_local.errors import UsageError
-from vibethinker_local.events import Wrote
+from vibethinker_local.events import ModelIdentity, Wrote
 from vibethinker_local.tui.actions import SLASHES
 from vibethinker_local.tui.app import notice
 from vibethinker_local.tui.screens.conversations import Conversations
@@ -106,6 +106,56 @@ def test_slash_commands_are_listed_and_go_to_no_model(tmp_path: Path) -> None:
             prompt(chat).text = "/quit"
             await chat.pilot.press("enter")
             await chat.until(lambda: chat.solver.closed)
+
+    run(test)
+
+
+def test_a_slash_command_takes_a_value_any_case_and_a_name_that_is_clear(tmp_path: Path) -> None:
+    async def test() -> None:
+        other = ScriptedSolver(identity=ModelIdentity("other", "other.gguf", "Q8_0"))
+        async with chatting(tmp_path, models={"other:Q8_0": other}) as chat:
+
+            async def enter(text: str) -> None:
+                prompt(chat).text = text
+                await chat.pilot.press("enter")
+                await chat.pilot.pause()
+
+            await enter("/rename A title")
+            assert "has not begun yet" in chat.shown
+            assert prompt(chat).text == "/rename A title"
+            await enter(f"/attach {tmp_path / 'no notes.txt'}")
+            assert "There is no file" in chat.shown
+            assert prompt(chat).text.startswith("/attach ")
+            await enter(f"/attach {tmp_path / 'some notes.txt'} ")
+            assert [one.name for one in chat.app.chat.attachments] == ["some notes.txt"]
+            await enter("/help me")
+            assert "/help takes nothing behind it" in chat.shown
+            assert prompt(chat).text == "/help me"
+            for text in ("/Help", "/he"):
+                await enter(text)
+                assert isinstance(chat.app.screen, Help)
+                await chat.pilot.press("escape")
+            assert not chat.solver.requests
+            await chat.ask("why?")
+            await enter("/rename A title")
+            assert "A title" in chat.shown
+            await enter("/model other:Q8_0")
+            await chat.until(lambda: chat.app.session.solver is other)
+            assert prompt(chat).text == ""
+            assert len(chat.solver.requests) == 1
+
+    (tmp_path / "some notes.txt").write_text("text")
+    run(test)
+
+
+def test_tab_completes_a_slash_command(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            for typed, completed in (("/he", "/help"), ("/E", "/e"), ("/exp", "/export"), ("/at", "/attach ")):
+                prompt(chat).text = ""
+                await chat.pilot.press(*typed, "tab")
+                assert prompt(chat).text == completed
+                assert prompt(chat).has_focus
 
     run(test)
 

@@ -3,6 +3,7 @@
 The one table behind bindings, slash commands, palette, help and docs/chat.md.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -135,6 +136,7 @@ ACTIONS = tuple(action for group in GROUPS.values() for action in group)
 NAMED = {action.id: action for action in ACTIONS}
 KEYS = {action.id: action.key for action in ACTIONS}
 SLASHES = {action.slash: action for action in ACTIONS if action.slash}
+VALUES = ("attach", "model", "rename")  # slash commands that take something behind their name
 EVERYWHERE = ("palette", "quit", "dark", "suspend")  # also where another screen lies over the chat
 
 
@@ -146,11 +148,26 @@ PROMPT_KEYS = {
     "left, right, empty": "The version before and after.",
     "@path tab": 'Name a file, which goes with the question; @"a path" may hold spaces.',
     "shift+tab": "To what is attached: enter opens it, backspace removes it.",
-    "/": "Commands by name, for terminals that keep some keys; they never go to the model.",
+    "/": "Commands by name, which tab completes; they never go to the model. "
+    "/attach, /model and /rename take a value: /attach notes.txt.",
     "ctrl+a e k u w y": "As in readline: to the start, to the end, delete, yank; alt+d deletes a word.",
     "ctrl+c": "Copy what is selected; else stop what runs; twice: quit.",
     "ctrl+d, empty": "Quit.",
 }
+
+
+def slash_command(text: str) -> tuple[str, str] | None:
+    """The name, perhaps only begun, and the value of a prompt that is a command; None for a question, or /usr/bin."""
+    if found := re.fullmatch(r"/([a-zA-Z_-]*)(?:\s+([^\n]*?))?\s*", text):
+        name, value = found[1].lower(), found[2] or ""
+        if not value or name in SLASHES:
+            return name, value
+    return None
+
+
+def slashes(begun: str) -> list[str]:
+    """The names of slash commands that begin so, or the one that is called so."""
+    return [begun] if begun in SLASHES else [name for name in SLASHES if name.startswith(begun)]
 
 
 def table() -> str:

@@ -24,7 +24,7 @@ from vibethinker_local.solving.follow import short
 from vibethinker_local.system import paths
 from vibethinker_local.system.progress import Progress
 from vibethinker_local.system.terminal import printable
-from vibethinker_local.tui.actions import EVERYWHERE, NAMED, SLASHES, bindings, key_of
+from vibethinker_local.tui.actions import EVERYWHERE, NAMED, SLASHES, bindings, key_of, slash_command, slashes
 from vibethinker_local.tui.attachments import (
     as_markdown,
     completions,
@@ -48,7 +48,7 @@ from vibethinker_local.tui.text.markdown import code_blocks
 from vibethinker_local.tui.votes import told
 from vibethinker_local.tui.widgets.chip import Chip
 from vibethinker_local.tui.widgets.panel import VotesPanel
-from vibethinker_local.tui.widgets.prompt import COMMAND, Prompt
+from vibethinker_local.tui.widgets.prompt import Prompt
 from vibethinker_local.tui.widgets.recent import MOST, Recent
 from vibethinker_local.tui.widgets.status import Status, StatusLine
 from vibethinker_local.tui.widgets.title import Title
@@ -65,6 +65,7 @@ REST, MOST_REST = 2.0, 0.4  # after a paint: times as long as it took, seconds a
 NARROW, WIDE, SHORT = 108, 170, 30  # cells
 TOAST_SECONDS = 6.0
 LONG_SECONDS = 30.0  # of a run whose end is worth a notice
+NOT_BEGUN = "This conversation has not begun yet."
 SETTLE_SECONDS = 1.0  # at most, that a key waits for those before it
 MOST_FOUND = 12  # files that are listed while one is named
 
@@ -233,11 +234,18 @@ class Chat(Screen[None]):
         self.show_hints()
 
     async def on_prompt_command(self, event: Prompt.Command) -> None:
-        if (action := SLASHES.get(event.name)) is None:
+        if len(found := slashes(event.name)) != 1:
             self.say(f"There is no /{event.name}. There are: {', '.join(f'/{name}' for name in SLASHES)}.")
             return
-        self.query_one(Prompt).text = ""
-        await self.run_action(f"app.{action.id}" if action.id in EVERYWHERE else action.id)
+        action = SLASHES[found[0]]
+        takes = {"attach": self._attach_file, "model": self._use_model, "rename": self._rename_to}
+        if event.value and action.slash not in takes:
+            self.say(f"/{action.slash} takes nothing behind it.")
+        elif not event.value:
+            self.query_one(Prompt).text = ""
+            await self.run_action(f"app.{action.id}" if action.id in EVERYWHERE else action.id)
+        elif takes[action.slash](event.value):
+            self.query_one(Prompt).text = ""
 
     def on_text_area_changed(self) -> None:
         self.show_hints()
@@ -383,8 +391,8 @@ class Chat(Screen[None]):
         last = self.session.turns[-1] if self.session.turns and not self.session.live else None
         if last and can_go_on(last) and self.editing is None and not prompt.text:
             rows.append(Content(f"{key_of(NAMED['go_on'], self._keys)} goes on with the answer"))
-        if command := COMMAND.fullmatch(prompt.text):
-            rows.append(Content("  ".join(f"/{name}" for name in SLASHES if name.startswith(command[1]))))
+        if (command := slash_command(prompt.text)) and not command[1]:
+            rows.append(Content("  ".join(f"/{name}" for name in slashes(command[0]))))
         if (begun := prompt.mention) is not None and (found := completions(begun)):
             names = "  ".join(printable(one.removesuffix("/").rpartition("/")[2]) for one in found[:MOST_FOUND])
             rows.append(Content(f"tab: {names}{' …' if len(found) > MOST_FOUND else ''}"))
@@ -694,12 +702,11 @@ class Chat(Screen[None]):
         if not self._may_leave():
             return
         try:
-            found = self.session.models()
+            found = self._choices()
         except VibeError as error:
             self.say(str(error), error=True)
             return
         now = self.session.solver.identity if self.session.solver else None
-        found = [*found, *(ModelChoice(name, "chosen before") for name in self.session.chosen)]
         current = next((one.name for one in found if now and one.is_called(now)), "")
         width = max((len(one.name) for one in found), default=0)
         rows = [f"{'•' if one.name == current else ' '} {one.name:<{width}}  {one.detail}" for one in found]
@@ -712,15 +719,31 @@ class Chat(Screen[None]):
                 named(found[at].name)
 
         def named(name: str | None) -> None:
-            if name and name != current and self._may_leave():
-                self.session.use(name)
-                if name not in [one.name for one in found]:
-                    self.session.chosen.append(name)
-                self.unloaded = ""
-                self.post_message(self.ModelWanted())
-                self.show_around()
+            if name and name != current:
+                self._use_model(name)
 
         self.app.push_screen(Pick("Which model?", [*rows, "  another …"]), chosen)
+
+    def _choices(self) -> list[ModelChoice]:
+        """The models that there are to choose from. Raises VibeError."""
+        return [*self.session.models(), *(ModelChoice(name, "chosen before") for name in self.session.chosen)]
+
+    def _use_model(self, name: str) -> bool:
+        """Take another model; False if that cannot be now."""
+        if not self._may_leave():
+            return False
+        try:
+            known = name in [one.name for one in self._choices()]
+        except VibeError as error:
+            self.say(str(error), error=True)
+            return False
+        self.session.use(name)
+        if not known:
+            self.session.chosen.append(name)
+        self.unloaded = ""
+        self.post_message(self.ModelWanted())
+        self.show_around()
+        return True
 
     # Actions: conversations
 
@@ -772,32 +795,46 @@ class Chat(Screen[None]):
 
     def action_rename(self) -> None:
         if not (listed := self.session.listed):
-            self.say("This conversation has not begun yet.")
+            self.say(NOT_BEGUN)
             return
 
-        def renamed(name: str | None) -> None:
+        def named(name: str | None) -> None:
             if name:
-                try:
-                    self.session.store.rename(listed.id, name)
-                except VibeError as error:
-                    self.say(str(error), error=True)
-                self.show_title()
+                self._rename_to(name)
 
-        self.app.push_screen(Ask("Rename", listed.title), renamed)
+        self.app.push_screen(Ask("Rename", listed.title), named)
+
+    def _rename_to(self, name: str) -> bool:
+        """Give this conversation another title; False if that cannot be."""
+        if not (listed := self.session.listed):
+            self.say(NOT_BEGUN)
+            return False
+        try:
+            self.session.store.rename(listed.id, name)
+        except VibeError as error:
+            self.say(str(error), error=True)
+            return False
+        self.show_title()
+        return True
 
     # Actions: text
 
     def action_attach(self) -> None:
         def given(path: str | None) -> None:
-            if path is None:
-                return
-            try:
-                self._given.append(read(path))
-            except VibeError as error:
-                self.say(str(error), error=True)
-            self.show_hints()
+            if path:
+                self._attach_file(path)
 
         self.app.push_screen(Ask("Attach a text or code file", hint="its path · enter attaches · esc cancels"), given)
+
+    def _attach_file(self, path: str) -> bool:
+        """Attach a file; False if it cannot be read."""
+        try:
+            self._given.append(read(path))
+        except VibeError as error:
+            self.say(str(error), error=True)
+            return False
+        self.show_hints()
+        return True
 
     def action_detach(self) -> None:
         self._given = []

@@ -1,7 +1,6 @@
 """Where the user writes: several lines, a history, pastes of any size. Readline's keys do what they do there."""
 
 import os
-import re
 from typing import ClassVar
 
 from textual import events
@@ -10,11 +9,11 @@ from textual.message import Message
 from textual.widgets import TextArea
 from textual.widgets.text_area import EditResult
 
+from vibethinker_local.tui.actions import VALUES, slash_command, slashes
 from vibethinker_local.tui.attachments import BEGUN, completions, editable
 
 PASTE_CHARACTERS, PASTE_LINES = 4000, 80  # a longer paste becomes an attachment
 NEWLINES = ("ctrl+j", "shift+enter", "alt+enter")
-COMMAND = re.compile(r"/([a-z_-]*)\s*")  # a whole prompt that is one; /usr/bin is none
 
 
 class Prompt(TextArea):
@@ -28,11 +27,11 @@ class Prompt(TextArea):
     ]
 
     class Command(Message):
-        """A command by its name behind the slash, which goes to no model."""
+        """A command by its name behind the slash, which goes to no model, and what stands behind that."""
 
-        def __init__(self, name: str) -> None:
+        def __init__(self, name: str, value: str) -> None:
             super().__init__()
-            self.name = name
+            self.name, self.value = name, value
 
     class Empty(Message):
         """A key that means something else where there is no text."""
@@ -85,7 +84,14 @@ class Prompt(TextArea):
         found = BEGUN.search(self.document[row][:column])
         return (found[1] if found[1] is not None else found[2]) if found else None
 
-    def _complete(self, begun: str) -> bool:
+    def _complete(self) -> bool:
+        """Go on with what is being typed, as far as it is clear; False if it is nothing that there is."""
+        if (begun := self.mention) is not None and self._complete_path(begun):
+            return True
+        command = slash_command(self.text)
+        return command is not None and self._complete_command(command[0])
+
+    def _complete_path(self, begun: str) -> bool:
         """Go on with a path as far as it is clear; False if there is no such path."""
         if not (found := completions(begun)):
             return False
@@ -99,18 +105,25 @@ class Prompt(TextArea):
             self.replace(text, (row, begin), (row, column))
         return True
 
+    def _complete_command(self, begun: str) -> bool:
+        """Go on with the name of a command as far as it is clear; False if there is none."""
+        found = slashes(begun)
+        if name := os.path.commonprefix(found):  # noqa: RUF071 (characters, not folders)
+            self.set_text(f"/{name}" + " " * (found == [name] and name in VALUES))
+        return bool(found)
+
     async def _on_key(self, event: events.Key) -> None:
         if not self.text and (event.key in ("left", "right") or (event.key == "down" and self._at is None)):
             event.stop()
             event.prevent_default()
             self.post_message(self.Empty(event.key))
-        elif event.key == "tab" and (begun := self.mention) is not None and self._complete(begun):
+        elif event.key == "tab" and self._complete():
             event.stop()
             event.prevent_default()
-        elif event.key == "enter" and (command := COMMAND.fullmatch(self.text)):
+        elif event.key == "enter" and (command := slash_command(self.text)):
             event.stop()
             event.prevent_default()
-            self.post_message(self.Command(command[1]))
+            self.post_message(self.Command(*command))
         elif event.key == "enter":
             event.stop()
             event.prevent_default()
