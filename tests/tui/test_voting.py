@@ -18,7 +18,7 @@ from vibethinker_local.events import (
     ReliabilityReport,
     Wrote,
 )
-from vibethinker_local.solving.follow import Votes, parted
+from vibethinker_local.solving.follow import ClusterRow, Votes, parted
 from vibethinker_local.tui import votes
 from vibethinker_local.tui.screens.fulltext import FullText
 from vibethinker_local.tui.widgets.panel import VotesPanel, panel_rows
@@ -249,3 +249,8 @@ def test_where_two_answers_part_is_in_the_panel_and_in_an_export() -> None:
     rows = panel_rows(state, 60)
     assert sum(row.page is not None and "part" in row.page.title for row in rows) == 1
     assert parted(crux) in votes.markdown(state)
+
+
+def test_an_answer_with_bars_keeps_its_row_in_an_export() -> None:
+    rows = votes.markdown(Votes(1, clusters=(ClusterRow("|x|", 1, 1.0),), report=report((1,), 1)))
+    assert r"| \|x\| | 1 | 1.00 |" in rows

@@ -1,4 +1,4 @@
-"""Bytes and seconds as people write them: how fast bytes come, when the last one will be here. Prints nothing."""
+"""Bytes, tokens and seconds as people write them: how fast bytes come, when the last one is here. Prints nothing."""
 
 import re
 import time
@@ -52,6 +52,11 @@ def rate(text: str) -> float:
     if value <= 0:
         raise UsageError(f"{text!r} is no rate: give bytes per second, as 500k or 2M.")
     return value
+
+
+def tokens(count: int) -> str:
+    """For example: 1,024 tokens."""
+    return f"{count:,} token{'s' if count != 1 else ''}"
 
 
 def left(seconds: float) -> str:

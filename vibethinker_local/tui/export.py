@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from vibethinker_local.errors import UsageError
+from vibethinker_local.system.units import tokens
 from vibethinker_local.tui import votes
 from vibethinker_local.tui.attachments import fence_for, label
 from vibethinker_local.tui.store import Listed, Store, Turn
+from vibethinker_local.tui.text.markdown import closed
 
 Format = Literal["markdown", "json"]
 SUFFIXES: dict[Format, str] = {"markdown": ".md", "json": ".json"}
@@ -64,13 +66,13 @@ def markdown(conversation: Listed, turns: Sequence[Turn]) -> str:
         parts.append("\n".join(f"> {line}".rstrip() for line in turn.question.splitlines()) + "\n")
         parts += [_folded(label(one), one.text.strip()) for one in turn.attachments]
         if turn.reasoning:
-            summary = f"Thought for {turn.reasoning_tokens:,} tokens" if turn.reasoning_tokens else "Reasoning"
+            summary = f"Thought for {tokens(turn.reasoning_tokens)}" if turn.reasoning_tokens else "Reasoning"
             parts.append(_folded(summary, turn.reasoning))
-        parts.append((turn.answer or f"*{turn.status.replace('_', ' ')}*") + "\n")
+        parts.append((closed(turn.answer) or f"*{turn.status.replace('_', ' ')}*") + "\n")
         if vote := votes.read(turn.vote):
             parts.append(votes.markdown(vote))
         by = f"{turn.model} {turn.quant}".strip()
-        parts.append(f"<sub>{by} · seed {turn.seed} · {turn.tokens:,} tokens · {turn.seconds:.1f} s</sub>\n")
+        parts.append(f"<sub>{by} · seed {turn.seed} · {tokens(turn.tokens)} · {turn.seconds:.1f} s</sub>\n")
     return "\n".join(parts)
 
 

@@ -16,6 +16,7 @@ MARKS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
 OPINION = "○"  # supported by the model alone: it was not checked by anything else
 METHODS = {"model": "in the model's view", "arithmetic": "by arithmetic"}
 TONES: dict[AgreementLevel, str] = {"decided": "$text-success", "leading": "$text-warning", "none": "$text-error"}
+BAR = "\\|"  # which ends no cell of a table
 RELY = "do not rely on it"
 
 
@@ -114,7 +115,7 @@ def markdown(votes: Votes) -> str:
         return ""
     rows = [f"**Vote:** {told(report)[0]} · {decided(report)} · plain majority: {report.majority or 'none'}", ""]
     rows += ["| answer | votes | weight |", "| --- | --- | --- |"]
-    rows += [f"| {shown(one.answer)} | {one.votes} | {one.weight:.2f} |" for one in votes.clusters]
+    rows += [f"| {shown(one.answer).replace('|', BAR)} | {one.votes} | {one.weight:.2f} |" for one in votes.clusters]
     rows += ["", parted(votes.crux)] if votes.crux else []
     rows += [""] + [f"- {ruling(one.verdict)}: {' '.join(one.text.split())}" for one in votes.claims]
     return "\n".join(rows).rstrip() + "\n"

@@ -234,6 +234,15 @@ def test_export(store: Store, tmp_path: Path) -> None:
         export.export(listed, [], "json", first)
 
 
+def test_what_follows_an_answer_that_was_cut_in_its_code_is_no_code(store: Store) -> None:
+    conversation, turn = store.begin(Turn("Write it.", "mini", 7), None)
+    store.finish(Turn("Write it.", "mini", 7, turn, answer="So:\n\n```python\ndef f(x):", status="stopped", tokens=1))
+    listed = store.listed(conversation)
+    assert listed
+    text = export.markdown(listed, store.turns(conversation))
+    assert "```python\ndef f(x):\n```\n\n<sub>mini · seed 7 · 1 token · 0.0 s</sub>" in text
+
+
 def test_a_long_title_is_cut_to_a_name_without_a_dash_at_its_end(store: Store, tmp_path: Path) -> None:
     conversation, _ = asked(store, f"{'a' * 39} and more")
     listed = store.listed(conversation)

@@ -4,7 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibethinker_local.tui.text.markdown import MarkdownReader, readable, whole
+from vibethinker_local.tui.text.markdown import MarkdownReader, closed, readable, whole
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("So:\n\n```python\ndef f(x):", "\n```"),
+        ("~~~~\nx\n", "~~~~"),
+        ("> ```\n> x\n", "> ```"),
+        ("1. ```\n   x\n", "   ```"),
+        ("```\nx\n```\nDone.", ""),
+        ("Done.\n", ""),
+    ],
+)
+def test_code_that_was_cut_is_closed(text: str, end: str) -> None:
+    assert closed(text) == text + end
 
 
 @pytest.mark.parametrize(

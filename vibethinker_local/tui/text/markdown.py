@@ -37,6 +37,7 @@ class MarkdownReader:
         self._held = ""
         self._line = ""  # what of the current line has gone out, as the model wrote it
         self._fence = ""  # the code fence that is open
+        self._before_fence = ""  # what stands before it on its line: the marks of a quotation or an item
 
     def feed(self, text: str) -> str:
         self._held += printable(text)
@@ -46,13 +47,18 @@ class MarkdownReader:
         """What was held back, at the end of the text."""
         return self._take(final=True)
 
+    @property
+    def closing(self) -> str:
+        """The line that closes the code fence that is open; "" if none is."""
+        return re.sub(r"[^\s>]", " ", self._before_fence) + self._fence if self._fence else ""
+
     def _take(self, *, final: bool) -> str:
         held, at, out = self._held, 0, list[str]()
         while at < len(held):
             if not self._line and not final and not self._line_is_clear(held, at):
                 break
             if not self._line and (opening := _FENCE.match(held, at)) and not self._fence:
-                self._fence = opening[1]
+                self._fence, self._before_fence = opening[1], held[at : opening.start(1)]
                 self._line = held[at : opening.end()]
                 out.append(self._line)
                 at = opening.end()
@@ -213,6 +219,14 @@ def whole(text: str) -> str:
     """A finished text as Markdown."""
     reader = MarkdownReader()
     return reader.feed(text) + reader.flush()
+
+
+def closed(text: str) -> str:
+    """A model's text, with an end to the code that it was cut in."""
+    reader = MarkdownReader()
+    reader.feed(text)
+    reader.flush()
+    return f"{text.rstrip()}\n{reader.closing}" if reader.closing else text
 
 
 def code_blocks(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from vibethinker_local.solving.follow import Place, RunState
 from vibethinker_local.system.terminal import printable
-from vibethinker_local.system.units import left
+from vibethinker_local.system.units import left, tokens
 from vibethinker_local.tui import votes
 from vibethinker_local.tui.store import Attachment, Turn
 from vibethinker_local.tui.text.markdown import readable
@@ -230,10 +230,6 @@ def _doing(run: RunState) -> Content:
 
 def _thought(count: int, seconds: float) -> str:
     return f"thought for {tokens(count)} · {_duration(seconds)}" if count else "thought"
-
-
-def tokens(count: int) -> str:
-    return f"{count:,} token{'s' if count != 1 else ''}"
 
 
 def _duration(seconds: float) -> str:
