@@ -177,6 +177,26 @@ def test_a_turn_that_was_interrupted_is_shown_as_such(tmp_path: Path) -> None:
     run(test)
 
 
+def test_an_answer_that_another_chat_is_writing_does_not_go_on_here(tmp_path: Path) -> None:
+    async def test() -> None:
+        other = Store(tmp_path / "chat.db")
+        _, turn = other.begin(Turn("What now?"), None)
+        other.append(turn, [(False, "It is")])
+        async with chatting(tmp_path, ScriptedSolver([reply("", "It is 7.")])) as chat:
+            await chat.pilot.press("f2", "enter")
+            other.append(turn, [(False, " being")])
+            await chat.pilot.press("alt+c")
+            await chat.pilot.pause()
+            assert "Another chat is writing this answer" in chat.shown
+            assert not chat.solver.requests
+            assert other.turns(1)[0].answer == "It is being"
+            await chat.pilot.press("ctrl+n", "f2", "enter", "alt+c")  # nobody has written since
+            await chat.until(lambda: chat.solver.requests and not chat.app.session.live)
+        other.close()
+
+    run(test)
+
+
 def test_a_long_conversation_is_opened_from_its_end(tmp_path: Path) -> None:
     async def test() -> None:
         store = Store(tmp_path / "chat.db")

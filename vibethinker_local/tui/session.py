@@ -127,8 +127,8 @@ class Session:
             raise UsageError("The last answer was not cut off: there is nothing to go on with.")
         model = self.solver.identity.name if self.solver else turn.model
         if turn.model not in ("", model):
-            raise UsageError(f"{turn.model} wrote this answer, and {model} is loaded: f5 asks that anew.")
-        self.store.reopen(turn)
+            raise UsageError(f"{turn.model} wrote this answer, and {model} is loaded: /regenerate asks that anew.")
+        self.store.reopen(turn)  # raises UsageError, too, where another chat is writing it
         self.turns = self.turns[:-1]
         live = Live(replace(turn, status="writing", note=""), self.clock, before=turn)
         request = replace(self._request(turn), seed=self._seeds(), reliable=False)

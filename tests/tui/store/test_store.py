@@ -198,7 +198,7 @@ def test_half_a_character_is_kept_as_the_sign_for_one(store: Store, tmp_path: Pa
     store.replace(id, [(True, "\ud83d\ude42"), (False, "\udce9")])
     (writing,) = store.turns(conversation)
     assert (writing.reasoning, writing.answer) == ("🙂", "�")
-    store.reopen(Turn(asked.question, id=id, answer="\udce9"))
+    store.reopen(Turn(asked.question, id=id, reasoning="🙂", answer="\udce9"))
     store.finish(Turn(asked.question, id=id, answer="\ud83d\ude42 \ud83d", status="answered"))
     (turn,) = store.turns(conversation)
     assert (turn.question, turn.answer) == ("Read caf�.txt.", "🙂 �")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vibethinker_local.errors import UsageError
 from vibethinker_local.tui.store.database import Database, is_sound
 from vibethinker_local.tui.store.turns import COLUMNS, Turn, encodable, moment, number, row_of, text, title, turn_of
 
@@ -100,7 +101,10 @@ class Store:
         self.append(turn, pieces)
 
     def reopen(self, turn: Turn) -> None:
-        """Let a turn be written again, from what there is of it on."""
+        """Let a turn be written again, from what there is of it on. Raises UsageError if there is more by now."""
+        now = self._read([turn.id])
+        if now and (now[0].reasoning, now[0].answer) != (encodable(turn.reasoning), encodable(turn.answer)):
+            raise UsageError("Another chat is writing this answer, or has: open the conversation again to read it.")
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM piece WHERE turn = ?", [turn.id])
