@@ -38,7 +38,19 @@ def test_ctrl_c_copies_what_is_selected(tmp_path: Path) -> None:
         async with chatting(tmp_path) as chat:
             await chat.pilot.press(*"two words", "shift+home", "ctrl+c", "ctrl+c")
             assert chat.app.clipboard == "two words"
+            await chat.pilot.pause()
+            assert "What is selected was sent" in chat.shown
             assert not chat.solver.closed
+
+    run(test)
+
+
+def test_ctrl_c_copies_what_is_selected_in_a_field(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.pilot.press("f2", *"words", "shift+home", "ctrl+c")
+            assert chat.app.clipboard == "words"
+            assert "once more quits" not in chat.shown
 
     run(test)
 
@@ -220,6 +232,50 @@ def test_a_key_in_one_packet_with_enter_comes_after_the_question(tmp_path: Path,
             (listed,) = chat.app.session.store.recent()
             assert [turn.question for turn in chat.app.session.store.turns(listed.id)] == ["one", "two"]
             assert prompt(chat).text == ""
+
+    run(test)
+
+
+def test_many_that_wait_leave_room_for_the_hints(tmp_path: Path) -> None:
+    async def test() -> None:
+        pause = Pause()
+        script = [reply("one two", "first", pause=pause, at=1)]
+        async with chatting(tmp_path, ScriptedSolver(script), size=(80, 24)) as chat:
+            await chat.ask("go", wait=False)
+            for question in ("first", "second", "third", "fourth"):
+                prompt(chat).insert(question)
+                await chat.pilot.press("enter")
+            await chat.pilot.press("/")
+            assert "next: first · and 3 more, the last: fourth" in chat.shown
+            assert "takes them back" in chat.shown
+            assert "/help" in chat.shown
+            pause.go.set()
+
+    run(test)
+
+
+def test_what_is_said_names_the_keys_that_the_user_has(tmp_path: Path) -> None:
+    async def test() -> None:
+        pause = Pause()
+        keys = {"stop": "f11", "answer_now": "alt+a", "palette": "alt+p", "help": "alt+h", "reliability": "alt+r"}
+        keys |= {"votes_up": "alt+u", "edit": "alt+e"}
+        solver = ScriptedSolver([reply("one two", "7"), reply("one two", "7", pause=pause, at=1)])
+        async with chatting(tmp_path, solver, keys=keys) as chat:
+            assert "alt+r lets several solutions vote · alt+h has every key" in chat.shown
+            assert "alt+h help · alt+p palette" in chat.shown
+            await chat.ask("go")
+            await chat.pilot.press("alt+e")
+            assert "alt+e: the one before · f11 keeps it" in chat.shown
+            await chat.pilot.press("f11", "ctrl+t")
+            assert "alt+r, then ask" in chat.shown
+            await chat.ask("again", wait=False)
+            await chat.reach(pause)
+            assert "f11 stops · alt+a answers now" in chat.shown
+            prompt(chat).insert("next")
+            await chat.pilot.press("enter", "f5")
+            assert "alt+u takes it back" in chat.shown
+            assert "f11 stops it" in chat.shown
+            pause.go.set()
 
     run(test)
 

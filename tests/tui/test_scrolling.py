@@ -28,6 +28,11 @@ def test_scrolling_up_is_not_fought_and_a_badge_leads_back(tmp_path: Path) -> No
             await chat.pilot.pause(0.1)
             assert "Line 59." in chat.shown
             assert "more below" not in chat.shown
+            await chat.pilot.press("pageup")
+            await chat.pilot.pause(0.1)
+            assert await chat.pilot.click("#badge")
+            await chat.pilot.pause(0.1)
+            assert "more below" not in chat.shown
 
     run(test)
 

@@ -129,7 +129,13 @@ LOOK = (
     Action("palette", "ctrl+p", "Palette", "Every action, by name."),
     Action("help", "f1", "Help", "This page.", "help"),
     Action("suspend", "ctrl+z", "Suspend", "Back to the shell; `fg` goes on."),
-    Action("quit", "ctrl+q", "Quit", "Everything is saved already.", "quit"),
+    Action(
+        "quit",
+        "ctrl+q",
+        "Quit",
+        "Questions and answers are saved already; what waits or is not sent yet is not.",
+        "quit",
+    ),
 )
 GROUPS = {"Answers": (*ANSWERING, *VERSIONS, *MODEL), "Conversations": CONVERSATIONS, "Text": TEXTS, "Look": LOOK}
 ACTIONS = tuple(action for group in GROUPS.values() for action in group)

@@ -20,14 +20,14 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.events import Event, Key, Paste
 from textual.screen import Screen
-from textual.widgets import TextArea
+from textual.widgets import Input, TextArea
 
 from vibethinker_local.errors import VibeError
 from vibethinker_local.solving.follow import short
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.actions import ACTIONS, EVERYWHERE, bindings, key_of
 from vibethinker_local.tui.attachments import editable
-from vibethinker_local.tui.screens.chat import Chat
+from vibethinker_local.tui.screens.chat import SENT, Chat
 from vibethinker_local.tui.session import Session
 from vibethinker_local.tui.solver import Load, ModelChoice
 from vibethinker_local.tui.store import Store, encodable
@@ -192,10 +192,11 @@ class ChatApp(App[None], inherit_bindings=False):
 
     def action_interrupt(self) -> None:
         """Copy what is selected; else stop what runs; twice, quit."""
-        in_prompt = self.focused.selected_text if isinstance(self.focused, TextArea) else ""
-        if selected := in_prompt or self.screen.get_selected_text():
+        in_field = self.focused.selected_text if isinstance(self.focused, (TextArea, Input)) else ""
+        if selected := in_field or self.screen.get_selected_text():
             self.copy_to_clipboard(selected)
             self.screen.clear_selection()
+            self.chat.say(f"What is selected was {SENT}.")
         elif time.monotonic() - self._interrupted < TWICE_SECONDS:
             self.call_next(self.action_quit)
         else:

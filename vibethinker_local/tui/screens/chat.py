@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from textual.app import ComposeResult
 from textual.containers import Center, Horizontal, Vertical
 from textual.content import Content
-from textual.events import Key, Paste, Resize
+from textual.events import Click, Key, Paste, Resize
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
@@ -65,8 +65,10 @@ REST, MOST_REST = 2.0, 0.4  # after a paint: times as long as it took, seconds a
 NARROW, WIDE, SHORT = 108, 170, 30  # cells
 TOAST_SECONDS = 6.0
 LONG_SECONDS = 30.0  # of a run whose end is worth a notice
+SENT = "sent to the terminal's clipboard"  # which does not say whether it has taken it
 NOT_BEGUN = "This conversation has not begun yet."
 SETTLE_SECONDS = 1.0  # at most, that a key waits for those before it
+MOST_WAITING = 2  # questions of which each is shown
 MOST_FOUND = 12  # files that are listed while one is named
 
 
@@ -124,12 +126,12 @@ class Chat(Screen[None]):
         self._painting = self._more = False  # a paint is due or under way; something has come since
 
     def compose(self) -> ComposeResult:
-        yield Title()
+        yield Title(self._keys)
         with Horizontal(id="middle"):
             with Vertical(id="said"):
-                yield Welcome()
+                yield Welcome(self._keys)
                 yield Recent()
-                yield Transcript()
+                yield Transcript(self._keys)
                 with Center(id="more"):
                     yield Static("▾ more below", id="badge", markup=False)
             yield VotesPanel()
@@ -353,6 +355,10 @@ class Chat(Screen[None]):
             severity: Literal["error", "information"] = "error" if error else "information"
             self.notify(printable(text), severity=severity, timeout=TOAST_SECONDS, markup=False)
 
+    def _key(self, action: str) -> str:
+        """The key of an action as it is to be read."""
+        return key_of(NAMED[action], self._keys)
+
     def show_around(self) -> None:
         self.show_hints()
         self.show_title()
@@ -382,15 +388,21 @@ class Chat(Screen[None]):
         rows = list[Content]()
         if self.editing is not None:
             where = f"question {self.editing + 1} of {len(self.session.turns)}"
-            keys = "enter asks it as another version · f6: the one before · esc keeps it"
+            keys = (
+                f"enter asks it as another version · {self._key('edit')}: the one before · {self._key('stop')} keeps it"
+            )
             rows.append(Content(f"{where} · {keys}"))
-        rows += [Content(f"next: {short(printable(one.question), 60)}") for one in self.queue]
-        rows += [Content("alt+up takes it back")] if self.queue else []
+        waiting = [short(printable(one.question), 60) for one in self.queue]
+        if len(waiting) > MOST_WAITING:  # the rows below are wanted, too
+            rows.append(Content(f"next: {waiting[0]} · and {len(waiting) - 1} more, the last: {waiting[-1]}"))
+        else:
+            rows += [Content(f"next: {one}") for one in waiting]
+        rows += [Content(f"{self._key('votes_up')} takes {'them' if waiting[1:] else 'it'} back")] if waiting else []
         if too_long := self._too_long(attached):
             rows.append(Content.styled(too_long, "$text-error"))
         last = self.session.turns[-1] if self.session.turns and not self.session.live else None
         if last and can_go_on(last) and self.editing is None and not prompt.text:
-            rows.append(Content(f"{key_of(NAMED['go_on'], self._keys)} goes on with the answer"))
+            rows.append(Content(f"{self._key('go_on')} goes on with the answer"))
         if (command := slash_command(prompt.text)) and not command[1]:
             rows.append(Content("  ".join(f"/{name}" for name in slashes(command[0]))))
         if (begun := prompt.mention) is not None and (found := completions(begun)):
@@ -573,6 +585,10 @@ class Chat(Screen[None]):
     def on_transcript_at_end(self, event: Transcript.AtEnd) -> None:
         self.query_one("#more").display = not event.at_end
 
+    def on_click(self, event: Click) -> None:
+        if event.widget is self.query_one("#badge"):
+            self.action_bottom()
+
     # Actions: answers
 
     def action_reliability(self) -> None:
@@ -638,14 +654,14 @@ class Chat(Screen[None]):
         if place is None:
             self.edit(len(turns) - 1)
         elif self.query_one(Prompt).text != editable(turns[place].question):
-            self.say("The question has been changed: enter asks it, esc leaves it as it was.")
+            self.say(f"The question has been changed: enter asks it, {self._key('stop')} leaves it as it was.")
         else:
             self.edit(max(0, place - 1))
 
     def _last_turn(self) -> Turn | None:
         """The last turn, unless one is being written."""
         if self.session.live:
-            self.say("An answer is being written: esc stops it.")
+            self.say(f"An answer is being written: {self._key('stop')} stops it.")
         elif not self.session.turns:
             self.say("There is no turn yet.")
         return self.session.turns[-1] if self.session.turns and not self.session.live else None
@@ -755,7 +771,7 @@ class Chat(Screen[None]):
     def _may_leave(self) -> bool:
         """Whether the conversation can be left: not while it is being written."""
         if self.session.live:
-            self.say("An answer is being written: esc stops it first.")
+            self.say(f"An answer is being written: {self._key('stop')} stops it first.")
         return self.session.live is None
 
     async def show_conversation(self) -> None:
@@ -866,7 +882,7 @@ class Chat(Screen[None]):
             self.say("There is nothing to copy yet.")
             return
         self.app.copy_to_clipboard(text)
-        self.say(f"{what} is on the clipboard.")
+        self.say(f"{what} was {SENT}.")
 
     async def action_example(self) -> None:
         if self._may_leave():
@@ -883,7 +899,7 @@ class Chat(Screen[None]):
             self.call_after_refresh(self.show_votes)
             self.call_after_refresh(panel.enter if self.has_class("-votes") else self._to_prompt)
         else:
-            self.say("There is no vote to show: ctrl+r, then ask.")
+            self.say(f"There is no vote to show: {self._key('reliability')}, then ask.")
 
     def action_votes_up(self) -> None:
         if self.queue:

@@ -1,25 +1,28 @@
 """The line at the top: what the conversation is called, and the two keys that lead to all others."""
 
+from collections.abc import Mapping
+
 from textual.content import Content
 from textual.widgets import Static
 
 from vibethinker_local.system.terminal import printable
+from vibethinker_local.tui.actions import NAMED, key_of
 from vibethinker_local.tui.text.markdown import readable
-
-KEYS = "f1 help · ctrl+p palette"
 
 
 class Title(Static):
-    def __init__(self) -> None:
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        """`keys` are the user's own."""
         super().__init__("", id="title", markup=False)
         self._title = ""
+        self._keys = f"{key_of(NAMED['help'], keys)} help · {key_of(NAMED['palette'], keys)} palette"
 
     def show(self, title: str) -> None:
         self._title = readable(printable(title))
         self.refresh()
 
     def render(self) -> Content:
-        width = self.size.width
-        title = Content(self._title or "New conversation").truncate(max(10, width - len(KEYS) - 4), ellipsis=True)
-        gap = max(2, width - title.cell_length - len(KEYS))
-        return Content.assemble(title.stylize("$foreground"), " " * gap, KEYS)
+        width, keys = self.size.width, self._keys
+        title = Content(self._title or "New conversation").truncate(max(10, width - len(keys) - 4), ellipsis=True)
+        gap = max(2, width - title.cell_length - len(keys))
+        return Content.assemble(title.stylize("$foreground"), " " * gap, keys)

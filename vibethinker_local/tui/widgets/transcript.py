@@ -1,5 +1,6 @@
 """The turns of a conversation, the newest at the bottom. Follows what is written until the user scrolls up."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
@@ -26,8 +27,10 @@ class Transcript(VerticalScroll):
             super().__init__()
             self.at_end = at_end
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        """`keys` are the user's own."""
         super().__init__(can_focus=False)
+        self._keys = keys
         self._earlier: list[Turn] = []
         self._at_end = True
 
@@ -48,7 +51,7 @@ class Transcript(VerticalScroll):
         with self.app.batch_update():
             await self.query("TurnView").remove()
             self._earlier = turns[:-AT_ONCE]
-            await self.query_one("#turns").mount_all([_view(turn) for turn in turns[-AT_ONCE:]])
+            await self.query_one("#turns").mount_all([self._view_of(turn) for turn in turns[-AT_ONCE:]])
             self._note_earlier()
         self.anchor()
 
@@ -57,7 +60,7 @@ class Transcript(VerticalScroll):
             self._earlier.append(old.turn)
             await old.remove()
         self._note_earlier()
-        view = _view(turn)
+        view = self._view_of(turn)
         await self.query_one("#turns").mount(view)
         self.anchor()
         return view
@@ -75,11 +78,16 @@ class Transcript(VerticalScroll):
             return
         turns, self._earlier = self._earlier[-AT_ONCE:], self._earlier[:-AT_ONCE]
         before = self.virtual_size.height
-        await self.query_one("#turns").mount_all([_view(turn) for turn in turns], after="#earlier")
+        await self.query_one("#turns").mount_all([self._view_of(turn) for turn in turns], after="#earlier")
         self._note_earlier()
         self.call_after_refresh(
             lambda: self.scroll_to(y=self.scroll_y + self.virtual_size.height - before, animate=False)
         )
+
+    def _view_of(self, turn: Turn) -> "TurnView":
+        from vibethinker_local.tui.widgets.turn import TurnView  # the Markdown reader and all: not for the first paint
+
+        return TurnView(turn, self._keys)
 
     def mark(self, place: int | None) -> None:
         """Mark the turn at a place, whose question is being edited, and bring it into sight; None: no turn."""
@@ -113,9 +121,3 @@ class Transcript(VerticalScroll):
         if at_end != self._at_end:
             self._at_end = at_end
             self.post_message(self.AtEnd(at_end))
-
-
-def _view(turn: Turn) -> "TurnView":
-    from vibethinker_local.tui.widgets.turn import TurnView  # the Markdown reader and all: not for the first paint
-
-    return TurnView(turn)

@@ -1,6 +1,6 @@
 """A question with its reasoning, folded, and its answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -11,6 +11,7 @@ from vibethinker_local.solving.follow import Place, RunState
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.system.units import left, tokens
 from vibethinker_local.tui import votes
+from vibethinker_local.tui.actions import NAMED, key_of
 from vibethinker_local.tui.store import Attachment, Turn
 from vibethinker_local.tui.text.markdown import readable
 from vibethinker_local.tui.widgets.answer import AnswerView
@@ -113,9 +114,10 @@ class Thinking(Vertical):
 class TurnView(Vertical):
     """One turn: finished, or growing through `follow`."""
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Turn, keys: Mapping[str, str]) -> None:
+        """`keys` are the user's own."""
         super().__init__(classes="turn")
-        self.turn = turn
+        self.turn, self._keys = turn, keys
         self.thinking = Thinking(printable(turn.reasoning), _thought(turn.reasoning_tokens, turn.reasoning_seconds))
         self.answer = AnswerView(turn.answer)
         self._foot = Static(self._footing(turn), classes="foot", markup=False)
@@ -150,7 +152,7 @@ class TurnView(Vertical):
             else _thought(run.reasoning_tokens, run.thought_seconds)
         )
         self._foot.display = True
-        progress, width = _progress(run), max(1, self._foot.size.width - 2)
+        progress, width = _progress(run, self._keys), max(1, self._foot.size.width - 2)
         lines = sum(-(-line.cell_length // width) for line in progress.split("\n"))
         self._foot.update(progress, layout=lines != self._foot_lines)  # to lay all out again takes its time
         self._foot_lines = lines
@@ -204,15 +206,15 @@ def _dropped(turns: int) -> str:
     return f"{what} left out: what was said before may take a third of the context."
 
 
-def _progress(run: RunState) -> Content:
+def _progress(run: RunState, keys: Mapping[str, str]) -> Content:
     """What it is doing, below what was said before it began."""
     if run.announced and run.phase == "waiting":
         return Content(run.announced)
-    doing = _doing(run)
+    doing = _doing(run, keys)
     return Content.assemble(run.announced, "\n", doing) if run.announced else doing
 
 
-def _doing(run: RunState) -> Content:
+def _doing(run: RunState, keys: Mapping[str, str]) -> Content:
     match run.phase:
         case "waiting":
             return Content("loading the model …")
@@ -221,8 +223,8 @@ def _doing(run: RunState) -> Content:
         case _:
             text = f"{tokens(run.tokens)} · {_duration(run.seconds)}"
             text += f" · {left(run.seconds_left)}" if run.seconds_left else ""
-            text += " · esc stops"
-            text += " · ctrl+g answers now" if run.phase == "thinking" else ""
+            text += f" · {key_of(NAMED['stop'], keys)} stops"
+            text += f" · {key_of(NAMED['answer_now'], keys)} answers now" if run.phase == "thinking" else ""
             if run.provisional and run.answer:
                 return Content.assemble(("provisional: the vote is not decided", "bold $text-warning"), " · ", text)
             return Content(text)

@@ -1,26 +1,31 @@
 """What an empty conversation shows: which model answers, what it is good for, and what a larger one would cost."""
 
+from collections.abc import Mapping
+
 from textual.content import Content
 from textual.widgets import Static
 
 from vibethinker_local.system.machine import size
 from vibethinker_local.system.terminal import printable
+from vibethinker_local.tui.actions import NAMED, key_of
 from vibethinker_local.tui.solver import Start
 
-HINT = "enter asks · ctrl+r lets several solutions vote · f1 has every key"
 RECENT = "down and enter open one of the last conversations:"
 
 
 class Welcome(Static):
-    def __init__(self) -> None:
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        """`keys` are the user's own."""
         super().__init__("", id="welcome", markup=False)
+        vote, help = key_of(NAMED["reliability"], keys), key_of(NAMED["help"], keys)
+        self._hint = f"enter asks · {vote} lets several solutions vote · {help} has every key"
 
     def show(self, start: Start | None, failure: str = "", *, recent: bool = False) -> None:
         """The facts about a model; without them, why there is none, if that is known."""
         rows = [("vibe", "bold $primary"), ("", ""), *_model(start)]
         if failure and not start:
             rows += [("", ""), (failure, "$text-error")]
-        rows += [("", ""), (HINT, "$text-muted")]
+        rows += [("", ""), (self._hint, "$text-muted")]
         rows += [("", ""), (RECENT, "$text-muted")] if recent else []
         self.update(Content("\n").join(Content.styled(printable(text), style) for text, style in rows))
 
