@@ -190,6 +190,16 @@ def test_what_is_attached_is_kept_and_names_a_question_without_words(store: Stor
     assert store.search("import") == []
 
 
+def test_pieces_are_replaced_all_or_not_at_all(store: Store) -> None:
+    conversation, turn = store.begin(Turn("Why?"), None)
+    store.append(turn, [(False, "Because")])
+    with pytest.raises(AttributeError):
+        store.replace(turn, [(True, "hm"), (False, None)])  # type: ignore[list-item]
+    assert [(one.reasoning, one.answer) for one in store.turns(conversation)] == [("", "Because")]
+    store.replace(turn, [(True, "hm")])
+    assert [(one.reasoning, one.answer) for one in store.turns(conversation)] == [("hm", "")]
+
+
 def test_half_a_character_is_kept_as_the_sign_for_one(store: Store, tmp_path: Path) -> None:
     name = "caf\udce9.txt"  # as Python reads a name that is not UTF-8
     asked = Turn(f"Read {name}.", name, attachments=(Attachment(name, "\udce9"),))

@@ -85,20 +85,16 @@ class Store:
 
     def append(self, turn: int, pieces: Sequence[tuple[bool, str]]) -> None:
         """Keep what was written since the last call: pairs of (whether reasoning, text)."""
-
-        def change(db: sqlite3.Connection) -> None:
-            if db.execute("SELECT 1 FROM turn WHERE id = ?", [turn]).fetchone():  # else: deleted elsewhere meanwhile
-                db.executemany(
-                    "INSERT INTO piece (turn, reasoning, text) VALUES (?, ?, ?)",
-                    [(turn, reasoning, encodable(text)) for reasoning, text in pieces],
-                )
-
-        self._db.write(change)
+        self._db.write(lambda db: _append(db, turn, pieces))
 
     def replace(self, turn: int, pieces: Sequence[tuple[bool, str]]) -> None:
         """Keep these pieces instead of all that were there: what was shown has turned out to be something else."""
-        self._db.write(lambda db: db.execute("DELETE FROM piece WHERE turn = ?", [turn]))
-        self.append(turn, pieces)
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM piece WHERE turn = ?", [turn])
+            _append(db, turn, pieces)
+
+        self._db.write(change)
 
     def reopen(self, turn: Turn) -> None:
         """Let a turn be written again, from what there is of it on. Raises UsageError if there is more by now."""
@@ -276,6 +272,14 @@ ORDER BY c.updated DESC LIMIT {LISTED}
 
 def _listed(id: int, name: object, updated: object, turns: object, excerpt: str = "") -> Listed:
     return Listed(id, text(name), moment(updated), number(turns), excerpt)
+
+
+def _append(db: sqlite3.Connection, turn: int, pieces: Sequence[tuple[bool, str]]) -> None:
+    if db.execute("SELECT 1 FROM turn WHERE id = ?", [turn]).fetchone():  # else: deleted elsewhere meanwhile
+        db.executemany(
+            "INSERT INTO piece (turn, reasoning, text) VALUES (?, ?, ?)",
+            [(turn, reasoning, encodable(text)) for reasoning, text in pieces],
+        )
 
 
 def _id(inserted: sqlite3.Cursor) -> int:
