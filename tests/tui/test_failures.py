@@ -1,5 +1,6 @@
 """What goes wrong under the chat: models, engines, disks. It is said, and the chat goes on."""
 
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, reply, run
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.events import Wrote
+from vibethinker_local.tui.app import make_app
 from vibethinker_local.tui.solver import Loading
 from vibethinker_local.tui.store import Store
 
@@ -134,6 +136,16 @@ def test_a_damaged_file_is_said_and_the_conversations_are_there(tmp_path: Path) 
             assert len(chat.app.session.turns) == 2
 
     run(test)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder that is in use cannot be removed there")
+def test_in_a_folder_that_was_removed_exports_go_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    app = make_app(lambda name, loading: ScriptedSolver(), Store(tmp_path / "chat.db"))
+    assert app.folder == Path.home()
+    app.session.close()
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,6 +208,22 @@ def test_how_long_a_run_may_take_and_how_long_it_still_will(tmp_path: Path) -> N
     run(test)
 
 
+def test_escape_brings_the_conversation_back_where_the_votes_took_its_place(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, ScriptedSolver([vote()]), size=(80, 24)) as chat:
+            await chat.ask("go")
+            await chat.pilot.press("ctrl+t", "escape")
+            assert "▌ go" in chat.shown
+            assert prompt(chat).has_focus
+            await chat.pilot.press("ctrl+t", *"x", "escape")  # what is typed leads to the prompt, and leaves them there
+            assert "▌ go" in chat.shown
+            await chat.pilot.resize_terminal(120, 40)
+            await chat.pilot.press("ctrl+t", "escape", "escape")
+            assert "what decided" in chat.shown  # there is room for both
+
+    run(test)
+
+
 def test_the_votes_are_scrolled_with_keys(tmp_path: Path) -> None:
     async def test() -> None:
         async with chatting(tmp_path, ScriptedSolver([vote()]), size=(80, 24)) as chat:

@@ -62,9 +62,17 @@ def make_app(
     session.budget = budget
     if conversation is not None:
         session.open(conversation)
-    app = ChatApp(session, keys or {}, theme or DARK.name, folder or Path.cwd(), question)
+    app = ChatApp(session, keys or {}, theme or DARK.name, folder or _here(), question)
     app.rings = rings
     return app
+
+
+def _here() -> Path:
+    """The current folder, or the user's where that has been deleted."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path.home()
 
 
 def notice(text: str, terminal: str) -> str:

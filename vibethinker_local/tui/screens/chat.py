@@ -616,12 +616,17 @@ class Chat(Screen[None]):
         return self.session.solver.quote(self.session.budget) if self.session.solver else None
 
     def action_stop(self) -> None:
+        in_place = self.has_class("-votes") and self.has_class("-narrow")  # of the conversation
         if not self.query_one(Prompt).has_focus:
+            if in_place:
+                self.remove_class("-votes")
             self._to_prompt()
         elif self.session.live:
             self.session.stop()
         elif self.editing is not None:
             self.edit(None)
+        elif in_place:
+            self.remove_class("-votes")
         else:
             self.clear_selection()
 
