@@ -13,6 +13,7 @@ NOTES: dict[Reason, str] = {
     "loop": "going round in circles: the reasoning was closed",
     "stop": "it stopped without an answer and was asked for one",
     "answer now": "answered at once, as you asked",
+    "time": "the time was up: the reasoning was closed",
 }
 
 
