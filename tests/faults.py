@@ -61,6 +61,14 @@ class Killed(Fault):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class TooManyThreads(Fault):
+    """As OpenMP ends a process where the system gives it no more threads."""
+
+    def strike(self, backend: LlamaBackend) -> None:
+        os.write(2, b"\nlibgomp: Thread creation failed: Resource temporarily unavailable\n")
+        os._exit(1)
+
+
 def make_amx_crash() -> None:
     """In this process, as on a processor with AMX for which llama.cpp was compiled wrongly.
 

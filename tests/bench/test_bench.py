@@ -1,6 +1,9 @@
 """`vibe bench` with the bundled model, and with scripts in place of llama.cpp's tools."""
 
+import signal
+import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from contextlib import closing
 from pathlib import Path
@@ -133,7 +136,8 @@ def test_a_missing_tool_is_said_before_anything_is_measured() -> None:
     [
         (["--sequences", "1,many"], "--sequences takes numbers as in 1,4,8,16, not '1,many'."),
         (["--sequences", ""], "--sequences takes numbers"),
-        (["--sequences", "0"], "--sequences takes numbers from 1 to 256"),
+        (["--sequences", "0"], "--sequences takes numbers from 1 to 255"),
+        (["--sequences", "256"], "--sequences takes numbers from 1 to 255"),
         (["--sequences", "4,4"], "holds a number twice"),
         (["--plot", "speed.png"], "speed.png cannot be drawn: give a name that ends in .svg."),
         (["--compare", "server"], "--compare needs --peers"),
@@ -216,6 +220,23 @@ def test_busy_neighbours_last_as_long_as_the_measurement() -> None:
         started = [child for child in me.children() if "while True" in " ".join(child.cmdline())]
         assert len(started) == 2
     assert not any(child.is_running() for child in started)
+
+
+@posix
+def test_neighbours_end_with_us_and_leave_ctrl_c_to_us() -> None:
+    code = "from vibethinker_local.bench import bench\nwith bench.neighbours(1): print(flush=True), input()"
+    ours = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert ours.stdout
+    ours.stdout.readline()
+    (child,) = psutil.Process(ours.pid).children()
+    time.sleep(0.2)  # it is a program by then, that ignores Ctrl-C
+    child.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    assert child.is_running()
+    ours.kill()
+    ours.communicate()
+    psutil.wait_procs([child], timeout=10)
+    assert not child.is_running()
 
 
 @posix

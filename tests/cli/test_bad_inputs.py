@@ -165,7 +165,9 @@ BAD = {
     "a GGUF file of version 1": model(
         lambda f: gguf.patched(f / "m.gguf", 4, b"\1\0\0\0"), "version 1", "convert it again"
     ),
-    "a big-endian GGUF file": model(lambda f: gguf.patched(f / "m.gguf", 4, b"\0\0\0\3"), "version 50331648"),
+    "a big-endian GGUF file": model(
+        lambda f: gguf.patched(f / "m.gguf", 4, b"\0\0\0\3"), "big-endian", "convert it again"
+    ),
     "a tensor count that is a lie": model(
         lambda f: gguf.patched(f / "m.gguf", 8, b"\xff" * 8), "cut off|damaged", "again"
     ),

@@ -1,7 +1,10 @@
 """The doctor on builds of llama.cpp that lack what the processor has."""
 
+from pathlib import Path
+
 import pytest
 
+from tests.command import vibe
 from vibethinker_local.cli import doctor
 
 GENERIC = "CPU : SSE3 = 1 | SSSE3 = 1 | AVX = 1 | AVX2 = 1 | F16C = 1 | FMA = 1 | LLAMAFILE = 1 | REPACK = 1 | "
@@ -31,3 +34,19 @@ def test_what_is_lacking_comes_with_the_way_to_build_it() -> None:
     check = doctor._generic(["AVX512"])
     assert (check.state, check.value) == ("warning", "does not use this processor's AVX512")
     assert "--no-binary llama-cpp-python llama-cpp-python==" in (check.advice or "")
+
+
+def test_a_data_folder_that_cannot_be_written_and_a_variable_that_is_misspelt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").write_text("a file", encoding="utf-8")
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VIBE_THREDS", "4")
+    found = {check["name"]: check for check in vibe("doctor", "--json").receipt["checks"]}
+    assert found["data"]["state"] == "warning"
+    assert "cannot be written" in found["data"]["value"]
+    assert "set VIBE_HOME" in found["data"]["advice"]
+    assert found["variable"]["advice"] == "VIBE_THREDS is not a setting: is it misspelt?"
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path / "new"))
+    found = {check["name"]: check for check in vibe("doctor", "--json").receipt["checks"]}
+    assert found["data"] == {"name": "data", "value": str(tmp_path / "new" / "data"), "state": "ok", "advice": None}

@@ -201,6 +201,7 @@ DEATHS = {
     faults.Asserts: r"gave up: .*GGML_ASSERT\(.*\) failed",
     faults.OutOfMemory: r"(gave up: .*bad_alloc|out of memory)",
     faults.CutOff: r"lost its model file or its memory",
+    faults.TooManyThreads: r"no more threads for the engine: allow more processes \(ulimit -u",
 }
 
 
@@ -295,6 +296,17 @@ def test_close_is_prompt_and_may_be_repeated(start: Callable[..., EngineProcess]
     assert not engine.busy
     with pytest.raises(EngineError, match="closed"):
         engine.add([5, 6, 7], params())
+
+
+def test_no_thread_to_hear_it_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before = set(psutil.Process().children())
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(EngineError, match="no more threads for the engine"):
+        EngineProcess(faults.Scripted())
+    assert not [child for child in psutil.Process().children() if child not in before]
 
 
 def test_a_handle_that_is_forgotten_ends_its_process() -> None:

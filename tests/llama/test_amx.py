@@ -42,12 +42,12 @@ def test_success_is_remembered_until_the_library_is_built_anew(trials: Callable[
     assert amx.find([]) == Finding(True, new=True)
 
 
-@pytest.mark.parametrize("works", [False, True])
+@pytest.mark.parametrize(("told", "works"), [("0", False), ("1", True), ("off", False), (" On", True)])
 def test_the_user_says_it(
-    works: bool, trials: Callable[[str], Callable[[], int]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    told: str, works: bool, trials: Callable[[str], Callable[[], int]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     trials("0")
-    monkeypatch.setenv(amx.VARIABLE, str(int(works)))
+    monkeypatch.setenv(amx.VARIABLE, told)
     assert amx.find([MINI]) == Finding(works)
     assert not (tmp_path / "trials").exists()
 

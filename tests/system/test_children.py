@@ -1,13 +1,14 @@
 """Processes of our own import nothing from the working folder, wherever that is and however we were started."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from vibethinker_local.system import children
+from vibethinker_local.system import children, paths
 
 SHADOWS = ("queue", "json", "pickle", "struct", "numpy", "pyarrow", "vibethinker_local", "sitecustomize")
 IMPORTS_ALL = """
@@ -62,3 +63,18 @@ def test_a_working_folder_that_was_removed(module: str, tmp_path: Path, monkeypa
     command, environment = children.command(module), children.environment()
     monkeypatch.chdir(tmp_path)
     assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+
+
+def test_of_two_copies_of_the_program_ours_is_taken(tmp_path: Path) -> None:
+    """As in a clone, with another version installed."""
+    package = tmp_path / "vibethinker_local"
+    shutil.copytree(paths.PACKAGE / "system", package / "system", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(paths.PACKAGE / "errors.py", package)
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    (package / "where.py").write_text("print(__file__)", encoding="utf-8")
+    starts = (
+        "import subprocess; from vibethinker_local.system import children; "
+        "subprocess.run(children.command('vibethinker_local.where'), env=children.environment(), check=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", starts], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == str(package / "where.py"), done.stderr

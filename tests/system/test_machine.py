@@ -1,5 +1,6 @@
 """Limits of containers and kinds of cores, from small copies of what Linux shows."""
 
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from vibethinker_local.errors import EngineError
 from vibethinker_local.system import machine
 
 GIB = 2**30
@@ -70,7 +72,23 @@ def test_room_of_a_container_counts_cached_files_as_free(system: Path, files: Ma
 @linux
 def test_threads_of_a_container(system: Path) -> None:
     write(system, {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "150000 100000"})
-    assert machine.threads() == 1
+    assert machine.threads() == machine.logical_cpus() == 1  # by which measured figures are known, too
+
+
+def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No /proc; and macOS without sysctl, which cron's PATH does not have."""
+
+    def missing(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(psutil, "virtual_memory", missing)
+    with pytest.raises(EngineError, match=r"cannot be read .*: is /proc mounted"):
+        machine.room()
+    monkeypatch.setattr(subprocess, "run", missing)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert machine.threads() >= 1
+    assert machine.processor()
+    assert not machine.is_translated()
 
 
 @linux

@@ -32,6 +32,7 @@ WARM_UP = 16  # tokens
 PROBE = 12  # tokens to decode when trying a number of threads
 STEPS = (*range(1, 11), 12, 14, 16, 20, 24, 28, 32)  # Sequences whose steps are timed; fewer than asked for by one
 STEP_PROMPT, STEP_TOKENS = 64, 4  # tokens
+MOST = 255  # Sequences: llama.cpp's limit (LLAMA_MAX_SEQ), less the one that computes their prompt
 SMALL = 50_000_000  # bytes; a smaller model may run fastest on a single thread
 
 
@@ -47,8 +48,8 @@ class BenchRequest:
     deep: bool = False  # the prompt only serves as context for decoding: it is computed once and not measured
 
     def __post_init__(self) -> None:
-        if not self.sequences or not all(1 <= count <= 256 for count in self.sequences):
-            raise UsageError("--sequences takes numbers from 1 to 256, as in 1,4,8,16.")
+        if not self.sequences or not all(1 <= count <= MOST for count in self.sequences):
+            raise UsageError(f"--sequences takes numbers from 1 to {MOST}, as in 1,4,8,16.")
         if len(set(self.sequences)) < len(self.sequences):
             raise UsageError("--sequences holds a number twice.")
 
@@ -242,12 +243,22 @@ def _take_turns(
     return info
 
 
+# Ctrl-C is for us; and it ends with us, whatever ends us.
+_NEIGHBOUR = """
+import os, signal, threading
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start()
+while True: pass
+"""
+
+
 @contextmanager
 def neighbours(count: int) -> Iterator[None]:
     """So many other programs, each of which keeps a core busy inside the block."""
     with ExitStack() as stack:
         for _ in range(count):
-            program = stack.enter_context(subprocess.Popen([sys.executable, "-P", "-c", "while True: pass"]))
+            program = subprocess.Popen([sys.executable, "-P", "-c", _NEIGHBOUR], stdin=subprocess.PIPE)
+            stack.enter_context(program)
             stack.callback(program.kill)
         yield
 

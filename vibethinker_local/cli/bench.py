@@ -43,6 +43,7 @@ def bench(
     from vibethinker_local.models import installed, results
     from vibethinker_local.system import settings
     from vibethinker_local.system.files import write_atomic
+    from vibethinker_local.system.signals import as_ctrl_c
 
     usual = others.SEQUENCES if peers else benching.SEQUENCES
     counts = benching.counts(usual if sequences is None else sequences)
@@ -52,7 +53,8 @@ def bench(
         raise UsageError(f"{plot} cannot be drawn: give a name that ends in .svg.")
     progress = render.Display(quiet=False, show_thinking=False)
     chosen = installed.choose(model or settings.load().model, progress.say)
-    found = benching.run(chosen, request, depth, wanted, progress.say, busy=busy)
+    with as_ctrl_c():  # or the programs beside us go on without us
+        found = benching.run(chosen, request, depth, wanted, progress.say, busy=busy)
     measured = results.of_other_quants(found)
     if as_json:
         render.print_line(found.model_dump_json())

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal
 
 from vibethinker_local import __version__, sandbox
@@ -44,13 +45,30 @@ def examine() -> Iterator[Check]:
         yield Check("translation", "x86 Python on an Apple chip", "warning", advice)
     for package in ("llama-cpp-python", "gguf", "numpy"):
         yield _package(package)
-    yield Check("processor", f"{machine.processor()}, {machine.threads()} threads used")
+    yield Check("processor", f"{machine.processor()}, {machine.threads()} performance cores to use")
     yield from _llama()
     yield Check("memory", str(machine.room()))
     yield from _model_files()
     yield from _engines()
     yield _quantize_owner()
     yield _sandbox()
+    yield from _folders()
+    for name in settings.unknown_variables():
+        yield Check("variable", name, "warning", f"{name} is not a setting: is it misspelt?")
+
+
+def _folders() -> Iterator[Check]:
+    yield Check("config", str(paths.config()))
+    data = paths.data()
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=data) as file:
+            file.write(b"x" * 4096)
+            file.flush()
+        yield Check("data", str(data))
+    except OSError as error:
+        advice = "Conversations and figures are not kept: free some space, or set VIBE_HOME to a folder of yours."
+        yield Check("data", f"{data}, cannot be written ({error.strerror})", "warning", advice)
     yield Check("hub cache", str(paths.hub_cache()))
     yield Check("logs", str(paths.logs()))
 

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from vibethinker_local.engine.backend import capacity
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.messages import (
+    NO_MORE_THREADS,
     Abort,
     Add,
     Begin,
@@ -140,6 +141,8 @@ class Child:
         if not isinstance(error, VibeError):
             log.exception("the engine's process failed")
         reason = str(error) if isinstance(error, VibeError) else f"{type(error).__name__}: {error}"
+        if isinstance(error, RuntimeError) and "start new thread" in reason:
+            reason = NO_MORE_THREADS
         if isinstance(error, MemoryError):
             reason = "The engine has run out of memory: give a shorter --ctx or a smaller model."
         self._send(Failed("model" if isinstance(error, ModelError) else "engine", reason))

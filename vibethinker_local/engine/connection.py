@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from vibethinker_local.engine.messages import (
+    NO_MORE_THREADS,
     Begin,
     Event,
     Failed,
@@ -64,7 +65,12 @@ class Connection:
         self._reader = threading.Thread(
             target=_read, args=(self.process.stdout, self.events, self.answers), name="engine", daemon=True
         )
-        self._reader.start()
+        try:
+            self._reader.start()
+        except RuntimeError as error:
+            with self.process:  # which closes its streams
+                self.process.kill()
+            raise EngineError(NO_MORE_THREADS) from error
         self._begun = threading.Event()
         # Also runs on garbage collection.
         self.end = weakref.finalize(self, _end, self.process, self._reader, self._begun)
@@ -160,6 +166,8 @@ def _obituary(code: int, log: str) -> str:
     """One sentence on how the process ended, and one on what to do."""
     name = signal.Signals(-code).name if code < 0 and -code in set(signal.Signals) else None
     how = _ENDS.get(name or "", f"was ended by {name}" if name else f"ended by itself (exit code {code})")
+    if "Thread creation failed" in log:  # libgomp, which ends the process
+        return NO_MORE_THREADS
     telling = [line.strip() for line in log.splitlines() if any(word in line for word in _TELLING)]
     reason = f": {telling[-1][:LINE]}" if telling else ""
     return f"The engine's process {how}{reason}. Try again, if need be with a shorter --ctx or a smaller model."

@@ -13,6 +13,11 @@ from vibethinker_local.engine.output import SequenceId, StepOutput, ThreadCount
 from vibethinker_local.engine.params import SamplingParams
 from vibethinker_local.engine.planner import Planner
 
+NO_MORE_THREADS = (
+    "The system starts no more threads for the engine: allow more processes (ulimit -u, or a container's limit), or "
+    "give fewer threads (VIBE_THREADS)."
+)
+
 
 class LoadRecipe(Protocol):
     """Makes the backend, inside the process; `llama_model.LlamaModel` is the real one."""

@@ -26,7 +26,8 @@ log = logging.getLogger("vibethinker_local.llama")
 BUILT_WITH = b"AMX_INT8 = 1"  # in llama.cpp's line about its build
 BUFFER_TYPE = b"AMX"  # ggml's name for memory that holds weights as AMX wants them; weights elsewhere never get to it
 TRIAL = "vibethinker_local.llama.amx_trial"
-VARIABLE = "VIBE_AMX"  # 0: leave AMX out; 1: use it; either without a trial
+VARIABLE = "VIBE_AMX"  # 0 or off: leave AMX out; 1 or on: use it; either without a trial
+_SAID = dict.fromkeys(("0", "off", "no", "false"), False) | dict.fromkeys(("1", "on", "yes", "true"), True)
 PATIENCE = 60  # seconds that the trial may take; it needs half a second
 NOTICE = "AMX does not work in this build of llama.cpp and is left out: see `vibe doctor`."
 _CPU = 0  # ggml-backend.h: GGML_BACKEND_DEVICE_TYPE_CPU
@@ -60,8 +61,8 @@ def settle(native: Any) -> Finding | None:
 
 def find(library: list[Path]) -> Finding:
     """Whether the AMX code in the files of a library works: as the user says, as remembered, else by a trial."""
-    if (told := os.environ.get(VARIABLE)) in ("0", "1"):
-        return Finding(told == "1")
+    if (told := os.environ.get(VARIABLE, "").strip().lower()) in _SAID:
+        return Finding(_SAID[told])
     from vibethinker_local.system import machine  # a twentieth of a second that only processors with AMX cost
 
     build = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in library]

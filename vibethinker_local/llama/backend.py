@@ -280,7 +280,7 @@ class LlamaBackend:
         batch = self._batch
         rows = batch.fill([*slices, Slice(self.places, 0, [0] * padding, logits=False)] if padding else slices)
         self._interrupted[0] = b"\0"
-        with listening() as lines:
+        with listening(quietly=True) as lines:  # no room, or interrupted: the two are usual, and errors to llama.cpp
             code = self._native.llama_decode(self._context, batch.native)
         if padding:
             self.trim(self.places, 0)

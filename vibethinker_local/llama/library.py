@@ -67,12 +67,13 @@ class Logged:
 _callbacks: list[Any] = []  # the one that llama.cpp may call; it must live as long as the process
 _listeners: list[list[Logged]] = []  # one at most
 _listener_lock = threading.Lock()
+_quiet = threading.Event()  # what is logged may be no fault
 
 
 def _write(level: int, text: bytes, _: object) -> None:
     decoded = text.decode("utf-8", "replace")
     if line := decoded.strip():
-        log.log(_LEVELS.get(level, logging.DEBUG), "%s", line)
+        log.log(logging.DEBUG if _quiet.is_set() else _LEVELS.get(level, logging.DEBUG), "%s", line)
     for listener in _listeners:
         listener.append(Logged(decoded, error=level == _ERROR))
 
@@ -82,16 +83,22 @@ def _listen(native: Any) -> None:
 
 
 @contextmanager
-def listening() -> Iterator[list[Logged]]:
-    """Collects what llama.cpp logs inside the block, for one block of the process at a time."""
+def listening(*, quietly: bool = False) -> Iterator[list[Logged]]:
+    """Collects what llama.cpp logs inside the block, for one block of the process at a time.
+
+    `quietly`, if it calls errors what is none: nothing of it is an error in our log, and the caller says what is.
+    """
     native, heard = library(), list[Logged]()
     with _listener_lock:
         _listen(native)  # again: there is one callback for a whole process, and others may set theirs
         _listeners.append(heard)
+        if quietly:
+            _quiet.set()
         try:
             yield heard
         finally:
             _listeners.clear()
+            _quiet.clear()
 
 
 def reason(logged: list[Logged]) -> str:

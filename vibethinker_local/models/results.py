@@ -129,9 +129,12 @@ def here(threads: int) -> Machine:
 
 
 def keep(found: Figures) -> Path:
-    """Store results in place of earlier ones for the same file and machine. Raises UsageError if that fails."""
+    """Store results in place of earlier ones for the same file and machine.
+
+    Raises UsageError, or FileError for a full or failing disk.
+    """
     path = _folder() / f"{_key(found.model.file, found.model.bytes)}.json"
-    write_atomic(path, found.model_dump_json(indent=1))
+    write_atomic(path, found.model_dump_json(indent=1), advice="set VIBE_HOME to a folder of yours, to keep figures")
     return path
 
 

@@ -1,7 +1,7 @@
 """Processes of our own that run Python: they import from where we do, but nothing from the working folder.
 
 Whoever works in a folder with a file named queue.py or json.py does not want it run. `python -P` leaves the working
-folder out, and our other folders come behind the standard library.
+folder out, and our folders come behind the standard library, in our order: of two copies of the program they take ours.
 """
 
 import os
@@ -12,7 +12,9 @@ from vibethinker_local.system import paths
 
 _START = (
     "import os, sys; folders, module = sys.argv[1:3]; del sys.argv[1:3]; "
-    "sys.path += [folder for folder in folders.split(os.pathsep) if folder not in sys.path]; "
+    "sites = [at for at, folder in enumerate(sys.path) if os.path.basename(folder).endswith('-packages')]; "
+    "library = sys.path[: sites[0] if sites else None]; "
+    "sys.path = library + [folder for folder in folders.split(os.pathsep) if folder not in library]; "
     "import runpy; runpy.run_module(module, run_name='__main__', alter_sys=True)"
 )
 

@@ -51,7 +51,7 @@ def _unreadable(where: str, error: OSError | ValueError) -> UsageError:
     return UsageError(f"{where} cannot be read ({reason}): give another file, or the problem with -t.")
 
 
-def write_atomic(path: Path, text: str) -> None:
+def write_atomic(path: Path, text: str, *, advice: str = "give another path") -> None:
     """Put a text file in place, whole or not at all. Raises UsageError, or FileError for a full or failing disk."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -64,7 +64,7 @@ def write_atomic(path: Path, text: str) -> None:
     except OSError as error:
         with suppress(OSError):
             new.unlink()
-        raise unwritable(path, error, "give another path") from error
+        raise unwritable(path, error, advice) from error
 
 
 def unwritable(path: object, error: OSError, advice: str) -> UsageError | FileError:

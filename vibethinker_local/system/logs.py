@@ -6,6 +6,7 @@ from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from typing import BinaryIO
 
+from vibethinker_local.errors import UsageError
 from vibethinker_local.system import paths
 
 MAX_BYTES, BACKUPS = 1_000_000, 2
@@ -22,7 +23,7 @@ def start(*, debug: bool) -> None:
         handler = RotatingFileHandler(
             paths.logs() / "vibe.log", maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True
         )
-    except (OSError, RuntimeError):  # RuntimeError: VIBE_HOME names a ~user who does not exist
+    except (OSError, UsageError):  # UsageError: there is no home
         handler = logging.NullHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.raiseExceptions = False  # a full disk must not print tracebacks
@@ -42,7 +43,7 @@ def engine_log() -> tuple[BinaryIO | None, int]:
                 path.replace(path.with_suffix(".log.1"))
         file = path.open("ab")
         return file, file.seek(0, os.SEEK_END)
-    except (OSError, RuntimeError):
+    except (OSError, UsageError):
         return None, 0
 
 
@@ -52,5 +53,5 @@ def engine_log_since(begin: int, most: int = 4_000) -> str:
         with (paths.logs() / "engine.log").open("rb") as file:
             file.seek(max(begin, file.seek(0, os.SEEK_END) - most))
             return file.read().decode("utf-8", "replace")
-    except (OSError, RuntimeError):
+    except (OSError, UsageError):
         return ""

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vibethinker_local.errors import EngineError
+
 CGROUPS = Path("/sys/fs/cgroup")
 CPUS = Path("/sys/devices/system/cpu")
 _BIG = 0.7  # cores below this share of the largest core's capacity are efficiency cores
@@ -36,21 +38,26 @@ def threads() -> int:
     import psutil
 
     cores = _performance_cores() or psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    return max(1, min(cores, logical_cpus(), _quota() or cores))
+    return max(1, min(cores, logical_cpus()))
 
 
 def logical_cpus() -> int:
-    """Logical CPUs that this process may run on, hyperthreads included."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Logical CPUs that this process may keep busy, hyperthreads included: what it is bound to, and its container."""
+    count = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(count, _quota() or count)
 
 
 def room() -> Room:
-    """Memory that can be allocated without swapping, within the limits of the container and of the shell."""
+    """Memory that can be allocated without swapping, within the limits of the container and of the shell.
+
+    Raises EngineError where the system does not tell.
+    """
     import psutil  # the chat's first screen does without
 
-    available = int(psutil.virtual_memory().available)
+    try:
+        available = int(psutil.virtual_memory().available)
+    except OSError as error:
+        raise EngineError(f"How much memory is free cannot be read ({error}): is /proc mounted?") from error
     contained = min(_free_in_cgroups(), default=available)
     limit = "this container" if contained < available else "this machine"
     return Room(max(0, min(available, contained)), limit, _address_space())
@@ -163,5 +170,8 @@ def _read(path: Path) -> str | None:
 
 
 def _sysctl(name: str) -> str | None:
-    found = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, check=False)
+    try:  # by its whole path, which cron's PATH does not have
+        found = subprocess.run(["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
     return found.stdout.strip() or None

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from platformdirs import PlatformDirs
 
+from vibethinker_local.errors import UsageError
+
 PACKAGE = Path(__file__).parent.parent
 MINI = PACKAGE / "mini" / "mini.gguf"
 _SYSTEM = PlatformDirs("vibethinker-local", appauthor=False)
@@ -18,12 +20,12 @@ def models_toml() -> Path:
 
 def config() -> Path:
     """The folder of the files that the user writes: config.toml, and a models.toml with entries of their own."""
-    return _home("config") or _SYSTEM.user_config_path
+    return _folder("config")
 
 
 def data() -> Path:
     """The folder of the app's own data: conversations, checksums, benchmark results, models that were built here."""
-    return _home("data") or _SYSTEM.user_data_path
+    return _folder("data")
 
 
 def built_models() -> Path:
@@ -37,8 +39,8 @@ def runs() -> Path:
 
 
 def logs() -> Path:
-    """The folder of the log file."""
-    return _home("logs") or _SYSTEM.user_log_path
+    """The folder of the log files."""
+    return _folder("log", below="logs")
 
 
 def record_name(facts: str | Path) -> str:
@@ -56,9 +58,15 @@ def hub_cache() -> Path:
     return _expanded(home) / "hub"
 
 
-def _home(folder: str) -> Path | None:
-    home = os.environ.get("VIBE_HOME")
-    return _expanded(home) / folder if home else None
+def _folder(kind: str, below: str | None = None) -> Path:
+    """Below VIBE_HOME, or where the system wants it. Raises UsageError for a user without a home."""
+    if home := os.environ.get("VIBE_HOME"):
+        return _expanded(home) / (below or kind)
+    try:
+        path: Path = getattr(_SYSTEM, f"user_{kind}_path")
+    except RuntimeError as error:  # HOME is not set, and the system does not know the user: a container, for example
+        raise UsageError("This user has no home folder: set HOME, or VIBE_HOME to a folder for vibe.") from error
+    return path
 
 
 def _expanded(path: str) -> Path:
