@@ -66,7 +66,7 @@ def solve(
     journal: Journal | None = None,
     resumed: Sequence[JournalEntry] = (),
     earlier: Sequence[Exchange] = (),
-) -> Iterator[SolveEvent]:
+) -> Generator[SolveEvent, None, None]:
     """Solve one problem with all that `plan` allows: events, the last of them Finished.
 
     Trajectories that end are added to `journal`; `resumed` ones, of an earlier run, count as sampled. Raises UsageError

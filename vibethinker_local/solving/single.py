@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import replace
 
 from vibethinker_local.code import task
@@ -62,44 +62,50 @@ def solve(
     error: str | None = None
     asks = kind != "prose" and not (talk and earlier)
     sampling = Sampling(model, options, prompt, budget, talk=talk, asks=asks, task=asked)
-    sampling.start(0, options.seed, begun)
-    programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
+    programs: Programs | None = None
+    kept: Ended | None = None  # the reply that may go on
     try:
-        while sampling.running and not control.stop:
-            yield from sampling.take(model.engine.step(), answer_now=control.answer_now)
-        if sampling.running:
-            status = "stopped"
-    except EngineError as failure:
-        status, error = "failed", str(failure)
-    sampling.abandon()
-    (ended,) = sampling.finished
-    trajectory = ended.trajectory
-    cut = ended if talk and trajectory.finish == "length" and not error else None
-    sampling.close(keep=cut)
-    if resident and resident.sequence is not None:
-        model.engine.abort(resident.sequence)
-    behaviour = None
-    if programs:
-        with closing(programs):
+        programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
+        sampling.start(0, options.seed, begun)
+        try:
+            while sampling.running and not control.stop:
+                yield from sampling.take(model.engine.step(), answer_now=control.answer_now)
+            if sampling.running:
+                status = "stopped"
+        except EngineError as failure:
+            status, error = "failed", str(failure)
+        sampling.abandon()
+        (ended,) = sampling.finished
+        trajectory = ended.trajectory
+        behaviour = None
+        if programs:
             if trajectory.answer is not None and not control.stop:
                 programs.add(0, trajectory.text)
             behaviour = programs.report([0])
-    answered = trajectory.answer is not None or (talk and trajectory.text)
-    yield Finished(
-        Solution(
-            problem=problem,
-            status=status or ("answered" if answered else "no_answer"),
-            model=model.identity,
-            usage=Usage(len(prompt), trajectory.tokens - len(begun), time.perf_counter() - began),
-            answer=trajectory.answer,
-            text=shown(trajectory),
-            error=error,
-            trajectories=(trajectory,),
-            seeds=(options.seed,),
-            behaviour=behaviour,
+        answered = trajectory.answer is not None or (talk and trajectory.text)
+        yield Finished(
+            Solution(
+                problem=problem,
+                status=status or ("answered" if answered else "no_answer"),
+                model=model.identity,
+                usage=Usage(len(prompt), trajectory.tokens - len(begun), time.perf_counter() - began),
+                answer=trajectory.answer,
+                text=shown(trajectory),
+                error=error,
+                trajectories=(trajectory,),
+                seeds=(options.seed,),
+                behaviour=behaviour,
+            )
         )
-    )
-    return cut
+        kept = ended if talk and trajectory.finish == "length" and not error else None
+    finally:  # also where whoever listens has gone: it would be written to its last token, and the next one would wait
+        if programs:
+            programs.close()
+        with suppress(EngineError):
+            sampling.close(keep=kept)
+            if resident and resident.sequence is not None:
+                model.engine.abort(resident.sequence)
+    return kept
 
 
 def _begun(unfinished: Unfinished, resident: Ended | None, prompt: list[int], model: Model) -> list[int]:

@@ -4,7 +4,7 @@ Nothing is loaded before it is needed, and again only when a run wants more Sequ
 """
 
 import secrets
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import Literal, Self, TypeVar
@@ -183,7 +183,7 @@ class Solver:
         control: Control | None = None,
         announce: Announce = "never",
         say: Callable[[str], None] | None = None,
-    ) -> Iterator[SolveEvent]:
+    ) -> Generator[SolveEvent, None, None]:
         """Solve one problem: events as they come, the last of them Finished. `think` stands above the options' own.
 
         With a `plan`, by the reliability pass, unless it asks for prose, which has no votes; `resume` goes on with the
