@@ -309,6 +309,55 @@ def test_no_thread_to_hear_it_with(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not [child for child in psutil.Process().children() if child not in before]
 
 
+def test_a_step_that_comes_after_close_waits_for_nothing(start: Callable[..., EngineProcess]) -> None:
+    engine = start(mini())
+    engine.add([5, 6, 7], params(max_tokens=500))
+    _first(engine)
+
+    def follow() -> None:
+        while True:
+            engine.step()
+
+    threading.Timer(0.05, engine.close).start()
+    with pytest.raises(EngineError, match=r"^The engine was closed\.$"):
+        follow()
+
+
+FORK = """
+import gc, os
+from tests.faults import Scripted
+from vibethinker_local.engine import SamplingParams
+from vibethinker_local.engine.process import EngineProcess
+from vibethinker_local.errors import EngineError
+engine = EngineProcess(Scripted())
+engine.add([5, 6, 7], SamplingParams(seed=1, max_tokens=9))
+if os.fork() == 0:
+    for use in (lambda: engine.add([5], SamplingParams(seed=1, max_tokens=9)), engine.step, lambda: engine.cells_used):
+        try:
+            use()
+        except EngineError as error:
+            print(error, flush=True)
+    engine.close()
+    del engine
+    gc.collect()
+    os._exit(0)
+os.wait()
+while engine.busy:
+    engine.step()
+print("the parent's goes on")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_fork_can_neither_use_nor_end_it() -> None:
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    *refused, last = ended.stdout.splitlines()
+    assert len(refused) == 3, ended.stderr
+    assert all("load it here" in line for line in refused)
+    assert last == "the parent's goes on"
+
+
 def test_a_handle_that_is_forgotten_ends_its_process() -> None:
     engine = EngineProcess(faults.Scripted())
     process = engine._connection.process

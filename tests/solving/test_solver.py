@@ -1,22 +1,32 @@
 """A Solver as a program uses it: runs that are left early, two at once, and what it refuses."""
 
-from collections.abc import Callable, Generator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.solving.coder import GOOD, PROBLEM, Coder, Native
+from tests.solving.coder import GOOD, Coder, Native
+from tests.solving.coder import PROBLEM as CODE
 from tests.solving.speaker import Speaker, script
 from tests.solving.thinker import loaded
-from vibethinker_local import sandbox
+from vibethinker_local import Solver, sandbox
 from vibethinker_local.engine.engine import Engine
-from vibethinker_local.events import Control, Options, SolveEvent, Wrote
+from vibethinker_local.errors import UsageError
+from vibethinker_local.events import Control, Finished, Options, SolveEvent, Wrote
 from vibethinker_local.models.installed import Chosen, ModelSpec
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.solving import single
 
 Events = Generator[SolveEvent, None, object]
+PROBLEM = "What is 17 + 25?"
+
+
+@pytest.fixture(scope="module")
+def solver() -> Iterator[Solver]:
+    with Solver("mini") as solver:
+        yield solver
 
 
 def breaks(events: Events) -> None:
@@ -49,5 +59,48 @@ def test_a_solution_that_is_left_early_goes_on_nowhere(leaves: Callable[[Events]
 def test_a_program_that_is_left_early_leaves_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     native = Native()
     monkeypatch.setattr(sandbox, "open", lambda: native)
-    closes(single.solve(PROBLEM, loaded(Coder({GOOD: 1})), Options(1, max_tokens=400), Control()))
+    closes(single.solve(CODE, loaded(Coder({GOOD: 1})), Options(1, max_tokens=400), Control()))
     assert native.closed
+
+
+def test_a_second_run_meanwhile_is_refused_and_the_first_goes_on(solver: Solver) -> None:
+    first = solver.stream(PROBLEM, seed=1)
+    next(first)
+    refused: list[UsageError] = []
+
+    def second() -> None:
+        with pytest.raises(UsageError, match="one run at a time") as caught:
+            solver.solve(PROBLEM, seed=1)
+        refused.append(caught.value)
+
+    second()
+    thread = threading.Thread(target=second)
+    thread.start()
+    thread.join()
+    assert len(refused) == 2
+    *_, last = first
+    assert isinstance(last, Finished)
+    assert last.solution.answer == "42"
+
+
+def test_with_its_last_event_a_run_is_over(solver: Solver) -> None:
+    first = solver.stream(PROBLEM, seed=1)
+    assert any(isinstance(event, Finished) for event in first)
+    assert solver.solve(PROBLEM, seed=1).status == "answered"
+
+
+def test_after_an_error_it_solves_the_next_problem(solver: Solver) -> None:
+    with pytest.raises(UsageError, match="too long"):
+        solver.solve("17 + " * 2000, seed=1)
+    assert solver.solve(PROBLEM, seed=1).answer == "42"
+
+
+def test_a_run_whose_model_is_closed_ends() -> None:
+    with Solver("mini") as solver:
+        run = solver.stream(PROBLEM, seed=1)
+        next(event for event in run if isinstance(event, Wrote))
+        solver.close()
+        *_, last = run
+        assert isinstance(last, Finished)
+        assert (last.solution.status, last.solution.error) == ("failed", "The engine was closed.")
+        assert solver.solve(PROBLEM, seed=1).answer == "42"  # loaded again

@@ -37,6 +37,7 @@ from vibethinker_local.system import children, logs
 GRACE = 1.0  # seconds that a process gets to end by itself before it is killed
 NO_BLAS = {"OPENBLAS_NUM_THREADS": "1"}  # NumPy starts a thread for each core, though nothing multiplies matrices
 LINE = 300  # characters of the log that an error message may quote
+ELSEWHERE = "The model was loaded by another process, which this one is a copy of: load it here."
 Events = queue.SimpleQueue[Loading | Ready | StepMessage | Failed | Woken | None]  # None: there will be no more
 Answers = queue.SimpleQueue[Reply | None]
 
@@ -61,6 +62,7 @@ class Connection:
                 log.close()
         assert self.process.stdout
         self.events, self.answers = Events(), Answers()
+        self._owner = os.getpid()
         self._writing = threading.Lock()
         self._reader = threading.Thread(
             target=_read, args=(self.process.stdout, self.events, self.answers), name="engine", daemon=True
@@ -73,7 +75,7 @@ class Connection:
             raise EngineError(NO_MORE_THREADS) from error
         self._begun = threading.Event()
         # Also runs on garbage collection.
-        self.end = weakref.finalize(self, _end, self.process, self._reader, self._begun)
+        self.end = weakref.finalize(self, _end, self.process, self._reader, self._begun, self._owner)
 
     def begin(
         self, recipe: LoadRecipe, planner: Planner | None, loading: Callable[[float], None] | None = None
@@ -92,12 +94,18 @@ class Connection:
             raise
         self.ready = ready
 
+    def check(self) -> None:
+        """Raises EngineError in a fork of the process that started this one, which would hear nothing for ever."""
+        if os.getpid() != self._owner:
+            raise EngineError(ELSEWHERE)
+
     @property
     def alive(self) -> bool:
         return self.end.alive and self.process.poll() is None
 
     def write(self, message: Message) -> bool:
-        """Send a message. Returns False if the process is gone."""
+        """Send a message. Returns False if the process is gone. Raises EngineError as `check` does."""
+        self.check()
         data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
         assert self.process.stdin
         with self._writing:
@@ -143,8 +151,13 @@ def _read(source: IO[bytes], events: Events, answers: Answers) -> None:
     answers.put(None)
 
 
-def _end(process: "subprocess.Popen[bytes]", reader: threading.Thread, begun: threading.Event) -> None:
-    """Close the process's input, on which it should end; if it does not, or has nothing to end yet, kill it."""
+def _end(process: "subprocess.Popen[bytes]", reader: threading.Thread, begun: threading.Event, owner: int) -> None:
+    """Close the process's input, on which it should end; if it does not, or has nothing to end yet, kill it.
+
+    A fork of its owner leaves it alone.
+    """
+    if os.getpid() != owner:
+        return
     assert process.stdin
     assert process.stdout
     if not begun.is_set():

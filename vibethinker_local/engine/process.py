@@ -39,6 +39,7 @@ from vibethinker_local.errors import EngineError, ModelError
 
 TAKE_TOGETHER = 4  # steps that are acknowledged at once
 KNOWN, SHORT = 1024, 4096  # how many texts are cached with what is known of them, and how long each may be
+CLOSED = "The engine was closed."
 PATIENCE = 0.1  # seconds after which a step comes back empty: the caller may have something else to do
 
 
@@ -197,7 +198,13 @@ class EngineProcess:
         self._connection.write(Abort(id, heard.put_out))  # if that fails, `step` will tell
 
     def step(self) -> list[StepOutput]:
-        """The outputs of the next step; empty if it takes long. Raises EngineDied, or the error inside the process."""
+        """The outputs of the next step; empty if it takes long.
+
+        Raises EngineDied, the error inside the process, or EngineError after `close`: nothing would come any more.
+        """
+        if self._closed:
+            raise EngineError(CLOSED)
+        self._connection.check()
         if not self.busy:
             return []
         try:
@@ -252,7 +259,8 @@ class EngineProcess:
     def _revive(self) -> None:
         """Make sure that there is a living process."""
         if self._closed:
-            raise EngineError("The engine was closed.")
+            raise EngineError(CLOSED)
+        self._connection.check()
         if self._connection.alive:
             return
         if self._losing():
@@ -287,4 +295,4 @@ class EngineProcess:
     def _failure(self, event: Event | None = None) -> EngineError | ModelError:
         """The error that an end of the process is, and the end of what there was in it."""
         self._heard.clear()
-        return self._connection.failure(event)
+        return EngineError(CLOSED) if self._closed else self._connection.failure(event)

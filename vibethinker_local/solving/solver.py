@@ -4,13 +4,14 @@ Nothing is loaded before it is needed, and again only when a run wants more Sequ
 """
 
 import secrets
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, nullcontext
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Literal, Self, TypeVar
 
 from vibethinker_local.engine.connection import Connection
-from vibethinker_local.errors import ModelError
+from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.events import (
     BudgetName,
     Busy,
@@ -72,6 +73,7 @@ class Solver:
         self._places = 0  # how many were requested, which may be more than fitted
         self._rates: Rates | None = None
         self._cut: Ended | None = None  # a reply that can go on, in the engine's KV
+        self._solving = threading.Lock()  # while a run goes on
 
     # The model
 
@@ -190,7 +192,7 @@ class Solver:
         same run, if it was cut off. After `earlier` exchanges, which the model reads unless it is one for single
         problems; in `talk`, an answer need not be boxed, and an `unfinished` one goes on where it was cut off.
         `announce` says first how long it may take; `say` hears of what is resumed, and of solutions that cannot be kept
-        for that. Raises VibeError if the problem cannot be solved at all.
+        for that. Raises VibeError if the problem cannot be solved at all, or while another one is being solved.
         """
         control = control or Control()
         given = seed is not None and not talk  # the chat draws its seeds: nobody waits for one to be repeated
@@ -206,33 +208,42 @@ class Solver:
             yield Notice(NO_VOTE)
             plan = None
         earlier = () if self.spec.alone else earlier
-        loaded_for = self._places
-        model = self.load(self.places(plan))
-        notices = model.notices if self._places > loaded_for > 0 else ()  # it was loaded again
-        quick = forecast.is_quick(model)
-        with nullcontext() if quick else awake.keep_awake():
-            if not quick and model.file and announce != "never":
-                prompt = len(
-                    model.encode(
-                        problem, model.recent(problem, earlier, options.kind), kind=options.kind, think=options.think
-                    )
-                )
-                rates, measure = self._rates or forecast.known(model), announce == "always" or plan is not None
-                found = forecast.announce(model, options, control, prompt, plan, rates, measure, notices)
-                self._rates = yield from found
-            if plan:
-                from vibethinker_local.solving import reliable  # with all that a vote takes: one solution starts sooner
+        with self._alone():
+            loaded_for = self._places
+            model = self.load(self.places(plan))
+            notices = model.notices if self._places > loaded_for > 0 else ()  # it was loaded again
+            quick = forecast.is_quick(model)
+            with nullcontext() if quick else awake.keep_awake():
+                if not quick and model.file and announce != "never":
+                    recent = model.recent(problem, earlier, options.kind)
+                    prompt = len(model.encode(problem, recent, kind=options.kind, think=options.think))
+                    rates, measure = self._rates or forecast.known(model), announce == "always" or plan is not None
+                    found = forecast.announce(model, options, control, prompt, plan, rates, measure, notices)
+                    self._rates = yield from found
+                if plan:
+                    from vibethinker_local.solving import reliable  # with all that a vote takes, which takes a moment
 
-                voting = reliable.solve_journalled(
-                    problem, model, options, control, plan, resume=resume, say=say or self._say, earlier=earlier
-                )
-                yield from _telling_threads(model, voting)
-            else:
-                talk = talk and not self.spec.alone
-                writing = single.solve(
-                    problem, model, options, control, earlier, talk=talk, unfinished=unfinished, resident=self._cut
-                )
-                self._cut = yield from _telling_threads(model, writing)
+                    voting = reliable.solve_journalled(
+                        problem, model, options, control, plan, resume=resume, say=say or self._say, earlier=earlier
+                    )
+                    finished, _ = yield from _telling_threads(model, voting)
+                else:
+                    talk = talk and not self.spec.alone
+                    writing = single.solve(
+                        problem, model, options, control, earlier, talk=talk, unfinished=unfinished, resident=self._cut
+                    )
+                    finished, self._cut = yield from _telling_threads(model, writing)
+        yield finished  # not before all is given back: whoever has it may begin another run
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Of two runs in one engine, each would take what belongs to the other. Raises UsageError for the second."""
+        if not self._solving.acquire(blocking=False):
+            raise UsageError("This model is solving something else: it takes one run at a time.")
+        try:
+            yield
+        finally:
+            self._solving.release()
 
     def solve(
         self,
@@ -273,16 +284,25 @@ class Solver:
         return forecast.expect(forecast.forecast(model, self.options, TYPICAL_QUESTION, plan, rates, places=places))
 
 
-def _telling_threads(model: Model, events: Generator[SolveEvent, None, T]) -> Generator[SolveEvent, None, T]:
-    """The same events, and between them how many threads compute, whenever other programs have changed that."""
+def _telling_threads(
+    model: Model, events: Generator[SolveEvent, None, T]
+) -> Generator[SolveEvent, None, tuple[Finished, T]]:
+    """The same events, and between them how many threads compute, whenever other programs have changed that.
+
+    The last of them, Finished, is returned, with the generator's own result.
+    """
     known = ""
+    finished: Finished | None = None
     with closing(events):
         while True:
             try:
                 event = next(events)
             except StopIteration as end:
-                result: T = end.value
-                return result
+                assert finished
+                return finished, end.value
+            if isinstance(event, Finished):
+                finished = event
+                continue
             threads = model.engine.threads
             told = str(threads) if threads.now < threads.most else ""
             if told != known and isinstance(event, Wrote):
