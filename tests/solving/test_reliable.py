@@ -253,6 +253,43 @@ def test_answers_that_cannot_be_compared_get_no_vote() -> None:
     assert "```python" in found.text
 
 
+ODD = "There is no such number because the two given conditions contradict each other"
+
+
+def odd(answer: str) -> str:
+    return f"<think>so</think>\n\n\\boxed{{{ODD if answer == 'x' else answer}}}"
+
+
+@pytest.mark.parametrize(("seed", "stopping"), [(16, False), (18, False), (19, True)])  # with an odd one, once first
+def test_an_odd_answer_among_others_leaves_them_their_vote(seed: int, stopping: bool) -> None:
+    plan = make("majority", "standard", samples=8, stopping=stopping)
+    found, events = run(Thinker({"9": 0.8, "x": 0.2}, reply=odd), plan, seed=seed)
+    answers = [event.trajectory.answer for event in events if isinstance(event, Sampled)]
+    assert ODD in answers
+    assert found.report
+    assert (found.answer, found.report.majority, found.report.note) == ("9", "9", None)
+    [cluster] = found.report.clusters
+    assert cluster.votes == answers.count("9")
+    assert found.report.answered == len(answers)
+    assert f"{cluster.votes} of {len(answers)} agree" in summary(found.report)
+
+
+def test_an_odd_answer_has_no_claims_to_check() -> None:
+    backend = Thinker({"9": 0.5, "4": 0.3, "x": 0.2}, TURNED, reply=odd)
+    plan = Plan("clr", samples=12, claims=3, tokens=1000, think_tokens=0, stopping=False)
+    found, events = run(backend, plan, seed=9)
+    assert found.answer == "4"
+    claimed = {event.index for event in events if isinstance(event, Claimed)}
+    assert {found.trajectories[index].answer for index in claimed} == {"4", "9"}
+    assert ODD in {trajectory.answer for trajectory in found.trajectories}
+
+
+def test_one_solution_that_cannot_be_compared_is_no_vote() -> None:
+    found, _ = run(Thinker({"x": 1}, reply=odd), make("majority", "standard", samples=1))
+    assert found.report
+    assert (found.answer, found.report.decision, found.report.clusters) == (ODD, "incomparable", ())
+
+
 def test_no_answer_anywhere() -> None:
     found, _ = run(
         Thinker({"x": 1}, reply=lambda _: "<think>so</think>\n\nWho knows?"), make("clr", "quick"), max_tokens=60

@@ -319,7 +319,7 @@ class _Pass:
         """The reason why no further trajectory is needed, or None."""
         if not self._answered:
             return None
-        if self._incomparable:
+        if self._incomparable(coming):
             return "incomparable"
         if self._hurried:
             return "answer now" if self._control.answer_now else "time"
@@ -350,11 +350,11 @@ class _Pass:
         """Sequences that write inputs for programs."""
         return self._programs.asking if self._programs else 0
 
-    @property
-    def _incomparable(self) -> bool:
+    def _incomparable(self, coming: int = 0) -> bool:
+        """Whether there is nothing to vote on. One odd answer does not say so while others may come."""
         if self._programs:
             return not self._programs.runs
-        return any(not equivalence.comparable(ended.trajectory.answer or "") for ended in self._answered.values())
+        return len(self._answered) > (1 if coming else 0) and not list(self._clusters)
 
     @property
     def _contested(self) -> bool:
@@ -370,7 +370,8 @@ class _Pass:
     def _check_claims(self) -> Iterator[SolveEvent]:
         """Verdicts on the claims of all that answered; reasoned ones too, while two answers are close."""
         claims, plan = self._claims, self._plan
-        reasoned = {index for index, ended in self._answered.items() if ended.trajectory.kind == "reasoned"}
+        votes = [self._answered[member] for cluster in self._clusters for member in cluster.members]
+        reasoned = {ended.index for ended in votes if ended.trajectory.kind == "reasoned"}
         if self._published:
             replies = {ended.index: ended.trajectory.text for ended in self._sampling.finished}
             for index in sorted(reasoned):  # a program rests on no claims
@@ -455,11 +456,12 @@ class _Pass:
             status = "stopped"
         if self._error:
             status = "failed"
-        behaviour, note = None, INCOMPARABLE if self._incomparable else None
+        incomparable = self._incomparable()
+        behaviour, note = None, INCOMPARABLE if incomparable else None
         if self._programs:
             behaviour = self._programs.report([ended.index for ended in finished])
             at = next((at for at, each in enumerate(finished) if each.trajectory == chosen), None)
-            note = f"{INCOMPARABLE} {behaviour.note}" if self._incomparable else behaved(behaviour, at)
+            note = f"{INCOMPARABLE} {behaviour.note}" if incomparable else behaved(behaviour, at)
         if self._computing and self._computing.note:
             note = f"Programs were not run, and have no answer: {self._computing.note}"
         return Solution(
