@@ -194,6 +194,27 @@ def test_the_step_where_answers_part_is_shown_and_checked_first() -> None:
     assert found.usage.verify_tokens < 20, "what solutions say themselves costs no tokens"
 
 
+def test_the_step_where_answers_part_counts_once_in_each_solutions_own_words() -> None:
+    begins = {
+        "A": "Half is 40 / 4 = 9 pens.",
+        "B": "He gives away 40 / 4 = 9 pens.",
+        "C": "He doubles 40 * 4 = 160 good pens.",
+    }
+    rest = dict.fromkeys("AB", "he has 3 + 6 = 9 good apples. Then he sells 2 + 1 = 3 good pens.\n\n\\boxed{9}")
+    rest["C"] = "he has 1 + 3 = 4 good apples.\n\n\\boxed{4}"
+    backend = Thinker(
+        {"A": 0.35, "B": 0.35, "C": 0.3}, reply=lambda each: f"<think>so</think>\n\n{begins[each]} Now {rest[each]}"
+    )
+    found, _ = run(backend, Plan("clr", samples=8, claims=5, tokens=1000, think_tokens=0, stopping=False), seed=3)
+    firsts = {trajectory.claims[0].text for trajectory in found.trajectories}
+    assert firsts == set(begins.values())
+    for trajectory in found.trajectories:
+        assert trajectory.text.startswith(trajectory.claims[0].text)
+        if trajectory.answer == "9":
+            assert [claim.verdict and claim.verdict.ruling for claim in trajectory.claims].count("refuted") == 1
+    assert len({t.reliability for t in found.trajectories if t.answer == "9"}) == 1, "the same mistake weighs the same"
+
+
 def test_where_only_the_reasoning_is_worked_out_they_part_there() -> None:
     def reply(answer: str) -> str:
         step = "8 / 2 = 4" if answer == "9" else "8 * 2 = 16"

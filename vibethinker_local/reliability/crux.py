@@ -71,20 +71,21 @@ def find(
 
 def steps_of(text: str, problem: str) -> list[Step]:
     """The steps that a solution shows, in order."""
-    return [_step(claim) for claim in statements.extracted(text, problem, MOST_STEPS)]
+    return [step_of(claim) for claim in statements.extracted(text, problem, MOST_STEPS)]
 
 
-def numbers_of(text: str) -> frozenset[float]:
-    return frozenset(map(_value, _NUMBER.findall(text)))
-
-
-def _step(claim: str) -> Step:
+def step_of(claim: str) -> Step:
+    """The step that a claim is."""
     equations = list(_RESULT.finditer(claim))
     if not equations:
         return Step(claim, (), None)
     equation = equations[-1]  # what the step comes to
     before = claim[: equation.start()].rpartition(":")[2]
     return Step(claim, tuple(sorted(map(_value, _NUMBER.findall(before)))), _value(equation[1]))
+
+
+def numbers_of(text: str) -> frozenset[float]:
+    return frozenset(map(_value, _NUMBER.findall(text)))
 
 
 def _value(number: str) -> float:

@@ -92,7 +92,7 @@ class Claims:
     def state(self, ended: Ended, first: str | None = None) -> None:
         """Find a trajectory's claims: in its visible text, or in a second turn on its resident KV, as `checks` says.
 
-        The claim that is to be checked `first` comes first.
+        The step that is to be checked `first` comes first, in the solution's own words, and once.
         """
         index = ended.index
         stated = self._stated[index] = Stated()
@@ -103,7 +103,9 @@ class Claims:
             return
         found = statements.extracted(ended.trajectory.text, self._problem, self._count) if self._checks.extract else []
         if first:
-            found = [first, *(text for text in found if text != first)][: self._count]
+            step = crux.step_of(first)
+            others = [text for text in found if not step.same(crux.step_of(text))]
+            found = [_own_words(ended, step, self._problem), *others][: self._count]
         self._extracted[index] = [CheckedClaim(text, source="extracted") for text in found]
         if len(found) >= ENOUGH and not self._checks.state:
             self._check(index, self._extracted[index])
@@ -446,6 +448,12 @@ def parting(
     texts = {each.index: _worked(each, problem) for each in answered if each.trajectory.kind == "reasoned"}
     one, other = ([member for member in members if member in texts] for members in (leading, rival))
     return crux.find(texts, one, other, problem)
+
+
+def _own_words(ended: Ended, step: crux.Step, problem: str) -> str:
+    """How a solution itself says a step."""
+    own = [each.text for each in crux.steps_of(_worked(ended, problem), problem) if step.same(each)]
+    return step.text if step.text in own or not own else own[0]
 
 
 def _worked(ended: Ended, problem: str) -> str:
