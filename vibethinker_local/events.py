@@ -184,6 +184,7 @@ class ReliabilityReport:
     crux: Crux | None = None  # of a contested vote, where the solutions show one
     exact: bool = False  # claims are equations of the solutions' own, checked by arithmetic alone
     dropped: int = 0  # of those that answered: programs that passed fewer examples than others, and have no vote
+    by_arithmetic: int = 0  # of the refuted
 
     @property
     def agreement(self) -> Agreement:

@@ -76,3 +76,13 @@ def test_claims_that_were_all_refuted_told_nothing() -> None:
     )
     assert summary(report([3, 1], 4, checked=12, refuted=1)) == "3 of 4 agree · 1 of 12 claims refuted"
     assert summary(report([3, 1], 4, checked=12)) == "3 of 4 agree · the claims told nothing: none of 12 refuted"
+
+
+def test_what_arithmetic_refutes_told_something_whatever_the_model_said() -> None:
+    told = replace(report([3, 1], 4, checked=12, refuted=2), measured=False)
+    alone = "2 of 12 claims refuted, by arithmetic alone: the model's own verdicts told nothing"
+    assert summary(replace(told, by_arithmetic=2)) == f"3 of 4 agree · {alone}"
+    assert summary(replace(told, by_arithmetic=1)) == "3 of 4 agree · 2 of 12 claims refuted"  # one by reasoning
+    assert "none of 12" not in summary(replace(told, refuted=0))
+    assert "told nothing: the model doubts" in summary(replace(told, refuted=0))
+    assert "told nothing: all 12 refuted" in summary(replace(told, refuted=12, by_arithmetic=12))

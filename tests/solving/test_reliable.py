@@ -247,6 +247,17 @@ def test_a_model_that_doubts_what_the_problem_says_refutes_nothing(monkeypatch: 
     assert "the claims told nothing" in verdict(found)
 
 
+def test_a_vote_that_arithmetic_turns_says_so_where_the_model_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yardstick, "GENERAL", (("2 + 3 = 5.", True), ("good: 2 + 3 = 6.", False)))
+    monkeypatch.setattr("tests.solving.thinker.yardstick.GENERAL", ())
+    claims = {"9": ["so 1 + 1 = 3", "b = good", "c = good"], "4": ["d = good", "e = good", "f = good"]}
+    found, _ = run(Thinker({"9": 0.6, "4": 0.4}, claims), THREE)
+    assert found.report
+    assert (found.report.measured, found.report.majority, found.answer) == (False, "9", "4")
+    assert 0 < found.report.refuted == found.report.by_arithmetic
+    assert "by arithmetic alone" in summary(found.report)
+
+
 def test_reasoning_about_claims_that_runs_out_of_tokens_is_closed() -> None:
     plan = Plan("clr", samples=8, claims=3, tokens=1000, think_tokens=0, verdicts="think")
     found, _ = run(Thinker({"9": 0.6, "4": 0.4}, TURNED, verdicts=FOREVER.decode(), cells=60_000), plan)

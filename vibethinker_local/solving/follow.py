@@ -382,14 +382,16 @@ def _claims_told(report: ReliabilityReport) -> str:
         if not report.refuted:
             return f"{count} checked, and all hold"
         return f"{report.refuted} of {count} {'do' if report.refuted != 1 else 'does'} not hold"
-    if not report.measured:
-        by = f"{report.refuted} refuted by arithmetic, " if report.refuted else ""
-        return f"the claims told nothing: {by}the model doubts what the problem says as much as what it does not"
+    if not report.measured and not report.refuted:
+        return "the claims told nothing: the model doubts what the problem says as much as what it does not"
     if report.refuted == report.checked:
         return f"the claims told nothing: all {report.checked} refuted"
     if not report.refuted:
         return f"the claims told nothing: none of {report.checked} refuted"
-    return f"{report.refuted} of {report.checked} claims refuted"
+    found = f"{report.refuted} of {report.checked} claims refuted"
+    if not report.measured and report.refuted == report.by_arithmetic:
+        return f"{found}, by arithmetic alone: the model's own verdicts told nothing"
+    return found
 
 
 def parted(crux: Crux) -> str:

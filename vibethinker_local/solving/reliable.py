@@ -447,6 +447,7 @@ class _Pass:
         finished = sorted(map(self._without_claims, self._sampling.finished), key=lambda ended: ended.index)
         trajectories = tuple(self._finished(ended, weights) for ended in finished)
         verdicts = [claim.verdict for t in trajectories for claim in t.claims if claim.verdict]
+        refuted = [verdict for verdict in verdicts if verdict.ruling == "refuted"]
         places = {ended.index: place for place, ended in enumerate(finished)}
         clusters = [replace(c, members=tuple(places[m] for m in c.members)) for c in ranked]
         by_votes = self._by_votes()
@@ -485,7 +486,7 @@ class _Pass:
                 majority=by_votes[0].answer if by_votes else chosen.answer if chosen else None,
                 decision=self._decision or self._ending,
                 checked=len(verdicts),
-                refuted=sum(verdict.ruling == "refuted" for verdict in verdicts),
+                refuted=len(refuted),
                 note=note,
                 drawn=sum(trajectory.finish != "aborted" for trajectory in trajectories),
                 answered=len(self._answered),
@@ -493,6 +494,7 @@ class _Pass:
                 computed=sum(trajectories[m].kind == "computed" for m in clusters[0].members) if clusters else 0,
                 measured=self._claims.measured,
                 exact=self._plan.exact,
+                by_arithmetic=sum(verdict.method == "arithmetic" for verdict in refuted),
                 crux=parting and Crux((self._placed(parting[0], places), self._placed(parting[1], places))),
             ),
             behaviour=behaviour,
