@@ -28,7 +28,7 @@ Decision = Literal["settled", "likely", "all", "time", "answer now", "incomparab
 class Options:
     """What the user may set; None takes the model's own value."""
 
-    seed: int
+    seed: int | None = None  # None: another one each time
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None

@@ -1,5 +1,7 @@
 """Budgets, and times as people write them."""
 
+from typing import Any
+
 import pytest
 
 from vibethinker_local.errors import UsageError
@@ -15,6 +17,29 @@ def test_times(text: str, expected: float) -> None:
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(UsageError, match="90s"):
         seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"samples": 0}, "samples is a whole number from 1 to 64, not 0"),
+        ({"samples": -1}, "samples"),
+        ({"samples": 65}, "samples"),
+        ({"samples": 2.0}, "samples"),
+        ({"programs": -1}, "programs is a whole number from 0 up"),
+        ({"programs": True}, "programs"),
+        ({"programs": 99}, "more than there are solutions"),
+        ({"seconds": 0}, "seconds is a number above 0"),
+        ({"seconds": float("nan")}, "seconds"),
+        ({"seconds": "90s"}, "seconds"),
+        ({"mode": "x"}, "There is no mode 'x': give one of majority, "),
+        ({"verdicts": "guess"}, "kind of verdicts 'guess': give one of score, think"),
+        ({"budget": "huge"}, "There is no budget 'huge'"),
+    ],
+)
+def test_what_no_plan_can_have_is_named(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        make(**{"mode": "clr", "budget": "quick"} | wrong)
 
 
 def test_budgets() -> None:

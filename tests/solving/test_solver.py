@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,3 +105,53 @@ def test_a_run_whose_model_is_closed_ends() -> None:
         assert isinstance(last, Finished)
         assert (last.solution.status, last.solution.error) == ("failed", "The engine was closed.")
         assert solver.solve(PROBLEM, seed=1).answer == "42"  # loaded again
+
+
+def test_the_seed_of_the_options_is_that_of_each_run() -> None:
+    with Solver("mini", Options(42)) as solver:
+        assert [solver.solve(PROBLEM).seeds for _ in range(2)] == [(42,), (42,)]
+        assert solver.solve(PROBLEM, seed=7).seeds == (7,)
+        plan = solver.plan("quick", mode="majority", samples=2, stopping=False)
+        assert solver.solve(PROBLEM, plan=plan).seeds == (42, 43)
+
+
+def test_without_a_seed_each_run_has_another(solver: Solver) -> None:
+    assert solver.solve(PROBLEM).seeds != solver.solve(PROBLEM).seeds
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("seed", [-1, 2**63, "1", 1.0, True]),
+        ("temperature", [-1, float("nan"), 5.1, "1"]),
+        ("top_p", [0, 0.0, 2.0, -1]),
+        ("max_tokens", [0, -5, 10, 100.0]),
+        ("context", [0, -5, 10, 2**21]),
+        ("threads", [0, -1, 10**6]),
+        ("cache", ["q4", None]),
+        ("kind", ["music"]),
+        ("think", [-5, 10**7]),
+    ],
+)
+def test_options_that_cannot_be_used_are_named(name: str, values: list[Any]) -> None:
+    for value in values:
+        with pytest.raises(UsageError, match=f"^{name} is ") as caught:
+            Solver("mini", Options(**{name: value}))
+        assert f"not {value!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"problem": ""}, "The problem is empty"),
+        ({"problem": " \n"}, "The problem is empty"),
+        ({"problem": None}, "A problem is a text, not NoneType"),
+        ({"seed": "1"}, "^seed is"),
+        ({"seed": -1}, "^seed is"),
+        ({"think": -1}, "^think is"),
+    ],
+)
+def test_what_is_no_problem_or_no_number_is_named(solver: Solver, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        next(solver.stream(**{"problem": PROBLEM} | asked))
+    assert solver.solve(PROBLEM, seed=1).answer == "42", "and the engine is there yet"

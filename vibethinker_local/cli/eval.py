@@ -271,7 +271,7 @@ def _header(
         quant=identity.quant or "",
         sha256=sha256,
         prompts=spec.prompts,
-        seed=options.seed,
+        seed=options.seed or 0,
         claims=claims,
         thinking=thinking,
         temperature=spec.temperature if options.temperature is None else options.temperature,

@@ -1,7 +1,6 @@
 """`vibe solve`: one problem in, the answer on stdout, progress on stderr."""
 
 import re
-import secrets
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,7 +86,7 @@ def solve(
 
     own = settings.load()
     options = Options(
-        secrets.randbelow(2**31) if seed is None else seed,
+        seed,
         temperature,
         top_p,
         max_tokens or own.max_tokens,

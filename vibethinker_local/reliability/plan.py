@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import PassMode, VerdictKind
 
 # Reasoned verdicts on a solution's claims have a quarter of its tokens: CLR's authors took 22-48% more.
 VERDICT_SHARE = 4
+MOST_SAMPLES = 64
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,18 @@ def make(
     programs: int = 0,
 ) -> Plan:
     """The plan of a budget with what the user set himself; one that never `escalates` reasons about claims only where
-    all verdicts are to be reasoned. Raises UsageError for what contradicts itself.
+    all verdicts are to be reasoned. Raises UsageError for what contradicts itself, or cannot be used.
     """
-    if budget not in BUDGETS:
-        raise UsageError(f"There is no budget {budget!r}: give one of {', '.join(BUDGETS)}.")
+    words = (("budget", budget, BUDGETS), ("mode", mode, get_args(PassMode)))
+    for name, word, known in (*words, ("kind of verdicts", verdicts, (None, *get_args(VerdictKind)))):
+        if word not in known:
+            raise UsageError(f"There is no {name} {word!r}: give one of {', '.join(filter(None, known))}.")
+    if samples is not None and not (type(samples) is int and 1 <= samples <= MOST_SAMPLES):
+        raise UsageError(f"samples is a whole number from 1 to {MOST_SAMPLES}, not {samples!r}.")
+    if not (type(programs) is int and programs >= 0):
+        raise UsageError(f"programs is a whole number from 0 up, not {programs!r}.")
+    if not (isinstance(seconds, int | float) and seconds > 0):
+        raise UsageError(f"seconds is a number above 0, not {seconds!r}.")
     if mode == "published":
         if programs:
             raise UsageError("--mode published has no programs among its solutions: leave --programs out.")

@@ -115,7 +115,7 @@ class Programs:
         room = min(ASK_TOKENS, model.context - len(prompt))
         if room <= 0:
             return False
-        params = model.params(self._options, (self._options.seed + seed) % 2**63, room)
+        params = model.params(self._options, ((self._options.seed or 0) + seed) % 2**63, room)
         self._asking[model.engine.add(prompt, params)] = count, [begin]
         return True
 

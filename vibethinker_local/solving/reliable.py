@@ -127,6 +127,7 @@ def solve_journalled(
             say(f"going on with seed {seed}: {len(resumed)} solutions are there")
         else:
             say("no run of this problem was cut off: starting anew")
+    assert options.seed is not None, "the caller draws one"
     journal = journals.begin(paths.runs(), key, options.seed, say)
     yield from solve(problem, model, options, control, plan, journal=journal, resumed=resumed, earlier=earlier)
 
@@ -156,6 +157,8 @@ class _Pass:
     ) -> None:
         self._problem, self._model, self._options = problem, model, options
         self._control, self._plan, self._journal = control, plan, journal
+        assert options.seed is not None, "the caller draws one"
+        self._seed = options.seed
         self._weight = vote.weight_of(plan.mode, fitted)
         self._began = time.monotonic()
         self._checker = Checker(left=lambda: 0.0 if control.stop else self._left)
@@ -198,7 +201,7 @@ class _Pass:
         plan, model = self._plan, self._model
         yield Started(
             model.identity,
-            self._options.seed,
+            self._seed,
             len(self._prompt),
             self._budget.tokens,
             model.context,
@@ -273,7 +276,7 @@ class _Pass:
                 break
             while ahead and self._has_place and not self._hurried and not self._may_suffice(len(ahead)):
                 index = ahead.pop(0)
-                sampling.start(index, self._options.seed + index)
+                sampling.start(index, self._seed + index)
             if not sampling.running + self._asking:
                 break
             before = len(sampling.finished)

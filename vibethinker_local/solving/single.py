@@ -45,7 +45,8 @@ def solve(
     says is answer enough, and a reply that its budget cuts off is returned, still resident: it can go on. An
     `unfinished` reply goes on where it was cut off, from the KV of the `resident` one if it is that.
     """
-    kind = options.kind
+    kind, seed = options.kind, options.seed
+    assert seed is not None, "the caller draws one"
     talk = talk or kind == "prose"
     recent = model.recent(problem, earlier, kind)
     prompt = model.encode(problem, recent, talk=talk, kind=kind, think=options.think)
@@ -55,7 +56,7 @@ def solve(
     budget = replace(budget, tokens=budget.tokens + len(begun))
     dropped = len(earlier) - len(recent)
     typical, context = lengths.typical(model.chosen), model.context
-    yield Started(model.identity, options.seed, len(prompt), budget.tokens, context, typical=typical, dropped=dropped)
+    yield Started(model.identity, seed, len(prompt), budget.tokens, context, typical=typical, dropped=dropped)
 
     began = time.perf_counter()
     status: Status | None = None
@@ -66,7 +67,7 @@ def solve(
     kept: Ended | None = None  # the reply that may go on
     try:
         programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
-        sampling.start(0, options.seed, begun)
+        sampling.start(0, seed, begun)
         try:
             while sampling.running and not control.stop:
                 yield from sampling.take(model.engine.step(), answer_now=control.answer_now)
@@ -93,7 +94,7 @@ def solve(
                 text=shown(trajectory),
                 error=error,
                 trajectories=(trajectory,),
-                seeds=(options.seed,),
+                seeds=(seed,),
                 behaviour=behaviour,
             )
         )

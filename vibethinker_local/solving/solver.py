@@ -37,7 +37,7 @@ from vibethinker_local.remote.choose import choose
 from vibethinker_local.runtime import prose
 from vibethinker_local.runtime.model import Model, at_once
 from vibethinker_local.runtime.model import load as load_model
-from vibethinker_local.solving import forecast, single
+from vibethinker_local.solving import forecast, limits, single
 from vibethinker_local.solving.quote import Rates
 from vibethinker_local.solving.sampling import Ended
 from vibethinker_local.system import awake, machine
@@ -61,13 +61,15 @@ class Solver:
         loading: Callable[[Progress], None] | None = None,
         connection: Connection | None = None,
     ) -> None:
-        """`model` is NAME, NAME:QUANT, a .gguf path or URL#MODEL; None takes the best installed one. Raises ModelError.
+        """`model` is NAME, NAME:QUANT, a .gguf path or URL#MODEL; None takes the best installed one. Raises ModelError,
+        and UsageError for options that cannot be used.
 
         `say` hears what a user should know on the way, and `loading`, now and then, how far the model is loaded; a
         `connection` that was made early saves a process's start.
         """
         self._say, self._loading, self._connection = say, loading, connection
-        self.options = options or Options(0)
+        self.options = options or Options()
+        limits.check(self.options)
         self.chosen = choose(model, say)
         self._model: Model | None = None
         self._places = 0  # how many were requested, which may be more than fitted
@@ -157,7 +159,7 @@ class Solver:
     ) -> Plan:
         """What a run of the reliability pass may do; None takes what this model is best at.
 
-        Raises UsageError for what contradicts itself.
+        Raises UsageError for what contradicts itself, or cannot be used.
         """
         mode = mode or self.spec.mode
         return planning.make(
@@ -186,7 +188,9 @@ class Solver:
         announce: Announce = "never",
         say: Callable[[str], None] | None = None,
     ) -> Generator[SolveEvent, None, None]:
-        """Solve one problem: events as they come, the last of them Finished. `think` stands above the options' own.
+        """Solve one problem: events as they come, the last of them Finished.
+
+        `seed` and `think` stand above the options' own; without a seed in either, each run draws another one.
 
         With a `plan`, by the reliability pass, unless it asks for prose, which has no votes; `resume` goes on with the
         same run, if it was cut off. After `earlier` exchanges, which the model reads unless it is one for single
@@ -194,12 +198,16 @@ class Solver:
         `announce` says first how long it may take; `say` hears of what is resumed, and of solutions that cannot be kept
         for that. Raises VibeError if the problem cannot be solved at all, or while another one is being solved.
         """
+        limits.check_problem(problem)
+        limits.check_whole("seed", seed)
+        limits.check_whole("think", think)
         control = control or Control()
+        seed = self.options.seed if seed is None else seed
         given = seed is not None and not talk  # the chat draws its seeds: nobody waits for one to be repeated
         options = replace(
             self.options,
             seed=secrets.randbelow(2**31) if seed is None else seed,
-            repeatable=given,
+            repeatable=given and self.options.repeatable,
             think=self.options.think if think is None else think,
         )
         if options.kind is None and not self.spec.alone and prose.is_wanted(problem):
