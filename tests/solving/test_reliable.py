@@ -2,17 +2,36 @@
 
 import random
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.solving.speaker import Speaker, script
 from tests.solving.thinker import CLR, FOREVER, THREE, TURNED, Thinker, run
 from vibethinker_local.cli.render import verdict
-from vibethinker_local.engine.backend import Logits
+from vibethinker_local.engine.backend import Logits, Slice
+from vibethinker_local.engine.engine import Engine
 from vibethinker_local.errors import UsageError
-from vibethinker_local.events import Claimed, Closing, Contested, Control, Judged, Parted, Sampled, SolveEvent
+from vibethinker_local.events import (
+    Claimed,
+    Closing,
+    Contested,
+    Control,
+    Finished,
+    Judged,
+    Options,
+    Parted,
+    Sampled,
+    SolveEvent,
+)
+from vibethinker_local.models.installed import Chosen
+from vibethinker_local.models.spec import ModelSpec
 from vibethinker_local.reliability import vote, yardstick
 from vibethinker_local.reliability.plan import Plan, make
+from vibethinker_local.runtime.model import Model
+from vibethinker_local.solving import reliable
 from vibethinker_local.solving.follow import summary
 
 pytestmark = pytest.mark.usefixtures("nothing_symbolic")
@@ -355,6 +374,47 @@ def test_a_deadline_is_kept_and_ends_in_an_answer() -> None:
     assert time.monotonic() - began < 4  # a second, on a machine that may be busy
     assert (found.status, found.answer) == ("answered", "7")
     assert {t.finish for t in found.trajectories} <= {"forced", "aborted", "loop"}
+
+
+class Clocked(Speaker):
+    """Every token takes a hundredth of a second, by a clock of its own."""
+
+    def __init__(self, closed: bytes) -> None:
+        counting = b"<think>" + b" ".join(b"%d" % number for number in range(3000))
+        super().__init__(script(counting, closed, b"7}."), cells=16_000)
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def decode(self, slices: Sequence[Slice], padding: int = 0) -> Logits:
+        self.now += 0.01
+        return super().decode(slices, padding)
+
+
+@pytest.mark.parametrize(
+    ("closed", "asked", "text"),
+    [
+        (b"So \\boxed{7}.", False, "So \\boxed{7}."),
+        (b"First we note that " * 100, True, "The answer is \\boxed{7}"),
+        (b"It is \\boxed{7} " + b"as was to be shown " * 100, False, "It is \\boxed{7} as"),
+    ],
+    ids=["in time", "a long preface", "a long epilogue"],
+)
+def test_a_deadline_leaves_the_time_to_ask_outright(
+    closed: bytes, asked: bool, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = Clocked(closed)
+    monkeypatch.setattr(reliable, "time", backend)
+    model = Model(Chosen("s", ModelSpec(about="scripted", stops=("<stop>",)), Path("s.gguf")), Engine(backend))
+    plan = make("majority", "quick", samples=1, seconds=20)
+    events = list(reliable.solve("p", model, Options(2, max_tokens=12_000), Control(), plan))
+    assert isinstance(events[-1], Finished)
+    found = events[-1].solution
+    assert (found.status, found.answer, found.trajectories[0].finish) == ("answered", "7", "forced")
+    assert any(isinstance(event, Closing) and event.asking for event in events) == asked
+    assert text in found.text
+    assert backend.now < 20
 
 
 class Silent(Thinker):

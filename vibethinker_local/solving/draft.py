@@ -43,6 +43,7 @@ class Draft:
         self._forced = False  # a word of ours is in it
         self._hurried = False  # the answer is wanted now
         self._hurry_done = False  # and something was done about it
+        self.at_last = False  # the answer is wanted at once, or there will be none
         self._line_ended = False  # just now, of visible text outside code, by the model
         self._brace_closed = False  # just now
         self.talk, self._opened, self._tags, self._task = talk, opened, tags, task
@@ -58,7 +59,7 @@ class Draft:
     @property
     def complete(self) -> bool:
         """Whether there is nothing to wait for: the answer that was asked for, or one in a line that is at its end."""
-        likely = (self.asked and self._brace_closed) or (self._hurried and self._line_ended)
+        likely = (self.asked and self._brace_closed) or (self._hurried and self._line_ended) or self.at_last
         return likely and self._answer() is not None
 
     def add(self, output: StepOutput) -> Iterator[Wrote]:
@@ -83,15 +84,18 @@ class Draft:
         self._text.append(text)
         return self._parser.feed(text)
 
-    def due(self, *, answer_now: bool, time_up: bool = False) -> Reason | None:
+    def due(self, *, answer_now: bool, time_up: bool = False, at_last: bool = False) -> Reason | None:
         """Why the end has to be forced now: the user wants it, little time is left, or the Sequence has ended without
         an answer.
 
         Reasoning is interrupted at once where there is a hurry, at the end of a line where few tokens are left, and
-        visible text at the end of a line.
+        visible text at the end of a line. `at_last`, the answer is asked for in the middle of anything, unless it would
+        be a program: too little time is left to write one.
         """
         self._hurried |= answer_now or time_up
+        self.at_last |= at_last and self._task is None
         now = self._hurried and not self._hurry_done and (self.in_reasoning or self._line_ended)
+        now |= self.at_last
         spent = self.cut_from is not None and self.tokens >= self.cut_from and self._thought_ended and not self.closing
         spent |= (
             self._think is not None and self._parser.in_reasoning and self.tokens >= self._think and not self.closing

@@ -53,6 +53,7 @@ from vibethinker_local.solving.sampling import Budget, Ended, Sampling, shown
 from vibethinker_local.system import paths
 
 HURRY = 0.85  # of the time limit; from then on the model is asked for an answer if there is none yet
+AT_LAST = 0.95  # of it; from then on it is asked outright, in the middle of whatever it writes
 INCOMPARABLE = "These answers cannot be compared with each other, so this is one solution and not a vote."
 
 
@@ -259,6 +260,11 @@ class _Pass:
         return self._left < (1 - HURRY) * self._plan.seconds
 
     @property
+    def _at_last(self) -> bool:
+        """Whether hardly any time is left, and no solution has an answer yet."""
+        return not self._answered and self._left < (1 - AT_LAST) * self._plan.seconds
+
+    @property
     def _over(self) -> bool:
         return self._control.stop or self._left <= 0
 
@@ -283,7 +289,8 @@ class _Pass:
             outputs = self._model.engine.step()
             if self._programs:
                 self._programs.take(outputs)
-            yield from sampling.take(outputs, answer_now=self._control.answer_now, time_up=self._late)
+            now = self._control.answer_now
+            yield from sampling.take(outputs, answer_now=now, time_up=self._late, at_last=self._at_last)
             for ended in sampling.finished[before:]:
                 if self._journal:
                     self._journal.add(JournalEntry(ended.index, ended.trajectory, ended.tokens))

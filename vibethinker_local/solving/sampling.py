@@ -55,7 +55,10 @@ class Budget:
         return cls(tokens, reserve, min(model.spec.grace, (tokens - reserve) // 8))
 
     def ending(self, draft: Draft, reason: Reason, model: Model) -> tuple[list[int], int]:
-        """The next step towards the end: tokens to force, and how many may follow them."""
+        """The next step towards the end: tokens to force, and how many may follow them.
+
+        Where the answer is wanted at once, it is asked for without any text before it.
+        """
         close = model.close_reasoning if draft.in_reasoning else ""
         closing = model.backend.tokenize(close, special=True)
         asking = model.backend.tokenize((close or "\n\n") + prompts.ASK_ANSWER, special=True)
@@ -63,7 +66,8 @@ class Budget:
         if draft.talk and not close and not draft.closing:
             return [], left
         free = min(FINAL_TOKENS, left - len(closing) - len(asking) - LEAST_TOKENS)
-        if draft.closing is None and (close or reason == "length") and (free >= LEAST_TOKENS or not draft.asks):
+        closes = draft.closing is None and (close or reason == "length") and not draft.at_last
+        if closes and (free >= LEAST_TOKENS or not draft.asks):
             return closing, max(1, free)
         draft.asked = True
         return asking, min(ANSWER_TOKENS, left - len(asking))
@@ -152,11 +156,11 @@ class Sampling:
         return self._computing.kind(index) if self._computing else "reasoned"
 
     def take(
-        self, outputs: list[StepOutput], *, answer_now: bool = False, time_up: bool = False
+        self, outputs: list[StepOutput], *, answer_now: bool = False, time_up: bool = False, at_last: bool = False
     ) -> Iterator[SolveEvent]:
         """Turns the engine's outputs into events; trajectories that have ended move to `finished`.
 
-        An answer is wanted now if the user said so, or if little time is left.
+        An answer is wanted now if the user said so, or if little time is left; `at_last`, if there is hardly any.
         """
         yield from self._written_before
         self._written_before.clear()
@@ -170,7 +174,7 @@ class Sampling:
             if draft.complete:
                 self._finish(sequence)
                 self._model.engine.abort(sequence)
-            elif reason := draft.due(answer_now=answer_now, time_up=time_up):
+            elif reason := draft.due(answer_now=answer_now, time_up=time_up, at_last=at_last):
                 forced, then = self._budget.ending(draft, reason, self._model)
                 yield from draft.close(reason)
                 self._model.engine.force(sequence, forced, then=then)
