@@ -231,10 +231,11 @@ class Usage:
     solve_tokens: int
     seconds: float
     verify_tokens: int = 0  # claims and verdicts, generated
+    earlier_tokens: int = 0  # of solve_tokens: from an earlier run, which was gone on with
 
     @property
     def tokens_per_second(self) -> float:
-        return self.solve_tokens / self.seconds if self.seconds > 0 else 0.0
+        return (self.solve_tokens - self.earlier_tokens) / self.seconds if self.seconds > 0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,35 @@ def test_a_run_that_was_cut_off_goes_on(tmp_path: Path) -> None:
     assert [t.text for t in resumed.trajectories] == [t.text for t in whole.trajectories]
 
 
+def test_the_rate_of_a_run_that_goes_on_is_of_its_own_tokens() -> None:
+    plan = make("majority", "standard", samples=8, stopping=False)
+    whole, _ = run(Thinker({"9": 1}), plan)
+    entries = [journal.JournalEntry(index, each, ()) for index, each in enumerate(whole.trajectories[:7])]
+    usage = run(Thinker({"9": 1}), plan, resumed=entries)[0].usage
+    assert usage.solve_tokens == whole.usage.solve_tokens
+    own = whole.trajectories[7].tokens
+    assert usage.tokens_per_second == pytest.approx(own / usage.seconds)
+
+
+def test_solutions_that_a_smaller_budget_cut_are_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path))
+    told = list[str]()
+
+    def begin(tokens: int, max_tokens: int | None = None, *, stop: bool = False) -> None:
+        control, plan = Control(), replace(make("majority", "quick"), tokens=tokens)
+        options, model = Options(2, max_tokens=max_tokens), loaded(Thinker({"9": 1}))
+        for event in reliable.solve_journalled("p", model, options, control, plan, resume=not stop, say=told.append):
+            control.stop |= stop and isinstance(event, Sampled)
+
+    begin(200, stop=True)
+    begin(400)
+    assert "starting anew" in told.pop()
+    begin(400, 200)  # as many as before, whatever says so
+    assert "going on with seed 2" in told.pop()
+
+
 def test_a_run_goes_on_only_after_what_was_said_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIBE_HOME", str(tmp_path))
     told, found = [Exchange("q", "a")], list[str]()

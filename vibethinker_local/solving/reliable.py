@@ -110,7 +110,7 @@ def solve_journalled(
         prompts=model.spec.prompts,
         temperature=options.temperature,
         top_p=options.top_p,
-        max_tokens=options.max_tokens,
+        max_tokens=_most_tokens(model, options, plan),
         context=options.context,
         cache=options.cache,
         **({"kind": options.kind} if options.kind else {}),
@@ -142,6 +142,13 @@ def _fitted(model: Model, plan: Plan) -> vote.Calibration:
             "`vibe eval fit` makes one of a bank; --mode clr and --mode majority need none."
         )
     return kept.weight
+
+
+def _most_tokens(model: Model, options: Options, plan: Plan) -> int:
+    """That a solution may have, where the context has room for them."""
+    if plan.mode == "published":
+        return plan.tokens  # no cap below the context
+    return min(options.max_tokens or model.spec.max_tokens, plan.tokens)
 
 
 class _Pass:
@@ -182,15 +189,12 @@ class _Pass:
         )
         self._crux: tuple[crux.Side, crux.Side] | None = None
         self._claims = Claims(problem, model, options, plan.claims, checks)
-        wanted = min(options.max_tokens or model.spec.max_tokens, plan.tokens)
-        if plan.mode == "published":
-            wanted = plan.tokens  # no cap below the context
         self._computing: Computing | None = None
         if plan.programs and asked is None:
             self._computing = computed.opened(model, problem, recent, plan.programs / plan.samples)
         longest = max(len(self._prompt), len(self._computing.prompt) if self._computing else 0)
         after = self._claims.context if plan.asks_for_claims and not self._published else 0
-        self._budget = Budget.of(wanted, model, longest, after)
+        self._budget = Budget.of(_most_tokens(model, options, plan), model, longest, after)
         self._sampling = Sampling(model, options, self._prompt, self._budget, task=asked, computing=self._computing)
         self._programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
         self._answered: dict[int, Ended] = {}
@@ -484,6 +488,7 @@ class _Pass:
                 self._sampling.tokens,
                 time.monotonic() - self._began,
                 self._claims.tokens + (self._programs.tokens if self._programs else 0),
+                earlier_tokens=sum(e.trajectory.tokens for e in self._sampling.finished if e.sequence is None),
             ),
             answer=ranked[0].answer if ranked else chosen.answer if chosen else None,
             text=shown(chosen) if chosen else "",
