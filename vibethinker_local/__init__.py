@@ -58,11 +58,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(f"{__name__}.{_HOMES[name]}")
-    return home if name in ("errors", "events") else getattr(home, name)
+if not TYPE_CHECKING:  # a type checker would take every name for one that is here
+
+    def __getattr__(name):
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = import_module(f"{__name__}.{_HOMES[name]}")
+        return home if name in ("errors", "events") else getattr(home, name)
 
 
 def __dir__() -> list[str]:
