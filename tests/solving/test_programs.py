@@ -3,6 +3,8 @@
 import json
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,8 @@ from vibethinker_local.code import task
 from vibethinker_local.errors import SandboxError
 from vibethinker_local.events import Behaviour, Control, Differing, Finished, Options, Sampled, Solution
 from vibethinker_local.reliability.plan import make
-from vibethinker_local.solving import receipt, single
+from vibethinker_local.sandbox import Outcome
+from vibethinker_local.solving import receipt, reliable, single
 from vibethinker_local.solving.follow import behaved
 from vibethinker_local.solving.programs import INPUTS, Programs
 
@@ -79,6 +82,27 @@ def test_tests_count_and_examples_of_the_models_own_do_not(native: Native, progr
     programs.add(0, f"```python\n{program}\n```")
     for test in ("assert twice(3) == 6", "def check(f):\n    assert f(3) == 6\n\ncheck(twice)"):
         assert programs.tests(0, "", test) == right
+
+
+@pytest.mark.parametrize("vote", [False, True])
+def test_the_time_that_a_program_takes_is_not_the_models(
+    vote: bool, native: Native, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=0.0)
+    clock.monotonic = clock.perf_counter = lambda: clock.now
+    run_program = native.run
+
+    def slow(*given: Any) -> list[Outcome]:
+        clock.now += 100
+        return run_program(*given)
+
+    monkeypatch.setattr(native, "run", slow)
+    monkeypatch.setattr(reliable if vote else single, "time", clock)
+    plan = make("majority", "standard", samples=1)
+    found = run(Coder({GOOD: 1}), plan, problem=PROBLEM)[0] if vote else solve(Coder({GOOD: 1}))
+    assert found.behaviour
+    assert found.behaviour.passed == (1,)
+    assert found.usage.seconds == clock.now - 100 == 0
 
 
 def test_behaviour_beats_the_text(native: Native) -> None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from vibethinker_local.code import task
+from vibethinker_local.engine import StepOutput
 from vibethinker_local.errors import EngineError, SandboxError, UsageError
 from vibethinker_local.events import (
     AnswerCluster,
@@ -168,7 +169,7 @@ class _Pass:
         assert options.seed is not None, "the caller draws one"
         self._seed = options.seed
         self._weight = vote.weight_of(plan.mode, fitted)
-        self._began = time.monotonic()
+        self._began = self._stepped = time.monotonic()
         self._checker = Checker(left=lambda: 0.0 if control.stop else self._left)
         self._clusters = Clusters(lambda a, b: equivalence.compare(a, b, self._checker).level)
         recent = model.recent(problem, earlier, options.kind)
@@ -246,6 +247,11 @@ class _Pass:
         if self._journal:
             self._journal.close(finished=self._done and not (self._control.stop or self._error))
 
+    def _step(self) -> list[StepOutput]:
+        outputs = self._model.engine.step()
+        self._stepped = time.monotonic()  # what is run and compared after the last step is no time of the model's
+        return outputs
+
     # How long it may go on
 
     @property
@@ -290,7 +296,7 @@ class _Pass:
             if not sampling.running + self._asking:
                 break
             before = len(sampling.finished)
-            outputs = self._model.engine.step()
+            outputs = self._step()
             if self._programs:
                 self._programs.take(outputs)
             now = self._control.answer_now
@@ -305,7 +311,7 @@ class _Pass:
         """Where two groups of programs tie, ask for inputs on which they differ."""
         if self._programs and self._decision == "all" and self._programs.ask_apart():
             while self._programs.asking and not self._interrupted:
-                self._programs.take(self._model.engine.step())
+                self._programs.take(self._step())
 
     def _without_claims(self, ended: Ended) -> Ended:
         """A reply of the published method with the text and the answer of its solution alone."""
@@ -409,7 +415,7 @@ class _Pass:
 
     def _until_checked(self) -> Iterator[SolveEvent]:
         while self._claims.waiting and not self._interrupted:
-            yield from self._claims.take(self._model.engine.step() if self._claims.running else ())
+            yield from self._claims.take(self._step() if self._claims.running else ())
 
     @property
     def _interrupted(self) -> bool:
@@ -486,7 +492,7 @@ class _Pass:
             usage=Usage(
                 len(self._prompt),
                 self._sampling.tokens,
-                time.monotonic() - self._began,
+                self._stepped - self._began,
                 self._claims.tokens + (self._programs.tokens if self._programs else 0),
                 earlier_tokens=sum(e.trajectory.tokens for e in self._sampling.finished if e.sequence is None),
             ),

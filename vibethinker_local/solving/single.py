@@ -75,6 +75,7 @@ def solve(
                 status = "stopped"
         except EngineError as failure:
             status, error = "failed", str(failure)
+        seconds = time.perf_counter() - began  # before its program is run
         sampling.abandon()
         (ended,) = sampling.finished
         trajectory = ended.trajectory
@@ -89,7 +90,7 @@ def solve(
                 problem=problem,
                 status=status or ("answered" if answered else "no_answer"),
                 model=model.identity,
-                usage=Usage(len(prompt), trajectory.tokens - len(begun), time.perf_counter() - began),
+                usage=Usage(len(prompt), trajectory.tokens - len(begun), seconds),
                 answer=trajectory.answer,
                 text=shown(trajectory),
                 error=error,
