@@ -350,8 +350,9 @@ print("the parent's goes on")
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_fork_can_neither_use_nor_end_it() -> None:
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    command = [sys.executable, "-P", "-c", FORK]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
     *refused, last = ended.stdout.splitlines()
     assert len(refused) == 3, ended.stderr
     assert all("load it here" in line for line in refused)

@@ -11,7 +11,7 @@ import pytest
 from tests.command import vibe
 from tests.remote.standin import Fault, StandIn
 from vibethinker_local.errors import ModelError, UsageError
-from vibethinker_local.events import Control, Finished, Options, Solution
+from vibethinker_local.events import Control, Finished, Options, Solution, Wrote
 from vibethinker_local.models.spec import registry
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.remote import pool
@@ -269,6 +269,16 @@ def test_a_context_that_nobody_knows_is_found_out() -> None:
         with Solver(server.url, Options(4, context=400)) as solver:
             assert not solver.notices
             assert solver.context == 400
+
+
+def test_a_run_whose_engine_is_closed_ends() -> None:
+    with StandIn() as server, Solver(server.url) as solver:
+        run = solver.stream("Think forever: what is 17 + 25?", seed=4)
+        next(event for event in run if isinstance(event, Wrote))
+        solver.close()
+        *_, last = run
+        assert isinstance(last, Finished)
+        assert (last.solution.status, last.solution.error) == ("failed", "The engine was closed.")
 
 
 # What the user is told

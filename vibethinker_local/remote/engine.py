@@ -22,6 +22,7 @@ from vibethinker_local.remote.request import Key, Quote, Wanted
 from vibethinker_local.remote.served import Served
 from vibethinker_local.remote.vocabulary import CONTROLS, END, TEMPLATE, PieceVocabulary
 
+CLOSED = "The engine was closed."
 PATIENCE = 0.1  # seconds after which a step comes back empty: the caller may have something else to do
 TOGETHER = 1024  # arrivals that one step takes
 SHARING = {"vLLM", "SGLang"}  # they find the prompt that requests have in common by themselves
@@ -123,7 +124,7 @@ class RemoteEngine:
         self, tokens: list[int], params: SamplingParams, parent: SequenceId | None, labels: tuple[str, ...] = ()
     ) -> SequenceId:
         if self._closed:
-            raise EngineError("The engine was closed.")
+            raise EngineError(CLOSED)
         self._vocabulary.conversation(tokens)  # raises ValueError now, where it is seen whose tokens they are
         name = SequenceId(next(self._next))
         sequence = RemoteSequence(name, params, tokens, params.max_tokens, labels)
@@ -176,7 +177,12 @@ class RemoteEngine:
     # Steps
 
     def step(self) -> list[StepOutput]:
-        """What has arrived; empty if that takes long. Raises EngineError when servers give no reply any more."""
+        """What has arrived; empty if that takes long.
+
+        Raises EngineError when servers give no reply any more, and after `close`: nothing would come.
+        """
+        if self._closed:
+            raise EngineError(CLOSED)
         self._start()
         if not self.busy:
             return []
