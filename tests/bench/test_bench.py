@@ -225,7 +225,7 @@ def test_busy_neighbours_last_as_long_as_the_measurement() -> None:
 @posix
 def test_neighbours_end_with_us_and_leave_ctrl_c_to_us() -> None:
     code = "from vibethinker_local.bench import bench\nwith bench.neighbours(1): print(flush=True), input()"
-    ours = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    ours = subprocess.Popen([sys.executable, "-P", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert ours.stdout
     ours.stdout.readline()
     (child,) = psutil.Process(ours.pid).children()

@@ -66,7 +66,7 @@ def test_a_working_folder_that_was_removed(module: str, tmp_path: Path, monkeypa
 
 
 def test_of_two_copies_of_the_program_ours_is_taken(tmp_path: Path) -> None:
-    """As in a clone, with another version installed."""
+    """As where a clone is on PYTHONPATH, with another version installed."""
     package = tmp_path / "vibethinker_local"
     shutil.copytree(paths.PACKAGE / "system", package / "system", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(paths.PACKAGE / "errors.py", package)
@@ -76,5 +76,7 @@ def test_of_two_copies_of_the_program_ours_is_taken(tmp_path: Path) -> None:
         "import subprocess; from vibethinker_local.system import children; "
         "subprocess.run(children.command('vibethinker_local.where'), env=children.environment(), check=True)"
     )
-    done = subprocess.run([sys.executable, "-c", starts], cwd=tmp_path, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-P", "-c", starts]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == str(package / "where.py"), done.stderr
