@@ -3,7 +3,6 @@
 Knows operating systems: locks, fsync, full disks. Does not know what is written.
 """
 
-import errno
 import os
 import shutil
 import sys
@@ -13,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import MachineError, RequestError
+from vibethinker_local.system.files import FULL
 
-FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota code
+from .errors import MachineError, RequestError
 
 
 class Partial:

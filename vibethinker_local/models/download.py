@@ -5,7 +5,6 @@ Once its hash is right, it gets the names that the hub's own client gives, under
 find the file too.
 """
 
-import errno
 import hashlib
 import os
 import re
@@ -24,11 +23,11 @@ from vibethinker_local.errors import ModelError
 from vibethinker_local.models import checksums, hub, network
 from vibethinker_local.models.cache import Repository
 from vibethinker_local.models.hub import RemoteFile
+from vibethinker_local.system.files import FULL
 from vibethinker_local.system.progress import Progress
 
 PAUSES = (1, 2, 4, 8, 16)  # seconds before another attempt, each time one has brought nothing
 MOST_WAIT = 5.0  # seconds between two pieces of a file, where its rate is limited: a server gives up on who waits long
-FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota code
 # What a checkpoint consists of, the weights first: they are fetched last, so that whoever has them has the rest.
 CHECKPOINT = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "README.md")
 PLAIN = re.compile(r"[\w.-]+")  # names that lead into no other folder, on Windows neither

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from vibethinker_local.errors import FileError, UsageError
 
-# The errors of a full or failing disk; Windows has no EDQUOT.
-DISK_ERRORS = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)})
+FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})  # Windows has no quota code
+DISK_ERRORS = FULL | {errno.EIO}
 MAX_BYTES = 1_000_000  # far more than any context holds
 
 
