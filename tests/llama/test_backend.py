@@ -242,7 +242,6 @@ def test_cells_of_their_own_grow_and_keep_what_they_hold(prompts: list[list[int]
     for cells in (3 * 256, 3 * 1024):
         backend = LlamaBackend(MINI, cells=cells, places=3, context=1024, threads=1, unified=False)
         assert backend.cells == 3 * 1024
-        backend.use_threads(2)
         found = replay(backend, [0, 1, 2], [stream[:190] for stream in streams], 150)
         for place, stream in enumerate(streams):
             backend.trim(place, 100)
