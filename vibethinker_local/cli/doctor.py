@@ -1,4 +1,4 @@
-"""`vibe doctor`: checks this installation. Changes nothing."""
+"""`vibe doctor`: checks this installation. Changes nothing, but tries whether the data folder can be written."""
 
 import importlib.util
 import platform

@@ -34,12 +34,11 @@ from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.engine.output import SequenceId, Spent, StepOutput, ThreadCount
 from vibethinker_local.engine.params import SCORING, SamplingParams
 from vibethinker_local.engine.planner import Planner
-from vibethinker_local.engine.sequence import checked, limit_after
+from vibethinker_local.engine.sequence import CLOSED, checked, limit_after
 from vibethinker_local.errors import EngineError, ModelError
 
 TAKE_TOGETHER = 4  # steps that are acknowledged at once
 KNOWN, SHORT = 1024, 4096  # how many texts are cached with what is known of them, and how long each may be
-CLOSED = "The engine was closed."
 PATIENCE = 0.1  # seconds after which a step comes back empty: the caller may have something else to do
 
 

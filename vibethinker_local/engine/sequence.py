@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # the handle in the front end must not import numpy
     from vibethinker_local.engine.backend import Grammar
     from vibethinker_local.engine.kv import Saved
 
+CLOSED = "The engine was closed."  # what is said of one that is used all the same
+
 
 class SequenceState(Enum):
     WAITING = auto()  # for a place; or it has one, and waits for free cells

@@ -44,18 +44,27 @@ class Installed:
         """What is known about it without reading it."""
         if self.listed and self.listed.package:
             return "sound"  # came with the program
-        if self.damage:
+        found = self._hashes
+        if self._damage(found):
             return "damaged"
-        return "unchecked" if any(checksums.known(part) is None for part in self.parts) else "sound"
+        return "unchecked" if None in found else "sound"
 
     @property
     def damage(self) -> str | None:
         """Which part is not as it should be, as far as is known without reading it, and how; None if none is."""
-        for part in self.parts:
+        return self._damage(self._hashes)
+
+    @property
+    def _hashes(self) -> list[str | None]:
+        """What is on record for each part."""
+        return [checksums.known(part) for part in self.parts]
+
+    def _damage(self, hashes: list[str | None]) -> str | None:
+        for part, found in zip(self.parts, hashes, strict=True):
             if not part.is_file():
                 return f"{part} is missing"
             size = self.listed.bytes if self.listed and part == self.path else None
-            found, expected = checksums.known(part), self._expected(part)
+            expected = self._expected(part)
             if size not in (None, _size(part)) or (None not in (found, expected) and found != expected):
                 return f"{part} is not the file that it should be (by its size or sha256)"
         return None
@@ -252,9 +261,10 @@ def check(file: Installed, name: str, say: Callable[[str], None]) -> None:
         say(f"Reading {file.path.name} ({file.bytes / 1e9:.2f} GB) once, to check it.")
         for part in file.parts:
             checksums.sha256(part)
-    if damage := file.damage:
+    if file.state == "damaged":
         raise ModelError(
-            f"{damage}: `vibe rm {name}:{file.quant}` removes it, `vibe pull {name}:{file.quant}` fetches it again."
+            f"{file.damage}: `vibe rm {name}:{file.quant}` removes it, "
+            f"`vibe pull {name}:{file.quant}` fetches it again."
         )
 
 

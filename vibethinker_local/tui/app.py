@@ -24,13 +24,13 @@ from textual.widgets import Input, TextArea
 
 from vibethinker_local.errors import VibeError
 from vibethinker_local.solving.follow import short
-from vibethinker_local.system.terminal import printable
+from vibethinker_local.system.terminal import printable, whole
 from vibethinker_local.tui.actions import ACTIONS, EVERYWHERE, bindings, key_of
 from vibethinker_local.tui.attachments import editable
 from vibethinker_local.tui.screens.chat import SENT, Chat
 from vibethinker_local.tui.session import Session
 from vibethinker_local.tui.solver import Load, ModelChoice
-from vibethinker_local.tui.store import Store, encodable
+from vibethinker_local.tui.store import Store
 from vibethinker_local.tui.themes import DARK, LIGHT
 
 # Of garbage: with Python's own (700, 10, 10), keys wait for a look through all objects every two seconds of an answer.
@@ -99,7 +99,7 @@ class ChatApp(App[None], inherit_bindings=False):
     ) -> None:
         super().__init__()
         self.session, self.keys, self.folder = session, keys, folder
-        self._question = encodable((question or "").strip())
+        self._question = whole((question or "").strip())
         self.crash: Exception | None = None  # what ended the app
         self._action_keys = {key for action in ACTIONS for key in keys.get(action.id, action.key).split(",")} | {
             "ctrl+c"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.system import files
-from vibethinker_local.system.terminal import printable
-from vibethinker_local.tui.store import Attachment, encodable
+from vibethinker_local.system.terminal import printable, whole
+from vibethinker_local.tui.store import Attachment
 
 MENTION = re.compile(r'(?<![\w@])@(?:"([^"\n]+)"|([^\s"@][^\s"]*))')
 BEGUN = re.compile(r'(?<![\w@])@(?:"([^\n"]*)|([^\s"@]*))\Z')  # a mention that is being typed
@@ -83,7 +83,7 @@ def completions(begun: str) -> list[str]:
         for entry in entries
         if entry.name.startswith(name)
         and (name.startswith(".") or not entry.name.startswith("."))
-        and entry.name == encodable(printable(entry.name)).replace("\n", "")
+        and entry.name == whole(printable(entry.name)).replace("\n", "")
     ]
 
 

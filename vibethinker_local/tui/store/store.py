@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vibethinker_local.errors import UsageError
+from vibethinker_local.system.terminal import whole
 from vibethinker_local.tui.store.database import Database, is_sound
-from vibethinker_local.tui.store.turns import COLUMNS, Turn, encodable, moment, number, row_of, text, title, turn_of
+from vibethinker_local.tui.store.turns import COLUMNS, Turn, moment, number, row_of, text, title, turn_of
 
 LISTED = 200  # conversations that a list holds at most; the rest is found by searching
 
@@ -65,7 +66,7 @@ class Store:
     def begin(self, turn: Turn, conversation: int | None) -> tuple[int, int]:
         """Note a question behind its parent, in a new conversation if there is none; returns the ids of both."""
         now = self._clock()
-        name = encodable(title("\n".join([turn.question, *(one.name for one in turn.attachments)])))
+        name = whole(title("\n".join([turn.question, *(one.name for one in turn.attachments)])))
         end = self._end(conversation) if conversation and turn.parent is None else 0
 
         def change(db: sqlite3.Connection) -> tuple[int, int]:
@@ -99,12 +100,12 @@ class Store:
     def reopen(self, turn: Turn) -> None:
         """Let a turn be written again, from what there is of it on. Raises UsageError if there is more by now."""
         now = self._read([turn.id])
-        if now and (now[0].reasoning, now[0].answer) != (encodable(turn.reasoning), encodable(turn.answer)):
+        if now and (now[0].reasoning, now[0].answer) != (whole(turn.reasoning), whole(turn.answer)):
             raise UsageError("Another chat is writing this answer, or has: open the conversation again to read it.")
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM piece WHERE turn = ?", [turn.id])
-            pieces = [(turn.id, True, encodable(turn.reasoning)), (turn.id, False, encodable(turn.answer))]
+            pieces = [(turn.id, True, whole(turn.reasoning)), (turn.id, False, whole(turn.answer))]
             db.executemany("INSERT INTO piece (turn, reasoning, text) VALUES (?, ?, ?)", pieces)
             db.execute("UPDATE turn SET status = 'writing' WHERE id = ?", [turn.id])
 
@@ -135,7 +136,7 @@ class Store:
             self._db.write(lambda db: db.execute("UPDATE conversation SET head = ? WHERE id = ?", [head, conversation]))
 
     def rename(self, conversation: int, name: str) -> None:
-        name = encodable(title(name))
+        name = whole(title(name))
         self._db.write(lambda db: db.execute("UPDATE conversation SET title = ? WHERE id = ?", [name, conversation]))
 
     def delete(self, conversation: int) -> None:
@@ -205,7 +206,7 @@ class Store:
 
     def search(self, words: str) -> list[Listed]:
         """The conversations whose title, questions or answers have all these words, the last perhaps only begun."""
-        wanted = encodable(words).replace('"', " ").replace("\0", " ").split()
+        wanted = whole(words).replace('"', " ").replace("\0", " ").split()
         if not wanted:
             return self.recent()
         query = " ".join(f'"{word}"' for word in wanted) + "*" * (len(wanted[-1]) > 1)  # one letter begins too much
@@ -278,7 +279,7 @@ def _append(db: sqlite3.Connection, turn: int, pieces: Sequence[tuple[bool, str]
     if db.execute("SELECT 1 FROM turn WHERE id = ?", [turn]).fetchone():  # else: deleted elsewhere meanwhile
         db.executemany(
             "INSERT INTO piece (turn, reasoning, text) VALUES (?, ?, ?)",
-            [(turn, reasoning, encodable(text)) for reasoning, text in pieces],
+            [(turn, reasoning, whole(text)) for reasoning, text in pieces],
         )
 
 

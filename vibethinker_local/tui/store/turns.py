@@ -5,6 +5,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from vibethinker_local.system.terminal import whole
+
 TurnStatus = Literal["writing", "answered", "no_answer", "stopped", "failed"]
 TITLE = 60  # characters
 LONGEST = 1e10  # seconds: until the year 2286
@@ -77,19 +79,10 @@ def turn_of(row: dict[str, object]) -> Turn:
 
 def row_of(turn: Turn) -> dict[str, object]:
     """The row of a turn, by names of columns."""
-    rows = [[encodable(one.name), encodable(one.text), one.tokens] for one in turn.attachments]
+    rows = [[whole(one.name), whole(one.text), one.tokens] for one in turn.attachments]
     attachments = json.dumps(rows) if rows else ""
     values = {name: getattr(turn, name) for name in COLUMNS} | {"attachments": attachments}
-    return {name: encodable(value) if isinstance(value, str) else value for name, value in values.items()}
-
-
-def encodable(text: str) -> str:
-    """A text that a file can hold: half a character, of a name that is not UTF-8 say, becomes the sign for one."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # two halves become a whole
-    return text
+    return {name: whole(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def text(value: object) -> str:
@@ -114,8 +107,7 @@ def _attachments(source: str) -> tuple[Attachment, ...]:
     try:
         rows = json.loads(source or "[]")
         return tuple(
-            Attachment(encodable(str(name)), encodable(str(content)), number(*more[:1] or [0]))
-            for name, content, *more in rows
+            Attachment(whole(str(name)), whole(str(content)), number(*more[:1] or [0])) for name, content, *more in rows
         )
     except (ValueError, TypeError, RecursionError):
         return ()
