@@ -51,12 +51,12 @@ class ScriptedBackend:
     def decode(self, slices: Sequence[Slice], padding: int = 0) -> Logits:
         count = sum(len(piece.tokens) for piece in slices)
         assert 0 < count <= count + padding <= self.batch
-        assert self.unified or not padding
+        assert self.unified or not padding or padding <= self.places - len(slices)
         assert len({piece.place for piece in slices}) == len(slices)
         if self._interrupted:
             self._interrupted = False
             raise Interrupted("as asked for")
-        if self.used + count + padding > self.cells:
+        if self.used + count + padding * self.unified > self.cells:
             raise NoRoom("no room")
         self.decoded.append(count)
         self.padded.append(padding)

@@ -4,6 +4,7 @@ import itertools
 import random
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,15 +128,24 @@ def test_batches_and_padding_of_a_step() -> None:
     assert engine._kv.used == backend.used == 6
 
 
-def test_no_padding_where_cells_are_short_or_the_places_have_their_own() -> None:
-    for backend in (ScriptedBackend(mixes, cells=24, places=3), ScriptedBackend(mixes, places=2, unified=False)):
-        engine = Engine(backend, Planner({1: 9.0, 2: 9.0, 3: 9.0, 4: 1.0}))
-        for seed in range(3):
-            engine.add(bytes([60 + seed]), params(seed, max_tokens=8, stop_ids=frozenset()))
-        run(engine)
-        if backend.unified:
-            assert backend.padded[0] == 1
-        assert backend.padded[-1] == 0 or backend.unified
+def test_no_padding_where_cells_are_short() -> None:
+    backend = ScriptedBackend(mixes, cells=24, places=3)
+    engine = Engine(backend, Planner({1: 9.0, 2: 9.0, 3: 9.0, 4: 1.0}))
+    for seed in range(3):
+        engine.add(bytes([60 + seed]), params(seed, max_tokens=8, stop_ids=frozenset()))
+    run(engine)
+    assert backend.padded[0] == 1
+    assert backend.padded[-1] == 0
+
+
+@pytest.mark.parametrize(("places", "expected"), [(3, 0), (4, 1), (9, 1)])
+def test_places_with_cells_of_their_own_are_padded_with_others(places: int, expected: int) -> None:
+    backend = ScriptedBackend(mixes, places=places, unified=False)
+    engine = Engine(backend, Planner({1: 9.0, 2: 9.0, 3: 9.0, 4: 1.0}))
+    for seed in range(3):
+        engine.add(bytes([60 + seed]), params(seed, max_tokens=8, stop_ids=frozenset()))
+    run(engine)
+    assert set(backend.padded[:8]) == {expected}
 
 
 class Narrow(ScriptedBackend):

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -120,23 +121,28 @@ def test_a_batch_gives_nearly_the_logits_of_each_alone(backend: LlamaBackend, pr
         assert float(np.mean(variation)) <= 5e-3
 
 
-def test_padding_gives_nearly_the_same_and_leaves_nothing(backend: LlamaBackend, prompts: list[list[int]]) -> None:
-    for place, prompt in enumerate(prompts[:3]):
-        backend.decode([Slice(place, 0, prompt[:-1], logits=False)])
-    last = [Slice(place, len(prompt) - 1, prompt[-1:], logits=True) for place, prompt in enumerate(prompts[:3])]
-    state = backend.save(1)
-    plain = backend.decode(last).copy()
-    for piece in last:
-        backend.trim(piece.place, piece.start)
-    padded = backend.decode(last, padding=5)
-    assert np.abs(plain - padded).max() <= 0.15 * np.std(plain)
-    for piece in last:
-        backend.trim(piece.place, piece.start)
-    after = backend.save(1)
-    assert state is not None
-    assert after is not None
-    assert np.array_equal(state, after)
-    assert np.array_equal(backend.decode(last), plain), "bit for bit as if nothing had been padded"
+@pytest.mark.parametrize("unified", [True, False])
+def test_padding_gives_nearly_the_same_and_leaves_nothing(prompts: list[list[int]], unified: bool) -> None:
+    """Place 0 and 3 are in a batch; 1 and 2 hold something, too, and 1 is full if it has cells of its own."""
+    with closing(LlamaBackend(MINI, cells=8 * 256, places=8, threads=1, unified=unified)) as backend:
+        backend.decode([Slice(1, 0, (prompts[1] * 10)[:256], logits=False)])
+        for place in (0, 2, 3):
+            backend.decode([Slice(place, 0, prompts[place][:-1], logits=False)])
+        last = [Slice(place, len(prompts[place]) - 1, prompts[place][-1:], logits=True) for place in (3, 0)]
+        states = [backend.save(place) for place in range(8)]
+        plain = backend.decode(last).copy()
+        for piece in last:
+            backend.trim(piece.place, piece.start)
+        padded = backend.decode(last, padding=5)
+        assert np.abs(plain - padded).max() <= 0.15 * np.std(plain)
+        for piece in last:
+            backend.trim(piece.place, piece.start)
+        for place, state in enumerate(states):
+            after = backend.save(place)
+            assert state is not None
+            assert after is not None
+            assert np.array_equal(state, after)
+        assert np.array_equal(backend.decode(last), plain), "bit for bit as if nothing had been padded"
 
 
 @pytest.mark.parametrize("places", [2, 8])

@@ -51,8 +51,9 @@ class Backend(Protocol):
         """Compute all slices in one batch and return a row of logits for each slice that wants one, in order.
 
         Shape (rows, vocabulary); valid until the next call. The batch is computed with `padding` further tokens, which
-        need as many free cells, belong to no place and leave nothing behind; only a unified cache takes any. Raises
-        NoRoom or Interrupted with nothing changed, EngineError if the computation failed.
+        leave nothing behind: they need as many free cells, or, where the places have their own, as many other places,
+        of which those that hold more than all of these are left out. Raises NoRoom or Interrupted with nothing
+        changed, EngineError if the computation failed.
         """
         ...
 

@@ -44,6 +44,10 @@ class KV:
     def free_places(self) -> int:
         return len(self._free)
 
+    def padding(self, count: int) -> int:
+        """The most tokens that a batch with a token of each of `count` places can be padded with."""
+        return (self.free if self.unified else self._backend.places) - count
+
     def used_but_for(self, places: Collection[int]) -> int:
         """The number of cells held by places other than these."""
         held = {segment for place, segments in self._segments.items() if place not in places for segment in segments}

@@ -235,7 +235,7 @@ class Scheduler:
 
     def _grouped(self, work: list[tuple[Sequence, Slice]]) -> Iterator[Batch]:
         """The decoding Sequences, in the batches that together take the least time."""
-        padding = min(self._batch, self._kv.free) - len(work) if self._kv.unified else 0
+        padding = min(self._batch - len(work), self._kv.padding(len(work)))
         begin = 0
         for part in self._planner.parts(len(work), padding):
             yield Batch(work[begin : begin + part.sequences], part.padding)

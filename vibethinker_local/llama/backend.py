@@ -2,6 +2,8 @@
 
 import ctypes
 import functools
+import heapq
+import operator
 import os
 import re
 import sys
@@ -37,6 +39,7 @@ OTHER_KINDS = {
     "llama_model_is_hybrid": "partly a recurrent model: " + NOT_CUT,
     "llama_model_is_diffusion": "a diffusion model, which does not write token after token: give one that does",
 }
+_place = operator.attrgetter("place")
 SAME = 0.5  # of the logits' standard deviation: rounding makes up to a tenth of it, a wrong cut more than one
 _CACHE_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: enum ggml_type
 
@@ -278,12 +281,13 @@ class LlamaBackend:
 
     def decode(self, slices: Tokens[Slice], padding: int = 0) -> Logits:
         batch = self._batch
-        rows = batch.fill([*slices, Slice(self.places, 0, [0] * padding, logits=False)] if padding else slices)
+        pads = self._pads(slices, padding) if padding else []
+        rows = batch.fill([*heapq.merge(slices, sorted(pads, key=_place), key=_place)] if pads else slices)
         self._interrupted[0] = b"\0"
         with listening(quietly=True) as lines:  # no room, or interrupted: the two are usual, and errors to llama.cpp
             code = self._native.llama_decode(self._context, batch.native)
-        if padding:
-            self.trim(self.places, 0)
+        for pad in pads:
+            self.trim(pad.place, pad.start)
         if code == 1 and self._grow():
             return self.decode(slices, padding)
         if code == 1:
@@ -300,6 +304,20 @@ class LlamaBackend:
             return np.empty((0, self.vocabulary), np.float32)
         pointer = self._native.llama_get_logits(self._context)
         return np.ctypeslib.as_array(pointer, shape=(rows, self.vocabulary))
+
+    def _pads(self, slices: Tokens[Slice], count: int) -> list[Slice]:
+        """The tokens that pad a batch: in a place of their own, or one behind what each of `count` others holds.
+
+        llama.cpp computes only places that follow one another together, so gaps are filled first; and it goes over as
+        many cells of each as the longest has.
+        """
+        if self.unified:
+            return [Slice(self.places, 0, [0] * count, logits=False)]
+        taken = {piece.place for piece in slices}
+        low, high, longest = min(taken), max(taken), max(piece.start for piece in slices)
+        order = [*range(low, high), *range(high + 1, self.places), *reversed(range(low))]
+        others = [(place, self._length(place)) for place in order if place not in taken]
+        return [Slice(place, length, [0], logits=False) for place, length in others if length <= longest][:count]
 
     def use_threads(self, count: int) -> None:
         self._threads = count
