@@ -312,6 +312,29 @@ def test_what_waits_is_taken_back(tmp_path: Path) -> None:
     run(test)
 
 
+def test_what_waits_when_the_chat_is_closed_can_be_asked_later(tmp_path: Path) -> None:
+    async def test() -> None:
+        pause = Pause()
+        async with chatting(tmp_path, ScriptedSolver([reply("one two", "first", pause=pause, at=1)])) as chat:
+            await chat.ask("go", wait=False)
+            await chat.reach(pause)
+            for text in ("and then", "at last"):
+                prompt(chat).insert(text)
+                await chat.pilot.press("enter")
+            await chat.pilot.press("ctrl+q")
+        async with chatting(tmp_path, ScriptedSolver([reply("", "7")])) as chat:
+            chat.app.session.open(1)
+            await chat.app.chat.show_conversation()
+            await chat.pilot.pause()
+            assert [turn.question for turn in chat.app.session.turns] == ["go", "and then", "at last"]
+            assert "not asked yet" in chat.shown
+            await chat.pilot.press("f5")
+            await chat.until(lambda: chat.app.session.turns[-1].answer == "7")
+            assert chat.solver.requests[0].question == "at last"
+
+    run(test)
+
+
 def test_left_and_right_show_versions(tmp_path: Path) -> None:
     async def test() -> None:
         scripts = [reply("hm", "first"), reply("hm", "second"), reply("hm", "third")]

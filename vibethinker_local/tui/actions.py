@@ -133,7 +133,7 @@ LOOK = (
         "quit",
         "ctrl+q",
         "Quit",
-        "Questions and answers are saved already; what waits or is not sent yet is not.",
+        "Questions and answers are saved, those that wait, too; what is not sent yet is not.",
         "quit",
     ),
 )

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from vibethinker_local.errors import UsageError, VibeError
 from vibethinker_local.events import Control, Exchange, SolveEvent, Unfinished
@@ -17,7 +17,17 @@ from vibethinker_local.tui.votes import read
 
 BUDGETS = ("quick", "standard", "deep")
 THINKING: tuple[int | None, ...] = (None, 1024, 0)  # as of ChatRequest.think: as the model does, briefly, not at all
+NOT_ASKED = "not asked yet, as the chat was closed"
 STOP_SECONDS = 0.6  # to wait for a run when the app quits; what is written is kept in any case
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A question that waits for the answer before it."""
+
+    question: str
+    attachments: Sequence[Attachment]
+    place: int | None  # of the turn that it is a further version of
 
 
 class Session:
@@ -36,6 +46,7 @@ class Session:
         self.conversation: int | None = None
         self.turns: list[Turn] = []
         self.live: Live | None = None
+        self.queue: list[Queued] = []  # what is asked when the answer is there
         self.last: Live | None = None  # the turn before, while its conversation is open
         self.solver: ChatSolver | None = None
         self.loading: Progress | None = None  # of a model that is being loaded
@@ -115,10 +126,14 @@ class Session:
 
         With a `place` among the turns, this is a further version of the turn there, which is kept, with what follows.
         """
-        self.turns = self.turns[:place]
-        name = self.solver.identity.name if self.solver else ""
-        turn = Turn(question, name, self._seeds(), attachments=tuple(attachments))
+        turn = self._next(Queued(question, attachments, place))
         return self._begin(Live(turn, self.clock), self._request(turn), arrived)
+
+    def _next(self, asked: Queued) -> Turn:
+        """The turn of a question, behind those that stay before it."""
+        self.turns = self.turns[: asked.place]
+        name = self.solver.identity.name if self.solver else ""
+        return Turn(asked.question, name, self._seeds(), attachments=tuple(asked.attachments))
 
     def go_on(self, arrived: Callable[[], object]) -> Live:
         """Go on with the last answer, which was cut off. Raises UsageError if that cannot be, or cannot be kept."""
@@ -252,7 +267,7 @@ class Session:
         return self.store.questions()
 
     def close(self) -> None:
-        """Keep what was written, end the run and give the model back. May be repeated."""
+        """Keep what was written and what waits, end the run and give the model back. May be repeated."""
         if self._closed:
             return
         self._closed = True
@@ -263,6 +278,8 @@ class Session:
             turn = turn if self.live.run.solution else replace(turn, status="stopped")
             self.live = self._run = None
             self._finish(turn)
+        for asked in self.queue:
+            self._finish(replace(self._next(asked), status="stopped", note=NOT_ASKED))
         for solver in (self.solver, self._left):
             if solver:
                 solver.close()

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -41,7 +41,7 @@ from vibethinker_local.tui.pages import FullPage
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.screens.help import Help
-from vibethinker_local.tui.session import BUDGETS, THINKING, Session
+from vibethinker_local.tui.session import BUDGETS, THINKING, Queued, Session
 from vibethinker_local.tui.solver import ModelChoice
 from vibethinker_local.tui.store import Attachment, Turn
 from vibethinker_local.tui.text.markdown import code_blocks
@@ -70,15 +70,6 @@ NOT_BEGUN = "This conversation has not begun yet."
 SETTLE_SECONDS = 1.0  # at most, that a key waits for those before it
 MOST_WAITING = 2  # questions of which each is shown
 MOST_FOUND = 12  # files that are listed while one is named
-
-
-@dataclass(frozen=True)
-class Queued:
-    """A question that waits for the answer before it."""
-
-    question: str
-    attachments: Sequence[Attachment]
-    place: int | None
 
 
 def thinking(tokens: int) -> str:
@@ -111,7 +102,6 @@ class Chat(Screen[None]):
         self.session, self._keys, self.folder = session, keys, folder
         self._measures_memory = measures_memory
         self._given: list[Attachment] = []  # files and pastes that go with the question without being named in it
-        self.queue: list[Queued] = []  # what is asked when the answer is there
         self.editing: int | None = None  # the place of the turn that what is in the prompt will be a version of
         self._mentioned: dict[str, Attachment] = {}  # files that are named in the prompt, by their paths there
         self._counts: dict[str, int] = {}  # tokens of texts
@@ -200,8 +190,8 @@ class Chat(Screen[None]):
         if place is not None:
             self._restore_draft()
         asked = Queued(event.text.strip(), attachments, place)
-        if self.session.live or self.queue:
-            self.queue.append(asked)
+        if self.session.live or self.session.queue:
+            self.session.queue.append(asked)
         else:
             self.call_next(self.ask, asked.question, asked.attachments, asked.place)
         self.show_hints()
@@ -217,10 +207,10 @@ class Chat(Screen[None]):
 
     def _ask_next(self, turn: Turn) -> None:
         """Ask what is waiting; after a run that was stopped or failed, give it back instead."""
-        if not self.queue:
+        if not self.session.queue:
             return
         if turn.status in ("answered", "no_answer"):
-            asked = self.queue.pop(0)
+            asked = self.session.queue.pop(0)
             self.call_next(self.ask, asked.question, asked.attachments, asked.place)
         else:
             self.take_back()
@@ -228,7 +218,7 @@ class Chat(Screen[None]):
 
     def take_back(self) -> None:
         """Take what waits into the prompt, before what is there."""
-        waiting, self.queue = self.queue, []
+        waiting, self.session.queue = self.session.queue, []
         prompt = self.query_one(Prompt)
         prompt.set_text("\n\n".join(filter(None, [*(one.question for one in waiting), prompt.text])))
         given = (a for one in waiting for a in unmentioned(one.question, one.attachments))
@@ -275,7 +265,7 @@ class Chat(Screen[None]):
     async def ask(self, question: str, attachments: Sequence[Attachment] = (), place: int | None = None) -> None:
         """Begin to answer, or wait for the answer before; with a place, as a further version of the turn there."""
         if self.session.live:
-            self.queue.append(Queued(question, attachments, place))
+            self.session.queue.append(Queued(question, attachments, place))
             self.show_hints()
             return
         live = self.session.ask(question, self._arrived, attachments=attachments, place=place)
@@ -392,7 +382,7 @@ class Chat(Screen[None]):
                 f"enter asks it as another version · {self._key('edit')}: the one before · {self._key('stop')} keeps it"
             )
             rows.append(Content(f"{where} · {keys}"))
-        waiting = [short(printable(one.question), 60) for one in self.queue]
+        waiting = [short(printable(one.question), 60) for one in self.session.queue]
         if len(waiting) > MOST_WAITING:  # the rows below are wanted, too
             rows.append(Content(f"next: {waiting[0]} · and {len(waiting) - 1} more, the last: {waiting[-1]}"))
         else:
@@ -907,7 +897,7 @@ class Chat(Screen[None]):
             self.say(f"There is no vote to show: {self._key('reliability')}, then ask.")
 
     def action_votes_up(self) -> None:
-        if self.queue:
+        if self.session.queue:
             self.take_back()
             return
         self.query_one(VotesPanel).scroll_page_up(animate=False)
