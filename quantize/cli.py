@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from vibethinker_local.errors import VibeError
 from vibethinker_local.system.signals import as_ctrl_c
+from vibethinker_local.system.terminal import to_nowhere
 
 from .errors import MachineError, RequestError
 
@@ -335,7 +336,7 @@ def _say(line: str, err: bool = False) -> None:
     except BrokenPipeError:
         raise  # typer ends quietly
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries once more at its end
+        to_nowhere(sys.stderr if err else sys.stdout)  # or Python tries once more at its end
         raise MachineError(f"the output cannot be written ({error.strerror})") from error
 
 

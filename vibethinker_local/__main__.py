@@ -22,7 +22,9 @@ def main() -> None:
     except KeyboardInterrupt:  # before the command line has its own handler
         sys.exit(130)
     except OSError as error:  # of the version or a help text: the commands have their own handler
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from vibethinker_local.system.terminal import to_nowhere
+
+        to_nowhere(sys.stdout)
         if isinstance(error, BrokenPipeError):
             return
         with suppress(OSError):

@@ -16,6 +16,11 @@ A message is one sentence, or two: what is wrong, where, and what to do about it
 LONGEST = 1000  # characters of a message, which may quote names and values of a damaged file
 
 
+def extra(name: str) -> str:
+    """How to install an optional part of this program."""
+    return f"in a clone of this project, `uv pip install -e '.[{name}]'` (docs/install.md has other ways)"
+
+
 class VibeError(Exception):
     """The root: `str(error)` is what the user reads, and `exit_code` what a command that ends with it returns."""
 

@@ -82,7 +82,7 @@ def doubled(tokens: str) -> dict[str, object]:
 LONG = b"Tom has 12 apples. " * 2_000
 BAD = {
     # the problem
-    "no problem at all": Bad(2, ("no problem", "file.*standard input.*-t"), (), terminal=True),
+    "no problem at all": Bad(2, ("No problem was given", "file.*standard input.*-t"), (), terminal=True),
     "an empty file": file("empty.txt", b"", "empty"),
     "white space": file("blank.txt", b" \n\t\r\n", "empty"),
     "only a byte order mark": file("bom.txt", b"\xef\xbb\xbf", "empty"),

@@ -178,11 +178,11 @@ def test_ctrl_c_too_late_costs_no_answer(environment: dict[str, str]) -> None:
     late = """
 import os, signal
 from vibethinker_local.cli import render
-show = render.print_json
+show = render.print_receipt
 def interrupted(solution):
     os.kill(os.getpid(), signal.SIGINT)
     show(solution)
-render.print_json = interrupted
+render.print_receipt = interrupted
 from vibethinker_local.__main__ import main
 main()
 """

@@ -59,8 +59,36 @@ def test_a_question_in_quotes_is_one_for_the_chat_and_a_misspelt_command_is_none
     for question in ("What is 17 + 25?", "2+2", "¿Cuánto es 2 + 2?"):
         assert "The chat needs a terminal" in vibe(question, terminal=True).err
     assert "No such command" in vibe("slove").err
-    (tmp_path / "problem.txt").touch()
-    assert "No such command" in vibe(str(tmp_path / "problem.txt")).err
+    problem = tmp_path / "problem.txt"
+    problem.touch()
+    found = vibe(str(problem))
+    assert found.code == 2
+    assert f"{problem} is a file: `vibe solve {problem}` solves the problem in it." in found.err
+
+
+def test_the_help_says_how_to_begin_and_what_each_command_does() -> None:
+    told = vibe("--help").out
+    assert "Without a command: the\n  chat" in told
+    assert "…" not in told
+    assert "..." not in told.partition("Commands:")[2]
+    assert "Without a subcommand: say whether it is ready." in vibe("sandbox", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["serve", "-m", "http://127.0.0.1:9#model"], "http://127.0.0.1:9#model is on another server"),
+        (["serve", "--host", "a..b", "--api-key", "k"], "cannot listen on a..b, port 8080"),
+        (["rm", "mini"], "is part of the program"),
+        (["-c"], "--continue goes on with a conversation, which takes a terminal"),
+        (["pull", "org/repo", "--from", "checkpoint"], "takes a model that has one in models.toml: vibethinker-3b"),
+    ],
+)
+def test_a_use_that_cannot_be_gets_a_sentence(args: list[str], says: str) -> None:
+    pytest.importorskip("uvicorn")
+    found = vibe(*args)
+    assert (found.code, found.out) == (2, "")
+    assert says in found.err
 
 
 @pytest.mark.parametrize("args", [["chat", "-c"], ["chat", "--open", "7"]])

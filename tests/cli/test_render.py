@@ -60,7 +60,7 @@ def test_the_receipt_on_a_terminal_is_harmless_and_complete(text: str) -> None:
     out = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", out)
-        render.print_json(solution(text=text + EVIL))
+        render.print_receipt(solution(text=text + EVIL))
     line = out.getvalue().removesuffix("\n")
     assert "\n" not in line
     assert printable(line) == line
@@ -68,7 +68,7 @@ def test_the_receipt_on_a_terminal_is_harmless_and_complete(text: str) -> None:
 
 
 def test_half_a_character_costs_neither_answer_nor_receipt(capsys: pytest.CaptureFixture[str]) -> None:
-    render.print_json(solution(text="so \ud83d\ude00 \ud83d 7"))
+    render.print_receipt(solution(text="so \ud83d\ude00 \ud83d 7"))
     assert json.loads(capsys.readouterr().out)["text"] == "so 😀 \ufffd 7"
     render.complain("no \ud800 \udcc3\udca9")
     render.print_line("no \udbff")

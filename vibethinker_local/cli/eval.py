@@ -40,22 +40,24 @@ def run(
     model: shared.Model = None,
     first: Annotated[int | None, typer.Option(min=1, help="Only so many problems.")] = None,
     claims: Annotated[int, typer.Option(min=0, max=20, help="Claims of each trajectory; 0: none.")] = 5,
-    stated: Annotated[bool, typer.Option("--stated", help="The model states claims even where solutions do.")] = False,
+    stated: Annotated[
+        bool, typer.Option("--stated", help="Ask the model for claims even where a solution makes enough.")
+    ] = False,
     verdicts: Annotated[VerdictKind, typer.Option(help="think: verdicts are reasoned, too.")] = "score",
-    programs: Annotated[int, typer.Option(min=0, help="So many of the K are programs that print the answer.")] = 0,
+    programs: Annotated[int, typer.Option(min=0, help="How many of the K are programs that print the answer.")] = 0,
     seed: Annotated[int, typer.Option(min=0, max=2**53, help="The same seed, the same bank.")] = 0,
-    temperature: Annotated[float | None, typer.Option(min=0.0, max=5.0, help="Default: the model's own.")] = None,
-    top_p: Annotated[float | None, typer.Option(min=0.01, max=1.0, help="Nucleus to sample from.")] = None,
+    temperature: shared.Temperature = None,
+    top_p: shared.TopP = None,
     max_tokens: Annotated[int | None, typer.Option(min=32, help="Tokens that a solution may have.")] = None,
-    ctx: Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens of context for each trajectory.")] = None,
+    ctx: shared.Context = None,
     kv: Annotated[CacheType, typer.Option("--kv", help="q8_0 takes half the memory.")] = "f16",
-    threads: Annotated[int | None, typer.Option(min=1, max=512, help="Default: the performance cores.")] = None,
+    threads: shared.Threads = None,
     together: Annotated[
         int | None, typer.Option("--at-once", min=1, max=4096, help="Default: what is fastest.")
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
-    """Bank trajectories, claims and verdicts. Ctrl-C stops; the same command goes on, also with a larger -k.
+    """Sample solutions, claims and verdicts into a bank. Ctrl-C stops; the same command goes on, also with a larger -k.
 
     \b
     vibe eval run aime.jsonl -k 32
@@ -77,14 +79,14 @@ def run(
     share = computed.share(programs, samples)
     read = layouts.read(problems)
     wanted = read.problems[:first]
-    progress = render.Display(quiet=quiet, show_thinking=False)
+    progress = render.Display(quiet=quiet)
     for notice in [*read.notices, *notices(wanted)]:
         progress.say(notice)
     own = settings.load()
     chosen = choose(model or own.model, progress.say)
     if together and together > MOST and isinstance(chosen, Chosen):
         raise UsageError(f"--at-once: one batch on this machine holds at most {MOST}.")
-    path = bank or Path(f"{problems.stem}-{chosen.name}.bank.jsonl")
+    path = bank or Path(f"{problems.stem}-{chosen.name.replace('/', '-')}.bank.jsonl")
     with banks.locked(path):
         known = banks.read(path) if path.exists() else None
         if known:
@@ -127,11 +129,14 @@ def report(
         tuple[Path, Path] | None, typer.Option("--models", metavar="A B", help="Compare two banks instead.")
     ] = None,
     samples: Samples = None,
-    only: Annotated[str, typer.Option(metavar="PATTERN", help="Problems with such an id alone, as *-ops5.")] = "*",
+    only: Annotated[str, typer.Option(metavar="PATTERN", help="Only problems whose id matches, such as *-ops5.")] = "*",
     verdicts: Annotated[VerdictKind, typer.Option(help="think: those that were reasoned.")] = "score",
     stated: Annotated[bool, typer.Option("--stated", help="By the claims that the model stated alone.")] = False,
     joined: Annotated[
-        Path | None, typer.Option("--with", metavar="BANK", help="Of the same model: its trajectories, in turn.")
+        Path | None,
+        typer.Option(
+            "--with", metavar="BANK", help="Another bank of the same model; its trajectories alternate with these."
+        ),
     ] = None,
     speeds: Annotated[
         tuple[float, float] | None,
@@ -146,8 +151,6 @@ def report(
     vibe eval report BANK.jsonl --plot accuracy.svg
     vibe eval report --models q8.jsonl q4.jsonl
     """
-    import json
-
     from vibethinker_local.cli import render
     from vibethinker_local.eval import bank as banks
     from vibethinker_local.eval import plot as plotting
@@ -163,7 +166,7 @@ def report(
         raise UsageError("--with and --speeds are for the report on one bank.")
     if speeds and min(speeds) <= 0:
         raise UsageError("--speeds are tokens a second: numbers above 0.")
-    progress = render.Display(quiet=False, show_thinking=False)
+    progress = render.Display()
     found = [banks.read(path).only(only) for path in compared or (bank, joined) if path]
     for each in found:
         _name_damage(each, progress)
@@ -175,21 +178,21 @@ def report(
         one, other = (table.build(each, samples, thinking=thinking, stated=stated) for each in found)
         pair = table.together(one, other)
         contrasts, headers = reports.compare(pair), [each.header for each in found]
-        told = (
-            json.dumps(show.contrasts_as_data(contrasts, headers, len(pair[0].ids)))
-            if as_json
-            else show.contrasts(contrasts, headers, len(pair[0].ids))
-        )
-        render.print_line(told)
+        problems = len(pair[0].ids)
+        if as_json:
+            render.print_json(show.contrasts_as_data(contrasts, headers, problems))
+        else:
+            render.print_line(show.contrasts(contrasts, headers, problems))
         return
     whole = table.build(found[0], samples, thinking=thinking, stated=stated)
     fitted, notes = _calibration(found[0].header, whole)
     if whole.left_out:
         notes.append(f"{whole.left_out} problems have fewer than {whole.samples} trajectories and are left out.")
     made = reports.make(whole, fitted, _speeds(found[0].header, whole.samples, speeds))
-    render.print_line(
-        json.dumps(show.as_data(made, found[0].header, notes)) if as_json else show.tables(made, found[0].header, notes)
-    )
+    if as_json:
+        render.print_json(show.as_data(made, found[0].header, notes))
+    else:
+        render.print_line(show.tables(made, found[0].header, notes))
     if plot:
         write_atomic(plot, plotting.draw(made, f"{show.model(found[0].header)}, {made.problems:,} problems"))
 
@@ -207,13 +210,11 @@ def grade(
     vibe eval grade answers.jsonl
     vibe eval grade outputs.jsonl --json > verdicts.jsonl
     """
-    import json
-
     from vibethinker_local.cli import render
     from vibethinker_local.eval import grade as grading
     from vibethinker_local.reliability.checker import Checker
 
-    progress = render.Display(quiet=False, show_thinking=False)
+    progress = render.Display()
     wanted = grading.read(pairs)
     with closing(Checker()) as checker:
         checker.wait_until_ready()
@@ -221,7 +222,7 @@ def grade(
         for each in grading.grades(wanted, checker):
             graded.append(each)
             if as_json:
-                render.print_line(json.dumps(each.as_data()))
+                render.print_json(each.as_data())
     for line in grading.summary(graded):
         progress.say(line) if as_json else render.print_line(line)
     if not as_json:
@@ -246,7 +247,7 @@ def fit(bank: BankFile, samples: Samples = None) -> None:
     from vibethinker_local.solving import calibration
 
     found = banks.read(bank)
-    _name_damage(found, render.Display(quiet=False, show_thinking=False))
+    _name_damage(found, render.Display())
     if found.header.prompts not in prompts.CLAIMS:
         raise UsageError(f"{bank} was made with other prompts than this version has: bank the problems again.")
     kept = fitting.fit(found, table.build(found, samples))

@@ -31,12 +31,14 @@ def pull(
     model: Annotated[
         str | None,
         typer.Argument(
-            metavar="MODEL[:QUANT]|ORG/REPO[:QUANT]", help="Else the default, as it fits.", autocompletion=names
+            metavar="MODEL[:QUANT]|ORG/REPO[:QUANT]",
+            help="Default: your setting or the first in models.toml, in the quant that fits.",
+            autocompletion=names,
         ),
     ] = None,
     source: Annotated[
         Literal["file", "checkpoint"],
-        typer.Option("--from", help="A ready-made file, or one made here of safetensors."),
+        typer.Option("--from", help="Fetch a ready-made GGUF file, or build one here from safetensors."),
     ] = "file",
     ctx: Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens of context to leave room for.")] = None,
     limit_rate: Annotated[str | None, typer.Option(metavar="RATE", help="Bytes per second at most: 500k, 2M.")] = None,
@@ -66,12 +68,15 @@ def pull(
     named = model_spec.find(wanted, known)
     if named is None and source == "file" and (named := model_spec.repository(wanted)):
         known[named[0]] = installed.of_repository(named[0])
+    if named is None and model_spec.repository(wanted):
+        with_source = [name for name, spec in known.items() if spec.source]
+        raise UsageError(f"--from checkpoint takes a model that has one in models.toml: {', '.join(with_source)}.")
     if named is None:
         raise UsageError(
             f"There is no model called {wanted!r} to fetch: give one of {', '.join(known)}, or ORG/REPO of the hub."
         )
     name, quant = named
-    progress = render.Display(quiet=quiet, show_thinking=False)
+    progress = render.Display(quiet=quiet)
     context, room = ctx or settings.load().context, machine.room()
     with awake.keep_awake():
         if source == "checkpoint":
@@ -138,7 +143,9 @@ def _best_type(config: "Qwen2Config", room: "Room", context: int) -> tuple[str, 
 
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Also those that are not here, and others' files.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also models that are not installed, and files that other programs fetched.")
+    ] = False,
 ) -> None:
     """Known and installed models: size, quant, the context that fits into memory, measured speed.
 
@@ -175,6 +182,7 @@ def rm(
     from vibethinker_local.cli import render
     from vibethinker_local.models import installed
     from vibethinker_local.models import spec as model_spec
+    from vibethinker_local.system.files import bytes_of
     from vibethinker_local.system.units import size
 
     known = model_spec.registry()
@@ -182,17 +190,22 @@ def rm(
     if named is None and (named := model_spec.repository(model)):
         known[named[0]] = installed.of_repository(named[0])
     if named is None:
-        raise UsageError(f"There is no model called {model!r}: give a name of `vibe models`. Files of yours are yours.")
+        raise UsageError(
+            f"There is no model called {model!r}: give a name of `vibe models`. "
+            "Your own .gguf files are not managed by vibe: delete them yourself."
+        )
     name, quant = named
     files = list(installed.matching(installed.installed(name, known[name]), quant))
     partials = installed.partials(known[name], quant)
     if not files and not partials:
         raise ModelError(f"{model} is not installed: there is nothing to remove.")
-    progress = render.Display(quiet=False, show_thinking=False)
+    for file in files:
+        installed.check_removable(file)
+    progress = render.Display()
     for file in files:
         progress.say(f"{name}:{file.quant}  {size(file.bytes)}  {file.path}")
     for path in partials:
-        progress.say(f"{name}, a part  {size(path.stat().st_size)}  {path}")
+        progress.say(f"{name}, a part  {size(bytes_of(path))}  {path}")
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("Nothing was removed: give --yes where nobody can be asked.")
@@ -201,7 +214,7 @@ def rm(
     for file in files:
         installed.remove(file)
     for path in partials:
-        path.unlink(missing_ok=True)
+        installed.remove_partial(path)
 
 
 def config(as_json: Annotated[bool, typer.Option("--json", help="Print the settings as JSON.")] = False) -> None:

@@ -7,5 +7,19 @@ import typer
 Model = Annotated[
     str | None, typer.Option("-m", "--model", help="A name in models.toml, a .gguf file, or a server's URL#MODEL.")
 ]
+LocalModel = Annotated[
+    str | None, typer.Option("-m", "--model", help="A name in models.toml, ORG/REPO, or a .gguf file.")
+]
 Context = Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens that the context holds.")]
-Threads = Annotated[int | None, typer.Option(min=1, max=512, help="Default: the performance cores.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, max=512, help="Default: what `vibe bench` found fastest, else the performance cores."),
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=5.0, help="0: always the likeliest token. Default: the model's own."),
+]
+TopP = Annotated[
+    float | None,
+    typer.Option(min=0.01, max=1.0, help="Sample from the likeliest tokens that have this probability together."),
+]

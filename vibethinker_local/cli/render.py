@@ -19,7 +19,7 @@ from vibethinker_local.solving import receipt
 from vibethinker_local.solving.follow import DECISIONS, Place, RunState, behaved, parted, summary
 from vibethinker_local.system import progress
 from vibethinker_local.system.files import unwritable
-from vibethinker_local.system.terminal import printable, whole
+from vibethinker_local.system.terminal import printable, to_nowhere, whole
 from vibethinker_local.system.units import Pace, left
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ LOADING_SECONDS = 1.0  # of loading a model before anything is said
 PLAIN_SECONDS = 5.0  # between progress lines when stderr is not a terminal
 
 
-def print_json(solution: Solution) -> None:
+def print_receipt(solution: Solution) -> None:
     """Print the receipt on stdout, and nothing else."""
-    _out_json(receipt.receipt(solution))
+    print_json(receipt.receipt(solution))
 
 
 def print_text(solution: Solution, *, answer_only: bool) -> None:
@@ -48,7 +48,7 @@ def print_text(solution: Solution, *, answer_only: bool) -> None:
 def print_checks(checks: "list[Check]", *, as_json: bool) -> None:
     """Print the doctor's report on stdout."""
     if as_json:
-        _out_json({"checks": [asdict(check) for check in checks]})
+        print_json({"checks": [asdict(check) for check in checks]})
         return
     width = max(len(check.name) for check in checks)
     marks = {"ok": " ", "warning": "!", "error": "x"}
@@ -69,7 +69,7 @@ def explain(solution: Solution) -> str:
         case "no_answer" if solution.report and solution.report.decision == "time":
             return "No answer: the time was up before the model committed to one. Give a larger --time-limit."
         case "no_answer":
-            return "No answer: the model did not commit to one, also when it was asked to. Try another --seed."
+            return "No answer: the model did not commit to one, even when asked to. Try another --seed."
         case "failed":
             return f"The engine failed: {solution.error}"
         case _:
@@ -108,9 +108,9 @@ def _readable(text: str) -> str:
     return whole(text, but_bytes=True).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _out_json(told: object) -> None:
+def print_json(data: object) -> None:
     """Print JSON that is harmless on a terminal and can still be read for what it says."""
-    text = _readable(json.dumps(told, ensure_ascii=False))
+    text = _readable(json.dumps(data, ensure_ascii=False))
     _out("".join(c if printable(c) else f"\\u{ord(c):04x}" for c in text))  # what is left stands inside strings
 
 
@@ -119,16 +119,9 @@ def _out(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError as error:
-        _to_nowhere(sys.stdout)
+        to_nowhere(sys.stdout)
         if not isinstance(error, BrokenPipeError):
             raise unwritable("Standard output", error, "send it elsewhere") from error
-
-
-def _to_nowhere(stream: TextIO) -> None:
-    """Discard all further output, including what Python flushes at exit."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, stream.fileno())
-    os.close(devnull)
 
 
 class _Forgiving:
@@ -142,7 +135,7 @@ class _Forgiving:
             self._stream.write(text)
             self._stream.flush()
         except OSError:
-            _to_nowhere(self._stream)
+            to_nowhere(self._stream)
         return len(text)
 
     def __getattr__(self, name: str) -> Any:
@@ -152,7 +145,7 @@ class _Forgiving:
 class Display:
     """Shows a run on stderr: live on a terminal, as occasional lines elsewhere, not at all if quiet."""
 
-    def __init__(self, *, quiet: bool, show_thinking: bool, stream: TextIO | None = None) -> None:
+    def __init__(self, *, quiet: bool = False, show_thinking: bool = False, stream: TextIO | None = None) -> None:
         stream = stream or sys.stderr
         terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
         self._console = Console(

@@ -5,14 +5,15 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(
-    help="Where programs that the model writes are run: WebAssembly, without files or network.", rich_markup_mode=None
-)
+app = typer.Typer(rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)
 def main(ctx: typer.Context) -> None:
-    """Without a subcommand: say whether the sandbox is ready."""
+    """The sandbox for programs that the model writes: WebAssembly, without files or network.
+
+    Without a subcommand: say whether it is ready.
+    """
     if ctx.invoked_subcommand is None:
         from vibethinker_local import sandbox
         from vibethinker_local.cli import render
@@ -20,7 +21,7 @@ def main(ctx: typer.Context) -> None:
         state = sandbox.state(thorough=True)
         render.print_line(state.kind + (f": {state.detail}" if state.detail else ""))
         if state.advice:
-            render.Display(quiet=False, show_thinking=False).say(state.advice)
+            render.Display().say(state.advice)
             raise typer.Exit(1)
 
 
@@ -28,7 +29,7 @@ def main(ctx: typer.Context) -> None:
 def setup(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
-    """Compile the sandbox's Python for this machine: once, some minutes. Needs the extra: vibethinker-local[code].
+    """Compile the sandbox's Python for this machine: once, some minutes. Needs the extra `code`.
 
     \b
     vibe sandbox setup
@@ -37,7 +38,7 @@ def setup(
     from vibethinker_local.cli import render
     from vibethinker_local.system import awake
 
-    progress = render.Display(quiet=quiet, show_thinking=False)
+    progress = render.Display(quiet=quiet)
     if sandbox.state(thorough=True).kind != "ready":
         with awake.keep_awake(), progress.shown(), contextlib.closing(sandbox.prepare()) as steps:
             progress.say(f"The sandbox is compiled for this machine, once: {sandbox.SECONDS}, and 300 MB of disk.")

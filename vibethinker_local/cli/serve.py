@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vibethinker_local.cli.options import Context, Model, Threads
-from vibethinker_local.errors import UsageError
+from vibethinker_local.cli.options import Context, LocalModel, Threads
+from vibethinker_local.errors import UsageError, extra
 from vibethinker_local.events import CacheType
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ KEY = "VIBE_API_KEY"
 
 
 def serve(
-    model: Model = None,
+    model: LocalModel = None,
     host: Annotated[str, typer.Option(help="The address to listen on. Any but this machine's own needs a key.")] = (
         "127.0.0.1"
     ),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8080,
     api_key: Annotated[
         str | None, typer.Option(help=f"The key that clients send. Better in {KEY}: others cannot see it there.")
     ] = None,
@@ -44,10 +44,11 @@ def serve(
     from importlib.util import find_spec
 
     if find_spec("uvicorn") is None:
-        raise UsageError("`vibe serve` needs the extra serve: pip install 'vibethinker-local[serve]'.")
+        raise UsageError(f"`vibe serve` needs the extra serve: {extra('serve')}.")
     from vibethinker_local.cli import render
     from vibethinker_local.events import Options
     from vibethinker_local.models.spec import BUNDLED
+    from vibethinker_local.remote import address
     from vibethinker_local.runtime.model import AT_ONCE, at_once
     from vibethinker_local.serve import server
     from vibethinker_local.serve.safety import Guard
@@ -58,22 +59,28 @@ def serve(
     options = Options(
         0, max_tokens=own.max_tokens, context=ctx or own.context, threads=threads or own.threads, cache=kv
     )
-    say = render.Display(quiet=False, show_thinking=False).say
+    say = render.Display().say
+    wanted = model or own.model
+    if address.find(wanted):
+        raise UsageError(
+            f"`vibe serve` serves a model on this machine, and {wanted} is on another server: give a name of "
+            "`vibe models` or a .gguf file, with -m."
+        )
     listening = server.listen(host, port)
-    with listening, Solver(model or own.model, options, say=say) as solver:
-        if model is None and own.model is None and solver.chosen.name == BUNDLED:
+    with listening, Solver(wanted, options, say=say) as solver:
+        if wanted is None and solver.chosen.name == BUNDLED:
             say(f"No larger model is installed: serving {BUNDLED}, for small arithmetic problems only.")
         loaded = solver.load(parallel or at_once(solver.chosen, AT_ONCE))
         for notice in solver.notices:
             say(notice)
         bound, where = listening.getsockname()[:2], f"[{host}]" if ":" in host else host
-        address = f"http://{where}:{bound[1]}/v1"
+        url = f"http://{where}:{bound[1]}/v1"
 
         def ready(running: "Server") -> None:
             app, places = running.app, running.app.admission.places
             quant, context = loaded.backend.info.quant, loaded.context
             say(f"{app.name} {quant}: {places} at once, {context:,} tokens each. Ctrl-C ends it.")
-            render.print_line(address)
+            render.print_line(url)
 
         finished = asyncio.run(server.serve(solver, listening, Guard(key, tuple(allow_origin or ())), ready))
     raise typer.Exit(0 if finished else 130)

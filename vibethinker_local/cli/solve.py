@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vibethinker_local.cli.options import Context, Model, Threads
+from vibethinker_local.cli.options import Context, Model, Temperature, Threads, TopP
 from vibethinker_local.errors import UsageError, VibeError
 from vibethinker_local.events import BudgetName, CacheType, Control, PassMode, ProblemKind, Status, VerdictKind
 
@@ -21,8 +21,8 @@ def solve(
     text: Annotated[str | None, typer.Option("-t", "--text", help="The problem itself.")] = None,
     model: Model = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="The same seed, the same solution.")] = None,
-    temperature: Annotated[float | None, typer.Option(min=0.0, max=5.0, help="0: always the likeliest token.")] = None,
-    top_p: Annotated[float | None, typer.Option(min=0.01, max=1.0, help="Nucleus to sample from.")] = None,
+    temperature: Temperature = None,
+    top_p: TopP = None,
     max_tokens: Annotated[int | None, typer.Option(min=32, help="Tokens that a solution may have.")] = None,
     ctx: Context = None,
     kv: Annotated[CacheType, typer.Option("--kv", help="The KV cache: q8_0 takes half the memory.")] = "f16",
@@ -39,7 +39,7 @@ def solve(
     budget: Annotated[BudgetName | None, typer.Option(help="With -r: how much it may cost.")] = None,
     samples: Annotated[int | None, typer.Option("-k", "--samples", min=1, max=64, help="With -r: solutions.")] = None,
     programs: Annotated[
-        int, typer.Option(min=0, help="With -r: so many of the solutions are programs that print the answer.")
+        int, typer.Option(min=0, help="With -r: how many of the solutions are programs that print the answer.")
     ] = 0,
     verdicts: Annotated[
         VerdictKind | None, typer.Option(help="With -r: read off a probability, or reasoned about.")
@@ -137,13 +137,13 @@ def solve(
     except (Exception, KeyboardInterrupt) as error:
         if as_json and not (isinstance(error, VibeError) and error.exit_code == 2):
             status: Status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
-            render.print_json(without_trajectory(problem, name, status, str(error) or None))
+            render.print_receipt(without_trajectory(problem, name, status, str(error) or None))
         raise
     finally:
         if connection:
             connection.end()
     if as_json:
-        render.print_json(solution)
+        render.print_receipt(solution)
     else:
         render.print_text(solution, answer_only=answer_only)
     if solution.status == "failed":

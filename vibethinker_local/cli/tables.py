@@ -1,10 +1,9 @@
 """Prints tables on stdout, as aligned lines or as one JSON object. Computes nothing."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from vibethinker_local.cli.render import print_line
+from vibethinker_local.cli.render import print_json, print_line
 from vibethinker_local.models.listing import ListedModel
 from vibethinker_local.system import paths, settings
 from vibethinker_local.system.machine import Room
@@ -16,7 +15,7 @@ def print_models(rows: Sequence[ListedModel], room: Room, *, as_json: bool) -> N
     """`vibe models`."""
     if as_json:
         models = [asdict(row) | {"path": str(row.path) if row.path else None, "fits": row.fits} for row in rows]
-        print_line(json.dumps({"models": models, "memory": room.memory}, ensure_ascii=False))
+        print_json({"models": models, "memory": room.memory})
         return
     table = [("MODEL", "SIZE", "STATE", "CONTEXT", "SPEED")]
     for row in rows:
@@ -24,7 +23,7 @@ def print_models(rows: Sequence[ListedModel], room: Room, *, as_json: bool) -> N
         speed = f"{row.tokens_per_second:.1f} tok/s" if row.tokens_per_second else ""
         table.append((f"{row.model}:{row.quant}", size(row.bytes) if row.bytes else "?", row.state, context, speed))
     _print(table)
-    print_line(f"Context: tokens that fit beside the model in the {room}.")
+    print_line(f"Context: tokens that the model gets by default, beside it in the {room}; --ctx asks for more.")
 
 
 def print_settings(found: Sequence[Setting], *, as_json: bool) -> None:
@@ -41,7 +40,7 @@ def print_settings(found: Sequence[Setting], *, as_json: bool) -> None:
             "settings": [asdict(setting) for setting in found],
             "folders": {name: str(path) for name, path in folders.items()},
         }
-        print_line(json.dumps(told, ensure_ascii=False))
+        print_json(told)
         return
     table = [("SETTING", "VALUE", "FROM")]
     table += [(each.name, "-" if each.value in (None, "") else str(each.value), each.source) for each in found]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from vibethinker_local.code import task as code
-from vibethinker_local.errors import UsageError
+from vibethinker_local.errors import UsageError, extra
 from vibethinker_local.eval import testing
 from vibethinker_local.eval.instructions import Instruction
 from vibethinker_local.eval.problems import GradingProgram, Kind, Problem
@@ -147,8 +147,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
         from pyarrow import ArrowInvalid, parquet
     except ImportError:
         raise UsageError(
-            f"{path} is a parquet file, which needs pyarrow: `pip install 'vibethinker-local[parquet]'`, "
-            "or write the problems as JSON lines."
+            f"{path} is a parquet file, which needs pyarrow: {extra('parquet')}; or write the problems as JSON lines."
         ) from None
     try:
         rows = parquet.read_table(path, use_threads=False).to_pylist()

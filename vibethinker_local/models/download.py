@@ -23,7 +23,7 @@ from vibethinker_local.errors import ModelError
 from vibethinker_local.models import checksums, hub, network
 from vibethinker_local.models.cache import Repository
 from vibethinker_local.models.hub import RemoteFile
-from vibethinker_local.system.files import FULL
+from vibethinker_local.system.files import FULL, bytes_of
 from vibethinker_local.system.progress import Progress
 
 PAUSES = (1, 2, 4, 8, 16)  # seconds before another attempt, each time one has brought nothing
@@ -74,7 +74,7 @@ def fetch(
                 lock.acquire(timeout=0.2)
             except Timeout:
                 stage = f"waiting for another download of {remote.file}"
-                yield Progress(stage, _size(remote.partial), remote.size)
+                yield Progress(stage, bytes_of(remote.partial), remote.size)
         try:
             path = _whole(remote)
             if path is None:
@@ -97,14 +97,14 @@ def _whole(remote: RemoteFile) -> Path | None:
     """The file, if an earlier pull or the hub's own client has brought it; one of a wrong size is removed."""
     places = [remote.blob] if remote.snapshot.is_symlink() else [remote.blob, remote.snapshot]
     for path in places:
-        if path.is_file() and _size(path) == remote.size:
+        if path.is_file() and bytes_of(path) == remote.size:
             return path
         path.unlink(missing_ok=True)
     return None
 
 
 def _check_room(remote: RemoteFile) -> None:
-    missing, free = remote.size - _size(remote.partial), shutil.disk_usage(remote.blob.parent).free
+    missing, free = remote.size - bytes_of(remote.partial), shutil.disk_usage(remote.blob.parent).free
     if free < missing:
         raise ModelError(
             f"{remote.file} needs {missing / 1e9:.2f} GB more, and only {free / 1e9:.2f} GB are free at "
@@ -198,16 +198,9 @@ def _link(remote: RemoteFile) -> None:
         new.replace(reference)
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
 def _kept(remote: RemoteFile) -> str:
     """What to add to a sentence on a transfer that ended too early."""
-    size = _size(remote.partial)
+    size = bytes_of(remote.partial)
     return f" {size:,} of {remote.size:,} bytes are kept: the same command goes on from there." if size else ""
 
 

@@ -327,7 +327,7 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except OfflineModeIsEnabled as error:
-        raise Unreachable(f"{what} is not here, and HF_HUB_OFFLINE forbids to fetch it: unset that.") from error
+        raise Unreachable(f"{what} is not here, and HF_HUB_OFFLINE forbids fetching it: unset that.") from error
     except HfHubHTTPError as error:
         raise _refusal(error.response, what) from error
     except HFValidationError as error:

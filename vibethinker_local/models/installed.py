@@ -17,6 +17,7 @@ from vibethinker_local.models.cache import Repository
 from vibethinker_local.models.defaults import defaults
 from vibethinker_local.models.spec import BUNDLED, ModelFile, ModelSpec, find, registry, repository
 from vibethinker_local.system import machine, paths
+from vibethinker_local.system.files import bytes_of
 
 __all__ = ["BUNDLED", "Chosen", "Installed", "ModelSpec", "choose", "installed", "registry"]
 
@@ -37,7 +38,7 @@ class Installed:
     @property
     def bytes(self) -> int:
         """The size of all parts."""
-        return sum(_size(part) for part in self.parts)
+        return sum(bytes_of(part) for part in self.parts)
 
     @property
     def state(self) -> Literal["sound", "unchecked", "damaged"]:
@@ -65,7 +66,7 @@ class Installed:
                 return f"{part} is missing"
             size = self.listed.bytes if self.listed and part == self.path else None
             expected = self._expected(part)
-            if size not in (None, _size(part)) or (None not in (found, expected) and found != expected):
+            if size not in (None, bytes_of(part)) or (None not in (found, expected) and found != expected):
                 return f"{part} is not the file that it should be (by its size or sha256)"
         return None
 
@@ -228,13 +229,6 @@ def _named(name: str, quant: str | None, known: dict[str, ModelSpec], say: Calla
     raise ModelError(f"{asked} is not installed: `vibe pull {asked}` fetches it, `-m {BUNDLED}` is there.")
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
 def _that_fit_first(files: list[Installed]) -> list[Installed]:
     """Sorts the files: those that fit into memory before those that do not."""
     if len(files) < 2:
@@ -268,10 +262,15 @@ def check(file: Installed, name: str, say: Callable[[str], None]) -> None:
         )
 
 
-def remove(file: Installed) -> None:
-    """Delete a file, with its names in the hub's cache and its record. Raises UsageError or ModelError."""
+def check_removable(file: Installed) -> None:
+    """Raises UsageError for a file that is part of the program."""
     if file.listed and file.listed.package:
         raise UsageError(f"{file.path.name} is part of the program: it cannot be removed alone.")
+
+
+def remove(file: Installed) -> None:
+    """Delete a file, with its names in the hub's cache and its record. Raises UsageError or ModelError."""
+    check_removable(file)
     try:
         for part in (part for part in file.parts if part.is_file()):
             checksums.forget(part)
@@ -281,6 +280,14 @@ def remove(file: Installed) -> None:
                 part.unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(f"{error.filename} cannot be removed: {error.strerror}.") from error
+
+
+def remove_partial(path: Path) -> None:
+    """Delete what an interrupted download has left. Raises ModelError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be removed: {error.strerror}.") from error
 
 
 def _spec_for(path: Path, known: dict[str, ModelSpec]) -> tuple[ModelSpec, str]:

@@ -14,7 +14,7 @@ from typing import Protocol
 from vibethinker_local.errors import VibeError
 from vibethinker_local.models.spec import ModelSpec
 from vibethinker_local.system import paths
-from vibethinker_local.system.files import write_atomic
+from vibethinker_local.system.files import bytes_of, write_atomic
 
 LAST = 64  # solutions that are remembered of a file
 LEAST = 4  # solutions that say more than an entry or a kind does
@@ -62,8 +62,5 @@ def _read(path: Path) -> list[int]:
 
 def _record(path: Path) -> Path:
     """Where a file's record is, by its name and size: the same model elsewhere writes as much."""
-    size = 0
-    with suppress(OSError):
-        size = path.stat().st_size
-    name = paths.record_name(f"{path.name}\0{size}")
+    name = paths.record_name(f"{path.name}\0{bytes_of(path)}")
     return paths.data() / "lengths" / f"{name}.json"

@@ -172,8 +172,8 @@ def plan(
     if needed is None:
         raise ModelError(
             f"The model does not fit into memory: for a context of {least:,} tokens it needs "
-            f"{shortage(wanted(least, 1), room)}. Use a smaller quant, a shorter context (--ctx), or fewer Sequences "
-            f"at once (-k){'; or --kv q8_0' if cache == 'f16' else ''}."
+            f"{shortage(wanted(least, 1), room)}. Use a smaller quant, a shorter context (--ctx)"
+            f"{', or --kv q8_0' if cache == 'f16' else ''}."
         )
     chosen = f"{tokens:,} tokens of context" + (f" for each of {count} Sequences" if count > 1 else "")
     if count < sequences:

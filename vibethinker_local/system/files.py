@@ -14,6 +14,14 @@ DISK_ERRORS = FULL | {errno.EIO}
 MAX_BYTES = 1_000_000  # far more than any context holds
 
 
+def bytes_of(path: Path) -> int:
+    """The size of a file; 0 if it is not there, or cannot be seen."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def read(file: str | None, text: str | None) -> str:
     """The problem's text. Raises UsageError if both sources are given, or if the source cannot be read as text."""
     if file is not None and text is not None:
@@ -23,7 +31,7 @@ def read(file: str | None, text: str | None) -> str:
     if file == "":
         raise UsageError("The name of the file is empty: give a file, `-` for standard input, or -t TEXT.")
     if file is None and sys.stdin.isatty():
-        raise UsageError("There is no problem: give a file, `-` for standard input, or -t TEXT.")
+        raise UsageError("No problem was given: give a file, `-` for standard input, or -t TEXT.")
     where = "Standard input" if file is None or file == "-" else file
     try:
         if file is None or file == "-":
@@ -100,7 +108,7 @@ def _decoded(data: bytes, where: str) -> str:
 def _checked(text: str, where: str) -> str:
     if not any(map(_is_visible, text)):
         what = "is empty" if not text.strip() else "has no visible character"
-        raise UsageError(f"{where} {what}: there is no problem to solve.")
+        raise UsageError(f"{where} {what}: there is nothing to solve.")
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError as error:

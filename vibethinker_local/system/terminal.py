@@ -1,6 +1,8 @@
 """Makes text safe to print: without control characters, and without half characters, which cannot be encoded."""
 
+import os
 import re
+from typing import TextIO
 
 _HALVES = re.compile("[\ud800-\udfff]")
 _HALVES_BUT_BYTES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # what `surrogateescape` makes of bytes stays
@@ -16,6 +18,13 @@ def whole(text: str, *, but_bytes: bool = False) -> str:
 def printable(text: str) -> str:
     """Untrusted text, such as a model's or a file name, without characters that a terminal would act on."""
     return "".join(filter(_harmless, text))
+
+
+def to_nowhere(stream: TextIO) -> None:
+    """Discard all further output of a stream that cannot be written, including what Python flushes at exit."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, stream.fileno())
+    os.close(devnull)
 
 
 def _harmless(character: str) -> bool:

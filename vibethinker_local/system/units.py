@@ -25,10 +25,13 @@ class Pace:
             self._stage, self._marks = step.stage, []
         if not self._marks or now - self._marks[-1][0] > WINDOW / 20:
             self._marks = [mark for mark in self._marks if now - mark[0] <= WINDOW] + [(now, step.done)]
-        share = step.done / step.total if step.total else 1.0
-        text = f"{step.stage} · {share:.0%} of {size(step.total)}"
+        if not step.total:
+            return step.stage
+        in_bytes = step.unit == "bytes"
+        amount = size(step.total) if in_bytes else f"{step.total:,} {step.unit}"
+        text = f"{step.stage} · {step.done / step.total:.0%} of {amount}"
         since, before = self._marks[0]
-        if now - since < 1 or step.done <= before:
+        if now - since < 1 or step.done <= before or not in_bytes:
             return text
         speed = (step.done - before) / (now - since)
         return f"{text} · {size(speed)}/s · {left((step.total - step.done) / speed)}"
