@@ -32,6 +32,19 @@ def test_how_a_file_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name in ("-", os.devnull, "~/b"):
         with pytest.raises(UsageError, match=r"There is no file .*: check the path\.$"):
             read(name)
+    with pytest.raises(UsageError, match=r"^(There is no file x+|x+ cannot be read \(.*\)): check the path\.$"):
+        read("x" * 300)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege, and no folder in use can be removed")
+def test_links_in_a_circle_and_a_folder_that_was_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert completions(f"{tmp_path}/") == [f"{tmp_path}/loop"]
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(UsageError, match=r": check the path\.$"):
+        read(".")
 
 
 def test_a_file_is_attached(tmp_path: Path) -> None:

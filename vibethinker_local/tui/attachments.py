@@ -27,9 +27,13 @@ def read(path: str) -> Attachment:
     file = Path(path.strip().strip("'\"").replace("\\ ", " "))
     with suppress(RuntimeError):  # there is no such user
         file = file.expanduser()
-    if not file.is_file() and not file.is_dir():  # a pipe might never end
+    try:
+        is_there, where = file.is_file() or file.is_dir(), str(file.absolute())
+    except OSError as error:  # too long a name, a folder that nobody may look into, or one that was deleted
+        raise UsageError(f"{file} cannot be read ({error.strerror}): check the path.") from error
+    if not is_there:  # a pipe might never end
         raise UsageError(f"There is no file {file}: check the path.")
-    return Attachment(file.name, with_newlines(files.read(str(file.absolute()), None)))
+    return Attachment(file.name, with_newlines(files.read(where, None)))
 
 
 def mentioned(question: str) -> list[str]:
@@ -79,12 +83,19 @@ def completions(begun: str) -> list[str]:
     except (OSError, RuntimeError, ValueError):
         return []
     return [
-        f"{head}{slash}{entry.name}{'/' * entry.is_dir()}"
+        f"{head}{slash}{entry.name}{'/' * _is_folder(entry)}"
         for entry in entries
         if entry.name.startswith(name)
         and (name.startswith(".") or not entry.name.startswith("."))
         and entry.name == whole(printable(entry.name)).replace("\n", "")
     ]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle, or to where nobody may look
+        return False
 
 
 def as_markdown(attachment: Attachment) -> str:
