@@ -16,7 +16,9 @@ from vibethinker_local.system.progress import Progress
 from vibethinker_local.tui import bundled
 from vibethinker_local.tui.local import choices, facts
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
+from vibethinker_local.tui.session import Session
 from vibethinker_local.tui.solver import Loading, Start
+from vibethinker_local.tui.store import Store
 
 OTHER = replace(MODEL, name="half", quant="Q8_0")
 
@@ -70,6 +72,34 @@ def test_a_model_that_cannot_be_loaded_leaves_the_one_before(tmp_path: Path) -> 
             assert "It is 7." in chat.shown
 
     run(test)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_model_that_is_chosen_while_another_is_loading_is_the_one_that_answers(fails: bool, tmp_path: Path) -> None:
+    store, begun, go_on = Store(tmp_path / "chat.db"), threading.Event(), threading.Event()
+    solvers = {name: ScriptedSolver() for name in (None, "b", "c")}
+
+    def load(name: str | None, loading: Loading) -> ScriptedSolver:
+        if name == "b":
+            begun.set()
+            assert go_on.wait(10)
+            if fails:
+                raise ModelError("There is no model b.")
+        return solvers[name]
+
+    session = Session(load, store, lambda: 0.0, lambda: 7)
+    session.loaded()
+    session.use("b")
+    thread = threading.Thread(target=session.loaded)
+    thread.start()
+    assert begun.wait(10)
+    session.use("c")
+    go_on.set()
+    thread.join()
+    assert session.solver is solvers["c"]
+    assert session.wanted == "c"
+    assert solvers["b"].closed != fails
+    session.close()
 
 
 def test_how_far_a_model_is_loaded_is_said_and_it_may_be_left(tmp_path: Path) -> None:

@@ -147,11 +147,12 @@ class ChatApp(App[None], inherit_bindings=False):
             gc.freeze()
             gc.set_threshold(*COLLECT_AFTER)
             gc.enable()
+        wanted = self.session.wanted
         try:
             self.session.loaded()
         except VibeError as error:
             self._later(self._show_model, str(error))
-            if self.session.back():
+            if self.session.wanted != wanted:  # there is one before, or another one was chosen
                 self._loading()
             return
         self._later(self._show_model)

@@ -57,10 +57,11 @@ class Session:
         self.models = models
         self.chosen: list[str] = []  # other files that were chosen by name
         self._load, self._seeds = load, seeds
-        self._model: str | None = None  # the name of the one to load
+        self.wanted: str | None = None  # the name of the model to load
         self._before: tuple[str | None] | None = None  # of the one before it, until this one is loaded
         self._left: ChatSolver | None = None  # to be closed
-        self._loading = threading.Lock()
+        self._loading = threading.Lock()  # held while a model is loaded
+        self._choosing = threading.Lock()  # held for a moment, where the user's choice and its end might cross
         self._run: Run | None = None
         self._closed = False
 
@@ -79,22 +80,36 @@ class Session:
     # The model
 
     def loaded(self) -> ChatSolver:
-        """The solver, loaded if it is not. Blocks; for any thread. Raises VibeError."""
+        """The solver, loaded if it is not. Blocks; for any thread.
+
+        Raises VibeError if the model cannot be loaded, and then the one before, if there was one, is wanted again.
+        """
         with self._loading:
             while self.solver is None:
                 if self._left:
                     self._left.close()
                     self._left = None
-                wanted = self._model
+                wanted = self.wanted
                 self.loading = None
-                solver = self._load(wanted, self._heard)
-                if wanted != self._model and not self._closed:  # another one was chosen meanwhile
-                    solver.close()
-                    continue
-                self.solver, self._before = solver, None
-                if self._closed:
+                try:
+                    solver = self._load(wanted, self._heard)
+                except VibeError:
+                    if self._settle(wanted, None):
+                        raise
+                    continue  # with the one that was chosen meanwhile
+                if not self._settle(wanted, solver) or self._closed:
                     solver.close()
             return self.solver
+
+    def _settle(self, tried: str | None, solver: ChatSolver | None) -> bool:
+        """Keep the model that was loaded, or without one go back; False if another one has been chosen meanwhile."""
+        with self._choosing:
+            if tried != self.wanted and not self._closed:
+                return False
+            if solver is None and self._before:
+                (self.wanted,) = self._before
+            self.solver, self._before = solver, None
+            return True
 
     def _heard(self, step: Progress) -> None:
         self.loading = step
@@ -102,15 +117,9 @@ class Session:
     def use(self, model: str) -> None:
         """Take another model from now on, which `loaded` loads; the one that is there is given back."""
         assert self.live is None
-        self._before = self._before or (self._model,)
-        self._left, self.solver, self._model = self.solver or self._left, None, model
-
-    def back(self) -> bool:
-        """Take the model before again, where the new one cannot be loaded; False if there was none."""
-        if self._before is None:
-            return False
-        (self._model,), self._before = self._before, None
-        return True
+        with self._choosing:
+            self._before = self._before or (self.wanted,)
+            self._left, self.solver, self.wanted = self.solver or self._left, None, model
 
     # A run
 
