@@ -115,6 +115,9 @@ def test_a_wrong_file_names_file_line_and_key(text: str, says: str) -> None:
         ("[keys]\nstopp = 'a'", "line 2: keys.stopp: there is no such key; there are reliability,"),
         ("[keys]\nstop = 'ctrl+q'", "line 2: keys.stop: ctrl+q is the key of quit too"),
         ("keys = { new = 'ctrl+y', stop = 'ctrl+y' }", "line 1: keys.new: ctrl+y is the key of stop too"),
+        ("[keys]\nstop = 'f11,alt+up'", "line 2: keys.stop: alt+up is the key of votes_up too"),
+        ("[keys]\nhelp = 'f1,enter'", "line 2: keys.help: enter is needed to write with: give this another key."),
+        ("[keys]\nhelp = 'h'", "line 2: keys.help: h is needed to write with"),
     ],
 )
 def test_keys_that_the_chat_does_not_know(text: str, says: str) -> None:
@@ -122,6 +125,19 @@ def test_keys_that_the_chat_does_not_know(text: str, says: str) -> None:
     result = vibe("config")
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith(f"vibe: {path}, {says}")
+
+
+def test_a_theme_that_the_chat_does_not_know() -> None:
+    path = write("threads = 2\ntheme = 'vibe-drak'")
+    settings.check_theme(None, ["vibe-dark"])
+    settings.check_theme("vibe-dark", ["vibe-dark"])
+    for environment, where in (
+        ({}, f"{path}, line 2: theme: "),
+        ({"VIBE_THEME": "vibe-drak"}, "VIBE_THEME='vibe-drak': "),
+    ):
+        with pytest.raises(UsageError) as refused:
+            settings.check_theme("vibe-drak", ["vibe-dark", "vibe-light"], environment)
+        assert str(refused.value) == f"{where}there is no such theme; there are vibe-dark, vibe-light."
 
 
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

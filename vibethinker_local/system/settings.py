@@ -5,7 +5,7 @@ What may be given is checked in config.py, which takes long to import: only if t
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,6 +18,8 @@ PREFIX = "VIBE_"
 KEY_VARIABLE = "VIBE_ENGINE_KEY"  # the key for a server whose address is given instead of a name
 NO_SETTINGS = {"VIBE_AMX", "VIBE_API_KEY", "VIBE_HOME", KEY_VARIABLE}  # variables of ours that mean something else
 TABLES = ("keys", "engines")  # settings that have no variable
+# Keys that [keys] cannot give away: without them nothing is sent, written or left in the chat.
+TYPING = frozenset("enter tab shift+tab ctrl+c ctrl+j backspace space left right up down".split())
 
 
 @dataclass(frozen=True)
@@ -86,21 +88,34 @@ def explain(keys: Mapping[str, str], environment: Mapping[str, str] = os.environ
 
 
 def check_keys(own: Mapping[str, str], known: Mapping[str, str]) -> None:
-    """Raises UsageError if [keys] names something that the chat does not know, or gives a key to two things."""
-    keys = dict(known) | dict(own)
-    for name, key in own.items():
-        others = (other for other in keys if other != name and keys[other] == key)
+    """Raises UsageError if [keys] names what the chat does not know, or gives a key that means something else."""
+    keys = {name: key.split(",") for name, key in (dict(known) | dict(own)).items()}
+    for name in own:
         if name not in known:
-            _refuse(name, f"there is no such key; there are {', '.join(known)}")
-        if other := next(others, None):
-            _refuse(name, f"{key} is the key of {other} too: give that another one")
+            _refuse(("keys", name), f"there is no such key; there are {', '.join(known)}")
+        for key in keys[name]:
+            if key in TYPING or len(key) == 1:
+                _refuse(("keys", name), f"{key} is needed to write with: give this another key")
+            if other := next((other for other in keys if other != name and key in keys[other]), None):
+                _refuse(("keys", name), f"{key} is the key of {other} too: give that another one")
 
 
-def _refuse(name: str, why: str) -> NoReturn:
+def check_theme(own: str | None, known: Collection[str], environment: Mapping[str, str] = os.environ) -> None:
+    """Raises UsageError if the theme is none that the chat knows."""
+    if own is None or own in known:
+        return
+    why = f"there is no such theme; there are {', '.join(known)}"
+    if environment.get(variable("theme")):
+        raise UsageError(f"{variable('theme')}={own!r}: {why}.")
+    _refuse(("theme",), why)
+
+
+def _refuse(where: tuple[str, ...], why: str) -> NoReturn:
+    """Raise UsageError about a place in the file."""
     from vibethinker_local.system import toml
 
-    line = toml.line_of(config_toml().read_text(encoding="utf-8-sig"), ("keys", name))
-    raise UsageError(f"{config_toml()}, line {line}: keys.{name}: {why}.")
+    line = toml.line_of(config_toml().read_text(encoding="utf-8-sig"), where)
+    raise UsageError(f"{config_toml()}, line {line}: {'.'.join(where)}: {why}.")
 
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
