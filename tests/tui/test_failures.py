@@ -1,12 +1,15 @@
 """What goes wrong under the chat: models, engines, disks. It is said, and the chat goes on."""
 
+import gc
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.tui.fakes import Pause, ScriptedSolver, chatting, finished, reply, run
+from vibethinker_local.cli.converse import converse
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.events import Wrote
 from vibethinker_local.tui.app import make_app
@@ -52,6 +55,18 @@ def test_a_model_that_is_missing_is_not_looked_for_again_by_itself(tmp_path: Pat
             assert len(tries) == 2
 
     run(test)
+
+
+def test_a_theme_that_there_is_not_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIBE_HOME", str(tmp_path))
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setenv("VIBE_THEME", "vibe-drak")
+    monkeypatch.setattr(gc, "disable", lambda: None)  # of the other tests, too
+    with pytest.raises(
+        UsageError, match="VIBE_THEME='vibe-drak': there is no such theme; there are vibe-dark, vibe-light,"
+    ):
+        converse()
 
 
 def test_a_question_that_is_refused(tmp_path: Path) -> None:

@@ -39,9 +39,11 @@ def converse(
     from vibethinker_local.tui.app import make_app
     from vibethinker_local.tui.solver import ChatSolver, Loading, ModelChoice
     from vibethinker_local.tui.store import Store
+    from vibethinker_local.tui.themes import THEMES
 
     own = settings.load()
     settings.check_keys(own.keys, KEYS)
+    settings.check_theme(own.theme, THEMES)
 
     def load(name: str | None, loading: Loading) -> ChatSolver:
         from vibethinker_local.events import Options

@@ -1,6 +1,6 @@
-"""The two themes. Everything on the screen takes its colours from their variables."""
+"""The two themes, and the names of Textual's. Everything on the screen takes its colours from their variables."""
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 DARK = Theme(
     name="vibe-dark",
@@ -60,3 +60,4 @@ LIGHT = Theme(
         "footer-key-foreground": "#1c7552",
     },
 )
+THEMES = (DARK.name, LIGHT.name, *BUILTIN_THEMES)
