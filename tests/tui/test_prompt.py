@@ -145,6 +145,16 @@ def test_files_are_named_in_the_prompt(tmp_path: Path, monkeypatch: pytest.Monke
             assert [one.name for one in turn.attachments] == ["main.py", "some file.txt"]
             assert turn.question == 'read @source/main.py and @"some file.txt" x'
             assert "a = 1\nb = 2" in chat.solver.requests[0].question
+            for begun, completed in {
+                "@pkg/@": "@pkg/@types/",
+                "@pkg/@types/": "@pkg/@types/node.ts ",
+                '@"pkg/@types/n': '@"pkg/@types/node.ts" ',
+                '@"son': '@"songs.py" ',
+            }.items():
+                prompt(chat).set_text(begun)
+                await chat.pilot.press("tab")
+                assert prompt(chat).text == completed
+            prompt(chat).text = ""
             await chat.pilot.press(*"@picture.png?", "enter")
             assert prompt(chat).text == "@picture.png?"
             assert len(chat.solver.requests) == 1
@@ -158,6 +168,8 @@ def test_files_are_named_in_the_prompt(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "source" / "main.py").write_text("a = 1\nb = 2\n")
     (tmp_path / "some file.txt").write_text("text")
     (tmp_path / "songs.py").write_text("x")
+    (tmp_path / "pkg" / "@types").mkdir(parents=True)
+    (tmp_path / "pkg" / "@types" / "node.ts").write_text("x")
     (tmp_path / "picture.png").write_bytes(bytes(range(256)))
     monkeypatch.chdir(tmp_path)
     run(test)

@@ -12,7 +12,7 @@ from vibethinker_local.system.terminal import printable, whole
 from vibethinker_local.tui.store import Attachment
 
 MENTION = re.compile(r'(?<![\w@])@(?:"([^"\n]+)"|([^\s"@][^\s"]*))')
-BEGUN = re.compile(r'(?<![\w@])@(?:"([^\n"]*)|([^\s"@]*))\Z')  # a mention that is being typed
+BEGUN = re.compile(r'(?<![\w@])@(?:"([^\n"]*)|((?:[^\s"@][^\s"]*)?))\Z')  # a mention that is being typed
 
 
 def label(attachment: Attachment) -> str:

@@ -1,6 +1,7 @@
 """Where the user writes: several lines, a history, pastes of any size. Readline's keys do what they do there."""
 
 import os
+import re
 from typing import ClassVar
 
 from textual import events
@@ -80,29 +81,33 @@ class Prompt(TextArea):
     @property
     def mention(self) -> str | None:
         """The path that is being typed behind an @, as far as it is there; None if none is."""
-        row, column = self.cursor_location
-        found = BEGUN.search(self.document[row][:column])
+        found = self._begun()
         return (found[1] if found[1] is not None else found[2]) if found else None
+
+    def _begun(self) -> re.Match[str] | None:
+        row, column = self.cursor_location
+        return BEGUN.search(self.document[row][:column])
 
     def _complete(self) -> bool:
         """Go on with what is being typed, as far as it is clear; False if it is nothing that there is."""
-        if (begun := self.mention) is not None and self._complete_path(begun):
+        if (found := self._begun()) and self._complete_path(found):
             return True
         command = slash_command(self.text)
         return command is not None and self._complete_command(command[0])
 
-    def _complete_path(self, begun: str) -> bool:
+    def _complete_path(self, mention: re.Match[str]) -> bool:
         """Go on with a path as far as it is clear; False if there is no such path."""
+        quoted = mention[1] is not None
+        begun = mention[1] if quoted else mention[2]
         if not (found := completions(begun)):
             return False
         path = os.path.commonprefix(found)  # noqa: RUF071 (characters, not folders)
         if len(path) > len(begun) or len(found) == 1:
             row, column = self.cursor_location
-            begin = self.document[row].rindex("@", 0, column)
             whole = len(found) == 1 and not path.endswith("/")
-            quote = '"' if " " in path else ""
+            quote = '"' if quoted or re.search(r"\s", path) else ""
             text = f"@{quote}{path}" + (f"{quote} " if whole else "")
-            self.replace(text, (row, begin), (row, column))
+            self.replace(text, (row, mention.start()), (row, column))
         return True
 
     def _complete_command(self, begun: str) -> bool:
