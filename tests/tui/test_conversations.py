@@ -1,15 +1,23 @@
 """Conversations in the chat, driven by keys: the list, going on, editing, copying, exports, what is kept."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 from rich.cells import cell_len
 from textual.widgets import OptionList
 
 from tests.tui.fakes import Pause, ScriptedSolver, chatting, prompt, reply, run
+from vibethinker_local.tui.dates import moment
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.store import Store, Turn
 from vibethinker_local.tui.widgets.transcript import Transcript
+
+
+def test_the_year_is_said_of_what_was_in_another() -> None:
+    then = datetime(2023, 11, 14, 22, 13).timestamp()
+    assert moment(then, datetime(2023, 12, 31, 23, 59).timestamp()) == "14 Nov 22:13"
+    assert moment(then, datetime(2024, 1, 1).timestamp()) == "14 Nov  2023"
 
 
 def test_new_conversation_and_back(tmp_path: Path) -> None:

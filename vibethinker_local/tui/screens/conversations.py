@@ -1,7 +1,6 @@
 """All conversations: find one, open it, rename, delete or export it."""
 
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ from textual.widgets.option_list import Option
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.system.terminal import printable
+from vibethinker_local.tui.dates import moment
 from vibethinker_local.tui.export import Format, export_stored
 from vibethinker_local.tui.screens.dialogs import Ask
 from vibethinker_local.tui.store import LISTED, Listed, Store
@@ -80,12 +80,12 @@ class Conversations(ModalScreen[int | None]):
     def _line(self, found: Listed) -> Content:
         width = max(30, self.app.size.width * 9 // 10 - 10)
         turns = f"{found.turns} turn{'s' if found.turns != 1 else ''}"
-        moment = f"{datetime.fromtimestamp(found.updated):%d %b %H:%M} · {turns} · {found.id}"
-        room = min(width, 92) - len(moment) - 3
+        when = f"{moment(found.updated)} · {turns} · {found.id}"
+        room = min(width, 92) - len(when) - 3
         title = Content(readable(printable(found.title))).truncate(room, ellipsis=True)
         title = title.pad_right(max(0, room - title.cell_length))
         mark = "• " if found.id == self._current else "  "
-        line = Content.assemble(mark, title, (f" {moment}", "$text-muted"))
+        line = Content.assemble(mark, title, (f" {when}", "$text-muted"))
         if found.excerpt and found.excerpt.rstrip("…") not in found.title:
             line = Content.assemble(
                 line, "\n    ", (Content(printable(found.excerpt)).truncate(width - 8).plain, "$text-muted")

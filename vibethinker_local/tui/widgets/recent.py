@@ -1,13 +1,13 @@
 """The last conversations, on the first screen: down in an empty prompt goes there, enter opens one."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from textual.content import Content
 from textual.message import Message
 from textual.widgets.option_list import Option
 
 from vibethinker_local.system.terminal import printable
+from vibethinker_local.tui.dates import moment
 from vibethinker_local.tui.store import Listed
 from vibethinker_local.tui.text.markdown import readable
 from vibethinker_local.tui.widgets.rows import Rows
@@ -41,11 +41,10 @@ class Recent(Rows):
         self.show(listed)  # titles take the room there is
 
     def _line(self, listed: Listed) -> Content:
-        moment = f"{datetime.fromtimestamp(listed.updated):%d %b %H:%M} · {listed.turns} turn"
-        moment += "s" if listed.turns != 1 else ""
-        room = min(WIDEST, self.app.size.width - 8) - len(moment) - 2
+        when = f"{moment(listed.updated)} · {listed.turns} turn{'s' if listed.turns != 1 else ''}"
+        room = min(WIDEST, self.app.size.width - 8) - len(when) - 2
         title = Content(readable(printable(listed.title))).truncate(max(10, room), ellipsis=True)
-        return Content.assemble(title.pad_right(max(0, room - title.cell_length)), ("  " + moment, "$text-muted"))
+        return Content.assemble(title.pad_right(max(0, room - title.cell_length)), ("  " + when, "$text-muted"))
 
     def on_blur(self) -> None:
         self.highlighted = None
