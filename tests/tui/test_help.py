@@ -44,6 +44,7 @@ def test_the_palette_has_every_action(tmp_path: Path) -> None:
                 where = chat.app if action.id in EVERYWHERE else chat.app.chat
                 name = "command_palette" if action.id == "palette" else action.id
                 assert callable(getattr(where, f"action_{name}"))
+                assert hasattr(where, f"take_{name}") == action.takes_value
             await chat.pilot.press("ctrl+p", *"new conv")
             await chat.pilot.pause(0.3)
             assert "New conversation" in chat.shown

@@ -19,6 +19,7 @@ class Action:
     title: str
     help: str
     slash: str = ""  # the name behind a slash at the start of the prompt
+    takes_value: bool = False  # behind that name; the chat's `take_…` has it
 
 
 ANSWERING = (
@@ -81,6 +82,7 @@ MODEL = (
         "Change the model",
         "Those that are installed, and how fast they are; the conversation goes on with it.",
         "model",
+        takes_value=True,
     ),
 )
 VERSIONS = (
@@ -100,10 +102,10 @@ CONVERSATIONS = (
         "export",
     ),
     Action("export_json", "", "Export as JSON", "The same with everything that is known of each turn."),
-    Action("rename", "", "Rename this conversation", "Give it another title.", "rename"),
+    Action("rename", "", "Rename this conversation", "Give it another title.", "rename", takes_value=True),
 )
 TEXTS = (
-    Action("attach", "f3", "Attach a file", "Put a text or code file before the question.", "attach"),
+    Action("attach", "f3", "Attach a file", "Put a text or code file before the question.", "attach", takes_value=True),
     Action("detach", "", "Remove the attachments", "Forget the files and pasted texts that are attached.", "detach"),
     Action(
         "copy_answer", "f7", "Copy the answer", "As the model wrote it, to the clipboard; works over SSH too.", "copy"
@@ -142,7 +144,7 @@ ACTIONS = tuple(action for group in GROUPS.values() for action in group)
 NAMED = {action.id: action for action in ACTIONS}
 KEYS = {action.id: action.key for action in ACTIONS}
 SLASHES = {action.slash: action for action in ACTIONS if action.slash}
-VALUES = ("attach", "model", "rename")  # slash commands that take something behind their name
+VALUES = [name for name, action in SLASHES.items() if action.takes_value]
 EVERYWHERE = ("palette", "quit", "dark", "suspend")  # also where another screen lies over the chat
 
 
@@ -155,7 +157,7 @@ PROMPT_KEYS = {
     "@path tab": 'Name a file, which goes with the question; @"a path" may hold spaces.',
     "shift+tab": "To what is attached: enter opens it, backspace removes it.",
     "/": "Commands by name, which tab completes; they never go to the model. "
-    "/attach, /model and /rename take a value: /attach notes.txt.",
+    f"These take a value, as in /attach notes.txt: {', '.join(f'/{name}' for name in VALUES)}.",
     "ctrl+a e k u w y": "As in readline: to the start, to the end, delete, yank; alt+d deletes a word.",
     "ctrl+c": "Copy what is selected; else stop what runs; twice: quit.",
     "ctrl+d, empty": "Quit.",

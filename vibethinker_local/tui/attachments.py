@@ -10,6 +10,7 @@ from vibethinker_local.errors import UsageError
 from vibethinker_local.system import files
 from vibethinker_local.system.terminal import printable, whole
 from vibethinker_local.tui.store import Attachment
+from vibethinker_local.tui.text.markdown import fence_for
 
 MENTION = re.compile(r'(?<![\w@])@(?:"([^"\n]+)"|([^\s"@][^\s"]*))')
 BEGUN = re.compile(r'(?<![\w@])@(?:"([^\n"]*)|((?:[^\s"@][^\s"]*)?))\Z')  # a mention that is being typed
@@ -122,8 +123,3 @@ def with_attachments(question: str, attachments: Sequence[Attachment]) -> str:
         fence = fence_for(one.text)
         parts.append(f"{one.name}:\n{fence}\n{one.text.strip()}\n{fence}")
     return "\n\n".join([*parts, question.strip()]).strip()
-
-
-def fence_for(text: str) -> str:
-    """A code fence that no line of a text closes."""
-    return "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))

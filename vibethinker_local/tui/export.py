@@ -14,9 +14,9 @@ from typing import Literal
 from vibethinker_local.errors import UsageError
 from vibethinker_local.system.units import tokens
 from vibethinker_local.tui import votes
-from vibethinker_local.tui.attachments import fence_for, label
+from vibethinker_local.tui.attachments import label
 from vibethinker_local.tui.store import Listed, Store, Turn
-from vibethinker_local.tui.text.markdown import closed
+from vibethinker_local.tui.text.markdown import closed, fence_for
 
 Format = Literal["markdown", "json"]
 SUFFIXES: dict[Format, str] = {"markdown": ".md", "json": ".json"}

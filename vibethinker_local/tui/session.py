@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from vibethinker_local.errors import UsageError, VibeError
-from vibethinker_local.events import Control, Exchange, SolveEvent, Unfinished
+from vibethinker_local.events import BudgetName, Control, Exchange, SolveEvent, Unfinished
 from vibethinker_local.solving.follow import Votes
 from vibethinker_local.system.progress import Progress
 from vibethinker_local.tui.attachments import with_attachments
@@ -15,7 +16,7 @@ from vibethinker_local.tui.solver import ChatRequest, ChatSolver, Load, ModelCho
 from vibethinker_local.tui.store import Attachment, Listed, Store, Turn
 from vibethinker_local.tui.votes import read
 
-BUDGETS = ("quick", "standard", "deep")
+BUDGETS: tuple[str, ...] = get_args(BudgetName)
 THINKING: tuple[int | None, ...] = (None, 1024, 0)  # as of ChatRequest.think: as the model does, briefly, not at all
 NOT_ASKED = "not asked yet, as the chat was closed"
 STOP_SECONDS = 0.6  # to wait for a run when the app quits; what is written is kept in any case

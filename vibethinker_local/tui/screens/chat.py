@@ -1,6 +1,6 @@
 """The conversation on the screen: what is written in the prompt goes to the session, what the session does is shown.
 
-Every action of the table in `actions` is a method here, `action_…`.
+Every action of the table in `actions` is a method here, `action_…`; what is written behind its name goes to `take_…`.
 """
 
 import asyncio
@@ -230,13 +230,12 @@ class Chat(Screen[None]):
             self.say(f"There is no /{event.name}. There are: {', '.join(f'/{name}' for name in SLASHES)}.")
             return
         action = SLASHES[found[0]]
-        takes = {"attach": self._attach_file, "model": self._use_model, "rename": self._rename_to}
-        if event.value and action.slash not in takes:
-            self.say(f"/{action.slash} takes nothing behind it.")
+        if event.value and not action.takes_value:
+            self.say(f"/{action.slash} takes no argument.")
         elif not event.value:
             self.query_one(Prompt).text = ""
             await self.run_action(f"app.{action.id}" if action.id in EVERYWHERE else action.id)
-        elif takes[action.slash](event.value):
+        elif getattr(self, f"take_{action.id}")(event.value):
             self.query_one(Prompt).text = ""
 
     def on_text_area_changed(self) -> None:
@@ -731,7 +730,7 @@ class Chat(Screen[None]):
 
         def named(name: str | None) -> None:
             if name and name != current:
-                self._use_model(name)
+                self.take_model(name)
 
         self.app.push_screen(Pick("Which model?", [*rows, "  another …"]), chosen)
 
@@ -739,7 +738,7 @@ class Chat(Screen[None]):
         """The models that there are to choose from. Raises VibeError."""
         return [*self.session.models(), *(ModelChoice(name, "chosen before") for name in self.session.chosen)]
 
-    def _use_model(self, name: str) -> bool:
+    def take_model(self, name: str) -> bool:
         """Take another model; False if that cannot be now."""
         if not self._may_leave():
             return False
@@ -811,11 +810,11 @@ class Chat(Screen[None]):
 
         def named(name: str | None) -> None:
             if name:
-                self._rename_to(name)
+                self.take_rename(name)
 
         self.app.push_screen(Ask("Rename", listed.title), named)
 
-    def _rename_to(self, name: str) -> bool:
+    def take_rename(self, name: str) -> bool:
         """Give this conversation another title; False if that cannot be."""
         if not (listed := self.session.listed):
             self.say(NOT_BEGUN)
@@ -833,11 +832,11 @@ class Chat(Screen[None]):
     def action_attach(self) -> None:
         def given(path: str | None) -> None:
             if path:
-                self._attach_file(path)
+                self.take_attach(path)
 
         self.app.push_screen(Ask("Attach a text or code file", hint="its path · enter attaches · esc cancels"), given)
 
-    def _attach_file(self, path: str) -> bool:
+    def take_attach(self, path: str) -> bool:
         """Attach a file; False if it cannot be read."""
         try:
             self._given.append(read(path))

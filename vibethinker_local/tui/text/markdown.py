@@ -209,7 +209,7 @@ class MarkdownReader:
             lines, language = whole.strip().splitlines(), "latex"
         item = _LIST_ITEM.match(self._line)
         indent = " " * len(item[0] if item else self._line[: len(self._line) - len(self._line.lstrip())])
-        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", whole)), default=0))
+        fence = fence_for(whole)
         before = "" if not self._line.strip() else "\n\n" + indent
         body = "\n".join(indent + line for line in lines)
         return f"{before}{fence}{language}\n{body}\n{indent}{fence}\n{indent}"
@@ -227,6 +227,11 @@ def closed(text: str) -> str:
     reader.feed(text)
     reader.flush()
     return f"{text.rstrip()}\n{reader.closing}" if reader.closing else text
+
+
+def fence_for(text: str, least: int = 3) -> str:
+    """Backticks around a text, more than follow each other in it."""
+    return "`" * max(least, 1 + max(map(len, re.findall("`+", text)), default=0))
 
 
 def code_blocks(text: str) -> list[str]:
@@ -262,7 +267,7 @@ def _inline(source: str, whole: str) -> str:
 
 def _span(text: str) -> str:
     """A code span that shows exactly this."""
-    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    fence = fence_for(text, least=1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}" if text.strip() else ""
 
