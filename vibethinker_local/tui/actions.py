@@ -86,8 +86,8 @@ MODEL = (
     ),
 )
 VERSIONS = (
-    Action("older_version", "alt+left", "The version before", "Show the earlier answer or question in this place."),
-    Action("newer_version", "alt+right", "The version after", "Show the later one."),
+    Action("older_version", "alt+left", "Previous version", "Show the earlier answer or question in this place."),
+    Action("newer_version", "alt+right", "Next version", "Show the later one."),
 )
 CONVERSATIONS = (
     Action("new", "ctrl+n", "New conversation", "Leave this one as it is and begin another.", "new"),
@@ -122,7 +122,12 @@ LOOK = (
         "Open their panel or go into it; enter opens a solution or a claim.",
         "votes",
     ),
-    Action("votes_up", "ctrl+up,alt+up", "Scroll the votes up", "A page up in the panel."),
+    Action(
+        "votes_up",
+        "ctrl+up,alt+up",
+        "Scroll the votes up",
+        "A page up in the panel; while questions wait, takes them back into the prompt.",
+    ),
     Action("votes_down", "ctrl+down,alt+down", "Scroll the votes down", "A page down in the panel."),
     Action("page_up", "pageup", "Scroll up", "A page up in the conversation, also while it is being written."),
     Action("page_down", "pagedown", "Scroll down", "A page down; at the end, what is written is followed again."),
@@ -135,7 +140,7 @@ LOOK = (
         "quit",
         "ctrl+q",
         "Quit",
-        "Questions and answers are saved, those that wait, too; what is not sent yet is not.",
+        "Answers and waiting questions are saved; text still in the prompt is not.",
         "quit",
     ),
 )
@@ -153,7 +158,7 @@ PROMPT_KEYS = {
     "ctrl+j": "Begin a new line; shift+enter and alt+enter where the terminal tells them apart.",
     "up, down": "At the first and the last line: what was asked before.",
     "down, empty": "On the first screen: to the last five conversations, which enter opens.",
-    "left, right, empty": "The version before and after.",
+    "left, right, empty": "Previous and next version.",
     "@path tab": 'Name a file, which goes with the question; @"a path" may hold spaces.',
     "shift+tab": "To what is attached: enter opens it, backspace removes it.",
     "/": "Commands by name, which tab completes; they never go to the model. "

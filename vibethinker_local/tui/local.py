@@ -50,7 +50,8 @@ class Local:
         if not self.start.bundled or bundled.is_readable(question):
             return ""
         larger = f": vibe pull {self.start.larger.name}:{self.start.larger.quant}" if self.start.larger else ""
-        return f"mini reads small word problems and sums alone, and this is none: do not rely on it{larger}"
+        warning = "mini handles only small word problems and sums, and this is not one: do not rely on the answer"
+        return warning + larger
 
     def quote(self, budget: str) -> str | None:
         return self._solver.quote(self._solver.plan(budget))

@@ -77,6 +77,13 @@ def thinking(tokens: int) -> str:
     return f"at most {tokens:,} tokens" if tokens else "not at all"
 
 
+def _thinks(tokens: int | None) -> str:
+    """The same for the line at the bottom, which says nothing of a model that thinks as long as it does."""
+    if tokens is None:
+        return ""
+    return f"thinks ≤ {tokens:,}" if tokens else "no thinking"
+
+
 class Chat(Screen[None]):
     """One conversation at a time."""
 
@@ -550,7 +557,7 @@ class Chat(Screen[None]):
                 context=started.context if started else solver.context if solver else 0,
                 rate=live.run.rate or None if live and live.run.phase in ("thinking", "answering") else None,
                 busy=live.run.busy if live else "",
-                thinking="" if session.think is None else f"thinks ≤ {session.think:,}",
+                thinking=_thinks(session.think),
                 memory=self._memory,
                 reliability=badge,
                 tone=tone,

@@ -48,7 +48,7 @@ class Pick(ModalScreen[int | None]):
         with Vertical(classes="box small") as box:
             box.border_title = Content(self._title).markup
             yield OptionList(*(Content(printable(item)) for item in self._items), markup=False)
-            yield Static(Content("enter takes it · esc cancels"), classes="hint", markup=False)
+            yield Static(Content("enter chooses · esc cancels"), classes="hint", markup=False)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option_index)

@@ -45,7 +45,7 @@ class FullText(ModalScreen[None]):
 
     @property
     def _hint(self) -> str:
-        more = "left and right: the others · b: one beside it · " if len(self._pages) > 1 else ""
+        more = "←/→ other pages · b two side by side · " if len(self._pages) > 1 else ""
         return f"{more}up and down scroll · esc closes"
 
     def on_mount(self) -> None:

@@ -18,7 +18,7 @@ AT_ONCE = 8  # turns that are laid out when a conversation is opened; the rest w
 
 
 class Transcript(VerticalScroll):
-    """Scrolls with the keyboard while the prompt has the focus: page up and down, ctrl+home and end."""
+    """Scrolls with the keyboard while the prompt has the focus: page up and down, ctrl+end."""
 
     class AtEnd(Message):
         """Whether the end is in sight has changed."""

@@ -44,7 +44,7 @@ class Question(Vertical):
 
 
 class QuestionText(Static):
-    """Of a long question the beginning and the end, where what is asked mostly stands; a click shows all of it."""
+    """Of a long question the beginning and the end, where what is asked mostly stands; a click shows more of it."""
 
     def __init__(self, text: str) -> None:
         super().__init__(classes="asked", markup=False)
