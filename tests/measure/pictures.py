@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.tui.scenes import as_svg
 from vibethinker_local.events import Options
 from vibethinker_local.tui.app import make_app
-from vibethinker_local.tui.local import Local
+from vibethinker_local.tui.local import LoadedModel
 from vibethinker_local.tui.store import Store
 from vibethinker_local.tui.widgets.prompt import Prompt
 
@@ -47,7 +47,7 @@ PICTURES = (
 )
 
 
-async def draw(picture: Picture, local: Local, folder: Path) -> str:
+async def draw(picture: Picture, local: LoadedModel, folder: Path) -> str:
     """The screen when the question is answered, as SVG."""
     store = Store(folder / f"{picture.name}.db")
     app = make_app(lambda name, loading: local, store, seeds=lambda: SEED, budget="quick", rings=False, folder=folder)
@@ -73,7 +73,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for picture in PICTURES:  # each with a model of its own: the app closes it
         with (
-            closing(Local(arguments.model, Options(0, context=4096))) as local,
+            closing(LoadedModel(arguments.model, Options(0, context=4096))) as local,
             tempfile.TemporaryDirectory() as folder,
         ):
             drawn = asyncio.run(draw(picture, local, Path(folder)))

@@ -7,7 +7,7 @@ import pytest
 from tests.remote.standin import StandIn
 from tests.tui.fakes import chatting, run
 from vibethinker_local.events import Options
-from vibethinker_local.tui.local import Local
+from vibethinker_local.tui.local import LoadedModel
 
 
 def test_a_conversation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,7 +15,7 @@ def test_a_conversation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     async def test() -> None:
         with StandIn() as server:
-            async with chatting(tmp_path, Local(server.url, Options(0))) as chat:  # type: ignore[arg-type]
+            async with chatting(tmp_path, LoadedModel(server.url, Options(0))) as chat:  # type: ignore[arg-type]
                 assert f"org/adder at {server.url}" in chat.shown
                 await chat.ask("What is 17 + 25?")
                 assert "The answer is 43." in chat.shown  # the seed is one that gets it wrong

@@ -25,7 +25,7 @@ from vibethinker_local.events import (
 from vibethinker_local.models import checksums, installed, results
 from vibethinker_local.solving import calibration, forecast
 from vibethinker_local.system import awake, paths
-from vibethinker_local.tui.local import Local
+from vibethinker_local.tui.local import LoadedModel
 from vibethinker_local.tui.solver import ChatRequest
 
 QUESTION = (paths.PACKAGE / "mini" / "example.txt").read_text(encoding="utf-8")
@@ -61,8 +61,8 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forecast, "is_quick", lambda model: False)
 
 
-def mini() -> "closing[Local]":
-    return closing(Local("mini", Options(0)))
+def mini() -> "closing[LoadedModel]":
+    return closing(LoadedModel("mini", Options(0)))
 
 
 def bench(rate: float) -> None:

@@ -95,9 +95,7 @@ def main(
     logs.start(debug=debug)
     if ctx.invoked_subcommand is None:
         if last and not sys.stdin.isatty():
-            raise UsageError(
-                "--continue goes on with a conversation, which takes a terminal: leave it out here."
-            )
+            raise UsageError("--continue goes on with a conversation, which takes a terminal: leave it out here.")
         if not sys.stdin.isatty():
             from vibethinker_local.system import files
 

@@ -47,10 +47,10 @@ def converse(
 
     def load(name: str | None, loading: Loading) -> ChatSolver:
         from vibethinker_local.events import Options
-        from vibethinker_local.tui.local import Local
+        from vibethinker_local.tui.local import LoadedModel
 
         options = Options(0, max_tokens=own.max_tokens, context=ctx or own.context, threads=threads or own.threads)
-        return Local(name or model or own.model, options, loading)
+        return LoadedModel(name or model or own.model, options, loading)
 
     def models() -> list[ModelChoice]:
         from vibethinker_local.tui.local import choices

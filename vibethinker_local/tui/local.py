@@ -17,7 +17,7 @@ from vibethinker_local.tui import bundled
 from vibethinker_local.tui.solver import ChatRequest, Larger, Loading, ModelChoice, Start
 
 
-class Local:
+class LoadedModel:
     """The use case of `solve.solver` in the words of the chat."""
 
     def __init__(self, wanted: str | None, options: Options, loading: Loading | None = None) -> None:
