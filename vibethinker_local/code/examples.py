@@ -21,7 +21,7 @@ _EQUALS = (
     r"(?:={1,3}>?|-+>|➞|→|➔|⇒|⟶|returns?\b|(?:should|must|will|would) (?:return|be|give|equal|output)\b"
     r"|evaluates to\b|gives\b|yields\b|outputs?\b|results? in\b|is equal to\b|equals\b|is\b|:)"
 )
-_CONNECTOR = re.compile(rf"[ \t`]*(?:#[ \t]*)?{_EQUALS}(?:[ \t`]*{_EQUALS})?[ \t`]*")
+_CONNECTOR = re.compile(rf"[ \t`;]*(?:(?:#|//)[ \t]*)?{_EQUALS}(?:[ \t`]*{_EQUALS})?[ \t`]*")
 _SUM = re.compile(r"[ \t]*\d[\d \t.+*/()-]*=[ \t]*")  # `19 - 5 - 6 = ` before a value
 _COMMENT = re.compile(r"[ \t]*#[ \t]*")
 _WORD = re.compile(
@@ -49,6 +49,12 @@ _HEADING = re.compile(
     r"^[ \t#*_>-]*(?P<sample>sample|example)?s?[ \t]*(?P<kind>input|output|stdin|stdout)(?:[ \t]*copy)?[ \t]*"
     r"(?:#?\d+|format)?[ \t]*[*_:#-]*[ \t]*$",
     re.IGNORECASE,
+)
+_IN_AND_OUT = re.compile(
+    r"^[ \t#*_-]*(input|output)[ \t]*(?:format|specification)?[ \t#*_:-]*$", re.IGNORECASE | re.MULTILINE
+)
+_LINES = re.compile(
+    r"\b(?:first|second|single|each|next|one) line\b|\blines? contain|\bstandard (?:in|out)put\b", re.IGNORECASE
 )
 _EXAMPLES = re.compile(r"^[ \t#*_>-]*(?:examples?|samples?)[ \t]*#?\d*[ \t]*[*_:#-]*[ \t]*$", re.IGNORECASE)
 _STOP = re.compile(r"^[ \t#*_>-]*(?:explanation|notes?|constraints?|hint|scoring|subtasks?|limits?)\b", re.IGNORECASE)
@@ -202,6 +208,12 @@ def of_program(statement: str) -> list[Example]:
     ][:MOST]
 
 
+def has_headings(statement: str) -> bool:
+    """Whether a statement says, below headings, what lines a program reads and prints."""
+    found = {heading[1].casefold() for heading in _IN_AND_OUT.finditer(statement)}
+    return len(found) == 2 and bool(_LINES.search(statement))
+
+
 def literal(text: str, begin: int) -> tuple[str, int] | None:
     """The literal that begins at a place, and where it ends; None where there is none, or only a part of one."""
     if begin >= len(text):
@@ -344,7 +356,9 @@ def _content(lines: list[str], *, whole: bool) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without the marks of Markdown and HTML that stand inside examples."""
+    """Without the marks of Markdown, HTML and Java that stand inside examples."""
+    text = re.sub(r"(\w)\[\](\s{0,3}=\s{0,3})\{([^{}\n]*)\}", r"\1\2[\3]", text)  # arr[] = {1, 2}, as Java has it
+    text = re.sub(r"(\w)\[\](?=\s{0,3}=)", r"\1", text)
     text = re.sub(r"</?(?:pre|strong|b|code|em|p|div|span|br|example-block)[^<>]*>", "", text)
     return (
         html.unescape(text).replace("**", "" if "**Input" in text or "**Output" in text else "**").replace("\xa0", " ")

@@ -25,9 +25,28 @@ Form = Literal["function", "method", "program"]
 CUTS = 20  # places at which a text is cut to be Python
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n`]*")
 _CODE_LINE = re.compile(r"^(?:(?:async )?def \w+\s*\(|class \w+.*:\s*$|from [\w.]+ import |import \w)", re.MULTILINE)
-_ORDER = r"\b(?:write|implement|create|develop|code|complete|design|define|build|give|provide|fix|finish)\b"
+_ORDER = (  # where an order begins: in "she can write 30 lines of code" there is none
+    r"(?:^|[.!?:;,\n\"'*#>(-]\s{0,3}|\b(?:please|and|then|now|just|also|me|let's|(?:is|are|asked|help|how|try) to"
+    r"|you(?: to| can| should| must| will| need to| have to)?|(?:i|we)(?:'d like| would like| want| need) to"
+    r"|how (?:can|do|would) (?:i|we|one))\s)"
+    r"(?:write|implement|create|develop|code|design|define|build|give|provide|fix|finish"
+    r"|complete(?! the (?:assert|sentence|sequence|table|square)))\b[^.\n]{0,80}?"
+)
+_NOUN = r"(?:function|method|program|script|class|code|one-liner)"
 _WANTED = re.compile(
-    _ORDER + r"[^.\n]{0,80}?\b(?:function|method|program|script|class|routine|subroutine|code|solution in python)\b",
+    _ORDER + r"\b(?:function|method|program|script|class|routine|subroutine|code|solution in python)\b"
+    r"|\bcomplete the (?:\w{1,20} )?(?:function|method|class|program)\b",
+    re.IGNORECASE,
+)
+_PYTHON_WANTED = re.compile(  # the language's name makes more an order: "implement quicksort in python"
+    _ORDER + r"\bin python"
+    r"|(?:^(?:an? |some )?|\b(?:need|want|show me|looking for)\b[^.\n]{0,40}?\b)"
+    rf"(?:python {_NOUN} (?:to|for|that|which)\b|{_NOUN} (?:to|for|that|which)\b[^.\n]{{0,80}}?\bin python)",
+    re.IGNORECASE,
+)
+_PYTHON_WANTED_ELSEWHERE = re.compile(  # in other languages than English
+    r"\b(?:schreibe?n?|erstellen?|implementieren?|programmieren?|écri(?:s|vez|re)|créez?|implémentez?|escrib[ae]|crea"
+    r"|implementa|escreva|crie|implemente|scrivi|напишите?|создайте?|реализуйте?)\b|写|編|编|实现|実装|作成|書",
     re.IGNORECASE,
 )
 _PROGRAMMING = re.compile(
@@ -38,19 +57,27 @@ _PROGRAMMING = re.compile(
 )
 _TO_DO = re.compile(r"\bpython (?:function|program)\b|\bfunction (?:to|which|that) (?!model|represent|describe|give)")
 _MATHS = re.compile(
-    r"\$|\\\(|\\frac|\b[a-z]\(x\)\s*=|\bmodels?\b|\bequation\b|\bgraph of\b|\bvertex form\b", re.IGNORECASE
+    r"\$|\\\(|\\frac|\b[a-z]\([a-z]\)\s*=(?!=)|\bmodels?\b|\bequation\b|\bgraph of\b|\bvertex form\b", re.IGNORECASE
+)
+_LANGUAGES = (
+    r"C\+\+|C#|Java|JavaScript|TypeScript|Rust|Golang|Haskell|Ruby|PHP|Kotlin|Swift|SQL|Bash|Scala|Perl|Lua|MATLAB"
+    r"|PowerShell"
 )
 _OTHER_LANGUAGE = re.compile(
-    r"\bin (?:C\+\+|C#|C|Java|JavaScript|TypeScript|Rust|Go|Golang|Haskell|Ruby|PHP|Kotlin|Swift|SQL|Bash|R|Scala)\b"
-    r"|\b(?:C\+\+|C#|Java|JavaScript|TypeScript|Rust|Golang|Haskell|SQL|Bash|shell)"
-    r" (?:function|program|method|query|script|code)\b",
+    rf"\bin (?:(?i:{_LANGUAGES})|C|Go|R)(?![\w+#])"
+    rf"|\b(?:(?i:{_LANGUAGES}|shell)|C) (?i:functions?|programs?|methods?|query|queries|scripts?|code)\b",
+)
+_OTHER_TAGS = set(
+    "c c++ cpp java javascript js typescript ts go golang rust csharp kotlin swift ruby php scala".split()
 )
 _PROGRAM = re.compile(
     r"\bstdin\b|standard input|\breads? (?:from |the |an? )?input|\bprogram (?:that|which|to)\b|\bscript\b"
-    r"|\binput format\b|\boutput format\b",
+    r"|\binput format\b|\boutput format\b|\bprogram(?:m|m?[ae])\b|программ|程序|プログラム",
     re.IGNORECASE,
 )
-_CALLED = re.compile(r"(?:called|named)\s+[`\"']?([A-Za-z_]\w*)|\bfunction\s+`?([A-Za-z_]\w*)\(")
+_PYTHON = re.compile(r"(?<![a-z])python", re.IGNORECASE)  # also as 用Python写
+_OPTION = re.compile(r"^[ \t]*\(?([AB])[).:]\s", re.MULTILINE)
+_CALLED = re.compile(r"(?:called|named)\s+[`\"']?([A-Za-z_]\w*)|\bfunction\s+`?([A-Za-z_]\w*)(?:\(|`)")
 _FUNCTION_CALLED = re.compile(r"\b(?:function|method)[^.\n]{0,30}?\b" + _CALLED.pattern)
 
 
@@ -94,11 +121,13 @@ def read(statement: str, *, surely: bool = False) -> Task | None:
     """
     if len(statement) > LONGEST:
         return None
-    if _OTHER_LANGUAGE.search(statement) and not re.search(r"\bpython\b", statement, re.IGNORECASE):
+    if _is_of_another_language(statement):
         return None
     starter = _starter(statement)
     if starter:
         return _of_starter(statement, starter)
+    if not surely and _has_options(statement):  # what a program prints, or which one is right
+        return None
     if name := examples.of_class(statement):
         return Task("function", name, prelude=PRELUDE)
     named = examples.asserted(statement)
@@ -109,21 +138,40 @@ def read(statement: str, *, surely: bool = False) -> Task | None:
         kinds, changed = annotations(statement, parameters), in_place(statement)
         return Task("function", None, parameters, kinds, PRELUDE, examples=tuple(given), in_place=changed)
     pairs = examples.of_program(statement)
-    if not (surely or named or given or pairs or _asks(statement)):
+    asked = surely or given or pairs or _asks(statement) or examples.has_headings(statement)
+    if not asked and (not named or _is_defined(statement, named)):  # what a function that is given makes of something
         return None
-    if not entry and (pairs or _PROGRAM.search(statement)):
+    if not entry and (pairs or _PROGRAM.search(statement) or examples.has_headings(statement)):
         return Task("program", examples=tuple(pairs or examples.labelled(statement, program=True)))
     return Task("function", entry, examples=tuple(examples.of_function(statement, entry, ())))
 
 
 def _asks(statement: str) -> bool:
     """Whether a statement without code or tests asks for a program, and not for a function in the sense of maths."""
-    if not _WANTED.search(statement):
+    if _PYTHON.search(statement):
+        ways = (_WANTED, _PYTHON_WANTED, _PYTHON_WANTED_ELSEWHERE)
+        return any(way.search(statement) for way in ways)
+    if not _WANTED.search(statement) or _MATHS.search(statement):
         return False
-    strong = re.search(r"\bpython\b", statement, re.IGNORECASE)
-    if _MATHS.search(statement) and not strong:
+    return bool(_PROGRAMMING.search(statement) or _TO_DO.search(statement))
+
+
+def _is_of_another_language(statement: str) -> bool:
+    """Whether another language than Python is named, or given code in, and Python is not."""
+    if _PYTHON.search(statement):
         return False
-    return bool(strong or _PROGRAMMING.search(statement) or _TO_DO.search(statement))
+    tags = {block.tag.casefold() for block in fenced(statement)}
+    return bool(_OTHER_LANGUAGE.search(statement) or tags & _OTHER_TAGS)
+
+
+def _has_options(statement: str) -> bool:
+    """Whether it is a multiple choice: a line begins with A, another with B."""
+    return {"A", "B"} <= {found[1] for found in _OPTION.finditer(statement)}
+
+
+def _is_defined(statement: str, name: str) -> bool:
+    """Whether a function is defined in a statement, body and all, for it is no starter."""
+    return bool(re.search(rf"^[ \t]*def {re.escape(name)}\(", statement, re.MULTILINE))
 
 
 def _of_starter(statement: str, starter: str) -> Task:
