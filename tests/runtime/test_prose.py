@@ -1,5 +1,7 @@
 """What is a request for a text, and what a problem that has an answer."""
 
+import time
+
 import pytest
 
 from vibethinker_local.runtime import prompts, prose
@@ -30,6 +32,13 @@ TEXTS = [
     "What is the difference between Python 2 and Python 3?",
     "What's the difference between HTTP/1.1 and HTTP/2?",
     "Hi there, can you explain what a fraction is?",
+    "How does a refrigerator work?",
+    "How do I boil an egg?",
+    "Give me some tips for a job interview.",
+    "Suggest a name for my cat.",
+    "Explain what time dilation is.",
+    "Thank you!",
+    "Translate into German:\nA: Hello.\nB: Good morning.",
 ]
 PROBLEMS = [
     "Explain how many ways there are to seat 5 people at a round table.",
@@ -64,6 +73,14 @@ PROBLEMS = [
     "Translate the point (2,3) by the vector (1,-4).",
     "Translate 45 into Roman numerals.",
     "Translate 13 into binary.",
+    "Why do cats purr? (A) fear (B) joy (C) hunger (D) cold",
+    "Explain what percentage of 80 is 20.",
+    "Explain step by step: 25% off a jacket of 80 dollars, what do I pay?",
+    "Tell me about the number of ways to choose 2 of 5 people.",
+    "Describe in one number: what comes next, 2, 4, 8, 16?",
+    "Please explain what day it is 100 days after Monday.",
+    "Discuss: If all Bloops are Razzies, are all Razzies Bloops? Answer yes or no.",
+    "How do I get from 15 to 45?",
     "Who is the oldest, if Ann is 3 years older than Bob and Bob is 5?",
     "",
 ]
@@ -77,6 +94,12 @@ def test_a_text_is_wanted(statement: str) -> None:
 @pytest.mark.parametrize("statement", PROBLEMS)
 def test_a_problem_has_an_answer(statement: str) -> None:
     assert not prose.is_wanted(statement)
+
+
+def test_empty_lines_take_no_time() -> None:
+    began = time.process_time()
+    prose.is_wanted("Explain" + "\n" * 20_000)
+    assert time.process_time() - began < 1  # some milliseconds; it took four seconds
 
 
 def test_a_request_for_a_text_is_sent_as_it_stands() -> None:

@@ -21,6 +21,8 @@ _WRITE = (
 )
 _LOOSELY = (  # maths problems begin so, too
     r"translate|rewrite|reword|who (?:is|was|are|were)\b|what(?:'s| is) the difference between\b|hello\b|hi\b|thanks?\b"
+    r"|thank you\b|how are you\b|how do i\b|how do(?:es)? [^.?\n]{1,60}\bwork\b"
+    r"|(?:give me|suggest) (?:some|a few|an? (?:short |brief |quick )?(?:overview|summary|name|idea|tip))\b"
 )
 _ORDER = re.compile(
     rf"^\W*{_POLITE}(?:{_LOOSELY}|{_WRITE}"
@@ -41,7 +43,10 @@ _OF_A_TEXT = re.compile(  # figures in it are part of a text
 _HAS_AN_ANSWER = re.compile(  # what a problem has: a figure that is asked for, options, a formula
     r"[$\\=<>≤≥∑∫√^]|\bhow (?:many|much|long|far|old|often)\b|\b(?:calculate|compute|determine|evaluate|simplify|factor"
     r"|prove|solve|integers?|primes?|digits?|triangle|polynomial|equation|probability|remainder|numerals?)\b"
-    r"|\bas an? (?:\w+ )?(?:fraction|decimal|percentage|percent|ratio|mixed number)\b|^\s*\(?[A-D][).]\s",
+    r"|\bas an? (?:\w+ )?(?:fraction|decimal|percentage|percent|ratio|mixed number)\b"
+    r"|^[ \t]*\(?[A-D][).]\s|\(A\)[^\n]{1,300}\(B\)"
+    r"|\bwhat (?:(?:day|time) (?:is|it|will)|percentage|fraction|number|comes next|is the number)\b"
+    r"|\banswer (?:with )?(?:only )?(?:yes|no|true|false)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _SMALL = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred"
@@ -51,6 +56,8 @@ _ARITHMETIC = re.compile(  # signs that stand in dates, times and names as well 
     rf"|\d[ ]?(?:%|percent|per cent)[ ]of[ ]{_VALUE}|\d/\d{{1,20}}[ ]of\b"
     r"|\b(?:sum|product|quotient|average|mean|median|largest|smallest|greatest|least|square root|factorial)\b"
     r"[^.?!\n]{0,80}\d"
+    r"|\bnumber of\b[^.?!\n]{0,80}\d|\d[ ]?%[ ]off\b|(?:\d+,[ ]?){3}\d"
+    r"|\d,[^.?!\n]{0,80}\b(?:mean|median|mode)\b"
     rf"|\bbetween[ ](?:{_SMALL})[ ]and[ ](?:{_SMALL})\W*$",
     re.IGNORECASE,
 )
