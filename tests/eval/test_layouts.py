@@ -75,6 +75,8 @@ def test_json_arrays(tmp_path: Path, wrap) -> None:  # type: ignore[no-untyped-d
         ({"prompt": "p", "final_answer": ["$3$"]}, "$3$"),
         ({"question": "p", "final_answer": [1, 2]}, "1, 2"),
         ({"messages": [{"role": "user", "content": "p"}], "expected_answer": "5"}, "5"),
+        ({"question": "p", "answer": "So it is 11.", "answer_number": 11}, "11"),
+        ({"instruction": "p", "input": "", "output": "3"}, "3"),
     ],
 )
 def test_the_names_of_fields(tmp_path: Path, row: dict[str, object], answer: str) -> None:
@@ -114,6 +116,11 @@ def test_options_that_are_a_list(tmp_path: Path, row: dict[str, object]) -> None
         ({"text": ["5", "6", "7", "8"], "label": [1, 2, 3, 4]}, 1, "A"),
         ({"text": ["5", "6", "7"], "label": ["X", "Y", "Z"]}, "Z", "C"),
         ([{"text": "5", "label": "1"}, {"text": "6", "label": "2"}], "2", "B"),
+        (["1", "2", "3"], 2, "C"),
+        ([1, 2, 3], 2, "B"),
+        (["1", "2", "3"], "2", "B"),
+        (["1", "2", "3"], [1], "B"),
+        (["5", "6", "7"], 7, "C"),
         ({"A": "5", "B": "6"}, "B", "B"),
         (["5", "6", "7"], "b", "B"),
         (["5", "6", "7"], "(c)", "C"),
@@ -128,13 +135,22 @@ def test_an_answer_by_the_labels_of_the_file(tmp_path: Path, options: object, an
     assert (found.answer, found.kind) == (letter, "choice")
 
 
+@pytest.mark.parametrize("name", ["{}", "option_{}", "choice_{}", "op{}"])
+def test_options_with_a_field_each(tmp_path: Path, name: str) -> None:
+    row = {name.format(letter): said for letter, said in zip("ABC", "357", strict=True)}
+    assert one(tmp_path, {"id": "x", "question": "p", "answer": "C"} | row) == Problem(
+        "x", "p\n\nA. 3\nB. 5\nC. 7", "C", "choice"
+    )
+    assert one(tmp_path, {"question": "p", "answer": "12"} | row).kind == "maths"
+
+
 def test_options_in_one_text(tmp_path: Path) -> None:
     text = "a ) 1 , 000 m , b ) 3 : 5 ( d ) , c ) none of a ) and b )"
     found = one(tmp_path, {"Problem": "p", "options": text, "correct": "c"})
     assert found.problem == "p\n\nA. 1 , 000 m\nB. 3 : 5 ( d )\nC. none of a ) and b )"
 
 
-@pytest.mark.parametrize("name", ["Body", "context", "passage", "article"])
+@pytest.mark.parametrize("name", ["instruction", "Body", "context", "passage", "article"])
 def test_what_a_question_is_about_stands_before_it(tmp_path: Path, name: str) -> None:
     path = lines(tmp_path / "set.jsonl", {name: "There are 3. ", "question": "How many?", "answer": "3"})
     found = read(path)
@@ -220,6 +236,24 @@ def test_published_layout_loses_its_instruction_and_gets_ours(tmp_path: Path) ->
     assert other.asked.endswith("\n\nThe answer is the letter of the right option, without any other text.")
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        'What is 1 + 1? Let\'s think step by step and output the final answer after "####".',
+        "Solve the following math problem step by step. The last line of your response should be of the form Answer: "
+        '$Answer (without quotes).\n\nWhat is 1 + 1?\n\nRemember to put your answer on its own line after "Answer:".',
+    ],
+)
+def test_instructions_for_other_forms_of_an_answer_are_dropped(tmp_path: Path, prompt: str) -> None:
+    assert one(tmp_path, PUBLISHED | {"prompt": [{"role": "user", "content": prompt}]}).problem == "What is 1 + 1?"
+
+
+def test_one_problem_on_several_lines(tmp_path: Path) -> None:
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps({"problem": "p", "answer": "1"}, indent=1))
+    assert read(path).problems == [Problem("set-0", "p", "1")]
+
+
 def test_parquet(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
@@ -247,6 +281,9 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
         ("[" * 100_000, "line 1: this is not JSON"),
         ("\n[1]\n", "line 2: not a problem"),
         ('{"problem": "p"}', "line 1: it lacks 'answer'"),
+        ('{\n"question": ["p", "q"],\n"answer": ["1", "2"]\n}', "row 1: the problem is not a text"),
+        ('{"messages": [{"role": "user"}], "answer": "1"}', "the problem is not a text"),
+        ('{"code": "def f(x): ...", "input": "1", "output": "1"}', "its 'input' is that of a program"),
         ('{"gold": "1", "answer": "1"}', "`vibe eval grade` reads such pairs"),
         ('{"problem": " ", "answer": "1"}', "the problem is not a text, or empty"),
         ('{"problem": "p", "answer": true}', "the answer is neither"),

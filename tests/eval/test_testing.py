@@ -139,8 +139,24 @@ def test_inputs_of_a_function_are_its_arguments(tmp_path: Path, body: str, right
             "a function with what is no JSON",
         ),
         ({"public_test_cases": [{"input": 1, "output": 2}]}, "neither code nor texts"),
+        ({"public_test_cases": {"fn_name": "join", "inputs": [["a"]], "outputs": [["a"]]}}, "in a list each"),
+        ({"public_test_cases": {"inputs": ["a"], "outputs": []}}, "has no tests"),
     ],
 )
 def test_inputs_that_cannot_be_arguments_are_left_out(tmp_path: Path, other: dict[str, object], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         problem(tmp_path, **FUNCTIONAL | other)
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        {"input_output": json.dumps({"inputs": ["3\n4\n"], "outputs": ["7\n"]})},
+        {"input_output": {"inputs": [["3", "4"]], "outputs": [["7"]]}},
+        {"public_tests": {"input": ["3\n4\n"], "output": ["7\n"]}},
+    ],
+)
+def test_inputs_and_outputs_in_a_list_each(tmp_path: Path, tests: dict[str, object]) -> None:
+    found = problem(tmp_path, problem="Write a program that reads two lines and prints their sum.", **tests)
+    assert passes(found, "print(int(input()) + int(input()))")
+    assert not passes(found, "print(input() + input())")

@@ -24,17 +24,22 @@ from vibethinker_local.reliability import answers
 
 _IDS = ("id", "task_id", "unique_id", "problem_id", "question_id", "uid", "qid")
 _PROBLEMS = ("problem", "problem_description", "question", "prompt", "input", "text", "query", "question_content",
-             "messages")  # fmt: skip
-_BEFORE = ("body", "context", "passage", "article")  # what a question is about
-_ANSWERS = ("answer", "final_answer", "target", "expected_answer", "gold", "answerkey", "correct", "label", "solution",
-            "output", "response")  # fmt: skip
+             "messages", "question_stem", "instruction", "description")  # fmt: skip
+_BEFORE = ("instruction", "body", "context", "passage", "article")  # what a question is about
+_ANSWERS = ("answer_number", "answer", "final_answer", "final_ans", "target", "expected_answer", "gold", "golden",
+            "ground_truth", "answerkey", "correct", "label", "solution", "output", "response",
+            "answer_index")  # fmt: skip
 _OPTIONS = ("choices", "options")
-_CODE_TESTS = ("test", "tests", "test_list", "public_test_cases")
+_OPTION_FIELDS = ("", "option_", "choice_", "op")  # before a letter: a field for each option
+_CODE_TESTS = ("test", "tests", "test_list", "public_test_cases", "input_output", "public_tests")
 _NUMBER_OF_NOTICES = 5  # rows that are named one by one
 
-# The last sentence of a published prompt, which says how to write the answer: we say it in our own words.
+# The sentence of a published prompt that says how to write the answer, the last one or the first: we say it in our own
+# words.
 _INSTRUCTION = re.compile(
-    r"\s*\b(?:Let's|Please|Think|Put|Give|Return|Output|Remember|Present|Write)\b[^.?!\n]*\\boxed\{\s*\}[^\n]*\Z"
+    r"\s*\b(?:Let's|Please|Think|Put|Give|Return|Output|Remember|Present|Write)\b[^.?!\n]*"
+    r"(?:\\boxed\{\s*\}|after \"(?:####|Answer:)\")[^\n]*\Z"
+    r"|\ASolve the following math problem step by step\. The last line of your response should [^\n]*\n\s*"
 )
 _LETTER = re.compile(r"[A-J]")
 _LETTERED = re.compile(r"\(?([A-J])\)?[.:]?")
@@ -138,7 +143,9 @@ def _array(text: str) -> list[Any] | None:
         return None  # JSON lines
     if isinstance(whole, dict):
         lists = [value for value in whole.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
-        return lists[0] if len(lists) == 1 and not _first(whole, _PROBLEMS) else None
+        if len(lists) == 1 and not _first(whole, _PROBLEMS):
+            return lists[0]
+        return [whole] if "\n" in text.strip() else None  # one row, on several lines
     return whole if isinstance(whole, list) and whole and isinstance(whole[0], dict) else None
 
 
@@ -191,13 +198,17 @@ def _plain(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
     if given is None:
         raise _Unusable("it lacks 'answer'")
     text, options = _asked(fields[asked]), _listed_options(fields)
-    before = [name for name in _BEFORE if asked in ("question", "query") and isinstance(fields.get(name), str)]
+    if asked == "input" and "code" in fields:
+        raise _Unusable("its 'input' is that of a program")
+    has_more = asked in ("question", "query", "input", "instruction")
+    before = [name for name in _BEFORE if has_more and isinstance(fields.get(name), str)]
     before = [name for name in before if fields[name].strip() not in text]
     text = "\n\n".join([*(fields[name].strip() for name in before), text])
     answer = _answer(fields[given], worked=given in ("solution", "output", "response"))
+    options = options or (_SMALL_LETTERED.fullmatch(answer) and _options_of_fields(fields)) or []
     if options:
         letters = "ABCDEFGHIJ"[: len(options)]
-        answer = _chosen(fields[given], answer, options)
+        answer = _chosen(fields[given], answer, options, fields)
         if not re.search(r"(?:^|\n)\s*\(?A[).:]", text):
             text += "\n\n" + "\n".join(f"{letter}. {said}" for letter, (_, said) in zip(letters, options, strict=True))
     kind = _kind(fields, text, answer, has_options=bool(options))
@@ -299,7 +310,8 @@ def _first(fields: dict[str, Any], names: Sequence[str]) -> str | None:
 def _asked(value: Any) -> str:
     """The text of a problem, also as a conversation. Raises _Unusable."""
     if isinstance(value, list):
-        value = [message["content"] for message in value if message["role"] == "user"][-1]
+        messages = [each for each in value if isinstance(each, dict) and each.get("role") == "user"]
+        value = messages[-1].get("content") if messages else None
     if isinstance(value, dict):
         value = value.get("stem", value.get("text"))
     if not isinstance(value, str) or not value.strip() or "\0" in value:
@@ -343,6 +355,16 @@ def _listed_options(fields: dict[str, Any]) -> list[tuple[str, str]]:
     return [("" if label is None else str(label).strip(), said) for label, said in zip(labels, texts, strict=True)]
 
 
+def _options_of_fields(fields: dict[str, Any]) -> list[tuple[str, str]]:
+    """Options that have a field each, such as `A`, `B`, `C` and `D`, with their letters."""
+    for prefix in _OPTION_FIELDS:
+        found = [(letter, fields.get(prefix + letter.casefold())) for letter in "ABCDEFGHIJ"]
+        given = list(itertools.takewhile(lambda each: each[1] not in (None, ""), found))
+        if len(given) > 1:
+            return [(letter, str(said).strip()) for letter, said in given]
+    return []
+
+
 def _split_options(text: str) -> list[str]:
     """Options that follow each other in one text, from `a )` or `A.` on."""
     marks: list[re.Match[str]] = []
@@ -357,15 +379,21 @@ def _is_stem(fields: dict[str, Any]) -> bool:
     return isinstance(fields.get("question"), dict)
 
 
-def _chosen(value: Any, answer: str, options: list[tuple[str, str]]) -> str:
-    """The letter of the right option, which a file gives by its label, its letter, its number from 0, or its text."""
+def _chosen(value: Any, answer: str, options: list[tuple[str, str]], fields: dict[str, Any]) -> str:
+    """The letter of the right option, which a file gives by its label, its letter, its number from 0, or its text.
+
+    A number beside options that are texts, and digits perhaps, is a place, and no text.
+    """
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    said_as_numbers = any(isinstance(fields.get(name), list) and value in fields[name] for name in _OPTIONS)
     letters = "ABCDEFGHIJ"[: len(options)]
     labels, texts = [label for label, _ in options], [" ".join(said.split()).casefold() for _, said in options]
     if answer and labels.count(answer) == 1:
         return letters[labels.index(answer)]
     if (letter := _LETTERED.fullmatch(answer)) and letter[1] in letters:
         return letter[1]
-    if type(value) is int and 0 <= value < len(options) and answer not in (said for _, said in options):
+    if type(value) is int and 0 <= value < len(options) and not said_as_numbers:
         return letters[value]
     said = " ".join(_LABEL.sub("", answer).split()).casefold()
     if texts.count(said) == 1:

@@ -50,15 +50,30 @@ def called(test: str, entry: str) -> str:
 
 def pairs(tests: Any) -> list[dict[str, Any]] | None:
     """Tests that are inputs and outputs, as LiveCodeBench has them; None where they are something else."""
-    if isinstance(tests, str) and tests.lstrip().startswith("["):
+    if isinstance(tests, str) and tests.lstrip().startswith(("[", "{")):
         with suppress(ValueError, RecursionError):
             tests = json.loads(tests)
+    if isinstance(tests, dict):
+        tests = _in_columns(tests)
     if not isinstance(tests, list) or not tests or not all(isinstance(each, dict) for each in tests):
         return None
     found = [{"output": each.get("expected_output"), **each} for each in tests]
     if not all(isinstance(each.get(name), str) for each in found for name in ("input", "output")):
         raise Unusable("its tests are neither code nor texts of 'input' and 'output'")
     return found
+
+
+def _in_columns(tests: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """All inputs in one list and all outputs in another, as APPS, TACO and CodeContests have them. Raises Unusable."""
+    if tests.get("fn_name"):  # APPS's values stand in a list of their own, or not
+        raise Unusable("its tests call a function, and may give its values in a list each")
+    inputs, outputs = (tests.get(f"{name}s", tests.get(name)) for name in ("input", "output"))
+    if not isinstance(inputs, list) or not isinstance(outputs, list) or len(inputs) != len(outputs):
+        return None
+    texts = (
+        ["\n".join(map(str, each)) if isinstance(each, list) else each for each in all] for all in (inputs, outputs)
+    )
+    return [{"input": given, "output": expected} for given, expected in zip(*texts, strict=True)]
 
 
 def are_of_a_function(tests: Sequence[dict[str, Any]]) -> bool:
