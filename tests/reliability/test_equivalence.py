@@ -69,6 +69,10 @@ def test_lenient(kind: str, checker: Checker) -> None:
         ("1.45", "1,450"),
         ("12.345", "12,345"),
         ("1,5", "1,500"),
+        ("1.234,5", "1.2345"),
+        ("1.234", "1234"),
+        ("-1.234,5", "1234.5"),
+        ("'a'", "'A'"),
     ],
 )
 def test_leniency_has_its_limits(answer: str, gold: str, checker: Checker) -> None:

@@ -44,7 +44,16 @@ from vibethinker_local.reliability.maths.values import (
 
 CONSTANT_OF_INTEGRATION = "C"
 DOZEN = Fraction(12)
-_DECIMAL_COMMA = re.compile(r"^(?!-?[1-9]\d{0,2},\d{3}$)(-?\d+),(\d+)$")  # in 1,500 it is one of thousands
+_POINTED = [  # numbers as other languages write them, and those that are cut off, in ours
+    (re.compile(pattern), ours)
+    for pattern, ours in (
+        (r"^(?!-?[1-9]\d{0,2},\d{3}$)(-?\d+),(\d+)$", r"\1.\2"),  # 0,5; in 1,500 it is one of thousands
+        (r"^(-?\d{1,3})[. '’](\d{3})(?:[. '’](\d{3}))?,(\d+)$", r"\1\2\3.\4"),  # 1.234,50
+        (r"^(-?\d{1,3})[.'’](\d{3})[.'’](\d{3})$|^(-?\d{1,3})['’](\d{3})$", r"\1\2\3\4\5"),  # 1.234.567, 1'234
+        (r"^(-?\d+\.\d+) ?(?:\.\.\.|…|\\[lc]?dots)$", r"\1"),
+    )
+]
+_QUOTED = re.compile(r"""(['"])((?:(?!\1)[^\\\n])*)\1""")
 _CENTS = (("cent", Fraction(1)),)
 _DOLLARS = re.compile(r"\\\$|^\$(?=[\d.,]+$)|\bdollars?\b", re.IGNORECASE)
 _PLAIN_UNIT = re.compile(r"^(-?[\d.,/]+) ([msghLNJWV])$")  # 10 m: for a grader metres, for a vote perhaps a variable
@@ -102,6 +111,9 @@ def compare(left: str, right: str, prover: Prover) -> Match:
     """`same_answer`, with how far they agree and what decided it."""
     if left == right or left.split() == right.split():
         return Match(Level.SAME, "text")
+    if all(quoted := [_QUOTED.fullmatch(text.strip()) for text in (left, right)]):  # strings of a program
+        one, other = (found[2] if found else "" for found in quoted)
+        return Match(Level.SAME if one == other else Level.DIFFERENT, "text")
     comparison = _Comparison(prover)
     level = _under_both_readings(comparison, understood(left), understood(right))
     return Match(level, comparison.method)
@@ -112,8 +124,10 @@ def match(answer: str, gold: str, prover: Prover) -> Match:
     strict = compare(answer, gold, prover)
     if strict.same:
         return strict
+    if all(_QUOTED.fullmatch(text.strip()) for text in (answer, gold)):
+        return strict
     lenient = _Lenient(prover)
-    pointed, gold_pointed = (_DECIMAL_COMMA.sub(r"\1.\2", text.strip()) for text in (answer, gold))
+    pointed, gold_pointed = (_pointed(text.strip()) for text in (answer, gold))
     if (pointed, gold_pointed) != (answer.strip(), gold.strip()) and compare(pointed, gold_pointed, prover).same:
         return Match(Level.COMPATIBLE, "lenient")
     for cents, dollars in ((answer, gold), (gold, answer)):
@@ -125,6 +139,13 @@ def match(answer: str, gold: str, prover: Prover) -> Match:
             if lenient.answers(one, other):
                 return Match(Level.COMPATIBLE, "lenient")
     return strict
+
+
+def _pointed(text: str) -> str:
+    """A number with a point before its decimals and nothing between its thousands; any other text as it is."""
+    for other, ours in _POINTED:
+        text = other.sub(ours, text)
+    return text
 
 
 def _in_money(cents: str, dollars: str) -> bool | None:
@@ -443,8 +464,10 @@ def _without_letters(expression: Expression) -> tuple[tuple[Expression, ...], di
     match expression:
         case Symbol(name) if symbols(expression):
             return (), {name: Fraction(1)}
-        case Power(Symbol(name) as base, Number(power)) if symbols(base):
-            return (), {name: power}
+        case Power(base, Number(power)):
+            factors, powers = _without_letters(base)
+            if powers and not factors:
+                return (), {name: power * exponent for name, exponent in powers.items()}
         case Product(parts):
             factors, powers = tuple[Expression, ...](), dict[str, Fraction]()
             for part in parts:

@@ -77,6 +77,7 @@ _COMPARISONS = ("<", ">", "<=", ">=", "!=")
 _RELATIONS = ("=", "≈", "≡", *_COMPARISONS, "∈", "∉")
 _CHOICES = "ABCDEFGHIJ"
 _LOWER_CHOICES = "abcdfgh"  # e and i are numbers
+_ROUGHLY = ("about", "approximately", "approx", "roughly", "around")
 _BEFORE_OPTION = ("the", "correct", "final", "answer", "option", "choice", "is")
 _MATRICES = {"pmatrix", "bmatrix", "matrix", "smallmatrix", "psmallmatrix", "bsmallmatrix", "array", "Bmatrix"}
 _MONTH = (
@@ -154,6 +155,10 @@ class _Reader:
     def _statement(self, nodes: Nodes) -> Answer:
         if not nodes:
             return Answer(Text(""))
+        if is_word(nodes[0], *_ROUGHLY) and len(nodes) > 1:
+            following = nodes[1]
+            if isinstance(following, Token) and following.kind in ("number", "command"):
+                nodes = nodes[1:]
         if fixed := _phrase(nodes) or _choice(nodes) or _clock(nodes) or _date(nodes):
             return Answer(fixed)
         prose = _count_words(nodes) >= PROSE_WORDS
@@ -424,6 +429,8 @@ class _Reader:
 
     def _ratio(self, nodes: Nodes) -> Value | None:
         parts = split(nodes, ":")
+        if len(parts) < 2 and any(is_word(node, "to") for node in nodes):  # 3 to 4
+            parts = split([Token("sign", ":") if is_word(node, "to") else node for node in nodes], ":")
         if len(parts) < 2 or len(parts) > 6:
             return None
         expressions = [self._expression(part) for part in parts]
@@ -453,7 +460,9 @@ class _Reader:
                 unit = Unit(((temperature, Fraction(1)),)) if temperature else None
                 return Scalar(value, unit, degrees=not temperature)
         for at in range(1, len(nodes)):
-            if quantities.begins(nodes[at]) and (found := self._with_unit(nodes, at)):
+            if (quantities.begins(nodes[at]) or quantities.begins_one_of(nodes[at:])) and (
+                found := self._with_unit(nodes, at)
+            ):
                 return found
         expression = self._expression(nodes)
         return None if expression is None else Scalar(expression)
@@ -704,6 +713,8 @@ def _choice(nodes: Nodes) -> Value | None:
 def option(text: str) -> str | None:
     """The letter, A to J, with which an answer to a multiple choice begins: also `B: 12`, `B 12`, `[B]`, `(B) = 5`,
     `a) 5`, which would be something else where formulas are expected."""
+    if len(text) > MOST_CHARACTERS:
+        return None
     try:
         nodes = _stripped(notation.read(text))
     except (notation.Unreadable, ValueError, RecursionError):

@@ -223,7 +223,7 @@ class _Parser:
             before = self._nodes[self._at - 1]
             node = self._peek()
             number = node if isinstance(node, Token) and node.kind == "number" else None
-            apart = isinstance(before, Group) or (number is not None and number.spaced)
+            apart = isinstance(before, Group) or is_sign(before, "!") or (number is not None and number.spaced)
             if number and (isinstance(factors[-1], Number) or not apart):  # 2 3, x2; but \sqrt 2 3 is a product
                 raise NoExpression
             factors.append(self._power())

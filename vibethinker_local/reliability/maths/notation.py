@@ -56,19 +56,31 @@ _COMMAS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])(?:\.\d+)?")
 _SPACED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?: \d{3})+(?![\d]| \d)(?:\.\d+)?")
 _REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{?(\d+)\}?")
 _REPEATING_DOTS = re.compile(r"(\d*)\.(\d*)\\dot\s*\{?(\d)\}?(\d*)\\dot\s*\{?(\d)\}?")
+_REPEATING_ENDLESS = re.compile(r"(\d{0,20})\.(\d{0,20}?)(?:(\d)\3{2,}|(\d{2,6})\4+)\\ldots")  # 0.1666…
 _REPEATING_BRACKET = re.compile(r"(?<!\d)(0)\.(\d*)\((\d+)\)")
 _NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?(\d+)(?![\w.]))?")
 MOST_EXPONENT_DIGITS = 3  # of 1e300: a number is written out
 _NAME = re.compile(r"\\([a-zA-Z]+)\*?")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{([a-zA-Z]+)\*?\}")
-_LATIN = re.compile(r"[A-Za-z]+")
-_OTHER_LETTERS = re.compile(r"[^\W\d_]+")
+_ALL_LETTERS = re.compile(r"[^\W\d_]+")
 _EMPHASIS = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*]+)(?<=\S)\*\*(?![\w({]|\\[a-zA-Z])")  # Markdown's: no power
 _SYMBOLS = re.compile(r"\*\*|<=|>=|!=|==|:=|=>|->|\.\.\.|[-+*/^_=<>,;:!'%|&?.\"#@`~]|[≈≡≅∝∼]")
 _DOUBLED = re.compile(
     r"\\\\(?=(?:d?frac|sqrt|left|right|text|begin|end|pi|cdot|times|boxed|infty|pm|leq?|geq?|in|cup|mathrm|mathbf|"
     r"circ|theta|alpha|beta|ln|log|sin|cos|tan|dots|ldots|quad|operatorname|angle|%)(?![a-zA-Z]))"
 )
+# What people write in numbers and beside them, in LaTeX.
+_WORDINGS = [
+    (re.compile(pattern, re.IGNORECASE), latex)
+    for pattern, latex in (
+        (r"\.{3,}", r"\\ldots "),
+        (r"(?<=\d)\s*x\s*(?=10\s*(?:\^|\*\*))", r"\\times "),  # 5 x 10^3
+        (r"(?<=[\d}])(?:\s|~|\\[,;: ])*(?:\\(?:text|mathrm)\s*\{\s*min\.?\s*\}|min\b\.?(?!\s*[({\[_]))", " minutes "),
+        (r"[\u03bcµ](?=[msgLACFVW]\W*$)", "u"),
+        (r"\\mu\s*\\(?:text|mathrm)\s*\{\s*([msgLACFVW])\s*\}(?=\W*$)", r"\\text{ u\1}"),
+        (r"\bUS\s?(?=\\?\$)", ""),
+    )
+]
 _FLOAT_DIGITS = range(16, 19)  # significant digits of a decimal that a computer printed: the last are noise
 
 
@@ -124,6 +136,8 @@ def _plain(text: str) -> str:
     """The text with Unicode's mathematics spelled in LaTeX, and without what delimits it."""
     if _DOUBLED.search(text) and not re.search(r"(?<!\\)\\[a-zA-Z]", text):
         text = text.replace("\\\\", "\\")
+    for wording, latex in _WORDINGS:
+        text = wording.sub(latex, text)
     if not text.isascii():
         text = _SUPERSCRIPT_RUN.sub(lambda run: "^{" + "".join(spellings.SUPERSCRIPTS[c] for c in run[0]) + "}", text)
         text = _SUBSCRIPT_RUN.sub(lambda run: "_{" + "".join(spellings.SUBSCRIPTS[c] for c in run[0]) + "}", text)
@@ -188,10 +202,10 @@ def _token(text: str, at: int, in_brackets: bool, upright: bool) -> tuple[list[T
         return _number(text, at, in_brackets)
     if character == "\\":
         return _command(text, at, in_brackets, upright)
-    if found := _LATIN.match(text, at):
+    if found := _ALL_LETTERS.match(text, at):
+        if not found[0].isascii():
+            return [Token("word", found[0], upright=True)], found.end()
         return _letters(found[0], upright), found.end()
-    if found := _OTHER_LETTERS.match(text, at):
-        return [Token("word", found[0])], found.end()
     if character in spellings.OPENING or character in spellings.CLOSING:
         return [Token("sign", character)], at + 1
     if found := _SYMBOLS.match(text, at):
@@ -201,9 +215,9 @@ def _token(text: str, at: int, in_brackets: bool, upright: bool) -> tuple[list[T
 
 
 def _number(text: str, at: int, in_brackets: bool) -> tuple[list[Token], int]:
-    for pattern in (_REPEATING_DOTS, _REPEATING, _REPEATING_BRACKET):
+    for pattern in (_REPEATING_DOTS, _REPEATING, _REPEATING_ENDLESS, _REPEATING_BRACKET):
         if found := pattern.match(text, at):
-            whole, once, *again = found.groups()
+            whole, once, *again = found.groups(default="")
             period = "".join(again)
             value = Fraction(f"{whole or 0}.{once}" if once else whole or "0")
             value += Fraction(int(period), (10 ** len(period) - 1) * 10 ** len(once))
@@ -236,6 +250,8 @@ def _letters(run: str, upright: bool) -> list[Token]:
         return [Token("letter", "∞")]
     if run in ("and", "or"):
         return [Token("sign", run)]
+    if run == "choose":
+        return [Token("sign", r"\choose")]
     if run in spellings.GREEK and len(run) > 2:
         return [Token("letter", spellings.LETTERS[run])]
     if not upright and (found := re.fullmatch(r"(arcsin|arccos|arctan|sin|cos|tan|ln|log)([a-zA-Z])", run)):

@@ -29,6 +29,7 @@ Hz: hertz
 N: newton newtons
 J: joule joules
 W: watt watts
+Wh:
 V: volt volts
 A: ampere amperes amp amps
 Pa: pascal pascals
@@ -46,10 +47,10 @@ rad: radian radians
 °F: fahrenheit
 unit: units
 cent: cents
-euro: euros €
-£: sterling
+euro: euros eur EUR €
+£: sterling gbp GBP
 ¥: yen yuan rmb
-rupee: rupees inr
+rupee: rupees inr INR
 t: tonne tonnes
 ton: tons
 acre: acres
@@ -65,7 +66,7 @@ _PREFIXES = {
     "G": 9, "M": 6, "k": 3, "h": 2, "d": -1, "c": -2, "m": -3, "μ": -6, "u": -6, "n": -9, "p": -12, "giga": 9,
     "mega": 6,     "kilo": 3, "hecto": 2, "deci": -1, "centi": -2, "milli": -3, "micro": -6, "nano": -9, "pico": -12,
 }  # fmt: skip
-_PREFIXED = "m g s L Hz N J W V A Pa eV cal F T bit byte Ω rad C mol Wb".split()
+_PREFIXED = "m g s L Hz N J W Wh V A Pa eV cal F T bit byte Ω rad C mol Wb".split()
 # Units that are so many of another.
 _WORTH = {
     "min": ("s", Fraction(60)), "h": ("s", Fraction(3600)), "day": ("s", Fraction(86400)),
@@ -76,6 +77,9 @@ _WORTH = {
 _COMPOUND = {
     "mph": ({"in": 1, "s": -1}, Fraction(63360, 3600)), "kph": ({"m": 1, "s": -1}, Fraction(1000, 3600)),
     "cc": ({"m": 3}, Fraction(1, 10**6)), "ha": ({"m": 2}, Fraction(10**4)),
+    "N": ({"g": 1, "m": 1, "s": -2}, Fraction(1000)), "Pa": ({"g": 1, "m": -1, "s": -2}, Fraction(1000)),
+    "J": ({"g": 1, "m": 2, "s": -2}, Fraction(1000)), "W": ({"g": 1, "m": 2, "s": -3}, Fraction(1000)),
+    "Wh": ({"g": 1, "m": 2, "s": -2}, Fraction(3600 * 1000)),
 }  # fmt: skip
 _SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 MOST_POWER = 20  # of a unit
@@ -147,7 +151,9 @@ def number_words(words: Sequence[str]) -> int | None:
 
 
 def fraction_words(words: Sequence[str]) -> Fraction | None:
-    """`two thirds`, `one half`."""
+    """`two thirds`, `one half`, `half`."""
+    if [word.casefold() for word in words] == ["half"]:
+        return Fraction(1, 2)
     if len(words) != 2 or (below := _PARTS.get(words[1].casefold().removesuffix("s")) or _PARTS.get(words[1])) is None:
         return None
     above = number_words(words[:1])
@@ -170,6 +176,16 @@ def begins(node: Node) -> bool:
             return True
         return node.text.casefold() in PERCENT | DEGREES | DOLLARS
     return node.kind == "letter" and node.upright and node.text in _KNOWN
+
+
+def begins_one_of(nodes: Nodes) -> bool:
+    """Whether a unit of one letter begins here, over another one or before an amount of one: `J / mol`, `h 30 min`."""
+    first, *rest = nodes
+    if not (isinstance(first, Token) and first.kind == "letter" and first.text in _KNOWN and len(rest) > 1):
+        return False
+    between = rest[0]
+    is_amount = isinstance(between, Token) and between.kind == "number" and between.spaced
+    return (is_amount or is_sign(between, "/")) and begins(rest[1])
 
 
 def unit(nodes: Nodes) -> Unit | None:

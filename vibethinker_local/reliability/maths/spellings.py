@@ -67,7 +67,7 @@ FUNCTION_SPELLINGS = _table("""
 SHORT_WORDS = set(
     "yes no not odd red all any one two six ten the is of for if to at by on in day man men way egg pie cup car bag "
     "box pen cow pig hen dog cat bus yen set row ton mol cal ohm rev are boy toy jar kid ant bee fox hat key map mug "
-    "nut pea pin pot rod tie van web yrs hrs cms kms".split()
+    "nut pea pin pot rod tie van web yrs hrs cms kms per sq cu".split()
 )
 
 GREEK = (
