@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from vibethinker_local.events import Exchange
 from vibethinker_local.runtime import prompts, prose
 
 TEXTS = [
@@ -105,3 +106,9 @@ def test_empty_lines_take_no_time() -> None:
 def test_a_request_for_a_text_is_sent_as_it_stands() -> None:
     assert prompts.solve("Why do cats purr?", kind="prose") == [{"role": "user", "content": "Why do cats purr?"}]
     assert "boxed" in prompts.solve("Why do cats purr?")[0]["content"]
+
+
+def test_an_earlier_request_for_a_text_stays_as_it_was_sent() -> None:
+    earlier = [Exchange("Why do cats purr?", "They are content."), Exchange("What is 1 + 1?", "2")]
+    assert prompts.talk("Shorter, please.", earlier)[0] == prompts.solve("Why do cats purr?", kind="prose")[0]
+    assert "boxed" in prompts.solve("What is 2 + 2?", earlier)[2]["content"]

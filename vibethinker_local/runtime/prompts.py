@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from vibethinker_local.code import task
 from vibethinker_local.code.task import Task
 from vibethinker_local.events import Exchange, ProblemKind
+from vibethinker_local.runtime import prose
 
 VERSION = 2  # increased with every change to a text below; a model trained on an earlier one is asked in its words
 
@@ -116,7 +117,7 @@ def solve(problem: str, earlier: Sequence[Exchange] = (), kind: ProblemKind | No
     """
     messages = []
     for exchange in earlier:
-        messages += solve(exchange.question)
+        messages += solve(exchange.question, kind="prose" if prose.is_wanted(exchange.question) else None)
         messages.append({"role": "assistant", "content": _normal(exchange.answer)})
     if kind == "prose":
         said = _normal(problem)
