@@ -120,19 +120,28 @@ def _label(text: str, box: _Box) -> str | None:
 # Outputs without a box, for grading only: a vote counts what a model has committed to.
 
 _ANNOUNCED = re.compile(
-    r"\b(?:(?:(?:the|final|correct) ){0,3}answers?|(?:correct )?(?:option|choice))\**\s*(?:is|are|:|=|would be)[:\s*]*",
-    re.IGNORECASE,
+    r"\b(?:(?:(?:the|final|correct) ){0,3}(?:answers?|solutions)|(?:correct )?(?:option|choice))\**\s*"
+    r"(?:is|are|:|=|would be)(?: (?:therefore|thus|hence|then)\b)?[:\s*]*"
+    r"|^#{1,6} [^\n]{0,40}\banswer\b[*:]*\n[\s*]*"  # a heading
+    r"|(?:\b(?:antwort|réponse|respuesta|risposta|resposta|ответ|jibu)\b|答案|答え|উত্তর|คำตอบ)\**\s*"
+    r"(?:ist|lautet|est|es|è|é|ni|是|为|は|হল|คือ|:|：|=)[:：\s*]*",
+    re.IGNORECASE | re.MULTILINE,
 )
+_TAGGED = re.compile(r"(?:<answer>|\[ANSWER\])([^<\[]{1,400}|[^<]{1,400})(?:</answer>|\[/ANSWER\])", re.IGNORECASE)
+_IS_RIGHT = re.compile(r"(?:\b(?:option|choice) )?\(?\b([A-J])\b\)? is (?:the )?(?:correct|right|best)\b")
 _HASHES = re.compile(r"^[ \t]*####\s*(\S.*)$", re.MULTILINE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _BOLD_ENDS = re.compile(r"(?<=\S)\*\*(?![\w({])")  # 2**3 is a power
 _HEADING = re.compile(r":\s*$|answer|solution|^step\b", re.IGNORECASE)
 _DELIMITER = re.compile(r"\\.|\$\$?|\n", re.DOTALL)
 _CLOSED_BY = {r"\(": r"\)", r"\[": r"\]", "$$": "$$", "$": "$"}
-_SENTENCE_END = re.compile(r"\.(?=\s|$)|\n")
+_SENTENCE_END = re.compile(r"\.(?=\s|$)|[。\n]")
+_REASON = re.compile(r",? (?:because|since)\b")
 _GOES_ON = re.compile(r"\b(?:so|but|which|then|because|since|and (?:so|the|he|she|it|they|we))\b")
 _SENTENCE = re.compile(r"[A-Z][a-z]+ [a-z].*\d.*\.", re.DOTALL)  # "It takes 5 days.", which is more than its answer
-_LAST_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?")
+_LAST_NUMBER = re.compile(
+    r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[/:]\d+){0,2}(?:%| ?[ap]\.?m\b)?", re.IGNORECASE
+)  # also a ratio, a time, a date
 _SHORT, _FEW = 60, 4  # characters and words of an output that is nothing but its answer
 
 
@@ -147,8 +156,12 @@ def spoken(text: str) -> str | None:
         return answer
     if found := _HASHES.findall(prose):
         return str(found[-1]).rstrip()
+    if tagged := _TAGGED.findall(prose):
+        return str(tagged[-1]).strip() or None
     if (announced := list(_ANNOUNCED.finditer(prose))) and (said := _said(prose[announced[-1].end() :])):
         return said
+    if right := _IS_RIGHT.findall(prose):
+        return str(right[-1])
     if bold := [each for each in _BOLD.findall(prose) if not _HEADING.search(each)]:
         return str(bold[-1]).strip(" .")
     if blocks and "\n" not in blocks[-1]:  # no program, but a result
@@ -160,7 +173,7 @@ def _concluded(text: str) -> str | None:
     """The answer of a text that announces none: what something is said to be in its last sentence, the text itself if
     it is nothing else, the last formula, the last number."""
     sentences = [sentence for sentence in _SENTENCE_END.split(text) if sentence.strip()]
-    _, is_said, last = sentences[-1].rpartition(" is ") if sentences else ("", "", "")
+    _, is_said, last = sentences[-1].replace(" are ", " is ").rpartition(" is ") if sentences else ("", "", "")
     if is_said and any(character.isdigit() for character in last) and not _GOES_ON.search(last):
         return _last_formula(last) or last.strip()
     if formula := _last_formula(text):
@@ -181,7 +194,7 @@ def _said(text: str) -> str | None:
     sentence = _SENTENCE_END.split(text, maxsplit=1)[0]
     sentence = _BOLD_ENDS.split(sentence, maxsplit=1)[0].replace(" **", " ").strip(" *`\"'")
     if " is " in sentence:
-        sentence = sentence.rpartition(" is ")[2]
+        sentence = _REASON.split(sentence, maxsplit=1)[0].rpartition(" is ")[2]
     return _last_formula(sentence) or sentence.strip(" *`\"'") or None
 
 

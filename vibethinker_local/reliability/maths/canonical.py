@@ -752,6 +752,8 @@ def _names_another(nodes: Nodes) -> bool:
             continue
         if isinstance(first, Token) and is_letter(first) and first.text in _CHOICES:
             return True
+        if is_word(first, "ii", "iii", "iv"):  # I, II: statements, not options
+            return True
     return False
 
 
