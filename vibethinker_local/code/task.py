@@ -25,25 +25,31 @@ Form = Literal["function", "method", "program"]
 CUTS = 20  # places at which a text is cut to be Python
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n`]*")
 _CODE_LINE = re.compile(r"^(?:(?:async )?def \w+\s*\(|class \w+.*:\s*$|from [\w.]+ import |import \w)", re.MULTILINE)
-_ORDER = (  # where an order begins: in "she can write 30 lines of code" there is none
+_BEFORE_ORDER = (  # where an order begins: in "she can write 30 lines of code" there is none
     r"(?:^|[.!?:;,\n\"'*#>(-]\s{0,3}|\b(?:please|and|then|now|just|also|me|let's|(?:is|are|asked|help|how|try) to"
-    r"|you(?: to| can| should| must| will| need to| have to)?|(?:i|we)(?:'d like| would like| want| need) to"
-    r"|how (?:can|do|would) (?:i|we|one))\s)"
-    r"(?:write|implement|create|develop|code|design|define|build|give|provide|fix|finish"
+    r"|(?<!do )you(?: to| can| should| must| will| need to| have to)?|how (?:can|do|would) (?:i|we|one)"
+    r"|(?:i|we)(?:'d like| would like| want| need) to)\s)"
+)
+_TEXTS = r"story|poem|essay|letter|e-?mail|song|haiku|article|paragraph|speech|joke"
+_ORDER = (
+    _BEFORE_ORDER + rf"(?:write(?! (?:me |us )?(?:an?|the|some) (?:\w{{1,20}} )?(?:{_TEXTS})\b)"
+    r"|implement|create|develop|code|design|define|build|give|provide|fix|finish|refactor|debug|optimi[sz]e"
     r"|complete(?! the (?:assert|sentence|sequence|table|square)))\b[^.\n]{0,80}?"
 )
 _NOUN = r"(?:function|method|program|script|class|code|one-liner)"
 _WANTED = re.compile(
     _ORDER + r"\b(?:function|method|program|script|class|routine|subroutine|code|solution in python)\b"
-    r"|\bcomplete the (?:\w{1,20} )?(?:function|method|class|program)\b",
+    r"|\bcomplete the (?:\w{1,20} )?(?:function|method)\b",
     re.IGNORECASE,
 )
 _PYTHON_WANTED = re.compile(  # the language's name makes more an order: "implement quicksort in python"
-    _ORDER + r"\bin python"
-    r"|(?:^(?:an? |some )?|\b(?:need|want|show me|looking for)\b[^.\n]{0,40}?\b)"
-    rf"(?:python {_NOUN} (?:to|for|that|which)\b|{_NOUN} (?:to|for|that|which)\b[^.\n]{{0,80}}?\bin python)",
+    _ORDER + rf"\bin python|{_BEFORE_ORDER}(?:make|generate|solve)\b[^.\n]{{0,80}}?\b(?:in python|python {_NOUN}\b)"
+    r"|(?:^(?:an? |some )?|\b(?:need|want|i'd like|show me|looking for)\b[^.\n]{0,40}?\b)"
+    rf"(?:python {_NOUN} (?:to|for|that|which)\b|{_NOUN} in python\b"
+    rf"|{_NOUN} (?:to|for|that|which)\b[^.\n]{{0,80}}?\bin python)",
     re.IGNORECASE,
 )
+_EXPLANATION = re.compile(r"\W*(?:please |(?:can|could) you )?(?:explain|describe|discuss)\b", re.IGNORECASE)
 _PYTHON_WANTED_ELSEWHERE = re.compile(  # in other languages than English
     r"\b(?:schreibe?n?|erstellen?|implementieren?|programmieren?|écri(?:s|vez|re)|créez?|implémentez?|escrib[ae]|crea"
     r"|implementa|escreva|crie|implemente|scrivi|напишите?|создайте?|реализуйте?)\b|写|編|编|实现|実装|作成|書",
@@ -61,7 +67,7 @@ _MATHS = re.compile(
 )
 _LANGUAGES = (
     r"C\+\+|C#|Java|JavaScript|TypeScript|Rust|Golang|Haskell|Ruby|PHP|Kotlin|Swift|SQL|Bash|Scala|Perl|Lua|MATLAB"
-    r"|PowerShell"
+    r"|PowerShell|HTML|CSS"
 )
 _OTHER_LANGUAGE = re.compile(
     rf"\bin (?:(?i:{_LANGUAGES})|C|Go|R)(?![\w+#])"
@@ -148,6 +154,8 @@ def read(statement: str, *, surely: bool = False) -> Task | None:
 
 def _asks(statement: str) -> bool:
     """Whether a statement without code or tests asks for a program, and not for a function in the sense of maths."""
+    if _EXPLANATION.match(statement):  # "how to write clean code", "how a stack is implemented in Python"
+        return False
     if _PYTHON.search(statement):
         ways = (_WANTED, _PYTHON_WANTED, _PYTHON_WANTED_ELSEWHERE)
         return any(way.search(statement) for way in ways)
