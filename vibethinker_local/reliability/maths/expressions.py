@@ -371,7 +371,7 @@ class _Parser:
         following = self._peek()
         if isinstance(following, Group) and following.open == "(":
             arguments = split(following.nodes, ",")
-            if node.text in _UNKNOWN_FUNCTIONS or primes or len(arguments) > 1:
+            if node.text in _UNKNOWN_FUNCTIONS or primes or len(arguments) > 1 or _is_zero(following):  # v(0) is no 0
                 self._at += 1
                 values = tuple(map(self._inner, arguments))
                 if name == "C" and len(values) == 2:
@@ -680,6 +680,11 @@ _COMMANDS = {r"\frac", r"\binom", r"\sqrt", r"\sum", r"\prod", r"\int", r"\lim"}
 
 def _is_letter(node: Node | None, letter: str) -> bool:
     return isinstance(node, Token) and node.kind == "letter" and node.text == letter
+
+
+def _is_zero(group: Group) -> bool:
+    inner = group.nodes[0] if len(group.nodes) == 1 else None
+    return isinstance(inner, Token) and inner.kind == "number" and Fraction(inner.text) == 0 and not group.spaced
 
 
 def _is_product_of_letters(node: Token) -> bool:
