@@ -66,6 +66,11 @@ def examples(statement: str) -> list[tuple[str, str]]:
     return [(example.input, example.expected) for example in found.examples]
 
 
+@pytest.mark.parametrize("statement", [DOCSTRING, LEETCODE, CONTEST])
+def test_lines_may_end_as_on_windows(statement: str) -> None:
+    assert task.read(statement.replace("\n", "\r\n")) == task.read(statement)
+
+
 def test_a_signature_with_doctests() -> None:
     found = task.read(DOCSTRING)
     assert found is not None

@@ -154,6 +154,7 @@ def test_inputs_that_cannot_be_arguments_are_left_out(tmp_path: Path, other: dic
         {"input_output": json.dumps({"inputs": ["3\n4\n"], "outputs": ["7\n"]})},
         {"input_output": {"inputs": [["3", "4"]], "outputs": [["7"]]}},
         {"public_tests": {"input": ["3\n4\n"], "output": ["7\n"]}},
+        {"tests": [{"input": "3\r\n4\r\n", "output": "7\r\n"}]},
     ],
 )
 def test_inputs_and_outputs_in_a_list_each(tmp_path: Path, tests: dict[str, object]) -> None:

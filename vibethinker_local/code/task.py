@@ -127,6 +127,7 @@ def read(statement: str, *, surely: bool = False) -> Task | None:
     """
     if len(statement) > LONGEST:
         return None
+    statement = statement.replace("\r\n", "\n")  # as Windows and scraped contests have it
     if _is_of_another_language(statement):
         return None
     starter = _starter(statement)

@@ -316,7 +316,7 @@ def _asked(value: Any) -> str:
         value = value.get("stem", value.get("text"))
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise _Unusable("the problem is not a text, or empty")
-    return value.strip()
+    return value.replace("\r\n", "\n").strip()
 
 
 def _answer(value: Any, *, worked: bool) -> str:

@@ -83,7 +83,7 @@ def are_of_a_function(tests: Sequence[dict[str, Any]]) -> bool:
 
 def of_a_program(tests: Sequence[dict[str, Any]]) -> str:
     """What a program reads and what it prints, for each test."""
-    return json.dumps([(each["input"], each["output"]) for each in tests])
+    return json.dumps([[each[name].replace("\r\n", "\n") for name in ("input", "output")] for each in tests])
 
 
 def of_a_function(tests: Sequence[dict[str, Any]], task: Task | None) -> str:
