@@ -152,6 +152,12 @@ def test_a_letter_is_looked_for_in_short_answers_alone() -> None:
     assert time.process_time() - began < 0.5  # it took three seconds, and four times as long for twice as many
 
 
+def test_many_amounts_in_a_row_take_no_time() -> None:
+    began = time.process_time()
+    assert not same_answer("3 to " * 198, "3", NOBODY)
+    assert time.process_time() - began < 0.5  # it took a second
+
+
 def test_plain_numbers_need_no_process() -> None:
     assert all(map(plain, ["17", "1/2", r"\frac{3}{4}", "-0.5", "x = 3", "50\\%", "1,000"]))
     assert not any(map(plain, [r"\sqrt 2", "x+1", "(1,2)", "A", r"\sin 1"]))

@@ -459,7 +459,7 @@ class _Reader:
             if value is not None:
                 unit = Unit(((temperature, Fraction(1)),)) if temperature else None
                 return Scalar(value, unit, degrees=not temperature)
-        for at in range(1, len(nodes)):
+        for at in range(max(1, len(nodes) - MOST_PARTS), len(nodes)):
             if (quantities.begins(nodes[at]) or quantities.begins_one_of(nodes[at:])) and (
                 found := self._with_unit(nodes, at)
             ):
