@@ -479,7 +479,7 @@ class _Reader:
             value = Product((value, Number(times)))
             if not rest:
                 return Scalar(value)
-        named = [node.text.casefold() for node in rest if isinstance(node, Token) and node.kind == "word"]
+        named = [node.text.casefold() for node in rest if isinstance(node, Token) and node.kind in ("word", "letter")]
         if len(named) == len(rest):
             if set(named) <= quantities.PERCENT:
                 return _percentage(value)

@@ -244,6 +244,7 @@ class _Parser:
     # Powers
 
     def _power(self) -> Expression:
+        self._spread()
         base = self._atom()
         while True:
             if self._take_sign("!"):
@@ -258,6 +259,17 @@ class _Parser:
                 base = self._raised(base)
             else:
                 return base
+
+    def _spread(self) -> None:
+        """Make letters of a word whose last one has a power, an index or arguments of its own: `ab^2` is no (ab)^2."""
+        word, following = self._peek(), self._peek(1)
+        if not (isinstance(word, Token) and word.kind == "word" and _is_product_of_letters(word)):
+            return
+        if is_sign(following, "^", "_", "!", "'") or (
+            isinstance(following, Group) and following.open == "(" and word.text[-1] in _UNKNOWN_FUNCTIONS
+        ):
+            letters = [Token("letter", letter) for letter in word.text]
+            self._nodes = (*self._nodes[: self._at], *letters, *self._nodes[self._at + 1 :])
 
     def _is_degree(self) -> bool:
         """Take `^\\circ`, `^{\\circ}` or `°`, if it comes next."""
