@@ -228,6 +228,8 @@ def test_in_doubt_there_is_no_example(line: str) -> None:
         ("Write a python script that prints the first 10 primes", "program", None),
         ("implement quicksort in python", "function", None),
         ("make a python script that prints hello world", "program", None),
+        ("Question 3 Write a function that returns the sum of a list.", "function", None),
+        ("It has a bug, please fix it:\n```python\ndef mean(xs):\n    return sum(x) / len(x)\n```", "function", None),
         ("Generate a python function to validate an address", "function", None),
         ("I'd like a function in python that sorts a dictionary", "function", None),
         ("solve this in python: find all primes below 100", "function", None),

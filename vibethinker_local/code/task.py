@@ -26,7 +26,8 @@ CUTS = 20  # places at which a text is cut to be Python
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n`]*")
 _CODE_LINE = re.compile(r"^(?:(?:async )?def \w+\s*\(|class \w+.*:\s*$|from [\w.]+ import |import \w)", re.MULTILINE)
 _BEFORE_ORDER = (  # where an order begins: in "she can write 30 lines of code" there is none
-    r"(?:^|[.!?:;,\n\"'*#>(-]\s{0,3}|\b(?:please|and|then|now|just|also|me|let's|(?:is|are|asked|help|how|try) to"
+    r"(?:^|[.!?:;,\n\"'*#>(-]\s{0,3}|(?-i:\d (?=[A-Z]))"
+    r"|\b(?:please|and|then|now|just|also|me|let's|(?:is|are|asked|help|how|try) to"
     r"|(?<!do )you(?: to| can| should| must| will| need to| have to)?|how (?:can|do|would) (?:i|we|one)"
     r"|(?:i|we)(?:'d like| would like| want| need) to)\s)"
 )
@@ -43,7 +44,8 @@ _WANTED = re.compile(
     re.IGNORECASE,
 )
 _PYTHON_WANTED = re.compile(  # the language's name makes more an order: "implement quicksort in python"
-    _ORDER + rf"\bin python|{_BEFORE_ORDER}(?:make|generate|solve)\b[^.\n]{{0,80}}?\b(?:in python|python {_NOUN}\b)"
+    _ORDER + r"\bin python|\b(?:fix|debug|refactor) it\b"
+    rf"|{_BEFORE_ORDER}(?:make|generate|solve)\b[^.\n]{{0,80}}?\b(?:in python|python {_NOUN}\b)"
     r"|(?:^(?:an? |some )?|\b(?:need|want|i'd like|show me|looking for)\b[^.\n]{0,40}?\b)"
     rf"(?:python {_NOUN} (?:to|for|that|which)\b|{_NOUN} in python\b"
     rf"|{_NOUN} (?:to|for|that|which)\b[^.\n]{{0,80}}?\bin python)",
