@@ -65,6 +65,11 @@ def test_the_bundled_models_template_renders() -> None:
         ("{{ 'a-b'.split('-')[-1].upper() | trim }}", "B"),
         ("{{ 'a-b'.replace('-', '+') ~ 'x' | replace('x', 'y') }}", "a+by"),
         ("{{ 7 % 2 }}{{ [1] + [2] }}", "1[1, 2]"),
+        ("{{ 7 // 2 - 1 }}{{ 1.25 | round(1) }}{{ 1.2 | round(0, 'ceil') | int }}", "21.22"),
+        ("{{ '\nab\n'.strip('\n') | replace('b', 'c' ~ range(999) | join) | length }}", "2889"),
+        ("{% for k, v in {'a': 1}.items() %}{{ k }}{{ v }}{% endfor %}{{ 'a' in {'a': 1}.keys() }}", "a1True"),
+        ("{% macro f(x) %}<{{ x }}>{% endmacro %}{{ f(f(1)) }}", "<<1>>"),
+        ("{{ messages | map(attribute='content') | reject('equalto', 1) | list | length }}", "1"),
         ("{{ bos_token }}{{ messages[0].tools }}", ""),
     ],
 )
@@ -113,6 +118,7 @@ HOSTILE = {
     "formatting": "{{ '%1000000000d' | format(1) }}",
     "formatting method": "{{ '{:1000000000}'.format(1) }}",
     "percent": "{{ '%1000000000d' % 1 }}",
+    "endless look-ups": "{{ range(90000) | map('string') | list | sort(attribute='" + "0." * 500 + "0') }}",
     "indent": "{{ [[1]] | tojson(indent=1000000000) }}",
     "lipsum": "{{ lipsum(1000000) }}",
     "own refusal": "{{ raise_exception('no such role') }}",
@@ -174,6 +180,34 @@ def test_a_hostile_template_is_refused(case: str, monkeypatch: pytest.MonkeyPatc
     assert len(str(caught.value)) < 400
     if case.startswith("doubling"):
         assert "more text than any model reads" in str(caught.value)
+
+
+TEXT, LISTS = "more text than any model reads", "{'a': ns.s}.items(), {'a': ns.s}.items()"
+LONG = "{% set ns = namespace(s='abcdefgh') %}{% for i in range(12) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}"
+SINGLE_STEPS = {  # small enough to end in time without a limit, too
+    "{{ 1 | round(1000) }}": "a precision of 1000",
+    "{{ 1 | round(-1000, 'ceil') }}": "a precision of -1000",
+    LONG + "{{ ns.s.strip(ns.s) }}": "searches for 32,768 characters",
+    LONG + "{{ ns.s.rfind(ns.s) }}": "searches for 32,768 characters",
+    LONG + "{{ ns.s | trim(ns.s) }}": "searches for 32,768 characters",
+    LONG + "{{ ns.s | replace(ns.s, '') }}": "searches for 32,768 characters",
+    LONG.replace("gh", "") + "{% set n = ns.s | int(0, 16) %}": "no good.*larger numbers",
+    "{% set n = 0x10000000000000000 // 3 %}": "plain numbers",
+    "{% set n = 0x10000000000000000 - 3 %}": "plain numbers",
+    "{% set n = 0x10000000000000000 / 3 %}": "plain numbers",
+    "{{ (1).to_bytes(9, 'big') }}": "unsafe",
+    LONG + "{% set t %}{% for i in range(99) %}{{ ns.s }}{% endfor %}{% endset %}": TEXT,
+    LONG + "{% set l = [ns.s] %}{% set t %}{% for i in range(99) %}{{ l }}{% endfor %}{% endset %}": TEXT,
+    "{% set t %}{% for i in range(99) %}" + "x" * 32_768 + "{% endfor %}{% endset %}": TEXT,
+    LONG + "{{ range(200) | map('string') | map('replace', '5', ns.s) | map('length') | list }}": TEXT,
+    "{% set ns = namespace(s='x') %}{% for i in range(20) %}{% set ns.s = [" + LISTS + "] %}{% endfor %}": TEXT,
+}
+
+
+@pytest.mark.parametrize("source", SINGLE_STEPS, ids=range(len(SINGLE_STEPS)))
+def test_no_single_step_takes_long_or_makes_much(source: str) -> None:
+    with pytest.raises(ModelError, match=SINGLE_STEPS[source]):
+        template.render(source, USER, name="evil.gguf")
 
 
 def test_control_tokens_in_a_message_are_plain_text() -> None:

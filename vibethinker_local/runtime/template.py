@@ -1,8 +1,8 @@
 """Renders a model's chat template, which comes out of the model file and is therefore untrusted code.
 
 It runs in Jinja's immutable sandbox with only what chat templates use: a few filters and functions, and operators
-that cannot produce a large value from small ones. So each single step is short; each loop iteration and each call
-checks the clock, and after two seconds the template is stopped.
+that cannot produce a large value from small ones. So each single step is short; each loop iteration, each call and
+each look-up checks the clock, and after two seconds the template is stopped.
 
 What a template finds there is what transformers' apply_chat_template gives it: the same options of Jinja, names,
 `tojson`, `strftime_now`, `raise_exception`, loop controls and `generation` blocks.
@@ -12,13 +12,14 @@ import functools
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from jinja2 import TemplateError, nodes
 from jinja2.ext import Extension
+from jinja2.filters import do_round, do_trim
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
@@ -29,6 +30,9 @@ from vibethinker_local.errors import ModelError
 SECONDS = 2.0
 SOURCE_CHARACTERS = 200_000
 MOST = 1_000_000  # characters of any intermediate string, and items and characters of any list, nested ones included
+LARGEST = 2**63  # what numbers stay below: to divide larger ones, or to write them out, may take for ever
+SEARCHED = 1000  # characters to search for, or to strip: the time grows with them and with the text
+PRECISION = 100  # digits to round to
 Messages = list[dict[str, str]]
 Variables = Mapping[str, str | bool]  # of a template, beside its messages
 
@@ -79,16 +83,18 @@ class _Generation(Extension):
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
 
     def __init__(self) -> None:
-        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation])
+        extensions = ["jinja2.ext.loopcontrols", _Generation]
+        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=extensions, finalize=self._written)
         allowed = {name: value for name, value in self.filters.items() if name in FILTERS}
-        allowed |= {"join": _join, "replace": _replace, "tojson": _tojson}
+        allowed |= {"join": _join, "replace": _replace, "round": _round, "tojson": _tojson, "trim": _trim}
         self.filters = {name: self.checked(value) for name, value in allowed.items()}
         self.tests = {name: self.checked(value) for name, value in self.tests.items()}
         self.globals = {"range": self.globals["range"], "dict": dict, "namespace": _PlainNamespace}
         self._deadline = time.monotonic() + SECONDS
+        self._characters = 0  # that expressions have written, also into blocks and macros
 
     def tick(self) -> str:
         if time.monotonic() > self._deadline:
@@ -96,9 +102,32 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return ""
 
     def weighed(self, value: Any) -> Any:
-        """Returns `value` if it is not too large."""
+        """Returns `value` if it is not too large; what yields its items one by one is weighed as it does."""
+        if isinstance(value, Iterator):
+            return self._weighed_items(value)
+        if isinstance(value, (KeysView, ValuesView, ItemsView)):
+            value = list(value)
         _weigh(value, {})
         return value
+
+    def _weighed_items(self, items: Iterator[Any]) -> Iterator[Any]:
+        weight = 0
+        for item in items:
+            self.tick()
+            weight += 1 + _weigh(item, {})
+            _limit(weight)
+            yield item
+
+    def _written(self, value: Any) -> str:
+        """Jinja passes what each expression writes through here."""
+        text = str(value)
+        self._characters += len(text)
+        _limit(self._characters)
+        return text
+
+    def concat(self, pieces: Iterable[str]) -> str:
+        """Jinja joins what a block or a macro wrote by this."""
+        return "".join(self.weighed(list(pieces)))
 
     def checked(self, function: Any) -> Callable[..., Any]:
         @functools.wraps(function)  # also copies the attributes by which Jinja passes it the context
@@ -109,25 +138,31 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return checked
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        if isinstance(obj, str) and attr not in STRING_METHODS:
+        if isinstance(obj, (int, float)) or (isinstance(obj, str) and attr not in STRING_METHODS):
             return False
         return bool(super().is_safe_attribute(obj, attr, value))
 
     def wrap_str_format(self, value: Any) -> None:
         """Jinja allows `str.format` specially, which can fill the memory in one step. None: treat it as any other."""
 
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Filters look up `attribute="a.b.c"` by this, for every item."""
+        self.tick()
+        return super().getitem(obj, argument)
+
     def call(self, context: Any, called: Any, /, *args: Any, **named: Any) -> Any:
         self.tick()
-        if isinstance(text := getattr(called, "__self__", None), str) and called.__name__ == "replace":
-            return _replace(text, *args)
+        if isinstance(text := getattr(called, "__self__", None), str):
+            if called.__name__ == "replace":
+                return _replace(text, *args)
+            for argument in args:
+                _searchable(argument)
         return self.weighed(super().call(context, called, *args, **named))
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "+" and isinstance(left, (str, list, tuple)):
             self.weighed((left, right))
-        elif (
-            not all(isinstance(side, (int, float)) and abs(side) < 2**63 for side in (left, right)) or operator == "**"
-        ):
+        elif operator == "**" or not all(isinstance(s, (int, float)) and abs(s) < LARGEST for s in (left, right)):
             raise TemplateError(f"the operator {operator} is for plain numbers here")
         return super().call_binop(context, operator, left, right)
 
@@ -177,10 +212,21 @@ def _weigh(value: Any, known: dict[int, int]) -> int:
             known[id(value)] = sum(1 + _weigh(part, known) for part in parts)
         weight = known[id(value)]
     else:
+        if isinstance(value, int) and abs(value) >= LARGEST:
+            raise TemplateError("it makes larger numbers than any model counts with")
         return 0
+    _limit(weight)
+    return weight
+
+
+def _limit(weight: int) -> None:
     if weight > MOST:
         raise TemplateError("it makes more text than any model reads")
-    return weight
+
+
+def _searchable(text: Any) -> None:
+    if isinstance(text, str) and len(text) > SEARCHED:
+        raise TemplateError(f"it searches for {len(text):,} characters at once")
 
 
 def _join(parts: Any, by: str = "", attribute: str | None = None) -> str:
@@ -190,8 +236,20 @@ def _join(parts: Any, by: str = "", attribute: str | None = None) -> str:
 
 
 def _replace(text: str, old: str, new: str, count: int = -1) -> str:
+    _searchable(old)
     _weigh([text, *[new] * text.count(old)], {})
     return text.replace(old, new, count)
+
+
+def _trim(value: Any, chars: str | None = None) -> str:
+    _searchable(chars)
+    return do_trim(value, chars)
+
+
+def _round(value: float, precision: int = 0, method: Literal["common", "ceil", "floor"] = "common") -> float:
+    if abs(precision) > PRECISION:
+        raise TemplateError(f"a precision of {precision} is none")
+    return do_round(value, precision, method)
 
 
 def _tojson(
@@ -235,8 +293,7 @@ def render(source: str, messages: list[dict[str, Any]], *, name: str, variables:
             sandbox.tick()
             pieces.append(piece)
             size += len(piece)
-            if size > MOST:
-                raise TemplateError("it makes more text than any model reads")
+            _limit(size)
         return "".join(pieces)
 
     try:
