@@ -22,7 +22,8 @@ from tests import faults
 from tests.command import vibe
 from tests.engine.helpers import params, run, text, tokens
 from tests.fakes import ScriptedBackend, mixes
-from vibethinker_local.engine import SequenceId, StepOutput
+from vibethinker_local.engine import SequenceId, StepOutput, process
+from vibethinker_local.engine.connection import Connection
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.process import EngineProcess, Heard
 from vibethinker_local.errors import EngineDied, EngineError, ModelError
@@ -274,14 +275,32 @@ def test_a_model_file_deleted_under_it(start: Callable[..., EngineProcess], tmp_
     assert tokens(run(engine)[name])
 
 
-def test_a_death_between_requests_is_nothing(start: Callable[..., EngineProcess]) -> None:
+def test_a_death_between_requests_is_nothing(
+    start: Callable[..., EngineProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Connection] = []
+
+    def slowly() -> Connection:
+        time.sleep(0.05)
+        made.append(Connection())
+        return made[-1]
+
     engine = start(faults.Scripted())
     os.kill(engine._connection.process.pid, signal.SIGKILL)
     assert engine.tokenize("a", special=False) == [97]
     os.kill(engine._connection.process.pid, signal.SIGKILL)
     engine._connection.process.wait()
+    monkeypatch.setattr(process, "Connection", slowly)
+    other = threading.Thread(target=engine.tokenize, args=("b",), kwargs={"special": False})
+    other.start()
     name = engine.add(b"hi\n", params(4))
+    other.join()
+    assert made == [engine._connection]
     assert tokens(run(engine)[name])
+    os.kill(made[0].process.pid, signal.SIGKILL)
+    _, end, arguments, _ = made[0].end.detach()  # type: ignore[misc]  # as if another thread were at it
+    assert isinstance(made[0].failure(), EngineDied)
+    end(*arguments)
 
 
 def test_close_is_prompt_and_may_be_repeated(start: Callable[..., EngineProcess]) -> None:

@@ -125,7 +125,8 @@ class Connection:
         self.end()
         if isinstance(event, Failed):
             return (ModelError if event.kind == "model" else EngineError)(event.reason)
-        return EngineDied(_obituary(self.process.returncode, logs.engine_log_since(self._log_begin)))
+        code = self.process.wait()  # another thread may be ending it, and then `end` returns at once
+        return EngineDied(_obituary(code, logs.engine_log_since(self._log_begin)))
 
 
 def _tunables() -> str:

@@ -71,7 +71,7 @@ class EngineProcess:
         self._recipe, self._planner = recipe, planner
         self._heard: dict[SequenceId, Heard] = {}
         self._next = 0
-        self._asking = threading.Lock()
+        self._asking = threading.RLock()  # one thread at a time asks, or starts another process
         self._pieces: dict[int, bytes] = {}
         # Cached, because an answer has to wait for the process's current step.
         self._known = lru_cache(KNOWN)(self._tokens)
@@ -156,12 +156,13 @@ class EngineProcess:
         parent: SequenceId | None,
         labels: tuple[int, ...] | None = None,
     ) -> SequenceId:
-        self._revive()
-        name = SequenceId(self._next)
-        self._next += 1
-        self._heard[name] = Heard(params)
-        self._send(Add(name, tokens, params, parent, labels))
-        return name
+        with self._asking:
+            self._revive()
+            name = SequenceId(self._next)
+            self._next += 1
+            self._heard[name] = Heard(params)
+            self._send(Add(name, tokens, params, parent, labels))
+            return name
 
     def force(self, id: SequenceId, tokens: Iterable[int], *, then: int) -> None:
         """Like Engine.force. The tokens come right after those that `step` has returned so far."""
@@ -279,7 +280,8 @@ class EngineProcess:
             again = not self._losing()  # ask another process, if this one was dead and nothing is lost
             while True:
                 self._revive()
-                answer = self._connection.answers.get() if self._connection.write(question) else None
+                connection = self._connection
+                answer = connection.answers.get() if connection.write(question) else None
                 if answer:
                     return answer.value
                 failure = self._failure()
