@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.solving.speaker import Speaker, script
 from tests.solving.thinker import loaded
 from vibethinker_local import Solver, sandbox
 from vibethinker_local.engine.engine import Engine
-from vibethinker_local.errors import UsageError
+from vibethinker_local.errors import EngineDied, ModelError, UsageError
 from vibethinker_local.events import Control, Finished, Options, SolveEvent, Wrote
 from vibethinker_local.models.installed import Chosen, ModelSpec
 from vibethinker_local.runtime.model import Model
@@ -105,6 +106,28 @@ def test_a_run_whose_model_is_closed_ends() -> None:
         assert isinstance(last, Finished)
         assert (last.solution.status, last.solution.error) == ("failed", "The engine was closed.")
         assert solver.solve(PROBLEM, seed=1).answer == "42"  # loaded again
+
+
+@pytest.mark.parametrize("error", [ModelError, EngineDied, KeyboardInterrupt])
+def test_a_model_that_cannot_be_loaded_again_leaves_no_closed_one(
+    error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes: list[Any] = [None, error("no"), None]
+    loaded_with: list[int] = []
+
+    def load(*_: object, places: int, **other: object) -> Any:
+        loaded_with.append(places)
+        if outcome := outcomes.pop(0):
+            raise outcome
+        return SimpleNamespace(engine=SimpleNamespace(close=lambda: None))
+
+    monkeypatch.setattr("vibethinker_local.solving.solver.load_model", load)
+    solver = Solver("mini")
+    solver.load()
+    with pytest.raises(error):
+        solver.load(4)
+    solver.load()
+    assert loaded_with == [1, 4, 1]
 
 
 def test_the_seed_of_the_options_is_that_of_each_run() -> None:

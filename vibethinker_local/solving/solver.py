@@ -99,17 +99,18 @@ class Solver:
 
     def load(self, places: int = 1) -> Model:
         """The model, with room for this many Sequences at once, or for as many as fit. Raises ModelError."""
-        if self._model is None:
-            self._model = self._load(places)
-        elif places > self._places:
-            self._model.engine.close()
-            try:
-                self._model = self._load(places)
-            except ModelError:
-                self._model = self._load(self._places)
-                raise
-        else:
+        if self._model and places <= self._places:
             return self._model
+        closed, before = self._model, self._places
+        self._model, self._places = None, 0  # whatever happens now
+        if closed:
+            closed.engine.close()
+        try:
+            self._model = self._load(places)
+        except ModelError:
+            if closed:
+                self._model, self._places = self._load(before), before
+            raise
         self._places = places  # also if there was room for fewer: it is not tried again
         return self._model
 
