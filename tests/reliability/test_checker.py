@@ -1,7 +1,10 @@
 """The process that compares: it gives up in time, comes back at once, and imports nothing from the working folder."""
 
+import subprocess
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +61,22 @@ def test_no_time_left_is_no_comparison() -> None:
     assert checker.decide("equal", ONE, TWO) is None
     assert time.monotonic() - began < 5
     checker.close()
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "error"), [(subprocess, "Popen", OSError), (threading.Thread, "start", RuntimeError)]
+)
+def test_where_no_process_can_be_started_nothing_is_compared(
+    owner: Any, name: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise error("Resource temporarily unavailable")
+
+    monkeypatch.setattr(owner, name, refused)
+    with Checker() as checker:
+        checker.warm()
+        assert checker.decide("equal", ONE, TWO) is None
+        assert checker._process is None
 
 
 def test_nothing_is_imported_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

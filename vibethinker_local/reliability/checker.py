@@ -50,16 +50,20 @@ class Checker:
             return
         self.close()
         self._replies, self._ready = queue.Queue(), False
-        self._process = subprocess.Popen(
-            children.command(__name__),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=children.environment(),
-            encoding="ascii",
-        )
-        stdout = cast(IO[str], self._process.stdout)
-        threading.Thread(target=_pass_on, args=(stdout, self._replies), daemon=True).start()
+        try:
+            self._process = subprocess.Popen(
+                children.command(__name__),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=children.environment(),
+                encoding="ascii",
+            )
+            stdout = cast(IO[str], self._process.stdout)
+            threading.Thread(target=_pass_on, args=(stdout, self._replies), daemon=True).start()
+        except (OSError, RuntimeError):  # RuntimeError: the system starts no more threads
+            self.close()
+            self._replies.put("")  # as of a process that has ended
 
     def wait_until_ready(self) -> bool:
         """Start the process and wait for it; whether it came."""
