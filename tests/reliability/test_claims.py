@@ -1,5 +1,7 @@
 """What a model writes as claims and verdicts, read back."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +38,23 @@ def test_long_claims_are_cut() -> None:
 )
 def test_verdicts(text: str, verdicts: list[bool | None]) -> None:
     assert claims.parse_verdicts(text, 3) == verdicts
+
+
+@pytest.mark.parametrize(
+    "text", ["```\n" * 10_000, "\n" * 20_000, "1. x" + " " * 40_000 + "y"], ids=["```", "\\n", " "]
+)
+def test_a_long_reply_is_read_in_no_time(text: str) -> None:
+    began = time.process_time()
+    claims.parse(text, 5)
+    claims.parse_verdicts(text, 5)
+    claims.published(r"\boxed{1}" + text, 5)
+    assert time.process_time() - began < 1  # seconds; milliseconds on a quiet machine
+
+
+@pytest.mark.parametrize("heading", ["**Claims:**", "---\n\n## Claims", "***\n\nCLAIMS\n"])
+def test_a_published_reply_is_taken_apart_at_its_claims(heading: str) -> None:
+    reply = "Claims first.\n\n**So** \\boxed{5}\n**.**\n\n" + heading + "\n1. **a = 5**\n2. b"
+    assert claims.published(reply, 3) == ("Claims first.\n\n**So** \\boxed{5}", ["a = 5", "b", ""])
 
 
 @given(st.text(max_size=200), st.integers(1, 5))

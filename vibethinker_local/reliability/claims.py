@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from vibethinker_local.events import ClaimSource, Ruling, Verdict
 from vibethinker_local.reliability.statements import MOST_CHARACTERS, key
 
-_NUMBERED = re.compile(r"^\s*(\d{1,3})\s*[.):]\s*(.*?)\s*$")
-_VERDICT = re.compile(r"^\W*(?:claim\s+)?(\d{1,3})\W+(VALID|INVALID|REFUTED)\b", re.IGNORECASE | re.MULTILINE)
+# What stands before a word is looked for within its line: else each of many empty lines would be read to the last.
+_NUMBERED = re.compile(r"^\s*(\d{1,3})\s*[.):](.*)$")
+_VERDICT = re.compile(r"^[^\w\n]*(?:claim\s+)?(\d{1,3})\W+(VALID|INVALID|REFUTED)\b", re.IGNORECASE | re.MULTILINE)
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
-_CLAIMS = re.compile(r"^\W*claims?\b[^\n]{0,60}:?\W*$", re.IGNORECASE | re.MULTILINE)
-_FIRST_ITEM = re.compile(r"^\s*(?:\*\*)?1\s*[.):]", re.MULTILINE)
+_CLAIMS = re.compile(r"^[^\w\n]*claims?\b[^\n]{0,60}:?[^\w\n]*$", re.IGNORECASE | re.MULTILINE)
+_FIRST_ITEM = re.compile(r"^[^\S\n]*(?:\*\*)?1\s*[.):]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def parse(reply: str, wanted: int) -> list[str]:
     """The claims of a reply of numbered lines, at most `wanted`, each once."""
     found: dict[str, str] = {}
     for line in reply.splitlines():
-        if (numbered := _NUMBERED.match(line)) and (text := numbered[2][:MOST_CHARACTERS].strip()):
+        if (numbered := _NUMBERED.match(line)) and (text := numbered[2].strip()[:MOST_CHARACTERS].strip()):
             found.setdefault(key(text), text)
     return list(found.values())[:wanted]
 
@@ -69,10 +70,20 @@ def published(text: str, wanted: int) -> tuple[str, list[str]]:
     """
     box = _BOX.search(text)
     behind = box.end() if box else len(text)
-    begin = _CLAIMS.search(text, behind) or _FIRST_ITEM.search(text, behind)
-    at = begin.start() if begin else len(text)
+    if heading := _CLAIMS.search(text, behind):
+        at = _with_rules(text, behind, heading.start())
+    else:
+        item = _FIRST_ITEM.search(text, behind)
+        at = item.start() if item else len(text)
     found = parse(text[at:].replace("**", ""), wanted)
     return text[:at].rstrip(), [*found, *[""] * (wanted - len(found))]
+
+
+def _with_rules(text: str, behind: int, at: int) -> int:
+    """Where the lines without a word begin, rules and the like, that lead to what begins at `at`."""
+    while (line := text.rfind("\n", behind, at - 1) + 1) and not re.search(r"\w", text[line:at]):
+        at = line
+    return at
 
 
 def parse_verdicts(text: str, count: int) -> list[bool | None]:
