@@ -1,6 +1,7 @@
 """Instructions that a program can check: each type, the public test's layout, and the policy that reads them off."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,36 @@ def test_replies_are_checked(type: str) -> None:
     assert [instruction.followed(reply) for reply in followed] == [True] * len(followed)
     assert [instruction.followed(reply) for reply in ignored] == [False] * len(ignored)
     assert not instruction.followed(" \n")
+
+
+NTH = "length_constraints:nth_paragraph_first_word"
+
+
+@pytest.mark.parametrize(
+    ("type", "values"),
+    [
+        (NTH, {"nth_paragraph": 2}),
+        (NTH, {"nth_paragraph": 2, "num_paragraphs": "two", "first_word": "So"}),
+        (NTH, {"nth_paragraph": 2, "num_paragraphs": [], "first_word": "So"}),
+        ("keywords:existence", {"keywords": ["moon", "("]}),
+        ("language:response_language", {}),
+    ],
+)
+def test_values_that_a_reply_cannot_be_checked_with_are_refused(type: str, values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{type} lacks"):
+        Instruction(type, values)
+
+
+def test_no_paragraph_has_the_number_0_or_less() -> None:
+    values = {"num_paragraphs": 2, "nth_paragraph": -3, "first_word": "So"}
+    assert not Instruction(NTH, values).followed("So.")
+
+
+def test_a_reply_of_many_sentences_is_checked_in_no_time() -> None:
+    few = Instruction("length_constraints:number_sentences", {"num_sentences": 2, "relation": "less than"})
+    began = time.process_time()
+    assert few.followed("P. " * 10_000 + "!" * 10_000)
+    assert time.process_time() - began < 1  # seconds; milliseconds on a quiet machine
 
 
 def test_loosely_first_and_last_lines_and_asterisks_do_not_count() -> None:

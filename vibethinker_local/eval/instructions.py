@@ -28,7 +28,7 @@ class Instruction:
             raise ValueError(f"there is no instruction type {self.type!r}")
         try:
             CHECKS[self.type]("A text.", self.values)
-        except (KeyError, TypeError, AttributeError, re.error) as error:
+        except (LookupError, ValueError, TypeError, AttributeError, re.error) as error:
             raise ValueError(f"{self.type} lacks {error}") from None
 
     def followed(self, reply: str) -> bool:
@@ -66,6 +66,7 @@ def _words(text: str) -> int:
     return len(re.findall(r"\w+", text))
 
 
+ABBREVIATION = 8  # characters that one has at most, with the one before it
 _ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|vs|etc|e\.g|i\.e|No|Fig|Inc|Ltd|Co|U\.S|[A-Z])\.$")
 
 
@@ -74,15 +75,16 @@ def _sentences(text: str) -> int:
     count = 0
     for paragraph in re.split(r"\n\s*\n", text):
         begin = 0
-        for end in re.finditer(r"[.!?]+[\"'”’)\]*]*(?=\s+[^a-z\s])", paragraph):
-            if not _ABBREVIATION.search(paragraph[begin : end.end()].rstrip("\"'”’)]*")):
+        for end in re.finditer(r"(?<![.!?])([.!?]+)[\"'”’)\]*]*(?=\s+[^a-z\s])", paragraph):
+            if not _ABBREVIATION.search(paragraph[max(begin, end.end(1) - ABBREVIATION) : end.end(1)]):
                 count, begin = count + 1, end.end()
         count += bool(re.search(r"\w", paragraph[begin:]))
     return count
 
 
 def _keywords(text: str, values: Values) -> bool:
-    return all(re.search(keyword, text, re.IGNORECASE) for keyword in values["keywords"])
+    found = [re.search(keyword, text, re.IGNORECASE) for keyword in values["keywords"]]  # each is tried, for the trial
+    return all(found)
 
 
 def _keyword_frequency(text: str, values: Values) -> bool:
@@ -107,13 +109,13 @@ def _paragraphs(text: str, values: Values) -> bool:
 
 
 def _nth_paragraph(text: str, values: Values) -> bool:
+    nth, wanted, first_word = values["nth_paragraph"], int(values["num_paragraphs"]), str(values["first_word"]).lower()
     parts = text.split("\n\n")
-    count, nth = sum(bool(part.strip()) for part in parts), values["nth_paragraph"]
-    if nth > count or not (paragraph := parts[nth - 1].strip()):
+    count = sum(bool(part.strip()) for part in parts)
+    if not 1 <= nth <= count or not (paragraph := parts[nth - 1].strip()):
         return False
     word = paragraph.split()[0].lstrip("'").lstrip('"')
-    first = re.split(r"""[.,?!'"]""", word)[0].lower()
-    return count == int(values["num_paragraphs"]) and first == str(values["first_word"]).lower()
+    return count == wanted and re.split(r"""[.,?!'"]""", word)[0].lower() == first_word
 
 
 def _postscript(text: str, values: Values) -> bool:
