@@ -56,6 +56,23 @@ def test_a_context_that_the_gpu_refuses(monkeypatch: pytest.MonkeyPatch) -> None
         assert backend.info.notice
 
 
+def test_on_the_cpu_the_layout_is_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after a GPU that could not share its memory, and had too little for places that have their own."""
+    real = LlamaBackend._attend
+    results: list[bool | ModelError] = [False, ModelError("too little")]
+
+    def attend(backend: LlamaBackend) -> bool:
+        result = results.pop(0) if results else real(backend)
+        if isinstance(result, ModelError):
+            raise result
+        return result
+
+    monkeypatch.setattr(llama.library(), "llama_supports_gpu_offload", lambda: True)
+    monkeypatch.setattr(LlamaBackend, "_attend", attend)
+    with closing(LlamaBackend(MINI, cells=512, places=8, threads=1, context=512)) as backend:
+        assert (backend.places, backend.unified, backend.cells) == (8, True, 512)
+
+
 def test_without_a_gpu_a_failure_is_not_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     native = llama.library()

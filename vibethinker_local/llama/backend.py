@@ -82,6 +82,7 @@ class LlamaBackend:
         self._threads = threads
         self._interrupted = ctypes.create_string_buffer(2)
         gpu = supports_gpu()
+        layout = self.places, self.unified, self._each
         try:
             try:
                 self._open(path, threads, cache, gpu=gpu)
@@ -89,6 +90,7 @@ class LlamaBackend:
                 if not gpu:
                     raise
                 self.close()
+                self.places, self.unified, self._each = layout  # the GPU may have had another
                 self._open(path, threads, cache, gpu=False)
                 self.info = replace(self.info, notice=f"Running on the CPU, because the GPU refused: {error}")
         except BaseException:
