@@ -1,5 +1,6 @@
 """`vibe bench` with the bundled model, and with scripts in place of llama.cpp's tools."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -343,8 +344,10 @@ def test_figures_of_another_machine_or_damaged_are_none(home: Path, monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(machine, "processor", lambda: "Another")
         assert results.of(path) is None
-    kept.write_text(kept.read_text(encoding="utf-8")[:-20], encoding="utf-8")
-    assert results.of(path) is None
+    whole = kept.read_text(encoding="utf-8")
+    for damaged in (whole[:-20], json.dumps(json.loads(whole) | {"decode": []})):
+        kept.write_text(damaged, encoding="utf-8")
+        assert results.of(path) is None
     assert results.of(home / "gone.gguf") is None
 
 

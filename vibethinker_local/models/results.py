@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.system import machine, paths
@@ -88,8 +88,8 @@ class Figures(_Figure):
     measured: str  # time, UTC
     model: File
     machine: Machine
-    prefill: tuple[Prefill, ...]
-    decode: tuple[Decode, ...]
+    prefill: tuple[Prefill, ...] = Field(min_length=1)
+    decode: tuple[Decode, ...] = Field(min_length=1)
     deep: tuple[Decode, ...] = ()
     steps: tuple[BatchStep, ...] = ()
     peers: tuple[PeerRatio, ...] = ()
