@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.solving.thinker import CLR, THREE, TURNED, Thinker, loaded, run
+from vibethinker_local.errors import EngineDied
 from vibethinker_local.events import (
     Claimed,
     Contested,
@@ -24,6 +25,7 @@ from vibethinker_local.events import (
     Wrote,
 )
 from vibethinker_local.reliability.plan import make
+from vibethinker_local.runtime.model import Model
 from vibethinker_local.solving import journal, reliable
 
 pytestmark = pytest.mark.usefixtures("nothing_symbolic")
@@ -148,6 +150,29 @@ def test_a_run_goes_on_only_after_what_was_said_before_it(tmp_path: Path, monkey
 def test_a_run_that_was_stopped_at_once_leaves_nothing_to_go_on_with(tmp_path: Path) -> None:
     run(Thinker({"9": 1}), CLR, control=Control(stop=True), journal=journal.begin(tmp_path, "key", 1))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [EngineDied, KeyboardInterrupt])
+def test_an_error_before_the_first_step_leaves_no_journal(
+    tmp_path: Path, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> list[int]:
+        raise error
+
+    kept = journal.begin(tmp_path, "key", 1)
+    assert kept
+    monkeypatch.setattr(Model, "encode_chat", fails)
+    with pytest.raises(error):
+        run(Thinker({"9": 1}), CLR, journal=kept)
+    assert kept._file.closed
+    assert not list(tmp_path.iterdir())
+
+
+def test_seeds_begin_anew_after_the_last() -> None:
+    options, plan = Options(seed=2**63 - 1, max_tokens=400), make("majority", "quick", samples=2)
+    *_, last = reliable.solve("p", loaded(Thinker({"9": 1})), options, Control(), plan)
+    assert isinstance(last, Finished)
+    assert last.solution.seeds == (2**63 - 1, 0)
 
 
 def test_a_run_that_nobody_follows_any_more_can_be_gone_on_with(tmp_path: Path) -> None:

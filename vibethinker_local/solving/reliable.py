@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from vibethinker_local.code import task
 from vibethinker_local.engine import StepOutput
-from vibethinker_local.errors import EngineError, SandboxError, UsageError
+from vibethinker_local.errors import EngineError, UsageError
 from vibethinker_local.events import (
     AnswerCluster,
     Contested,
@@ -78,9 +78,9 @@ def solve(
     try:
         fitted = _fitted(model, plan) if plan.mode == "fitted" else None
         run = _Pass(problem, model, options, control, plan, fitted, journal, earlier)
-    except (UsageError, SandboxError):
+    except BaseException:
         if journal:
-            journal.close(finished=not resumed)
+            journal.close(finished=False)
         raise
     try:
         yield from run.events(resumed)
@@ -292,7 +292,7 @@ class _Pass:
                 break
             while ahead and self._has_place and not self._hurried and not self._may_suffice(len(ahead)):
                 index = ahead.pop(0)
-                sampling.start(index, self._seed + index)
+                sampling.start(index, (self._seed + index) % 2**63)
             if not sampling.running + self._asking:
                 break
             before = len(sampling.finished)
