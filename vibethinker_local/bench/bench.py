@@ -30,7 +30,8 @@ from vibethinker_local.system import machine
 SEQUENCES = "1,4,8,16"
 WARM_UP = 16  # tokens
 PROBE = 12  # tokens to decode when trying a number of threads
-STEPS = (*range(1, 11), 12, 14, 16, 20, 24, 28, 32)  # Sequences whose steps are timed; fewer than asked for by one
+# Numbers of Sequences whose steps are timed, up to the largest number asked for.
+STEPS = (*range(1, 11), 12, 14, 16, 20, 24, 28, 32)
 STEP_PROMPT, STEP_TOKENS = 64, 4  # tokens
 MOST = 255  # Sequences: llama.cpp's limit (LLAMA_MAX_SEQ), less the one that computes their prompt
 SMALL = 50_000_000  # bytes; a smaller model may run fastest on a single thread

@@ -1,4 +1,4 @@
-"""The interface between the engine and whatever computes logits: `llama.LlamaBackend`, or a scripted one in tests."""
+"""The interface between the engine and whatever computes logits: `llama.backend.LlamaBackend`, or a script in tests."""
 
 from collections.abc import Sequence as Tokens
 from dataclasses import dataclass

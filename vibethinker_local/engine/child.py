@@ -43,7 +43,7 @@ from vibethinker_local.errors import ModelError, VibeError
 log = logging.getLogger("vibethinker_local.engine")
 
 AHEAD = 16
-LOADING_EVERY = 0.25  # seconds between two words on it
+LOADING_EVERY = 0.25  # seconds between two Loading messages
 
 
 class Child:
@@ -51,7 +51,7 @@ class Child:
         self._source, self._sink = commands, events
         self._writing = threading.Lock()
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
-        self._told = time.monotonic()  # how far the model is loaded
+        self._loading_sent = time.monotonic()
         self._ahead = 0  # steps that were sent but not taken yet
         self._done: list[Any] = []  # ids of Sequences whose command was carried out since the last step
 
@@ -74,8 +74,8 @@ class Child:
                 self._done = []
 
     def _loading(self, share: float) -> None:
-        if time.monotonic() - self._told > LOADING_EVERY:
-            self._told = time.monotonic()
+        if time.monotonic() - self._loading_sent > LOADING_EVERY:
+            self._loading_sent = time.monotonic()
             self._send(Loading(share))
 
     def _obey(self) -> None:

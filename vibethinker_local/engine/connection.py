@@ -1,7 +1,7 @@
 """One process with an engine in it, from its start to its end, and the way to speak with it.
 
-Knows nothing of what is said. Native text of the process goes to the engine's log, where the reason of a death is
-looked for.
+Does not interpret the messages. What native code prints goes to engine.log, which is searched for the cause if the
+process dies.
 """
 
 import logging

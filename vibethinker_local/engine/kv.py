@@ -124,9 +124,10 @@ class KV:
         return None
 
     def exchange(self, place: int, other: int) -> tuple[bool, bool] | None:
-        """Let two places, of which one may be free, have what the other holds. For places with cells of their own.
+        """Swap the contents of two places, one of which may be free. For places with cells of their own.
 
-        Returns whether each has it now, and else is empty; None, and nothing changed, if there is no memory for a copy.
+        Returns, for each, whether it now holds the other's contents (otherwise it is empty); None if there is no memory
+        for the copies, and nothing has changed.
         """
         places = (place, other)
         held = [sum(segment.length for segment in self._segments.get(each, [])) for each in places]

@@ -20,7 +20,7 @@ NO_MORE_THREADS = (
 
 
 class LoadRecipe(Protocol):
-    """Makes the backend, inside the process; `llama_model.LlamaModel` is the real one."""
+    """Makes the backend, inside the process; `llama.recipe.LlamaModel` is the real one."""
 
     def open(self, loading: "Callable[[float], None]") -> Any:
         """A Backend with `info` and `tokenize`, whose module must not be imported out here; tells how far it is."""
@@ -77,7 +77,7 @@ class PieceCommand:
 
 @dataclass(frozen=True)
 class CellsUsed:
-    """A question, which is answered in order, after the commands before it."""
+    """Asks how many cells are in use. Unlike a Question it waits its turn behind earlier commands."""
 
 
 @dataclass(frozen=True)

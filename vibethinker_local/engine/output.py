@@ -38,8 +38,8 @@ class StepOutput:
     token: int | None
     text: str  # may be empty, while a character or a stop string is incomplete
     logprob: float | None = None  # nats; None for a forced token, or where the engine does not say
-    confidence: float | None = None  # nats; as this and the next are defined for a `Draw`
-    certainty: float | None = None  # nats
+    confidence: float | None = None  # nats; see `sampler.Draw.confidence`
+    certainty: float | None = None  # nats; see `sampler.Draw.certainty`
     end: End | None = None
     scores: tuple[float, ...] | None = None  # nats, of the labels; only at the end of a score
     forced: bool = False  # the token was pushed in

@@ -294,6 +294,6 @@ class EngineProcess:
             raise self._failure()
 
     def _failure(self, event: Event | None = None) -> EngineError | ModelError:
-        """The error that an end of the process is, and the end of what there was in it."""
+        """The error to raise now that the process has ended. Forgets every Sequence that it held."""
         self._heard.clear()
         return EngineError(CLOSED) if self._closed else self._connection.failure(event)

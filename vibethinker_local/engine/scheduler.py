@@ -95,7 +95,10 @@ class Scheduler:
         return best, most
 
     def _usable(self, source: Sequence, shared: int) -> bool:
-        """Whether a fork at `shared` would find all that it looks at; of what is saved, that shows when it is back."""
+        """Whether a fork at `shared` would find all that it looks at.
+
+        For a saved source this can only be checked after it is restored, so it counts as usable.
+        """
         return source.place is None or shared > source.computed or self._kv.holds(source.place, shared)
 
     def _holders(self) -> Iterator[Sequence]:

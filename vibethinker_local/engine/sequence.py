@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the handle in the front end must not import numpy
     from vibethinker_local.engine.backend import Grammar
     from vibethinker_local.engine.kv import Saved
 
-CLOSED = "The engine was closed."  # what is said of one that is used all the same
+CLOSED = "The engine was closed."  # the error for any call after `close`
 
 
 class SequenceState(Enum):
@@ -69,7 +69,8 @@ class Sequence:
         self.stopped = False  # by a stop token, which is not among its tokens
         self.forced = False  # after forcing, the limit is near, so loops are no longer looked for
         self.text = TextStream(params.stop_strings)
-        self.prompt = self.text_begin = len(tokens)  # the latter: the token that the text's stream began with
+        self.prompt = len(tokens)
+        self.text_begin = len(tokens)  # index of the first token that was fed to `text`
         self.repetition = RepetitionDetector()
 
     @property

@@ -73,7 +73,7 @@ def slips(table: Table) -> Slips | None:
 
 
 def _share(of: Bools, among: Bools) -> Interval:
-    """Of the trajectories `among` which it is asked, the share of those `of` which it is so. Shapes (n, K)."""
+    """The share of the trajectories in `among` for which `of` is true. Shapes (n, K)."""
     return statistics.ratio((of & among).sum(axis=1).astype(float), among.sum(axis=1).astype(float))
 
 

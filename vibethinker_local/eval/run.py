@@ -2,7 +2,7 @@
 
 A trajectory's seed follows from the run's seed, the problem's id and the index alone, so that what is in a bank does
 not depend on the order in which it was made. (Which others were in the same batch can still change the last bits of
-the model's arithmetic, and so, now and then, a token.) Claims are stated and checked by `solve.claims`, as in a pass.
+the model's arithmetic, and so, now and then, a token.) Claims are stated and checked by `solving.claims`, as in a pass.
 """
 
 import hashlib

@@ -3,7 +3,7 @@
 It crashes where an older GCC compiled it (12.2, for one): `_tile_loadconfig` tells that compiler of only 8 of the 64
 bytes that it reads, so the shapes of the tiles are never stored, and the first AMX instruction is illegal
 (ggml_tile_config_init in ggml/src/ggml-cpu/amx/mmq.cpp; llama.cpp's pull request 26954). A child process tries it once,
-and the result is remembered for this build of the library and this processor. VIBE_AMX says it instead of a trial.
+and the result is remembered for this build of the library and this processor. VIBE_AMX=0 or 1 skips the trial.
 """
 
 import ctypes

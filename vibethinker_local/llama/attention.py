@@ -4,7 +4,8 @@ from vibethinker_local.events import CacheType
 
 BLOCK = 256  # cells
 BATCH = 512  # tokens of prompts at once, with flash attention
-SCORED = 64  # the same without: their scores over all cells are in memory. It reads prompts as fast
+# Prompt tokens at once without flash attention, which keeps a score for every token and cell in memory; no slower.
+BATCH_WITHOUT_FLASH = 64
 FEW = 4  # places that share their cells
 
 

@@ -23,7 +23,7 @@ from vibethinker_local.events import CacheType
 from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.gguf.chat import reasoning_tags
 from vibethinker_local.llama import amx
-from vibethinker_local.llama.attention import BATCH, SCORED, flash_attention, whole_blocks
+from vibethinker_local.llama.attention import BATCH, BATCH_WITHOUT_FLASH, flash_attention, whole_blocks
 from vibethinker_local.llama.grammar import LlamaGrammar
 from vibethinker_local.llama.library import library, listening, reason, supports_gpu
 
@@ -219,7 +219,7 @@ class LlamaBackend:
         native = self._native
         params = native.llama_context_default_params()
         cells = params.n_ctx = self._cells if self.unified else self._each * self.places
-        params.n_batch, params.n_ubatch = BATCH, BATCH if self._flash else max(SCORED, self.places)
+        params.n_batch, params.n_ubatch = BATCH, BATCH if self._flash else max(BATCH_WITHOUT_FLASH, self.places)
         params.n_seq_max = self.places + self.unified  # the last one is for padding
         params.n_outputs_max = max(params.n_seq_max, 8)
         params.n_threads = params.n_threads_batch = self._threads

@@ -86,7 +86,8 @@ def _listen(native: Any) -> None:
 def listening(*, quietly: bool = False) -> Iterator[list[Logged]]:
     """Collects what llama.cpp logs inside the block, for one block of the process at a time.
 
-    `quietly`, if it calls errors what is none: nothing of it is an error in our log, and the caller says what is.
+    `quietly`: log everything at debug level, because llama.cpp reports normal outcomes (no free slot, aborted) as
+    errors. The caller reports real ones.
     """
     native, heard = library(), list[Logged]()
     with _listener_lock:

@@ -1,4 +1,4 @@
-"""A GGUF model at work: llama.cpp loads it, cuts text into tokens, and turns tokens into activations and logits.
+"""A GGUF model at work, for `quantize` alone: llama.cpp turns text into tokens, activations and logits.
 
 All of it may take long and is for a thread of its own: when another sets `stop`, that one soon ends with Stopped.
 Does not know what the results are for.

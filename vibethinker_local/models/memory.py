@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import CacheType
 from vibethinker_local.gguf.header import Header
-from vibethinker_local.llama.attention import BATCH, SCORED, flash_attention, whole_blocks
+from vibethinker_local.llama.attention import BATCH, BATCH_WITHOUT_FLASH, flash_attention, whole_blocks
 from vibethinker_local.system.machine import Room, size
 
 VALUES, VALUE_BYTES = 32, {"f16": 64, "q8_0": 34}  # bytes of so many keys or values
@@ -94,7 +94,7 @@ def need(
     seen = whole_blocks(cells if unified else cells // sequences)  # cells that a token goes over at most
     cells = seen if unified else seen * sequences
     flash = flash_attention(cache, sequences, unified=unified)
-    batch = min(BATCH if flash else max(SCORED, sequences), cells)
+    batch = min(BATCH if flash else max(BATCH_WITHOUT_FLASH, sequences), cells)
     batch = -(-batch // places) * places  # it reserves as many tokens of each Sequence
     scores = 0 if flash else header.heads * batch * seen  # numbers
     mask = (2 if flash else 4) * batch * seen

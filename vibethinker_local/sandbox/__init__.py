@@ -3,7 +3,7 @@
     from vibethinker_local import sandbox
 
     with sandbox.open() as runner:
-        [outcome] = runner.run(Program("def double(n):\n    return 2 * n"), [Call("double(21)")])
+        [outcome] = runner.run(Program("def double(n):\n    return 2 * n"), [ProgramCall("double(21)")])
         outcome.value  # "42"
 
 There is one way to run a program, the `Sandbox` protocol, and one implementation, the same on every system: CPython

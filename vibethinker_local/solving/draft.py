@@ -1,6 +1,6 @@
 """A trajectory while it is being written: what it says so far, and whether its end has to be forced.
 
-Knows nothing of engines beyond their outputs; `solve` decides what to force.
+Knows nothing of engines beyond their outputs; `sampling` decides what to force.
 """
 
 from collections.abc import Iterator
@@ -39,13 +39,13 @@ class Draft:
         self.asked = False  # for the answer, outright
         self.ended: Literal["stop", "length", "loop"] | None = None
         self.cut_from: int | None = None  # tokens after which reasoning is cut at the end of a line
-        self._thought_ended = False  # just now a line of the reasoning, by the model
-        self._forced = False  # a word of ours is in it
+        self._thought_ended = False  # the last output ended a line of reasoning, and was the model's own
+        self._forced = False  # we forced some text into it
         self._hurried = False  # the answer is wanted now
-        self._hurry_done = False  # and something was done about it
+        self._hurry_done = False  # the hurry has already been acted on
         self.at_last = False  # the answer is wanted at once, or there will be none
-        self._line_ended = False  # just now, of visible text outside code, by the model
-        self._brace_closed = False  # just now
+        self._line_ended = False  # the last output ended a line outside code, and was the model's own
+        self._brace_closed = False  # the last output closed a brace
         self.talk, self._opened, self._tags, self._task = talk, opened, tags, task
         self._think = think or None  # without reasoning, none has to be closed
         self._text: list[str] = []

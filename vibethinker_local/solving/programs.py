@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # it brings the comparison of answers with it, which one solu
     from vibethinker_local.reliability.clusters import Cluster
 
 INPUTS = 10  # that the model is asked for
-APART = 5  # and further ones, where two groups of programs tie
+TIE_BREAKERS = 5  # further inputs, asked for when two groups tie
 ASK_TOKENS = 768  # for the reply
 ASK_SEED = 1 << 20  # apart from those of solutions
 TESTING = Limits(seconds=15, total_seconds=15)  # tests are many calls in one
@@ -103,7 +103,7 @@ class Programs:
             return False
         self._asked_apart = True
         first, second = (self._attempts[group.members[0]].source for group in ranked[:2])
-        return self._ask(APART, (first, second), ASK_SEED + 1)
+        return self._ask(TIE_BREAKERS, (first, second), ASK_SEED + 1)
 
     def _ask(self, count: int, programs: tuple[str, str] | None, seed: int) -> bool:
         model = self._model
