@@ -24,7 +24,6 @@ class Plan:
     verdicts: VerdictKind = "score"  # think: all of them are reasoned
     stopping: bool = True
     seconds: float = float("inf")
-    threshold: float | None = None  # p(VALID) from which a claim stands; None: by the problem's yardstick
     programs: int = 0  # of the trajectories: programs that print the answer
 
     @property
@@ -70,7 +69,6 @@ def make(
     escalates: bool = True,
     stopping: bool = True,
     seconds: float = float("inf"),
-    threshold: float | None = None,
     programs: int = 0,
 ) -> Plan:
     """The plan of a budget with what the user set himself; one that never `escalates` reasons about claims only where
@@ -94,7 +92,7 @@ def make(
         return replace(PUBLISHED, samples=samples or PUBLISHED.samples, seconds=seconds)
     if mode == "arithmetic" and verdicts == "think":
         raise UsageError("--mode arithmetic asks the model for no verdicts: leave --verdicts out.")
-    plan = replace(BUDGETS[budget], mode=mode, stopping=stopping, seconds=seconds, threshold=threshold)
+    plan = replace(BUDGETS[budget], mode=mode, stopping=stopping, seconds=seconds)
     if not escalates or plan.exact:
         plan = replace(plan, think_tokens=0)
     plan = replace(plan, samples=samples or plan.samples, verdicts=verdicts or plan.verdicts, programs=programs)

@@ -41,7 +41,6 @@ class Checks:
     arithmetic: bool = True
     score: bool = True
     refuted_too: bool = False  # score also what arithmetic has refuted: for a record of both
-    threshold: float | None = None  # p(VALID) from which a claim stands; None: as the problem's yardstick says
 
 
 @dataclass
@@ -156,9 +155,8 @@ class Claims:
         """Ask for the probability that a claim is VALID, unless that was done: then the verdict is known."""
         if self._yardstick is None:
             self._yardstick = yardstick.of(self._problem)
-            if self._checks.threshold is None:
-                for known in self._yardstick.known:
-                    self._measuring[self._probability(known.text)] = known.text
+            for known in self._yardstick.known:
+                self._measuring[self._probability(known.text)] = known.text
         key = statements.key(text)
         self._same.setdefault(key, []).append((index, number))
         if key not in self._scores:
@@ -286,7 +284,7 @@ class Claims:
             return Verdict("supported", "arithmetic")  # of its equations; whoever asks the model, asks about the rest
         if claim.p is not None and self._measuring and claim.holds is not False and claim.thought is None:
             return None  # nobody knows yet what its p is worth
-        return claim.verdict(self.threshold, reasoned=stated.reasoned if reasoned is None else reasoned)
+        return claim.verdict(self.yardstick.stands_from, reasoned=stated.reasoned if reasoned is None else reasoned)
 
     # What is known
 
@@ -309,13 +307,6 @@ class Claims:
     def yardstick(self) -> Yardstick:
         """What one-pass verdicts are measured by; empty until a claim was scored."""
         return self._yardstick or Yardstick(())
-
-    @property
-    def threshold(self) -> float | None:
-        """p(VALID) from which a claim stands; None where the yardstick says that p tells nothing."""
-        if self._checks.threshold is not None:
-            return self._checks.threshold
-        return self.yardstick.stands_from
 
     @property
     def indices(self) -> list[int]:
@@ -352,7 +343,7 @@ class Claims:
     @property
     def measured(self) -> bool:
         """False if p was asked for and tells nothing of this problem."""
-        return not self.yardstick.known or self.threshold is not None
+        return not self.yardstick.known or self.yardstick.stands_from is not None
 
     def standings(self) -> dict[int, float]:
         """The share of claims that stand, for each trajectory whose claims were all checked."""

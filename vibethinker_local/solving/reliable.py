@@ -186,7 +186,6 @@ class _Pass:
             ask=not plan.exact,
             arithmetic=ours,
             score=ours and not plan.exact and plan.verdicts == "score",
-            threshold=plan.threshold,
         )
         self._crux: tuple[crux.Side, crux.Side] | None = None
         self._claims = Claims(problem, model, options, plan.claims, checks)
