@@ -20,7 +20,7 @@ from vibethinker_local.engine.params import SCORING, SamplingParams
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.engine.sampler import Draw, Sampler, log_probabilities
 from vibethinker_local.engine.scheduler import Batch, Scheduler
-from vibethinker_local.engine.sequence import Sequence, SequenceState, checked, limit_after
+from vibethinker_local.engine.sequence import Sequence, SequenceState, checked, checked_prompt, limit_after
 from vibethinker_local.engine.threads import Threads
 from vibethinker_local.errors import Interrupted, NoRoom
 
@@ -82,9 +82,9 @@ class Engine(Generic[B]):
         Raises ValueError if there is no token, an id is out of range, it could never fit into the KV cache, or its
         grammar is none.
         """
-        known = checked(tokens, self.backend.vocabulary, capacity(self.backend), params)
+        prompt = checked_prompt(tokens, self.backend.vocabulary, capacity(self.backend), params)
         name = SequenceId(self._next) if id is None else id
-        sequence = Sequence(name, known, params, self._sequences.get(parent) if parent is not None else None)
+        sequence = Sequence(name, prompt, params, self._sequences.get(parent) if parent is not None else None)
         if params.grammar is not None:
             sequence.grammar = self.backend.grammar(params.grammar)
         self._next = name + 1
@@ -104,7 +104,7 @@ class Engine(Generic[B]):
 
         Ends with "scored" and `scores`, in nats, of the model's own distribution. Else as `add`.
         """
-        checked(labels, self.backend.vocabulary, capacity(self.backend))
+        checked(labels, self.backend.vocabulary)
         name = self.add(tokens, SCORING, parent=parent, id=id)
         self._sequences[name].labels = labels
         return name
@@ -117,7 +117,7 @@ class Engine(Generic[B]):
         sequence = self._sequences.get(id)
         if sequence is None:
             raise ValueError(f"Sequence {id} is gone")
-        forced = checked(tokens, self.backend.vocabulary, capacity(self.backend))
+        forced = checked(tokens, self.backend.vocabulary)
         limit = limit_after(sequence.params, sequence.generated, len(forced), then)
         if sequence.state is SequenceState.ENDED:
             self._scheduler.resume(sequence)

@@ -6,6 +6,9 @@ from typing import Literal, NewType
 SequenceId = NewType("SequenceId", int)
 End = Literal["stop", "length", "loop", "aborted", "scored"]
 
+CLOSED = "The engine was closed."  # the error for any call after `close`
+PATIENCE = 0.1  # seconds after which a step comes back empty: the caller may have something else to do
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:

@@ -31,15 +31,14 @@ from vibethinker_local.engine.messages import (
     Woken,
 )
 from vibethinker_local.engine.model_info import ModelInfo
-from vibethinker_local.engine.output import SequenceId, Spent, StepOutput, ThreadCount
+from vibethinker_local.engine.output import CLOSED, PATIENCE, SequenceId, Spent, StepOutput, ThreadCount
 from vibethinker_local.engine.params import SCORING, SamplingParams
 from vibethinker_local.engine.planner import Planner
-from vibethinker_local.engine.sequence import CLOSED, checked, limit_after
+from vibethinker_local.engine.sequence import checked, checked_prompt, limit_after
 from vibethinker_local.errors import EngineError, ModelError
 
 TAKE_TOGETHER = 4  # steps that are acknowledged at once
 KNOWN, SHORT = 1024, 4096  # how many texts are cached with what is known of them, and how long each may be
-PATIENCE = 0.1  # seconds after which a step comes back empty: the caller may have something else to do
 
 
 @dataclass
@@ -137,17 +136,18 @@ class EngineProcess:
 
     def add(self, tokens: Iterable[int], params: SamplingParams, *, parent: SequenceId | None = None) -> SequenceId:
         """Like Engine.add. If the process has died, raises EngineDied if it had Sequences, and else starts another."""
-        known = checked(tokens, self.vocabulary, self._connection.ready.capacity, params)
+        prompt = self._checked_prompt(tokens, params)
         if params.grammar is not None and not self.is_grammar(params.grammar):
             raise ValueError("the grammar is not valid GBNF with a rule `root`")
-        return self._add(known, params, parent)
+        return self._add(prompt, params, parent)
 
     def score(self, tokens: Iterable[int], labels: tuple[int, ...], *, parent: SequenceId | None = None) -> SequenceId:
         """Like Engine.score. Raises EngineDied as `add` does."""
-        checked(labels, self.vocabulary, self._connection.ready.capacity)
-        return self._add(
-            checked(tokens, self.vocabulary, self._connection.ready.capacity, SCORING), SCORING, parent, labels
-        )
+        checked(labels, self.vocabulary)
+        return self._add(self._checked_prompt(tokens, SCORING), SCORING, parent, labels)
+
+    def _checked_prompt(self, tokens: Iterable[int], params: SamplingParams) -> list[int]:
+        return checked_prompt(tokens, self.vocabulary, self._connection.ready.capacity, params)
 
     def _add(
         self,
@@ -169,7 +169,7 @@ class EngineProcess:
         heard = self._heard.get(id)
         if heard is None or heard.aborted:
             raise ValueError(f"Sequence {id} is gone")
-        forced = checked(tokens, self.vocabulary, self._connection.ready.capacity)
+        forced = checked(tokens, self.vocabulary)
         limit_after(heard.params, heard.generated, len(forced), then)
         self._send(Force(id, heard.put_out, forced, then))
         heard.put_out += len(forced)

@@ -12,8 +12,6 @@ if TYPE_CHECKING:  # the handle in the front end must not import numpy
     from vibethinker_local.engine.backend import Grammar
     from vibethinker_local.engine.kv import Saved
 
-CLOSED = "The engine was closed."  # the error for any call after `close`
-
 
 class SequenceState(Enum):
     WAITING = auto()  # for a place; or it has one, and waits for free cells
@@ -23,21 +21,25 @@ class SequenceState(Enum):
     GONE = auto()
 
 
-def checked(tokens: Iterable[int], vocabulary: int, cells: int, params: SamplingParams | None = None) -> list[int]:
-    """The tokens as a list. Raises ValueError for a token id outside the vocabulary, or if prompt + max_tokens +
-    reserve exceed the KV cache.
-    """
-    found = list(tokens)
-    if found and not 0 <= min(found) <= max(found) < vocabulary:
-        wrong = next(token for token in found if not 0 <= token < vocabulary)
+def checked(tokens: Iterable[int], vocabulary: int) -> list[int]:
+    """The tokens as a list. Raises ValueError for a token id outside the vocabulary."""
+    ids = list(tokens)
+    if ids and not 0 <= min(ids) <= max(ids) < vocabulary:
+        wrong = next(token for token in ids if not 0 <= token < vocabulary)
         raise ValueError(f"there is no token {wrong}: the vocabulary has {vocabulary}")
-    if params is not None:
-        more = params.max_tokens + params.reserve
-        if not found:
-            raise ValueError("a Sequence needs at least one token")
-        if len(found) + more > cells:
-            raise ValueError(f"{len(found)} tokens and up to {more} more do not fit into {cells} cells")
-    return found
+    return ids
+
+
+def checked_prompt(tokens: Iterable[int], vocabulary: int, cells: int, params: SamplingParams) -> list[int]:
+    """The same of a new Sequence's. Raises ValueError, too, if there is none, or if prompt + max_tokens + reserve exceed
+    the cells that it can have.
+    """
+    prompt, more = checked(tokens, vocabulary), params.max_tokens + params.reserve
+    if not prompt:
+        raise ValueError("a Sequence needs at least one token")
+    if len(prompt) + more > cells:
+        raise ValueError(f"{len(prompt)} tokens and up to {more} more do not fit into {cells} cells")
+    return prompt
 
 
 def limit_after(params: SamplingParams, generated: int, forced: int, then: int) -> int:

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from vibethinker_local.engine.model_info import ModelInfo
-from vibethinker_local.engine.output import End, SequenceId, Spent, StepOutput, ThreadCount
+from vibethinker_local.engine.output import CLOSED, PATIENCE, End, SequenceId, Spent, StepOutput, ThreadCount
 from vibethinker_local.engine.params import SCORING, SamplingParams
 from vibethinker_local.engine.repetition import RepetitionDetector
-from vibethinker_local.engine.sequence import CLOSED, limit_after
+from vibethinker_local.engine.sequence import limit_after
 from vibethinker_local.errors import EngineError
 from vibethinker_local.remote import request
 from vibethinker_local.remote.pool import Arrival, Pool
@@ -22,7 +22,6 @@ from vibethinker_local.remote.request import Key, Quote, Wanted
 from vibethinker_local.remote.served import Served
 from vibethinker_local.remote.vocabulary import CONTROLS, END, TEMPLATE, PieceVocabulary
 
-PATIENCE = 0.1  # seconds after which a step comes back empty: the caller may have something else to do
 TOGETHER = 1024  # arrivals that one step takes
 SHARING = {"vLLM", "SGLang"}  # they find the prompt that requests have in common by themselves
 

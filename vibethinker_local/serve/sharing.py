@@ -16,13 +16,12 @@ from typing import Any, Protocol, TypeVar
 
 from vibethinker_local.engine import SamplingParams, SequenceId, Spent, StepOutput, ThreadCount
 from vibethinker_local.engine.model_info import ModelInfo
+from vibethinker_local.engine.output import CLOSED, PATIENCE
 from vibethinker_local.errors import EngineError, VibeError
 from vibethinker_local.runtime.model import AnyEngine
 
 log = logging.getLogger("vibethinker_local.serve.sharing")
 
-CLOSED = "The engine was closed."
-PATIENCE = 0.1  # seconds after which a step comes back empty: the caller may have something else to do
 T = TypeVar("T")
 
 
