@@ -10,12 +10,11 @@ import pickle
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO
 
 from vibethinker_local.engine.messages import (
     NO_MORE_THREADS,
@@ -53,7 +52,7 @@ class Connection:
                 stdout=subprocess.PIPE,
                 stderr=log or subprocess.DEVNULL,
                 env=NO_BLAS | children.environment() | {"GLIBC_TUNABLES": _tunables()},
-                **_OWN_GROUP,
+                **children.OWN_GROUP,
             )
         except OSError as error:
             raise EngineError(f"The engine's process cannot be started: {error.strerror or error}.") from error
@@ -194,9 +193,3 @@ _ENDS = {
     "SIGSEGV": "crashed",
 }
 _TELLING = ("GGML_ASSERT", "GGML_ABORT", "what():", "ERROR", "rror:")
-# The terminal's Ctrl-C goes to its foreground group: not to the engine.
-_OWN_GROUP: dict[str, Any]
-if sys.platform == "win32":
-    _OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-else:
-    _OWN_GROUP = {"process_group": 0}

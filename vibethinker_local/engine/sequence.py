@@ -31,7 +31,7 @@ def checked(tokens: Iterable[int], vocabulary: int) -> list[int]:
 
 
 def checked_prompt(tokens: Iterable[int], vocabulary: int, cells: int, params: SamplingParams) -> list[int]:
-    """The same of a new Sequence's. Raises ValueError, too, if there is none, or if prompt + max_tokens + reserve exceed
+    """The same for a new Sequence. Raises ValueError, too, for no tokens, or if prompt + max_tokens + reserve exceed
     the cells that it can have.
     """
     prompt, more = checked(tokens, vocabulary), params.max_tokens + params.reserve

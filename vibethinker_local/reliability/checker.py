@@ -4,6 +4,7 @@ The process computes with mpmath. It gives up by itself after a time; if it is s
 killed and started anew, which takes a moment.
 """
 
+import _thread
 import base64
 import pickle
 import queue
@@ -12,8 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
 from typing import IO, Self, cast
 
@@ -138,55 +139,51 @@ def serve() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    clock = _Clock()
-    signal.signal(signal.SIGINT, clock.interrupted)
+    limited = _time_limits()
     print("ready", flush=True)
     for line in sys.stdin:
         seconds, (question, left, right) = pickle.loads(base64.b64decode(line))
         answer: bool | None = None
         try:
-            with clock.running(seconds):
+            with limited(seconds):
                 answer = numeric.decide(question, left, right)
         except (_Overdue, Exception):  # whatever a library makes of an answer, it is no answer of ours
             answer = None
         print(answer, flush=True)
 
 
-class _Clock:
-    """Interrupts what the main thread does when its time is over. Ctrl-C in the terminal is not for this process."""
+def _time_limits() -> Callable[[float], AbstractContextManager[None]]:
+    """What gives the main thread so many seconds for something, and then interrupts it by _Overdue.
 
-    def __init__(self) -> None:
-        self._overdue = False
+    Ctrl-C in the terminal is not for this process.
+    """
+    overdue = False
 
-    def interrupted(self, number: int, frame: FrameType | None) -> None:
-        if self._overdue:
-            self._overdue = False
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        nonlocal overdue
+        if overdue:
+            overdue = False
             raise _Overdue
 
-    def running(self, seconds: float) -> "_Running":
-        return _Running(self, seconds)
-
-    def strike(self) -> None:
-        import _thread
-
-        self._overdue = True
+    def strike() -> None:
+        nonlocal overdue
+        overdue = True
         _thread.interrupt_main()
 
-    def rest(self) -> None:
-        self._overdue = False
+    @contextmanager
+    def limited(seconds: float) -> Iterator[None]:
+        nonlocal overdue
+        timer = threading.Timer(seconds, strike)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            overdue = False
 
-
-class _Running:
-    def __init__(self, clock: _Clock, seconds: float) -> None:
-        self._clock, self._timer = clock, threading.Timer(seconds, clock.strike)
-        self._timer.daemon = True
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        self._clock.rest()
+    signal.signal(signal.SIGINT, interrupted)
+    return limited
 
 
 if __name__ == "__main__":

@@ -2,10 +2,8 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from vibethinker_local.errors import SandboxError
 from vibethinker_local.system import children
@@ -13,11 +11,6 @@ from vibethinker_local.system import children
 # What a Python of any system needs to start and to find its temporary folder. Nothing else of the user's environment
 # is handed on; the program in the sandbox would not see it anyway.
 KEPT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "USERPROFILE")
-_OWN_GROUP: dict[str, Any]
-if sys.platform == "win32":
-    _OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-else:
-    _OWN_GROUP = {"process_group": 0}
 
 
 def start(cache: Path) -> "subprocess.Popen[bytes]":
@@ -31,7 +24,7 @@ def start(cache: Path) -> "subprocess.Popen[bytes]":
             stderr=subprocess.DEVNULL,
             cwd=tempfile.gettempdir(),
             env=environment,
-            **_OWN_GROUP,
+            **children.OWN_GROUP,
         )
     except OSError as error:
         raise SandboxError(f"The sandbox's process cannot be started: {error.strerror or error}.") from error

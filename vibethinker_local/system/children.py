@@ -5,11 +5,19 @@ folder out, and our folders come behind the standard library, in our order: of t
 """
 
 import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from vibethinker_local.system import paths
 
+# For Popen. The terminal's Ctrl-C goes to its foreground group: not to a process with this.
+OWN_GROUP: dict[str, Any]
+if sys.platform == "win32":
+    OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+else:
+    OWN_GROUP = {"process_group": 0}
 _START = (
     "import os, sys; folders, module = sys.argv[1:3]; del sys.argv[1:3]; "
     "sites = [at for at, folder in enumerate(sys.path) if os.path.basename(folder).endswith('-packages')]; "
