@@ -11,7 +11,6 @@ from tests.fakes import ScriptedBackend, mixes
 from vibethinker_local.engine.backend import Logits, Slice
 from vibethinker_local.llama import amx
 from vibethinker_local.llama.backend import LlamaBackend
-from vibethinker_local.llama.library import library
 from vibethinker_local.llama.recipe import LlamaModel
 
 
@@ -74,7 +73,7 @@ def make_amx_crash() -> None:
 
     Where there is no AMX, another buffer type of llama.cpp's stands for it.
     """
-    if amx.BUFFER_TYPE not in amx.buffer_types(library())[1]:
+    if amx.BUFFER_TYPE not in amx.buffer_types()[1]:
         amx.BUILT_WITH, amx.BUFFER_TYPE = b"", b"CPU_REPACK"
     amx.TRIAL = "tests.llama.trial"
 

@@ -103,11 +103,10 @@ import threading
 from pathlib import Path
 from tests import faults
 from vibethinker_local.llama import amx, observed
-from vibethinker_local.llama.library import library
 faults.make_amx_crash()
-before = amx.buffer_types(library())[1]
+before = amx.buffer_types()[1]
 observed.check_loads(Path({str(MINI)!r}), threading.Event())
-assert amx.buffer_types(library())[1] == [name for name in before if name != amx.BUFFER_TYPE]
+assert amx.buffer_types()[1] == [name for name in before if name != amx.BUFFER_TYPE]
 """
     environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
     subprocess.run([sys.executable, "-P", "-c", code], env=environment, check=True)

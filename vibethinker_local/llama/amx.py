@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from vibethinker_local.errors import VibeError
+from vibethinker_local.llama.library import ggml
 from vibethinker_local.system import children, files, paths
 
 log = logging.getLogger("vibethinker_local.llama")
@@ -49,7 +50,7 @@ def settle(native: Any) -> Finding | None:
     """
     if BUILT_WITH not in native.llama_print_system_info():
         return None
-    types, names = buffer_types(native)
+    types, names = buffer_types()
     if BUFFER_TYPE not in names:  # the processor has no AMX, or the system does not allow it
         return None
     finding = find(sorted(Path(native._base_path).glob("*ggml-cpu*")))
@@ -94,17 +95,17 @@ def _trial() -> int | None:
     return None
 
 
-def buffer_types(native: Any) -> tuple[Any, list[bytes]]:
+def buffer_types() -> tuple[Any, list[bytes]]:
     """llama.cpp's list of the kinds of memory that may hold weights for the CPU, best first, and their names."""
-    ggml, base = (native.load_shared_library(name, native._base_path) for name in ("ggml", "ggml-base"))
-    ggml.ggml_backend_dev_by_type.restype = ctypes.c_void_p
+    devices, base = ggml("ggml"), ggml("ggml-base")
+    devices.ggml_backend_dev_by_type.restype = ctypes.c_void_p
     base.ggml_backend_dev_backend_reg.restype = ctypes.c_void_p
     base.ggml_backend_dev_backend_reg.argtypes = [ctypes.c_void_p]
     base.ggml_backend_reg_get_proc_address.restype = ctypes.c_void_p
     base.ggml_backend_reg_get_proc_address.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     base.ggml_backend_buft_name.restype = ctypes.c_char_p
     base.ggml_backend_buft_name.argtypes = [ctypes.c_void_p]
-    cpu = ggml.ggml_backend_dev_by_type(_CPU)
+    cpu = devices.ggml_backend_dev_by_type(_CPU)
     registry = base.ggml_backend_dev_backend_reg(cpu)
     address = base.ggml_backend_reg_get_proc_address(registry, b"ggml_backend_dev_get_extra_bufts")
     types = ctypes.CFUNCTYPE(ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p)(address)(cpu)

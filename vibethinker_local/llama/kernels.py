@@ -16,7 +16,7 @@ import numpy.typing as npt
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, LlamaFileType
 
 from vibethinker_local.errors import EngineError, ModelError
-from vibethinker_local.llama.library import library, listening, reason
+from vibethinker_local.llama.library import ggml, library, listening, reason
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -41,13 +41,7 @@ class _Traits(ctypes.Structure):
 
 @functools.cache
 def _base() -> Any:
-    """ggml-base by its own name: on Windows its functions are not found through ggml."""
-    folder = Path(library().__file__).parent / "lib"
-    names = ("libggml-base.so", "libggml-base.dylib", "ggml-base.dll")
-    path = next((folder / name for name in names if (folder / name).exists()), None)
-    if path is None:
-        raise EngineError(f"{folder} lacks ggml-base; install the pinned version of llama-cpp-python")
-    base = ctypes.CDLL(str(path))
+    base = ggml("ggml-base")
     base.ggml_quantize_chunk.restype = ctypes.c_size_t
     base.ggml_quantize_chunk.argtypes = [
         *(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p),  # type, source, destination

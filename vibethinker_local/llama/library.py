@@ -37,6 +37,19 @@ def library() -> Any:
     return native
 
 
+@functools.cache
+def ggml(name: str) -> Any:
+    """One of ggml's libraries by its own name: on Windows its functions are not found through llama's.
+
+    Raises EngineError if it is not there.
+    """
+    native = library()
+    try:
+        return native.load_shared_library(name, native._base_path)
+    except (OSError, RuntimeError) as error:
+        raise EngineError(f"{name} cannot be loaded ({error}): install llama-cpp-python again.") from error
+
+
 def _load_low_level() -> Any:
     """The low-level module without its package, whose high-level half would cost every start a quarter of a second.
 
