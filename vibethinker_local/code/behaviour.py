@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vibethinker_local.code import values
-from vibethinker_local.code.examples import Example
 from vibethinker_local.code.task import Task
 from vibethinker_local.sandbox import Outcome
 
@@ -62,9 +61,20 @@ def alike(task: Task, left: Outcome, right: Outcome) -> bool:
 
 def best(task: Task, outcomes: Mapping[int, Sequence[Outcome]]) -> list[int]:
     """The programs that pass the most examples, ascending: all of them where a statement's example is wrong."""
-    passed = {index: _count(task, task.examples, found) for index, found in outcomes.items()}
-    most = max(passed.values(), default=0)
-    return sorted(index for index, count in passed.items() if count == most)
+    counts = {index: passed(task, found) for index, found in outcomes.items()}
+    most = max(counts.values(), default=0)
+    return sorted(index for index, count in counts.items() if count == most)
+
+
+def passed(task: Task, outcomes: Sequence[Outcome]) -> int:
+    """How many of the statement's examples a program passes; its outcomes on them come first."""
+    pairs = zip(task.examples, outcomes, strict=False)
+    return sum(passes(task, example.expected, outcome) for example, outcome in pairs)
+
+
+def held(task: Task, outcomes: Sequence[Outcome], assertions: Sequence[tuple[int, str]]) -> int:
+    """How many assertions, by the input's position, hold for a program that may not have seen all inputs."""
+    return sum(passes(task, expected, outcomes[at]) for at, expected in assertions if at < len(outcomes))
 
 
 def groups(
@@ -90,8 +100,7 @@ def groups(
     made = []
     for members in found:
         first = tuple(outcomes[members[0]])
-        held = sum(passes(task, expected, first[at]) for at, expected in assertions)
-        made.append(BehaviourGroup(tuple(members), first, held))
+        made.append(BehaviourGroup(tuple(members), first, held(task, first, assertions)))
     return sorted(made, key=lambda group: (-group.weight, group.members[0]))
 
 
@@ -114,7 +123,3 @@ def differences(task: Task, inputs: Sequence[str], ranked: Sequence[BehaviourGro
 
 def _same(task: Task, left: Sequence[Outcome], right: Sequence[Outcome]) -> bool:
     return len(left) == len(right) and all(alike(task, a, b) for a, b in zip(left, right, strict=True))
-
-
-def _count(task: Task, examples: Sequence[Example], outcomes: Sequence[Outcome]) -> int:
-    return sum(passes(task, example.expected, outcome) for example, outcome in zip(examples, outcomes, strict=False))

@@ -220,14 +220,11 @@ class Programs:
 
     def passed(self, index: int) -> int:
         """How many examples a program passes."""
-        return self._passed(index) or 0
+        return behaviour.passed(self.task, self.outcomes(index)) if self.runs else 0
 
     def held(self, index: int) -> int:
         """How many of the model's own assertions hold for a program."""
-        found = self._outcomes.get(index, [])
-        return sum(
-            behaviour.passes(self.task, expected, found[at]) for at, expected in self._expected if at < len(found)
-        )
+        return behaviour.held(self.task, self.outcomes(index), self._expected)
 
     def groups(self) -> list[BehaviourGroup]:
         """Those that pass the most examples, in groups that behave alike, the weightiest first."""
@@ -254,7 +251,7 @@ class Programs:
         differ = behaviour.differences(self.task, self._inputs, ranked)
         return Behaviour(
             examples=len(self.task.examples),
-            passed=tuple(self._passed(index) for index in order),
+            passed=tuple(self.passed(index) if index in self._outcomes and self.runs else None for index in order),
             inputs=tuple(_short(text) for text in self._inputs[len(self.task.examples) :]),
             assertions=len(self._expected),
             held=ranked[0].assertions if ranked else 0,
@@ -268,12 +265,6 @@ class Programs:
             note=self.note,
             seconds=round(self._seconds, 3),
         )
-
-    def _passed(self, index: int) -> int | None:
-        if index not in self._outcomes or not self.runs:
-            return None
-        pairs = zip(self.task.examples, self._outcomes[index], strict=False)
-        return sum(behaviour.passes(self.task, example.expected, outcome) for example, outcome in pairs)
 
 
 def _short(text: str) -> str:
