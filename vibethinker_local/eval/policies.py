@@ -6,7 +6,7 @@ small k is not less exact than it could be. Weights and ties are those of `relia
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -48,21 +48,23 @@ def replay(
 
     `single` has one trajectory, whatever k is.
     """
-    groups = [_group(table, name, begin, k, calibration, setting) for begin in range(0, table.samples - k + 1, k)]
-    right, tokens, read, first, rescues, harms = (np.mean(part, axis=0) for part in zip(*groups, strict=True))
-    del first
-    return PolicyOutcome(name, k, right, tokens, read, groups[0][3], rescues, harms)
+    begins = range(0, table.samples - k + 1, k)
+    replays = [_replay(table, name, begin, k, calibration, setting) for begin in begins]
+    averaged = ("right", "tokens", "read", "rescues", "harms")
+    return replace(
+        replays[0], **{field: np.mean([getattr(each, field) for each in replays], axis=0) for field in averaged}
+    )
 
 
-def _group(
+def _replay(
     table: Table, name: str, begin: int, k: int, calibration: vote.Calibration | None, setting: Setting | None
-) -> tuple[Floats, Floats, Floats, Bools, Floats, Floats]:
-    """One replay: right, tokens, read, right at the first attempt, rescues, harms."""
+) -> PolicyOutcome:
+    """One replay, with the trajectories from `begin` on."""
     part = slice(begin, begin + k)
     cluster, tokens = table.cluster[:, part], table.tokens[:, part].sum(axis=1).astype(np.float64)
     answered = cluster >= 0
     majority = _wins(table, cluster, answered.astype(np.float64))
-    none = np.zeros(len(cluster))
+    read = np.zeros(len(cluster))
     if name == "oracle":
         right = _only(np.any(table.each_right[:, part], axis=1))
     elif name == "adaptive":
@@ -95,7 +97,7 @@ def _group(
         weights, compared = _preferred(table, part)
         right = _only(_wins(table, cluster, weights))
         tokens += 2.0 * compared  # each comparison is one forward pass
-        none = compared * 2 * _pair_tokens(table)
+        read = compared * 2 * _pair_tokens(table)
     elif name in CHECKED:
         weights = np.where(answered, _weights(table, name, calibration)[:, part], 0.0)
         if name == "permuted":
@@ -106,17 +108,18 @@ def _group(
         cost = table.claim_tokens + (0 if name == "mechanical" else table.verdict_tokens)
         contested = (cluster.max(axis=1, initial=-1) > _lowest(cluster)).astype(np.float64)
         tokens += contested * cost[:, part].sum(axis=1)
-        none = contested * table.read_tokens[:, part].sum(axis=1)
+        read = contested * table.read_tokens[:, part].sum(axis=1)
     else:
         right = _only(majority)
-    shares = right.mean(axis=0)
-    return (
-        shares,
-        tokens,
-        none,
-        np.asarray(right[0], np.bool_),
-        (right & ~majority).mean(axis=0),
-        (~right & majority).mean(axis=0),
+    return PolicyOutcome(
+        name,
+        k,
+        right=right.mean(axis=0),
+        tokens=tokens,
+        read=read,
+        first=np.asarray(right[0], np.bool_),
+        rescues=(right & ~majority).mean(axis=0),
+        harms=(~right & majority).mean(axis=0),
     )
 
 
