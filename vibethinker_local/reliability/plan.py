@@ -96,9 +96,14 @@ def make(
     if not escalates or plan.exact:
         plan = replace(plan, think_tokens=0)
     plan = replace(plan, samples=samples or plan.samples, verdicts=verdicts or plan.verdicts, programs=programs)
-    if programs > plan.samples:
-        raise UsageError(f"--programs {programs} is more than there are solutions: {plan.samples}.")
+    check_programs(programs, plan.samples)
     return plan
+
+
+def check_programs(programs: int, samples: int) -> None:
+    """Raises UsageError for more programs than there are solutions."""
+    if programs > samples:
+        raise UsageError(f"--programs {programs} is more than there are solutions: {samples}.")
 
 
 def seconds(text: str) -> float:

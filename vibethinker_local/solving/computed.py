@@ -11,9 +11,10 @@ from fractions import Fraction
 from vibethinker_local import sandbox
 from vibethinker_local.code import answer
 from vibethinker_local.code.task import Task
-from vibethinker_local.errors import SandboxError, UsageError
+from vibethinker_local.errors import SandboxError
 from vibethinker_local.events import Exchange, TrajectoryKind
 from vibethinker_local.reliability import answers
+from vibethinker_local.reliability.plan import check_programs
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.sandbox import Limits, ProgramCall, Sandbox
@@ -78,8 +79,7 @@ def kind(index: int, share: float) -> TrajectoryKind:
 
 def share(programs: int, samples: int) -> float:
     """The share that so many programs are of all. Raises UsageError."""
-    if programs > samples:
-        raise UsageError(f"--programs {programs} is more than there are solutions: {samples}.")
+    check_programs(programs, samples)
     return programs / samples
 
 
