@@ -19,10 +19,10 @@ class TextStream:
     def feed(self, piece: bytes) -> str:
         """The text that is certain now that `piece` was added. Sets `stopped` when a stop string is complete."""
         self._held += self._decoder.decode(piece)
-        found = [at for stop in self._stops if (at := self._held.find(stop)) >= 0]
-        if found:
+        ends = [at for stop in self._stops if (at := self._held.find(stop)) >= 0]
+        if ends:
             self.stopped = True
-            text, self._held = self._held[: min(found)], ""
+            text, self._held = self._held[: min(ends)], ""
             return text
         keep = max((_overlap(self._held, stop) for stop in self._stops), default=0)
         cut = len(self._held) - keep

@@ -142,9 +142,9 @@ class Engine(Generic[B]):
         back = sequence.put_out - known
         if sequence.state is SequenceState.ENDED:
             self._scheduler.resume(sequence)
-        kept = len(sequence.tokens) - (back - sequence.stopped)
-        sequence.generated -= len(sequence.tokens) - kept
-        del sequence.tokens[kept:]
+        length = len(sequence.tokens) - (back - sequence.stopped)
+        sequence.generated -= len(sequence.tokens) - length
+        del sequence.tokens[length:]
         sequence.stopped = False
         sequence.drawn -= back
         sequence.put_out = known

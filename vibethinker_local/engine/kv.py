@@ -91,13 +91,13 @@ class KV:
         """Forget the positions of `place` from `length` on."""
         self._backend.trim(place, length)
         self._cut(place, length)
-        kept = 0
+        count = 0
         segments = self._segments[place]
-        while kept < len(segments) and length > 0:
-            length -= segments[kept].length
-            kept += 1
-        self._drop(segments[kept:])
-        del segments[kept:]
+        while count < len(segments) and length > 0:
+            length -= segments[count].length
+            count += 1
+        self._drop(segments[count:])
+        del segments[count:]
 
     def holds(self, place: int, length: int) -> bool:
         """Whether a text could go on behind the first `length` positions of `place`."""
@@ -138,7 +138,7 @@ class KV:
         for each in places:
             if each not in self._free:
                 self.close(each)
-        found = []
+        exchanged = []
         for target, state, length, was_free in zip(reversed(places), saved, held, free, strict=True):
             if not was_free:
                 self._free.remove(target)
@@ -146,8 +146,8 @@ class KV:
             whole = state is None or self._backend.restore(target, state)
             if whole and length:
                 self.extend(target, length)
-            found.append(whole)
-        return found[1], found[0]
+            exchanged.append(whole)
+        return exchanged[1], exchanged[0]
 
     def _drop(self, segments: list[Segment]) -> None:
         for segment in segments:

@@ -106,8 +106,8 @@ class EngineProcess:
     @property
     def spent(self) -> Spent:
         """How the time of the process's steps was spent."""
-        found: Spent = self._ask(TimeSpent())
-        return found
+        spent: Spent = self._ask(TimeSpent())
+        return spent
 
     @property
     def busy(self) -> bool:

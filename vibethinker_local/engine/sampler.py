@@ -63,10 +63,10 @@ class Sampler:
         if params.temperature > GREEDY:
             uniforms = _uniforms(params.seed, n, attempt)
             if 0 < params.top_k < len(logits):  # what follows costs by the token: a few instead of the vocabulary
-                kept = np.flatnonzero(logits >= likeliest[params.top_k - 1])
-                few = logits[kept]
+                candidates = np.flatnonzero(logits >= likeliest[params.top_k - 1])
+                few = logits[candidates]
                 weights = self._weigh(few, highest, params.temperature)
-                token = int(kept[self._draw(few, highest, weights, params, uniforms)])
+                token = int(candidates[self._draw(few, highest, weights, params, uniforms)])
             else:
                 if params.temperature != 1:
                     weights = self._weigh(logits, highest, params.temperature)
@@ -139,8 +139,8 @@ def _highest(logits: Logits, count: int) -> Logits:
         peaks = columns.max(axis=0)
         chosen = np.flatnonzero(peaks >= np.partition(peaks, -count)[-count])
         logits = np.append(columns.take(chosen, axis=1), logits[columns.size :])
-    found = np.partition(logits, -count)[-count:] if count < len(logits) else logits
-    return np.sort(found)[::-1]
+    highest = np.partition(logits, -count)[-count:] if count < len(logits) else logits
+    return np.sort(highest)[::-1]
 
 
 def _share_above(logits: Logits, kept: NDArray[np.float32], token: int, temperature: float) -> float:

@@ -39,8 +39,8 @@ def keep(kept: Kept) -> Path:
 def find(sha256: str, prompts: int, samples: int, claims: int) -> Kept | None:
     """The calibration for a model file, a version of the prompts, K and M; None if there is none."""
     try:
-        told = json.loads(_path(sha256, prompts, samples, claims).read_bytes())
-        kept = Kept(**told | {"problems": tuple(told["problems"])})
+        data = json.loads(_path(sha256, prompts, samples, claims).read_bytes())
+        kept = Kept(**data | {"problems": tuple(data["problems"])})
     except (OSError, ValueError, KeyError, TypeError):
         return None
     same = (kept.sha256, kept.prompts, kept.samples, kept.claims) == (sha256, prompts, samples, claims)

@@ -100,13 +100,13 @@ class Claims:
             equations = arithmetic.told(ended.trajectory.text, self._problem)
             self._check(index, [_calculated(*each) for each in equations])
             return
-        found = statements.extracted(ended.trajectory.text, self._problem, self._count) if self._checks.extract else []
+        texts = statements.extracted(ended.trajectory.text, self._problem, self._count) if self._checks.extract else []
         if first:
             step = crux.step_of(first)
-            others = [text for text in found if not step.same(crux.step_of(text))]
-            found = [_own_words(ended, step, self._problem), *others][: self._count]
-        self._extracted[index] = [CheckedClaim(text, source="extracted") for text in found]
-        if len(found) >= ENOUGH and not self._checks.state:
+            others = [text for text in texts if not step.same(crux.step_of(text))]
+            texts = [_own_words(ended, step, self._problem), *others][: self._count]
+        self._extracted[index] = [CheckedClaim(text, source="extracted") for text in texts]
+        if len(texts) >= ENOUGH and not self._checks.state:
             self._check(index, self._extracted[index])
             return
         if not self._checks.state:
@@ -330,9 +330,9 @@ class Claims:
 
     def judged(self, index: int) -> tuple[Claim, ...]:
         """A trajectory's claims with their verdicts; empty if it stated none."""
-        found = self.of(index).claims or []
+        stated = self.of(index).claims or []
         return tuple(
-            Claim(claim.text, self._verdict(index, number), claim.source) for number, claim in enumerate(found)
+            Claim(claim.text, self._verdict(index, number), claim.source) for number, claim in enumerate(stated)
         )
 
     def verdict_on(self, index: int, text: str) -> Verdict | None:

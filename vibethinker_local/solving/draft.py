@@ -136,8 +136,8 @@ class Draft:
         elif self.closing and not (self.talk and (self.ended == "length" or not self._forced)):
             finish = "loop" if self.closing == "loop" else "forced"
         mean, signals = self._signals.mean_logprob, self._signals.folded()
-        found = self._extract(text, "" if self.talk and text else reasoning)
-        return Trajectory(self.seed, self.tokens, finish, found, text, reasoning, mean, signals=signals)
+        extracted = self._extract(text, "" if self.talk and text else reasoning)
+        return Trajectory(self.seed, self.tokens, finish, extracted, text, reasoning, mean, signals=signals)
 
     def _extract(self, text: str, reasoning: str = "") -> str | None:
         return answer.program(text, self._task) if self._task else answers.extract(text, reasoning)

@@ -357,20 +357,21 @@ def summary(report: ReliabilityReport) -> str:
 
 
 def _agreed(report: ReliabilityReport) -> str:
-    found, answers = report.agreement, len(report.clusters)
-    if not found.answered:
-        return f"no answer in {found.drawn} solutions" if found.drawn > 1 else "no answer"
-    if found.answered == 1:
-        return f"1 of {found.drawn} gave an answer" if found.drawn > 1 else "1 solution"
-    silent = f", {found.drawn - found.answered} without an answer" if found.drawn > found.answered else ""
+    agreement, answers = report.agreement, len(report.clusters)
+    if not agreement.answered:
+        return f"no answer in {agreement.drawn} solutions" if agreement.drawn > 1 else "no answer"
+    if agreement.answered == 1:
+        return f"1 of {agreement.drawn} gave an answer" if agreement.drawn > 1 else "1 solution"
+    without = agreement.drawn - agreement.answered
+    silent = f", {without} without an answer" if without > 0 else ""
     if report.dropped:
         silent += f", {report.dropped} passed fewer examples"
-        if found.leading == answers == 1:
-            return f"1 of {found.drawn} passed the most examples{silent}"
-    if found.level == "none":
-        return f"no agreement: {found.drawn} solutions, {answers} answers{silent}"
+        if agreement.leading == answers == 1:
+            return f"1 of {agreement.drawn} passed the most examples{silent}"
+    if agreement.level == "none":
+        return f"no agreement: {agreement.drawn} solutions, {answers} answers{silent}"
     by_programs = f", {report.computed} of them computed" if report.computed else ""
-    return f"{found.leading} of {found.drawn} agree{by_programs}{silent}"
+    return f"{agreement.leading} of {agreement.drawn} agree{by_programs}{silent}"
 
 
 def _claims_told(report: ReliabilityReport) -> str:
@@ -388,10 +389,10 @@ def _claims_told(report: ReliabilityReport) -> str:
         return f"the claims told nothing: all {report.checked} refuted"
     if not report.refuted:
         return f"the claims told nothing: none of {report.checked} refuted"
-    found = f"{report.refuted} of {report.checked} claims refuted"
+    refuted = f"{report.refuted} of {report.checked} claims refuted"
     if not report.measured and report.refuted == report.by_arithmetic:
-        return f"{found}, by arithmetic alone: the model's own verdicts told nothing"
-    return found
+        return f"{refuted}, by arithmetic alone: the model's own verdicts told nothing"
+    return refuted
 
 
 def parted(crux: Crux) -> str:
@@ -407,21 +408,21 @@ def parted(crux: Crux) -> str:
     return f"they part at: {' · '.join(said)}"
 
 
-def behaved(found: Behaviour, chosen: int | None) -> str:
+def behaved(behaviour: Behaviour, chosen: int | None) -> str:
     """What happened, in one line, about the program at a position: it is tested, never proved.
 
     For example: 3 of 3 examples passed · 10 further inputs tried · on [3, 1] #2 gives 4, the others 3
     """
-    passed = None if chosen is None else found.passed[chosen]
+    passed = None if chosen is None else behaviour.passed[chosen]
     if passed is None:
-        return found.note or ""
-    said = [f"{passed} of {found.examples} examples passed"] if found.examples else []
-    if found.inputs:
-        said.append(f"{len(found.inputs)} further inputs tried")
-    if found.assertions:
-        said.append(f"{found.held} of the model's {found.assertions} own expectations met")
-    if found.differ:
-        said.append(_told(found.differ[0]))
+        return behaviour.note or ""
+    said = [f"{passed} of {behaviour.examples} examples passed"] if behaviour.examples else []
+    if behaviour.inputs:
+        said.append(f"{len(behaviour.inputs)} further inputs tried")
+    if behaviour.assertions:
+        said.append(f"{behaviour.held} of the model's {behaviour.assertions} own expectations met")
+    if behaviour.differ:
+        said.append(_told(behaviour.differ[0]))
     return " · ".join([*said, "tested, not proved"]) if said else "it was run on nothing: there is no example"
 
 

@@ -58,11 +58,11 @@ def announce(
     return rates
 
 
-def expect(found: Quote) -> str | None:
+def expect(quote: Quote) -> str | None:
     """The sentence that announces a run; None for a short one."""
-    if found.high <= LONG:
+    if quote.high <= LONG:
         return None
-    return ", ".join(filter(None, (f"Expect {found}", awake.on_battery()))) + "."
+    return ", ".join(filter(None, (f"Expect {quote}", awake.on_battery()))) + "."
 
 
 def forecast(
@@ -94,14 +94,14 @@ def forecast(
 
 def known(model: Model) -> Rates | None:
     """The speeds measured by `vibe bench`, those at depth included; None if it was not run."""
-    found = results.of(model.file.path) if model.file else None
-    if found is None:
+    figures = results.of(model.file.path) if model.file else None
+    if figures is None:
         return None
     slower = [
-        (1 / row.tokens_per_second - 1 / found.rate(row.sequences)) / row.depth for row in found.deep if row.depth
+        (1 / row.tokens_per_second - 1 / figures.rate(row.sequences)) / row.depth for row in figures.deep if row.depth
     ]
     deeper = max(0.0, sum(slower) / len(slower)) if slower else 0.0
-    return Rates(found.prefill[0].tokens_per_second, found.rate, deeper)
+    return Rates(figures.prefill[0].tokens_per_second, figures.rate, deeper)
 
 
 def calibrate(model: Model, control: Control) -> Rates:

@@ -79,9 +79,9 @@ def begin(folder: Path, key: str, seed: int, say: Callable[[str], None] = lambda
 def cut_off(folder: Path, key: str) -> tuple[int, tuple[JournalEntry, ...]] | None:
     """The seed and the trajectories of the youngest run with a key that did not come to its end; of those that have
     some, if there is one."""
-    found = [path for path in folder.glob(f"{key}-*.jsonl") if path.stem.rpartition("-")[2].isdigit()]
+    files = [path for path in folder.glob(f"{key}-*.jsonl") if path.stem.rpartition("-")[2].isdigit()]
     youngest: tuple[int, tuple[JournalEntry, ...]] | None = None
-    for path in sorted(found, key=_written_at, reverse=True):
+    for path in sorted(files, key=_written_at, reverse=True):
         with contextlib.suppress(OSError):  # it cannot be read, or went in between
             run = int(path.stem.rpartition("-")[2]), tuple(read(path))
             if run[1]:
@@ -118,12 +118,12 @@ def read(path: Path) -> Iterator[JournalEntry]:
 def _entry(line: str) -> JournalEntry | None:
     """The entry that a line holds; None if it is damaged."""
     try:
-        told = json.loads(line)
-        if told["schema"] != SCHEMA:
+        data = json.loads(line)
+        if data["schema"] != SCHEMA:
             return None
-        said = told["trajectory"]
-        said |= {"claims": (), "signals": signals.read(said.get("signals"))}
-        entry = JournalEntry(told["index"], Trajectory(**said), tuple(told["tokens"]))
+        fields = data["trajectory"]
+        fields |= {"claims": (), "signals": signals.read(fields.get("signals"))}
+        entry = JournalEntry(data["index"], Trajectory(**fields), tuple(data["tokens"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     trajectory = entry.trajectory

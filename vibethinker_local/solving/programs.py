@@ -130,11 +130,11 @@ class Programs:
             complete = output.end is not None
             if not complete and "\n" not in output.text:
                 continue
-            found = self._said("".join(pieces), complete=complete)
-            if complete or len(found) >= count:
+            inputs = self._said("".join(pieces), complete=complete)
+            if complete or len(inputs) >= count:
                 del self._asking[output.sequence]
                 self._model.engine.abort(output.sequence)
-                self._run_on(found)
+                self._run_on(inputs)
 
     def _said(self, reply: str, *, complete: bool) -> list[tuple[str, str | None]]:
         """The inputs in a reply, and what the model expects of them; before its end, in whole lines and blocks."""

@@ -16,7 +16,7 @@ def receipt(solution: Solution) -> dict[str, object]:
     else:
         majority = solution.answer
         clusters = [{"answer": majority, "votes": 1, "weight": 1.0}] if majority is not None else []
-    told: dict[str, object] = {
+    data: dict[str, object] = {
         "schema": 1,
         "problem": solution.problem,
         "answer": solution.answer,
@@ -39,7 +39,7 @@ def receipt(solution: Solution) -> dict[str, object]:
         "versions": {"vibethinker_local": __version__, "llama_cpp_python": version("llama-cpp-python")},
     }
     if behaviour := solution.behaviour:
-        told["behaviour"] = {
+        data["behaviour"] = {
             "examples": {"given": behaviour.examples, "passed": list(behaviour.passed)},
             "inputs": list(behaviour.inputs),
             "assertions": {"given": behaviour.assertions, "held": behaviour.held},
@@ -48,12 +48,12 @@ def receipt(solution: Solution) -> dict[str, object]:
             "seconds": behaviour.seconds,
         }
     if report:
-        told["decision"] = report.decision
-        told["note"] = report.note
-        told["agreement"] = asdict(report.agreement)
-        told["verdicts"] = {"checked": report.checked, "refuted": report.refuted, "measured": report.measured}
-        told["crux"] = [_side(side) for side in report.crux.sides] if report.crux else None
-    return told
+        data["decision"] = report.decision
+        data["note"] = report.note
+        data["agreement"] = asdict(report.agreement)
+        data["verdicts"] = {"checked": report.checked, "refuted": report.refuted, "measured": report.measured}
+        data["crux"] = [_side(side) for side in report.crux.sides] if report.crux else None
+    return data
 
 
 def _trajectory(trajectory: Trajectory) -> dict[str, object]:

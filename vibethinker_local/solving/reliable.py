@@ -121,9 +121,9 @@ def solve_journalled(
     )
     resumed: tuple[JournalEntry, ...] = ()
     if resume:
-        found = journals.cut_off(paths.runs(), key)
-        if found:
-            seed, entries = found
+        cut_off = journals.cut_off(paths.runs(), key)
+        if cut_off:
+            seed, entries = cut_off
             resumed = tuple(entry for entry in entries if entry.index < plan.samples)
             options = replace(options, seed=seed)
             say(f"going on with seed {seed}: {len(resumed)} solutions are there")
@@ -136,13 +136,13 @@ def solve_journalled(
 
 def _fitted(model: Model, plan: Plan) -> vote.Calibration:
     """Raises UsageError if there is no calibration for this model file, K and M."""
-    kept = calibration.find(fingerprint(model.chosen), model.spec.prompts, plan.samples, plan.claims)
-    if kept is None:
+    calibrated = calibration.find(fingerprint(model.chosen), model.spec.prompts, plan.samples, plan.claims)
+    if calibrated is None:
         raise UsageError(
             f"There is no calibration of {model.path.name} for {plan.samples} solutions with {plan.claims} claims: "
             "`vibe eval fit` makes one of a bank; --mode clr and --mode majority need none."
         )
-    return kept.weight
+    return calibrated.weight
 
 
 def _most_tokens(model: Model, options: Options, plan: Plan) -> int:
@@ -445,8 +445,8 @@ class _Pass:
     def _weights(self) -> dict[int, float]:
         if self._programs:
             return dict.fromkeys(self._answered, 1.0) | self._programs.weights()
-        told = self._published or self._plan.exact or self._claims.tells
-        standings = self._claims.standings() if told else {}  # where all were refuted, or none, the plain vote counts
+        tells = self._published or self._plan.exact or self._claims.tells
+        standings = self._claims.standings() if tells else {}  # where all were refuted, or none, the plain vote counts
         return vote.weights(standings, self._answered, self._plan.claims, self._weight)
 
     def _ranked(self) -> list[AnswerCluster]:

@@ -204,8 +204,8 @@ class Sampling:
         running = self._running.pop(sequence)
         trajectory = running.draft.finish(aborted=aborted)
         if self._computing and running.kind == "computed":
-            found, printed = (None, None) if aborted else self._computing.run(trajectory.text)
-            trajectory = replace(trajectory, answer=found, kind="computed", printed=printed)
+            answer, printed = (None, None) if aborted else self._computing.run(trajectory.text)
+            trajectory = replace(trajectory, answer=answer, kind="computed", printed=printed)
         self.finished.append(Ended(running.draft.index, trajectory, sequence, (*running.prompt, *running.tokens)))
 
 

@@ -67,12 +67,12 @@ def _windows(values: Sequence[float], width: int) -> list[float]:
     return [(end - begin) / width for begin, end in zip(sums, sums[width:], strict=False)]
 
 
-def read(told: Any) -> Signals | None:
+def read(data: Any) -> Signals | None:
     """Signals from JSON, as they were written; None where there are none. Raises ValueError, KeyError or TypeError."""
-    if told is None:
+    if data is None:
         return None
     names = ("logprob", "confidence", "certainty")
-    signals = Signals(**told | {name: tuple(told[name]) for name in names})
+    signals = Signals(**data | {name: tuple(data[name]) for name in names})
     numbers = [*signals.logprob, *signals.confidence, *signals.certainty, signals.lowest, signals.tail]
     if type(signals.window) is not int or not all(type(n) in (int, float) and math.isfinite(n) for n in numbers):
         raise ValueError("no signals")

@@ -64,7 +64,7 @@ def solve(
     asks = kind != "prose" and not (talk and earlier)
     sampling = Sampling(model, options, prompt, budget, talk=talk, asks=asks, task=asked)
     programs: Programs | None = None
-    kept: Ended | None = None  # the reply that may go on
+    resumable: Ended | None = None  # the reply that may go on
     try:
         programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
         sampling.start(0, seed, begun)
@@ -99,15 +99,15 @@ def solve(
                 behaviour=behaviour,
             )
         )
-        kept = ended if talk and trajectory.finish == "length" and not error else None
+        resumable = ended if talk and trajectory.finish == "length" and not error else None
     finally:  # also where whoever listens has gone: it would be written to its last token, and the next one would wait
         if programs:
             programs.close()
         with suppress(EngineError):
-            sampling.close(keep=kept)
+            sampling.close(keep=resumable)
             if resident and resident.sequence is not None:
                 model.engine.abort(resident.sequence)
-    return kept
+    return resumable
 
 
 def _begun(unfinished: Unfinished, resident: Ended | None, prompt: list[int], model: Model) -> list[int]:

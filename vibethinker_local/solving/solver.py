@@ -227,8 +227,8 @@ class Solver:
                     recent = model.recent(problem, earlier, options.kind)
                     prompt = len(model.encode(problem, recent, kind=options.kind, think=options.think))
                     rates, measure = self._rates or forecast.known(model), announce == "always" or plan is not None
-                    found = forecast.announce(model, options, control, prompt, plan, rates, measure, notices)
-                    self._rates = yield from found
+                    announcing = forecast.announce(model, options, control, prompt, plan, rates, measure, notices)
+                    self._rates = yield from announcing
                 if plan:
                     from vibethinker_local.solving import reliable  # with all that a vote takes, which takes a moment
 
@@ -313,10 +313,10 @@ def _telling_threads(
                 finished = event
                 continue
             threads = model.engine.threads
-            told = str(threads) if threads.now < threads.most else ""
-            if told != known and isinstance(event, Wrote):
-                known = told
-                yield Busy(told)
+            busy = str(threads) if threads.now < threads.most else ""
+            if busy != known and isinstance(event, Wrote):
+                known = busy
+                yield Busy(busy)
             yield event
 
 
