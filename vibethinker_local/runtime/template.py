@@ -30,6 +30,7 @@ from vibethinker_local.errors import ModelError
 SECONDS = 2.0
 SOURCE_CHARACTERS = 200_000
 MOST = 1_000_000  # characters of any intermediate string, and items and characters of any list, nested ones included
+ALTOGETHER = 100 * MOST  # characters of all strings that it makes: each may be in a variable of its own
 LARGEST = 2**63  # what numbers stay below: to divide larger ones, or to write them out, may take for ever
 SEARCHED = 1000  # characters to search for, or to strip: the time grows with them and with the text
 PRECISION = 100  # digits to round to
@@ -94,7 +95,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         self.tests = {name: self.checked(value) for name, value in self.tests.items()}
         self.globals = {"range": self.globals["range"], "dict": dict, "namespace": _PlainNamespace}
         self._deadline = time.monotonic() + SECONDS
-        self._characters = 0  # that expressions have written, also into blocks and macros
+        self._written_characters = 0  # by expressions, also into blocks and macros
+        self._made_characters = 0  # in strings
 
     def tick(self) -> str:
         if time.monotonic() > self._deadline:
@@ -108,6 +110,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(value, (KeysView, ValuesView, ItemsView)):
             value = list(value)
         _weigh(value, {})
+        if isinstance(value, str):
+            self._made_characters += len(value)
+            _limit(self._made_characters, ALTOGETHER)
         return value
 
     def _weighed_items(self, items: Iterator[Any]) -> Iterator[Any]:
@@ -121,8 +126,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def _written(self, value: Any) -> str:
         """Jinja passes what each expression writes through here."""
         text = str(value)
-        self._characters += len(text)
-        _limit(self._characters)
+        self._written_characters += len(text)
+        _limit(self._written_characters)
         return text
 
     def concat(self, pieces: Iterable[str]) -> str:
@@ -154,8 +159,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         self.tick()
         if isinstance(text := getattr(called, "__self__", None), str):
             if called.__name__ == "replace":
-                return _replace(text, *args)
-            for argument in args:
+                return self.weighed(_replace(text, *args))
+            for argument in (*args, *named.values()):
                 _searchable(argument)
         return self.weighed(super().call(context, called, *args, **named))
 
@@ -164,7 +169,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             self.weighed((left, right))
         elif operator == "**" or not all(isinstance(s, (int, float)) and abs(s) < LARGEST for s in (left, right)):
             raise TemplateError(f"the operator {operator} is for plain numbers here")
-        return super().call_binop(context, operator, left, right)
+        result = super().call_binop(context, operator, left, right)
+        return self.weighed(result) if isinstance(result, str) else result  # lists are weighed above
 
 
 class _Watched(NodeTransformer):
@@ -183,6 +189,11 @@ class _Watched(NodeTransformer):
         if node.test:
             node.test = nodes.And(nodes.Not(tick, lineno=node.lineno), node.test, lineno=node.lineno)
         return node
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        """A slice is a copy."""
+        self.generic_visit(node)
+        return _environment_call("weighed", [node], node.lineno) if isinstance(node.arg, nodes.Slice) else node
 
     def visit_List(self, node: nodes.List) -> nodes.Node:
         self.generic_visit(node)
@@ -219,8 +230,8 @@ def _weigh(value: Any, known: dict[int, int]) -> int:
     return weight
 
 
-def _limit(weight: int) -> None:
-    if weight > MOST:
+def _limit(weight: int, most: int = MOST) -> None:
+    if weight > most:
         raise TemplateError("it makes more text than any model reads")
 
 
