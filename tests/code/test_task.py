@@ -388,8 +388,16 @@ def test_a_statement_is_read_in_little_time(text: str) -> None:
     assert time.process_time() - began < 2  # some tenths of a second; it took from 6 seconds on
 
 
+TOO_DEEP = [  # for Python to write its tree again
+    f"Input: x = {'1+' * 400}1\nOutput: 5\n",
+    f"class Solution:\n    def f(self, x: {'1+' * 500}1) -> int:\n",
+    f"import a\nb = {'1+' * 500}1\ndef f(x):\n    pass\n",
+    f"class Solution:\n    def f(self, head: ListNode):\n\nInput: head = {'1+' * 500}1\nOutput: 5\n",
+]
+
+
 @pytest.mark.parametrize(
-    "text", ["", "def", "```", "```python\ndef f(", "f(" * 5000, "Input:" * 3000, "'" * 9999, "\0"]
+    "text", ["", "def", "```", "```python\ndef f(", "f(" * 5000, "Input:" * 3000, "'" * 9999, "\0", *TOO_DEEP]
 )
 def test_broken_statements_are_no_problem(text: str) -> None:
     task.read(f"Write a python function f.\n{text}")

@@ -129,7 +129,12 @@ def test_long_answers_are_compared_by_their_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["17", r"\frac{1}{2}", "(A)", "no solution", "x^2 + 2x", "10 cm per second", "(1, 2)"]
+    "answer",
+    [
+        *("17", r"\frac{1}{2}", "(A)", "no solution", "x^2 + 2x", "10 cm per second", "(1, 2)"),
+        pytest.param("\\text{" * 260 + "a" + "}" * 260, id="nested deeply"),
+        pytest.param("\\text{" * 20_000, id="long"),  # it took minutes
+    ],
 )
 def test_comparable(answer: str) -> None:
     assert comparable(answer)

@@ -64,9 +64,9 @@ def test_a_stream_says_the_same(served: Served) -> None:
 
 
 def test_several_choices_each_have_a_seed(served: Served) -> None:
-    found = served.ask(n=3, seed=5)
+    found = served.ask(n=3, seed=2**63 - 2)
     assert [each["index"] for each in found["choices"]] == [0, 1, 2]
-    assert found["vibe"]["seeds"] == [5, 6, 7]
+    assert found["vibe"]["seeds"] == [2**63 - 2, 2**63 - 1, 0], "as a 63-bit number goes on"
     chunks = served.stream(n=3, seed=5)
     ends = [each["index"] for chunk in chunks[:-1] for each in chunk["choices"] if each["finish_reason"]]
     assert sorted(ends) == [0, 1, 2]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vibethinker_local.code.values import NoLiteral, parse
+from vibethinker_local.code.values import NoLiteral, parse, source
 
 MOST = 20  # examples
 LONGEST = 4000  # characters of one value
@@ -160,7 +160,11 @@ def by_name(statement: str) -> tuple[tuple[str, ...], list[Example]]:
         if parameters not in ((), names):
             return (), []
         parameters = names
-        found.append(Example(", ".join(ast.unparse(each.value) for each in call.keywords), example.expected))
+        try:
+            arguments = ", ".join(source(each.value) for each in call.keywords)
+        except NoLiteral:
+            return (), []
+        found.append(Example(arguments, example.expected))
     return parameters, found[:MOST]
 
 

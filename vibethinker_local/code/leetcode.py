@@ -3,6 +3,8 @@
 import ast
 import re
 
+from vibethinker_local.code.values import NoLiteral, source
+
 PRELUDE = """\
 import bisect, collections, functools, heapq, itertools, math, operator, random, re, string
 from typing import *
@@ -92,11 +94,14 @@ def wrapped(arguments: str, parameters: tuple[str, ...], annotations: tuple[str,
         return arguments
     if not isinstance(call, ast.Call):
         return arguments
-    positional = [_made(value, makers.get(name)) for name, value in zip(parameters, call.args, strict=False)]
-    named = [f"{each.arg} = {_made(each.value, makers.get(each.arg or ''))}" for each in call.keywords]
+    try:
+        positional = [_made(value, makers.get(name)) for name, value in zip(parameters, call.args, strict=False)]
+        named = [f"{each.arg} = {_made(each.value, makers.get(each.arg or ''))}" for each in call.keywords]
+    except NoLiteral:
+        return arguments
     return ", ".join([*positional, *named])
 
 
 def _made(value: ast.expr, maker: str | None) -> str:
-    text = ast.unparse(value)
+    text = source(value)
     return f"{maker}({text})" if maker and isinstance(value, (ast.List, ast.Constant)) else text

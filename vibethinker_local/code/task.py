@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from vibethinker_local.code import examples
 from vibethinker_local.code.examples import Example
 from vibethinker_local.code.leetcode import PRELUDE, annotations, in_place, wrapped
+from vibethinker_local.code.values import NoLiteral, source
 from vibethinker_local.events import ProblemKind
 from vibethinker_local.sandbox import ProgramCall
 
@@ -199,10 +200,10 @@ def _of_starter(statement: str, starter: str) -> Task:
         function, form = holder, "function"
     arguments = [a for a in function.args.posonlyargs + function.args.args if a.arg != "self"]
     parameters = tuple(argument.arg for argument in arguments)
-    annotations = tuple(ast.unparse(a.annotation) if a.annotation else "" for a in arguments)
+    annotations = tuple(source(a.annotation) if a.annotation else "" for a in arguments)
     changed = bool(parameters) and isinstance(function.returns, ast.Constant) and function.returns.value is None
     before = [node for node in tree.body if node is not holder]
-    prelude = "\n".join(ast.unparse(node) for node in before)
+    prelude = "\n".join(source(node) for node in before)
     return Task(
         "method" if form == "method" else "function",
         function.name,
@@ -221,7 +222,9 @@ def _starter(statement: str) -> str | None:
     for code in [*reversed(blocks), _code_at_end(statement)]:
         tree = parsed(code) if code else None
         if tree is not None and tree.body and _is_open(tree.body[-1]):
-            return _completed(code)
+            with suppress(NoLiteral):
+                source(tree)  # as parts of it will be
+                return _completed(code)
     return None
 
 

@@ -27,6 +27,14 @@ def parse(text: str) -> Any:
         raise NoLiteral(text[:100]) from None
 
 
+def source(node: ast.AST) -> str:
+    """A tree as Python source. Raises NoLiteral for one that is nested too deeply to be written."""
+    try:
+        return ast.unparse(node)
+    except (RecursionError, ValueError):  # or it holds a number of too many digits
+        raise NoLiteral("nested too deeply") from None
+
+
 def same(left: str, right: str) -> bool:
     """Whether two values are equal; a list is no tuple."""
     return left == right or _compare(left, right, strict=True)

@@ -160,14 +160,15 @@ class Completion:
                 code="context_length_exceeded",
             )
         self._limit = min(request.limit or limit or model.spec.max_tokens, room)
-        self._seed = secrets.randbelow(2**31) if request.seed is None else request.seed % 2**63
+        seed = secrets.randbelow(2**31) if request.seed is None else request.seed % 2**63
+        self._seeds = [(seed + index) % 2**63 for index in range(self._choices)]
         options = Options(
-            self._seed,
+            seed,
             temperature=request.temperature,
             top_p=None if request.top_p is None else max(request.top_p, LEAST_TOP_P),
             repeatable=request.seed is not None,
         )
-        own = model.params(options, self._seed, self._limit)
+        own = model.params(options, seed, self._limit)
         self._params = replace(
             own,
             top_k=own.top_k if request.top_k is None else max(request.top_k, 0),
@@ -179,8 +180,7 @@ class Completion:
         self._endings: dict[int, Finish] = {}
 
     def vibe(self) -> dict[str, object]:
-        seeds = [self._seed + index for index in range(self._choices)]
-        return {"seeds": seeds, "finish": [self._endings[index] for index in range(self._choices)]}
+        return {"seeds": self._seeds, "finish": [self._endings[index] for index in range(self._choices)]}
 
     async def deltas(self) -> AsyncIterator[list[Delta]]:
         """Cancelled, or left early, it gives back all that it holds."""
@@ -216,7 +216,7 @@ class Completion:
         arrived, loop = asyncio.Event(), asyncio.get_running_loop()
         share = self._shared.share(lambda: loop.call_soon_threadsafe(arrived.set))
         try:
-            choice = _Choice(share, self._reply(index), replace(self._params, seed=self._seed + index))
+            choice = _Choice(share, self._reply(index), replace(self._params, seed=self._seeds[index]))
             await self._follow(choice, arrived)
         except Exception as error:  # the request hears of it
             self._pieces.put_nowait(error)

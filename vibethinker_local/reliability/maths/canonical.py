@@ -7,6 +7,7 @@ here compares; that is `equivalence`'s business.
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
@@ -97,11 +98,10 @@ def understood(text: str) -> tuple[Answer, Answer]:
 
 def words(text: str) -> int:
     """How many words an answer holds that are not names of variables or functions."""
-    try:
-        nodes = notation.read(text)
-    except notation.Unreadable:
-        return len(re.findall(r"(?<!\\)\b[^\W\d_]{2,}\b", text))
-    return _count_words(nodes)
+    if len(text) <= MOST_CHARACTERS:
+        with suppress(notation.Unreadable, ValueError, RecursionError):
+            return _count_words(notation.read(text))
+    return len(re.findall(r"(?<!\\)\b[^\W\d_]{2,}\b", text))
 
 
 def _count_words(nodes: Sequence[Node]) -> int:
