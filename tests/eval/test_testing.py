@@ -12,7 +12,7 @@ from vibethinker_local.errors import UsageError
 from vibethinker_local.eval import layouts
 from vibethinker_local.eval.problems import Problem
 from vibethinker_local.events import Options
-from vibethinker_local.solving.programs import Programs
+from vibethinker_local.solving.code_vote import Programs
 
 RIGHT, WRONG = "def add(a, b):\n    return a + b", "def add(a, b):\n    return 0"
 UNITTEST = """import unittest

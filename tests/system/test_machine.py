@@ -108,4 +108,4 @@ def test_threads_are_the_performance_cores(system: Path, monkeypatch: pytest.Mon
 
 
 def test_sizes() -> None:
-    assert [machine.size(count) for count in (5 << 20, 2 * GIB)] == ["5 MiB", "2.0 GiB"]
+    assert [machine.memory_size(count) for count in (5 << 20, 2 * GIB)] == ["5 MiB", "2.0 GiB"]

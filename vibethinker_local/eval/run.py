@@ -21,8 +21,8 @@ from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.sandbox import Outcome, Sandbox
 from vibethinker_local.solving.claims import Checks, Claims, parting
+from vibethinker_local.solving.code_vote import Programs
 from vibethinker_local.solving.computed import Computing
-from vibethinker_local.solving.programs import Programs
 from vibethinker_local.solving.sampling import Budget, Ended, Sampling
 
 LONGEST = 200  # characters of an outcome that are kept

@@ -1,4 +1,4 @@
-"""The tests of published code problems, in the forms in which `solving.programs` runs them.
+"""The tests of published code problems, in the forms in which `solving.code_vote` runs them.
 
 Tests of a function are Python, run behind a program: what raises nothing passes. So definitions that nothing calls pass
 every program; published sets often are such definitions, because their authors have a runner that finds them.

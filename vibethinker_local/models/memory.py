@@ -15,7 +15,7 @@ from vibethinker_local.errors import ModelError
 from vibethinker_local.events import CacheType
 from vibethinker_local.gguf.header import Header
 from vibethinker_local.llama.attention import BATCH, BATCH_WITHOUT_FLASH, flash_attention, whole_blocks
-from vibethinker_local.system.machine import Room, size
+from vibethinker_local.system.machine import Room, memory_size
 
 VALUES, VALUE_BYTES = 32, {"f16": 64, "q8_0": 34}  # bytes of so many keys or values
 
@@ -58,7 +58,7 @@ class Need:
     def __str__(self) -> str:
         rest = self.total - self.weights - self.kv_cache
         parts = (("weights", self.weights), ("KV cache", self.kv_cache), ("the rest", rest))
-        return f"{size(self.total)} ({', '.join(f'{name} {size(part)}' for name, part in parts)})"
+        return f"{memory_size(self.total)} ({', '.join(f'{name} {memory_size(part)}' for name, part in parts)})"
 
 
 @dataclass(frozen=True)
@@ -203,11 +203,12 @@ def _descending(most: int, least: int) -> Iterator[int]:
 def shortage(wanted: Need, room: Room) -> str:
     if wanted.total > SHARE * room.memory:
         return f"{wanted}, and may fill {SHARE:.0%} of {_limit(wanted, room)}"
-    return f"{size(wanted.addresses)} of address space, and {size(room.address_space or 0)} are allowed (ulimit -v)"
+    allowed = memory_size(room.address_space or 0)
+    return f"{memory_size(wanted.addresses)} of address space, and {allowed} are allowed (ulimit -v)"
 
 
 def _limit(wanted: Need, room: Room) -> str:
     """What limits, or comes closest to limiting, this need: the free memory, or the address space."""
     if room.address_space is not None and wanted.total <= SHARE * room.memory:
-        return f"the {size(room.address_space)} of address space that a process may have (ulimit -v)"
-    return f"the {size(room.memory)} that {room.limit} has free"
+        return f"the {memory_size(room.address_space)} of address space that a process may have (ulimit -v)"
+    return f"the {memory_size(room.memory)} that {room.limit} has free"

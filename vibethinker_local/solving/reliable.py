@@ -46,10 +46,10 @@ from vibethinker_local.runtime.model import Model, fingerprint
 from vibethinker_local.solving import calibration, computed
 from vibethinker_local.solving import journal as journals
 from vibethinker_local.solving.claims import Checks, Claims, parting
+from vibethinker_local.solving.code_vote import Programs, open_sandbox
 from vibethinker_local.solving.computed import Computing
 from vibethinker_local.solving.follow import behaved
 from vibethinker_local.solving.journal import Journal, JournalEntry
-from vibethinker_local.solving.programs import Programs, open_sandbox
 from vibethinker_local.solving.sampling import Budget, Ended, Sampling, shown
 from vibethinker_local.system import paths
 

@@ -23,7 +23,7 @@ from vibethinker_local.events import (
 from vibethinker_local.models import lengths
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.runtime.reasoning import joined
-from vibethinker_local.solving.programs import Programs, open_sandbox
+from vibethinker_local.solving.code_vote import Programs, open_sandbox
 from vibethinker_local.solving.sampling import Budget, Ended, Sampling, shown
 
 

@@ -24,11 +24,11 @@ class Room:
     address_space: int | None = None  # bytes that one process may map; None: unlimited (ulimit -v)
 
     def __str__(self) -> str:
-        limited = f", {size(self.address_space)} of address space for a process" if self.address_space else ""
-        return f"{size(self.memory)} that {self.limit} has free{limited}"
+        limited = f", {memory_size(self.address_space)} of address space for a process" if self.address_space else ""
+        return f"{memory_size(self.memory)} that {self.limit} has free{limited}"
 
 
-def size(count: int) -> str:
+def memory_size(count: int) -> str:
     """Bytes as people read them: 1.8 GiB."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
 

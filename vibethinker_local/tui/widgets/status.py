@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from textual.content import Content
 from textual.widgets import Static
 
-from vibethinker_local.system.machine import size
+from vibethinker_local.system.machine import memory_size
 from vibethinker_local.system.terminal import printable
 
 CELLS = 8  # of the context meter
@@ -58,7 +58,7 @@ class StatusLine(Static):
         if status.thinking:
             parts.append(Content(status.thinking))
         if status.memory:
-            parts.append(Content(size(status.memory)))
+            parts.append(Content(memory_size(status.memory)))
         badge = Content.assemble(("● " if status.on else "○ ") + status.reliability)
         badge = badge.stylize(f"bold {status.tone}" if status.on else status.tone)
         while True:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from textual.content import Content
 from textual.widgets import Static
 
-from vibethinker_local.system.machine import size
 from vibethinker_local.system.terminal import printable
+from vibethinker_local.system.units import size
 from vibethinker_local.tui.actions import NAMED, key_of
 from vibethinker_local.tui.solver import Start
 

@@ -17,8 +17,8 @@ from vibethinker_local.events import Behaviour, Control, Differing, Finished, Op
 from vibethinker_local.reliability.plan import make
 from vibethinker_local.sandbox import Outcome
 from vibethinker_local.solving import receipt, reliable, single
+from vibethinker_local.solving.code_vote import INPUTS, Programs
 from vibethinker_local.solving.follow import behaved
-from vibethinker_local.solving.programs import INPUTS, Programs
 
 ALL = make("majority", "standard", samples=8, stopping=False)
 
