@@ -228,7 +228,8 @@ def test_a_pace_as_it_is_read() -> None:
     line = pace.line(Progress("fetching m.gguf", 10**8, 2 * 10**9))
     assert line == "fetching m.gguf · 5% of 2 GB · 20 MB/s · about 2 min left"
     assert pace.line(Progress("checking m.gguf", 10**8, 2 * 10**9)) == "checking m.gguf · 5% of 2 GB"
-    assert pace.line(Progress("writing m.gguf", 0, 0)) == "writing m.gguf · 100% of 0 kB"
+    assert pace.line(Progress("writing m.gguf", 0, 0)) == "writing m.gguf"
+    assert pace.line(Progress("measuring", 512, 2048, "tokens")) == "measuring · 25% of 2,048 tokens"
 
 
 def test_the_time_left_that_is_shown_does_not_jump() -> None:

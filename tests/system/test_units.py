@@ -2,8 +2,7 @@
 
 import pytest
 
-from vibethinker_local.system.progress import Progress
-from vibethinker_local.system.units import Pace, size
+from vibethinker_local.system.units import size
 
 
 @pytest.mark.parametrize(
@@ -25,14 +24,3 @@ from vibethinker_local.system.units import Pace, size
 def test_a_size_has_the_unit_that_it_is_read_in(count: float, text: str) -> None:
     assert size(count) == text
 
-
-@pytest.mark.parametrize(
-    ("step", "text"),
-    [
-        (Progress("fetching a.gguf", 43, 100_000_000), "fetching a.gguf · 0% of 100 MB"),
-        (Progress("loading", 0, 0), "loading"),
-        (Progress("measuring", 512, 2048, "tokens"), "measuring · 25% of 2,048 tokens"),
-    ],
-)
-def test_how_far_work_has_come(step: Progress, text: str) -> None:
-    assert Pace().line(step) == text
