@@ -69,16 +69,16 @@ class BenchRequest:
         return self.prompt if self.deep else 0
 
 
-Rival = Callable[[Chosen, BenchRequest, int], Iterator[Measurement]]  # the last is the number of threads
+Peer = Callable[[Chosen, BenchRequest, int], Iterator[Measurement]]  # the last is the number of threads
 
 
 @dataclass(frozen=True)
-class Rivals:
+class Peers:
     """Programs to take turns with: figure by figure while our model is loaded, or alone (they measure both sides)."""
 
-    prefill: tuple[Rival, ...] = ()
-    decode: tuple[Rival, ...] = ()
-    alone: tuple[Rival, ...] = ()
+    prefill: tuple[Peer, ...] = ()
+    decode: tuple[Peer, ...] = ()
+    alone: tuple[Peer, ...] = ()
 
 
 def counts(text: str) -> tuple[int, ...]:
@@ -191,14 +191,14 @@ def run(
     chosen: Chosen,
     request: BenchRequest,
     depth: int | None,
-    rivals: Rivals,
+    peers: Peers,
     say: Callable[[str], None],
     *,
     busy: int = 0,
 ) -> results.Figures:
     """Measure what is requested, and the same behind `depth` tokens; `say` gets each figure. Raises VibeError.
 
-    The rivals take turns with us at each figure, because a machine's speed changes within minutes. So many `busy`
+    The peers take turns with us at each figure, because a machine's speed changes within minutes. So many `busy`
     programs compute beside both sides, once the number of threads and the times of steps are known.
     """
     size = _size(chosen.path)
@@ -213,7 +213,7 @@ def run(
     note(step_times(chosen, request, threads))
     planner = Planner({row.tokens: row.seconds for row in step_rows(rows)})
     with neighbours(busy):
-        info = _take_turns(chosen, request, depth, rivals, threads, planner, note)
+        info = _take_turns(chosen, request, depth, peers, threads, planner, note)
     return summary(chosen, size, info, request.prompt, threads, rows)
 
 
@@ -221,26 +221,26 @@ def _take_turns(
     chosen: Chosen,
     request: BenchRequest,
     depth: int | None,
-    rivals: Rivals,
+    peers: Peers,
     threads: int,
     planner: Planner,
     note: Callable[[Iterable[Measurement]], None],
 ) -> ModelInfo:
-    """Measure ourselves and the rivals, round by round. Returns what the model's file says of itself."""
+    """Measure ourselves and the peers, round by round. Returns what the model's file says of itself."""
     for part in (request, *([replace(request, prompt=depth, deep=True)] if depth else [])):
         with closing(Bench.load(chosen, part, threads, planner)) as bench:
             for _ in range(part.rounds):
                 note(bench.prefill())
-                for rival in rivals.prefill:
-                    note(rival(chosen, part, threads))
+                for peer in peers.prefill:
+                    note(peer(chosen, part, threads))
                 for count in part.sequences:
                     note([bench.decode(count)])
-                    for rival in rivals.decode:
-                        note(rival(chosen, replace(part, sequences=(count,)), threads))
+                    for peer in peers.decode:
+                        note(peer(chosen, replace(part, sequences=(count,)), threads))
             info = bench.info
     for _ in range(request.rounds):
-        for rival in rivals.alone:
-            note(rival(chosen, request, threads))
+        for peer in peers.alone:
+            note(peer(chosen, request, threads))
     return info
 
 

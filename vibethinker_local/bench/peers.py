@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from vibethinker_local.bench.bare import BareLoop
-from vibethinker_local.bench.bench import Bench, BenchRequest, Rival, Rivals, recipe
+from vibethinker_local.bench.bench import Bench, BenchRequest, Peer, Peers, recipe
 from vibethinker_local.bench.measurement import DECODE, PREFILL, US, Measurement
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.errors import UsageError
@@ -319,14 +319,14 @@ TOOLS = {
 }
 
 
-def wanted(folder: Path | None, names: str | None) -> Rivals:
+def wanted(folder: Path | None, names: str | None) -> Peers:
     """The comparisons that the user asks for. Raises UsageError."""
     if folder is None:
         if names:
             raise UsageError("--compare needs --peers, the folder that llama.cpp was built in.")
-        return Rivals()
+        return Peers()
 
-    def rival(comparison: Comparison) -> Rival:
+    def peer(comparison: Comparison) -> Peer:
         return lambda chosen, request, threads: comparison(Setup(chosen, request, threads, folder))
 
     asked = (names or USUAL).split(",")
@@ -336,4 +336,4 @@ def wanted(folder: Path | None, names: str | None) -> Rivals:
         if name in TOOLS:
             _tool(folder, TOOLS[name])  # before anything is measured
     kinds = (PREFILL_TURNS, DECODE_TURNS, ALONE)
-    return Rivals(*(tuple(rival(kind[name]) for name in asked if name in kind) for kind in kinds))
+    return Peers(*(tuple(peer(kind[name]) for name in asked if name in kind) for kind in kinds))
