@@ -23,4 +23,3 @@ from vibethinker_local.system.units import size
 )
 def test_a_size_has_the_unit_that_it_is_read_in(count: float, text: str) -> None:
     assert size(count) == text
-
