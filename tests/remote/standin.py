@@ -178,14 +178,22 @@ class _Handler(BaseHTTPRequestHandler):
         written = [pieces(text)[: body["max_tokens"]] for text in texts]
         usage = {"prompt_tokens": tokens, "completion_tokens": len(written[0]) + (ends[0] == "stop") + of.boasts}
         of.count(1)
+        self._is_counted = True
         try:
             if body.get("stream") and of.stream:
                 self._stream(body, written, ends, usage, repeated, fault)
             else:
                 told = [self._whole(body, at, each, ends[at]) for at, each in enumerate(written)]
+                self._written()
                 self._answer(200, {"choices": told, "usage": usage})
         finally:
-            of.count(-1)
+            self._written()
+
+    def _written(self) -> None:
+        """A reply is no longer one that runs: before its client hears of its end, and may ask for the next."""
+        if self._is_counted:
+            self._is_counted = False
+            self.of.count(-1)
 
     def _prompt(self, body: dict[str, Any]) -> tuple[str, str]:
         """The text that the model continues, and what is repeated of it."""
@@ -236,6 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
                 end = "abort" if fault and fault[0] == "abort" else end
                 self._data({"choices": [self._piece(body, choice, [], 0, "") | {"finish_reason": end}]})
             self._data({"choices": [], "usage": usage})
+            self._written()
             self._event("data: [DONE]")
             self._chunk(b"")
         except (OSError, ValueError):
