@@ -284,6 +284,7 @@ class LlamaBackend:
     def decode(self, slices: Tokens[Slice], padding: int = 0) -> Logits:
         batch = self._batch
         pads = self._pads(slices, padding) if padding else []
+        # Places in order, for llama.cpp; a merge keeps the slices in theirs, and so the rows of logits.
         rows = batch.fill([*heapq.merge(slices, sorted(pads, key=_place), key=_place)] if pads else slices)
         self._interrupted[0] = b"\0"
         with listening(quietly=True) as lines:  # no room, or interrupted: the two are usual, and errors to llama.cpp
