@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from vibethinker_local.code.task import LONGEST, Task, fenced, leading, parsed
+from vibethinker_local.code.values import NoLiteral, unparsed
 from vibethinker_local.sandbox import Outcome, Program, ProgramCall
 
 _DOCTEST = re.compile(r"^(?:>>>|\.\.\.) ?", re.MULTILINE)
@@ -143,8 +144,8 @@ def _forgiving(source: str) -> str:
         return source
     body = [_tried(node) if _is_use(node) else node for node in tree.body]
     try:
-        return ast.unparse(ast.Module(body, []))
-    except (RecursionError, ValueError):  # nested too deeply to be written, or a number of too many digits
+        return unparsed(ast.Module(body, []))
+    except NoLiteral:
         return source
 
 

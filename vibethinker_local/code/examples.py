@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vibethinker_local.code.values import NoLiteral, parse, source
+from vibethinker_local.code.values import NoLiteral, parse, unparsed
 
 MOST = 20  # examples
 LONGEST = 4000  # characters of one value
@@ -161,7 +161,7 @@ def by_name(statement: str) -> tuple[tuple[str, ...], list[Example]]:
             return (), []
         parameters = names
         try:
-            arguments = ", ".join(source(each.value) for each in call.keywords)
+            arguments = ", ".join(unparsed(each.value) for each in call.keywords)
         except NoLiteral:
             return (), []
         found.append(Example(arguments, example.expected))

@@ -3,7 +3,7 @@
 import ast
 import re
 
-from vibethinker_local.code.values import NoLiteral, source
+from vibethinker_local.code.values import NoLiteral, unparsed
 
 PRELUDE = """\
 import bisect, collections, functools, heapq, itertools, math, operator, random, re, string
@@ -103,5 +103,5 @@ def wrapped(arguments: str, parameters: tuple[str, ...], annotations: tuple[str,
 
 
 def _made(value: ast.expr, maker: str | None) -> str:
-    text = source(value)
+    text = unparsed(value)
     return f"{maker}({text})" if maker and isinstance(value, (ast.List, ast.Constant)) else text

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from vibethinker_local.code import examples
 from vibethinker_local.code.examples import Example
 from vibethinker_local.code.leetcode import PRELUDE, annotations, in_place, wrapped
-from vibethinker_local.code.values import NoLiteral, source
+from vibethinker_local.code.values import NoLiteral, unparsed
 from vibethinker_local.events import ProblemKind
 from vibethinker_local.sandbox import ProgramCall
 
@@ -148,10 +148,11 @@ def read(statement: str, *, surely: bool = False) -> Task | None:
         kinds, changed = annotations(statement, parameters), in_place(statement)
         return Task("function", None, parameters, kinds, PRELUDE, examples=tuple(given), in_place=changed)
     pairs = examples.of_program(statement)
-    asked = surely or given or pairs or _asks(statement) or examples.has_headings(statement)
+    is_headed = examples.has_headings(statement)
+    asked = surely or given or pairs or is_headed or _asks(statement)
     if not asked and (not named or _is_defined(statement, named)):  # what a function that is given makes of something
         return None
-    if not entry and (pairs or _PROGRAM.search(statement) or examples.has_headings(statement)):
+    if not entry and (pairs or is_headed or _PROGRAM.search(statement)):
         return Task("program", examples=tuple(pairs or examples.labelled(statement, program=True)))
     return Task("function", entry, examples=tuple(examples.of_function(statement, entry, ())))
 
@@ -200,10 +201,10 @@ def _of_starter(statement: str, starter: str) -> Task:
         function, form = holder, "function"
     arguments = [a for a in function.args.posonlyargs + function.args.args if a.arg != "self"]
     parameters = tuple(argument.arg for argument in arguments)
-    annotations = tuple(source(a.annotation) if a.annotation else "" for a in arguments)
+    annotations = tuple(unparsed(a.annotation) if a.annotation else "" for a in arguments)
     changed = bool(parameters) and isinstance(function.returns, ast.Constant) and function.returns.value is None
     before = [node for node in tree.body if node is not holder]
-    prelude = "\n".join(source(node) for node in before)
+    prelude = "\n".join(unparsed(node) for node in before)
     return Task(
         "method" if form == "method" else "function",
         function.name,
@@ -223,7 +224,7 @@ def _starter(statement: str) -> str | None:
         tree = parsed(code) if code else None
         if tree is not None and tree.body and _is_open(tree.body[-1]):
             with suppress(NoLiteral):
-                source(tree)  # as parts of it will be
+                unparsed(tree)  # as parts of it will be
                 return _completed(code)
     return None
 

@@ -27,7 +27,7 @@ def parse(text: str) -> Any:
         raise NoLiteral(text[:100]) from None
 
 
-def source(node: ast.AST) -> str:
+def unparsed(node: ast.AST) -> str:
     """A tree as Python source. Raises NoLiteral for one that is nested too deeply to be written."""
     try:
         return ast.unparse(node)

@@ -76,9 +76,10 @@ class App:
         except Exception as error:  # the outermost: whatever it is, the client gets an answer
             await self._refuse(http, error)
         finally:
-            path = path if (path := _path(http)) in METHODS else "other"
-            self.metrics.request(path, http.status or 499)
-            log.info("%s %s: %s in %.3f s", http.method, path, http.status or "gone", time.monotonic() - began)
+            path = _path(http)
+            known = path if path in METHODS else "other"
+            self.metrics.request(known, http.status or 499)
+            log.info("%s %s: %s in %.3f s", http.method, known, http.status or "gone", time.monotonic() - began)
 
     async def _refuse(self, http: Http, error: Exception) -> None:
         refusal = as_api_error(error)
