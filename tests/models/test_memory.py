@@ -135,14 +135,16 @@ def test_sequences_share_what_is_rarely_needed_at_once() -> None:
 
 
 def test_each_has_cells_of_its_own_where_there_is_memory() -> None:
-    def layout(gib: float) -> tuple[bool, int]:
-        plan = planned(Q4_K_M, Room(int(gib * GIB), "this machine"), sequences=8, typical=8192)
+    def layout(gib: float, typical: int = 8192) -> tuple[bool, int]:
+        plan = planned(Q4_K_M, Room(int(gib * GIB), "this machine"), sequences=8, typical=typical)
         assert plan
         assert (plan.context, plan.sequences) == (32768, 8)
         return plan.unified, plan.cells
 
     assert layout(24) == (False, 8 * memory.FIRST), "and takes it as it fills them"
     assert layout(16) == (False, 8 * 32768), "there is no memory for the copy as they grow"
+    assert layout(16, typical=2048) == (True, 32768 + 7 * 2048), "most of it would only be filled with zeros"
+    assert layout(24, typical=2048) == (False, 8 * memory.FIRST)
     assert layout(12) == (True, 32768 + 7 * 8192)
     growing = memory.need(Q4_K_M, 8 * 32768, 8, unified=False, grows=True)
     assert growing.total - memory.need(Q4_K_M, 8 * 32768, 8, unified=False).total == growing.kv_cache // 2

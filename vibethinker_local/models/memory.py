@@ -5,7 +5,8 @@ Sequences share (unified), or in which each has its own; logits for as many toke
 for padding if they share; batches of 512 tokens with flash attention, else scores over the cells for 64 at a time.
 
 With cells of their own, Sequences are decoded faster, since a token goes over fewer cells. So they have them where
-there is memory for the whole context of each.
+there is memory for the whole context of each: to grow up to it, or else to take it at once, unless most of it would
+stay empty.
 """
 
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from vibethinker_local.system.machine import Room, memory_size
 VALUES, VALUE_BYTES = 32, {"f16": 64, "q8_0": 34}  # bytes of so many keys or values
 
 FIRST = 2048  # cells to begin with, of a Sequence that has its own
+MOSTLY_IDLE = 3  # times the cells that are usually enough: more is not taken at once where less will do
 LEAST_CONTEXT, STEP = 8192, 1024  # tokens: the least a Sequence gets by default, and the step by which that grows
 PROGRAM = 100 << 20  # bytes; Python and the libraries, in the two processes
 PER_TOKEN = 340  # bytes of llama.cpp's tables per token of the vocabulary
@@ -150,12 +152,16 @@ def plan(
 
     def ways(tokens: int, count: int) -> Iterator[tuple[int, bool, Need]]:
         """The ways to have this context: the cells to begin with, whether they are shared, the need. Best first."""
-        for first in dict.fromkeys((min(FIRST, tokens), tokens)):
+
+        def apart(first: int) -> tuple[int, bool, Need]:
             grows = first < tokens
-            apart = need(header, tokens * count, count, cache, unified=False, grows=grows, threads=threads)
-            yield first * count, False, apart
-        shared = shared_cells(tokens, count, typical)
-        yield shared, True, need(header, shared, count, cache, threads=threads)
+            return first * count, False, need(header, whole, count, cache, unified=False, grows=grows, threads=threads)
+
+        whole, shared = tokens * count, shared_cells(tokens, count, typical)
+        together = shared, True, need(header, shared, count, cache, threads=threads)
+        yield apart(min(FIRST, tokens))
+        # Cells that are there from the beginning are filled with zeros, which takes a second for each 400 MB.
+        yield from (together, apart(tokens)) if whole > MOSTLY_IDLE * shared else (apart(tokens), together)
 
     def wanted(tokens: int, count: int) -> Need:
         return min((each for _, _, each in ways(tokens, count)), key=lambda each: each.total)
