@@ -316,6 +316,25 @@ def test_rates_in_between() -> None:
     assert [timed.best_sequences(most) for most in (1, 3, 4, 16)] == [1, 3, 4, 4], "4 + 4 are no faster than 4"
 
 
+def test_what_was_tried_serves_the_same_runs_for_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, threads = time.time(), 2
+    tried = results.Tried(at=now, machine=results.here(threads), prefill=50.0, decode={1: 10.0, 5: 30.0})
+    assert [tried.rate(count) for count in (1, 3, 5, 9)] == [10, 20, 30, 30]
+    assert tried.model_copy(update={"decode": {1: 10.0}}).rate(4) == 10
+    assert results.tried(MINI, threads, 1) is None
+    results.keep_tried(MINI, tried)
+    assert results.tried(MINI, threads, 5) == results.tried(MINI, threads, 1) == tried
+    assert results.tried(MINI, threads, 6) is None, "nobody knows what so many reach"
+    assert results.tried(MINI, 1, 5) is None, "found with another number of threads"
+    assert results.of(MINI) is None, "no figures: nothing is planned by it"
+    for later in (results.FRESH + 1, -60.0):
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", lambda later=later: now + later)
+            assert results.tried(MINI, threads, 1) is None
+    results.keep_tried(MINI, tried.model_copy(update={"decode": {4: 10.0}}))
+    assert results.tried(MINI, threads, 1) is None
+
+
 def test_which_quant_suits_how_many() -> None:
     small, large = found("Q4_0", {1: 15, 8: 20, 2: 1}), found("Q8_0", {1: 8, 8: 24, 16: 40})
     for each in (large, small):

@@ -184,11 +184,18 @@ def test_a_calibration_measures_and_leaves_nothing(tmp_path: Path, monkeypatch: 
             model.engine.step()
         assert model.engine.cells_used == before
         plan = make("majority", "quick")
+        assert announced(model, plan) == [], "what was tried is remembered"
+        again = forecast.known(model)
+        assert again
+        assert (again.prefill, again.decode(1), again.decode(3)) == (rates.prefill, rates.decode(1), rates.decode(3))
+        monkeypatch.setenv("VIBE_HOME", str(tmp_path / "new"))
         assert announced(model, plan) == [forecast.MEASURING, ""], "a run of seconds is not announced"
+        monkeypatch.setenv("VIBE_HOME", str(tmp_path / "stopped"))
         began = time.perf_counter()
         monkeypatch.setattr(forecast, "SECONDS", 60.0)
         assert announced(model, plan, Control(stop=True)) == [forecast.MEASURING]
         assert time.perf_counter() - began < 30, "it was told to stop"
+        assert forecast.known(model) is None, "what was cut short is not remembered"
     finally:
         model.engine.close()
 

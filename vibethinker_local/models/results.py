@@ -1,9 +1,11 @@
 """How fast this machine runs a model: the results of `vibe bench`, stored per model file and machine.
 
-Other commands use them to estimate times and to choose the number of threads. Nothing is measured here.
+Other commands use them to estimate times and to choose the number of threads. Where there are none, what a run found in
+a few seconds is kept for the runs of the next hours. Nothing is measured here.
 """
 
 import platform
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import version
@@ -14,8 +16,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vibethinker_local.engine.planner import Planner
+from vibethinker_local.errors import VibeError
 from vibethinker_local.system import machine, paths
-from vibethinker_local.system.files import write_atomic
+from vibethinker_local.system.files import bytes_of, write_atomic
+
+FRESH = 12 * 3600.0  # seconds for which speeds that were tried are taken for those of today
 
 
 class _Figure(BaseModel):
@@ -116,6 +121,22 @@ class Figures(_Figure):
         return rows[0 if sequences < rows[0].sequences else -1].tokens_per_second
 
 
+class Tried(_Figure):
+    """Speeds in tokens per second that a run found in a few seconds, before it began."""
+
+    version: Literal[1] = 1
+    at: float  # seconds since the epoch
+    machine: Machine
+    prefill: float
+    decode: dict[int, float] = Field(min_length=1)  # by the number of Sequences at once, summed over them
+
+    def rate(self, sequences: int) -> float:
+        """Of so many Sequences, between what one and the most of them reached."""
+        most = max(self.decode)
+        share = (sequences - 1) / (most - 1) if most > 1 else 0.0
+        return self.decode[1] + min(1.0, share) * (self.decode[most] - self.decode[1])
+
+
 def here(threads: int) -> Machine:
     """This machine."""
     system = f"{platform.system()} {platform.machine()}"
@@ -136,6 +157,22 @@ def keep(found: Figures) -> Path:
     path = _folder() / f"{_key(found.model.file, found.model.bytes)}.json"
     write_atomic(path, found.model_dump_json(indent=1), advice="set VIBE_HOME to a folder of yours, to keep figures")
     return path
+
+
+def keep_tried(path: Path, found: Tried) -> None:
+    """Store them for the next runs of a model file. Nothing is said if that cannot be done."""
+    with suppress(VibeError, OSError):
+        write_atomic(_tried(path), found.model_dump_json())
+
+
+def tried(path: Path, threads: int, sequences: int) -> Tried | None:
+    """What a run of the last hours found with these threads, if it tried at least so many Sequences at once."""
+    with suppress(OSError, ValidationError):
+        found = Tried.model_validate_json(_tried(path).read_bytes())
+        fresh = 0 <= time.time() - found.at < FRESH
+        if fresh and found.machine == here(threads) and max(found.decode) >= sequences and 1 in found.decode:
+            return found
+    return None
 
 
 def of(path: Path) -> Figures | None:
@@ -176,6 +213,10 @@ def fastest(files: Iterable[Figures]) -> dict[int, Figures]:
 
 def _folder() -> Path:
     return paths.data() / "bench"
+
+
+def _tried(path: Path) -> Path:
+    return paths.data() / "tried" / f"{_key(path.name, bytes_of(path))}.json"
 
 
 def _key(file: str, size: int) -> str:

@@ -1,4 +1,4 @@
-"""The quote of a run that is about to begin, from what `vibe bench` found; else from five seconds of trying."""
+"""The quote of a run that is about to begin, from what `vibe bench` found; else from seconds of trying."""
 
 import random
 import time
@@ -93,10 +93,13 @@ def forecast(
 
 
 def known(model: Model) -> Rates | None:
-    """The speeds measured by `vibe bench`, those at depth included; None if it was not run."""
-    figures = results.of(model.file.path) if model.file else None
-    if figures is None:
+    """The speeds that `vibe bench` measured, those at depth included; else those that a run tried within hours."""
+    if model.file is None:
         return None
+    figures = results.of(model.file.path)
+    if figures is None:
+        tried = results.tried(model.file.path, model.engine.threads.most, model.places)
+        return Rates(tried.prefill, tried.rate) if tried else None
     slower = [
         (1 / row.tokens_per_second - 1 / figures.rate(row.sequences)) / row.depth for row in figures.deep if row.depth
     ]
@@ -105,7 +108,10 @@ def known(model: Model) -> Rates | None:
 
 
 def calibrate(model: Model, control: Control) -> Rates:
-    """Speeds of a loaded model, measured in a few seconds, or less well if it is to stop. Raises EngineError."""
+    """Speeds of a loaded model, measured in a few seconds, or less well if it is to stop. Raises EngineError.
+
+    They are kept for other runs, unless it was to stop or other programs slowed it down.
+    """
     engine, rng, at_once = model.engine, random.Random(0), model.places
     prompt = [rng.randrange(model.backend.vocabulary) for _ in range(min(PROMPT, model.backend.cells // 4))]
     began = time.perf_counter()
@@ -115,12 +121,11 @@ def calibrate(model: Model, control: Control) -> Rates:
     prefill = len(prompt) / (time.perf_counter() - began)
     speeds = {count: _decode(model, control, prompt, parent, count) for count in sorted({1, at_once})}
     engine.abort(parent)
-
-    def decode(sequences: int) -> float:
-        share = (sequences - 1) / (at_once - 1) if at_once > 1 else 0.0
-        return speeds[1] + min(1.0, share) * (speeds[at_once] - speeds[1])
-
-    return Rates(prefill, decode)
+    threads = engine.threads
+    found = results.Tried(at=time.time(), machine=results.here(threads.most), prefill=prefill, decode=speeds)
+    if model.file and threads.now == threads.most and not control.stop:
+        results.keep_tried(model.file.path, found)
+    return Rates(prefill, found.rate)
 
 
 def _decode(model: Model, control: Control, prompt: list[int], parent: SequenceId, count: int) -> float:
