@@ -26,27 +26,11 @@ def test_long_claims_are_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "verdicts"),
-    [
-        ("1. VALID\n2. INVALID\n3. valid", [True, False, True]),
-        ("**1.** VALID\n- 2: INVALID because 3 is VALID", [True, False, None]),
-        ("1. VALID\n1. INVALID", [False, None, None]),
-        ("4. VALID\n0. VALID\nall claims are VALID", [None, None, None]),
-        ("1. INVALIDATED\n2. unclear", [None, None, None]),
-        ("", [None, None, None]),
-    ],
-)
-def test_verdicts(text: str, verdicts: list[bool | None]) -> None:
-    assert claims.parse_verdicts(text, 3) == verdicts
-
-
-@pytest.mark.parametrize(
     "text", ["```\n" * 10_000, "\n" * 20_000, "1. x" + " " * 40_000 + "y"], ids=["```", "\\n", " "]
 )
 def test_a_long_reply_is_read_in_no_time(text: str) -> None:
     began = time.process_time()
     claims.parse(text, 5)
-    claims.parse_verdicts(text, 5)
     claims.published(r"\boxed{1}" + text, 5)
     assert time.process_time() - began < 1  # seconds; milliseconds on a quiet machine
 
@@ -60,4 +44,3 @@ def test_a_published_reply_is_taken_apart_at_its_claims(heading: str) -> None:
 @given(st.text(max_size=200), st.integers(1, 5))
 def test_nothing_raises(text: str, count: int) -> None:
     assert len(claims.parse(text, count)) <= count
-    assert len(claims.parse_verdicts(text, count)) == count

@@ -14,8 +14,8 @@ from vibethinker_local.mini.claims import PROMPTS, Fault, fault, well_formed
 from vibethinker_local.mini.claims import claims as claims_of
 from vibethinker_local.mini.problems import WordProblem
 from vibethinker_local.mini.trajectories import SamplingJob, sample
-from vibethinker_local.reliability import answers
-from vibethinker_local.reliability.claims import parse, parse_verdicts
+from vibethinker_local.reliability import answers, rulings
+from vibethinker_local.reliability.claims import parse
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.runtime.reasoning import split
@@ -140,7 +140,7 @@ def judge(model: Model, stated: Iterable[StatedClaims], seed: int) -> list[Judge
     thought: dict[tuple[WordProblem, str], bool | None] = {}
     for written in sample(model, jobs):
         problem, about = together[written.job.key]
-        verdicts = parse_verdicts(split(written.text)[1], len(about))
+        verdicts = rulings.parse(split(written.text)[1], len(about))
         thought |= {(problem, claim): verdict for claim, verdict in zip(about, verdicts, strict=True)}
     numbers = {problem: i for i, problem in enumerate(claims)}
     return [

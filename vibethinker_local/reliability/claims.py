@@ -8,7 +8,6 @@ from vibethinker_local.reliability.statements import MOST_CHARACTERS, key
 
 # What stands before a word is looked for within its line: else each of many empty lines would be read to the last.
 _NUMBERED = re.compile(r"^\s*(\d{1,3})\s*[.):](.*)$")
-_VERDICT = re.compile(r"^[^\w\n]*(?:claim\s+)?(\d{1,3})\W+(VALID|INVALID|REFUTED)\b", re.IGNORECASE | re.MULTILINE)
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _CLAIMS = re.compile(r"^[^\w\n]*claims?\b[^\n]{0,60}:?[^\w\n]*$", re.IGNORECASE | re.MULTILINE)
 _FIRST_ITEM = re.compile(r"^[^\S\n]*(?:\*\*)?1\s*[.):]", re.MULTILINE)
@@ -84,15 +83,3 @@ def _with_rules(text: str, behind: int, at: int) -> int:
     while (line := text.rfind("\n", behind, at - 1) + 1) and not re.search(r"\w", text[line:at]):
         at = line
     return at
-
-
-def parse_verdicts(text: str, count: int) -> list[bool | None]:
-    """What the visible text of a reply says of each claim: valid, invalid, or nothing that can be read.
-
-    The last word on a claim counts.
-    """
-    verdicts: list[bool | None] = [None] * count
-    for found in _VERDICT.finditer(text):
-        if 1 <= int(found[1]) <= count:
-            verdicts[int(found[1]) - 1] = found[2].upper() == "VALID"
-    return verdicts

@@ -17,12 +17,11 @@ from typing import Any
 from vibethinker_local.engine import SamplingParams, SequenceId, StepOutput
 from vibethinker_local.errors import EngineError
 from vibethinker_local.events import Claim, Claimed, Judged, Options, Verdict
-from vibethinker_local.reliability import arithmetic, claims, crux, statements, vote, yardstick
+from vibethinker_local.reliability import arithmetic, claims, crux, rulings, statements, vote, yardstick
 from vibethinker_local.reliability.claims import CheckedClaim, Pairing
 from vibethinker_local.reliability.yardstick import Yardstick
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.runtime.reasoning import Tags, split
 from vibethinker_local.solving.sampling import Ended
 
 CLAIM_TOKENS = 256  # for one trajectory's claims
@@ -199,7 +198,7 @@ class Claims:
                     stated.claim_tokens += output.token is not None
                 else:
                     stated.think_tokens += output.token is not None
-                if output.end == "length" and reply.closing and not _has_verdicts(reply, self._model.tags):
+                if output.end == "length" and reply.closing and not self._model.visible("".join(reply.pieces)):
                     left = RULING_TOKENS * len(stated.claims or [])
                     self._model.engine.force(name, reply.closing, then=left)
                     reply.closing = ()
@@ -262,7 +261,7 @@ class Claims:
 
     def _read_verdicts(self, reply: _Reply) -> None:
         stated = self._stated[reply.index].claims or []
-        verdicts = claims.parse_verdicts(self._model.visible("".join(reply.pieces)), len(stated))
+        verdicts = rulings.parse(self._model.visible("".join(reply.pieces)), len(stated))
         for number, thought in enumerate(verdicts):
             before = self._verdict(reply.index, number, reasoned=False)
             after = self._found(reply.index, number, thought=thought)
@@ -464,9 +463,3 @@ def _probability(scores: tuple[float, ...]) -> float:
     """Of the first of two labels, from their log-probabilities."""
     first, second = scores
     return 1 / (1 + math.exp(min(700.0, second - first)))
-
-
-def _has_verdicts(reply: _Reply, tags: Tags) -> bool:
-    """Whether a reply has come to its visible part, where a cut leaves verdicts that can be read."""
-    reasoning, visible = split("".join(reply.pieces), tags=tags)
-    return bool(reasoning and visible)

@@ -1,0 +1,71 @@
+"""Reads from a model's reply what it says of each numbered claim: that it is valid, or not.
+
+Asked for `1. VALID`, models write that, or go through the claims and say in a sentence of each what it is: "This claim
+is correct, since …", "**INVALID**: …", "So, the step is not valid." Both are read; a doubtful sentence says nothing.
+"""
+
+import re
+from collections.abc import Iterator
+
+_ITEM = re.compile(  # the beginning of what is said of one claim: "2.", "**Claim 2:**", "### Claim 2"
+    r"^ {0,2}(?:[-*>#]+ *)*(?:\*\*)?(?P<named>(?:claim|statement|step|verdict)\s*)?[#(]?(?P<number>\d{1,3})"
+    r"(?:\W{1,20}(?P<label>VALID|INVALID|REFUTED)\b|[\s*]*[.):\]–—-](?!\d)|(?(named)[\s*]*$|(?!)))",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HEADING = re.compile(r"^#+ ", re.MULTILINE)  # what follows is about something else
+_CLAIM_AGAIN = re.compile(r"\*\*(?!\W{0,9}(?:(?:in)?valid|refuted)\b)[^*\n]+\*\*", re.IGNORECASE)
+_SENTENCE = re.compile(r"[^.!?\n]+(?:\.(?=\d)[^.!?\n]+)*")
+_OF_ALL = re.compile(
+    r"(?:claims|steps|statements)\b|\b(?:solution|answer) is\b|\\f?boxed?\b|\bVALID(?: or | and |/)(?:INVALID|REFUTED)",
+    re.IGNORECASE,
+)
+_UNSURE = re.compile(r"\b(?:if|whether|unless|would|could|might|may|cannot (?:say|tell))\b", re.IGNORECASE)
+_LABEL = re.compile(r"\b(?P<no>not\W+)?(?P<label>VALID|INVALID|REFUTED)\b")
+_FILLED = r"(?:(?:\w{1,15}ly|also|indeed|thus|an?|to be)\s+|\W)*"
+_SAID = re.compile(
+    r"\b(?:claim|statement|step|assertion|conclusion|calculation|equation|reasoning|this|it|that)\b[^,;]{0,40}?"
+    rf"\b(?:is|was|as|be|been|seems|appears)\s+{_FILLED}(?P<no>not\s+{_FILLED})?"
+    r"(?P<label>valid|true|correct|right|invalid|refuted|false|incorrect|wrong)\b",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(r"\b(?:claim|statement|step|number)\s*#?(\d{1,3})\b", re.IGNORECASE)
+_GOOD = ("valid", "true", "correct", "right")
+
+
+def parse(text: str, count: int) -> list[bool | None]:
+    """What the visible text of a reply says of each of `count` claims: valid, invalid, or nothing that can be read.
+
+    The last word on a claim counts.
+    """
+    found: list[bool | None] = [None] * count
+    items = [item for item in _ITEM.finditer(text) if 1 <= int(item["number"]) <= count]
+    ends = [item.start() for item in items[1:]] + [len(text)] * bool(items)
+    for item, end in zip(items, ends, strict=True):
+        number = int(item["number"])
+        if item["label"]:
+            ruling: bool | None = item["label"].upper() == "VALID"
+        else:
+            heading = _HEADING.search(text, item.end(), end)
+            ruling = _ruling(text[item.end() : heading.start() if heading else end], number)
+        if ruling is not None:
+            found[number - 1] = ruling
+    return found
+
+
+def _ruling(said: str, number: int) -> bool | None:
+    """Of what is said of one claim: the last label, or else the last sentence that calls it valid or not."""
+    labels, sentences = list[bool](), list[bool]()
+    for sentence in _about(said, number):
+        labels += [(found["label"] == "VALID") != bool(found["no"]) for found in _LABEL.finditer(sentence)]
+        if stated := _SAID.search(sentence):
+            sentences.append((stated["label"].lower() in _GOOD) != bool(stated["no"]))
+    return next(reversed(labels or sentences), None)
+
+
+def _about(said: str, number: int) -> Iterator[str]:
+    """The sentences that rule on this claim, rather than on others, on all, or on what would be."""
+    for found in _SENTENCE.finditer(_CLAIM_AGAIN.sub("", said)):
+        sentence = found[0]
+        other = any(int(named[1]) != number for named in _NUMBERED.finditer(sentence))
+        if not (other or _OF_ALL.search(sentence) or _UNSURE.search(sentence)):
+            yield sentence
