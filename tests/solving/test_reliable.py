@@ -285,6 +285,17 @@ def test_reasoning_about_claims_that_runs_out_of_tokens_is_closed() -> None:
         assert rulings == ["refuted", "supported", "supported"]
 
 
+def test_a_model_that_does_not_think_is_taken_at_its_words_as_far_as_they_go() -> None:
+    plan = Plan("clr", samples=8, claims=3, tokens=800, think_tokens=0, verdicts="think")
+    words = (
+        "1. **The first**\n   - This claim is invalid.\n\n2. **The next**\n   - It is correct. " + "And so on, " * 100
+    )
+    found, _ = run(Thinker({"9": 0.6, "4": 0.4}, TURNED, verdicts=words, thinks=False), plan)
+    for trajectory in found.trajectories:
+        rulings = [claim.verdict and claim.verdict.ruling for claim in trajectory.claims]
+        assert rulings == ["refuted", "supported", "undecided"]
+
+
 def test_close_votes_escalate_to_reasoning() -> None:
     claims = {"9": ["a = good", "b = good", "c = good"], "4": ["d = good", "e = good", "f = good"]}
     plan = Plan("clr", samples=8, claims=3, tokens=1000, think_tokens=100)

@@ -62,7 +62,7 @@ class Lines:
 class Thinker(ScriptedBackend):
     """Draws its answer from `answers` by weight, states what `claims` has for it, and judges by the word "good".
 
-    Of what verdicts are measured by, it judges rightly.
+    Of what verdicts are measured by, it judges rightly. It reasons before `verdicts`, if it `thinks`.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Thinker(ScriptedBackend):
         *,
         reply: Callable[[str], str] = lambda answer: f"<think>so</think>\n\n\\boxed{{{answer}}}",
         verdicts: str = "1. INVALID\n2. VALID\n3. VALID",
+        thinks: bool = True,
         places: int = 4,
         cells: int = 30_000,
         fails_after: int | None = None,
@@ -83,7 +84,7 @@ class Thinker(ScriptedBackend):
         self._claims = {
             answer: "\n".join(f"{n}. {c}" for n, c in enumerate(said, 1)) for answer, said in (claims or {}).items()
         }
-        self._verdicts, self._left = verdicts, fails_after
+        self._verdicts, self._thinks, self._left = verdicts, thinks, fails_after
 
     def grammar(self, source: str) -> Lines:  # type: ignore[override]
         return Lines(source)
@@ -118,8 +119,8 @@ class Thinker(ScriptedBackend):
         *thought, ruled = written.split(CLOSED)
         if thought:
             return self._go_on(ruled, {b" INVALID\n2. VALID\n3. VALID": 1.0})
-        thinking = self._verdicts.startswith("<think>")
-        reply = self._verdicts if thinking else f"<think>let me see</think>\n\n{self._verdicts}"
+        whole = not self._thinks or self._verdicts.startswith("<think>")
+        reply = self._verdicts if whole else f"<think>let me see</think>\n\n{self._verdicts}"
         return self._go_on(written, {reply.encode(): 1.0})
 
     def _go_on(self, written: str, replies: dict[bytes, float]) -> Logits:
