@@ -88,6 +88,9 @@ Refuting them:
         ("1. This claim is valid.\n\nIn short, claim 3 is INVALID, and all claims are VALID.", [True, None, None]),
         ("1.5 is VALID\n2.5 INVALID\n12. This is false.", [None, None, None]),
         ("VALID", [None, None, None]),
+        ("1. It is true: if 8 are in a row, 56 are in 7.\n2. \\fbox{This is VALID}", [True, None, None]),
+        ("## Claim 1\n### Check\n2 + 2 = 4\n### Verdict\nVALID\n\n## Summary\nThis is INVALID.", [True, None, None]),
+        ("1. It is true.\n\n### In short\nIt is wrong.\n\n2. Whether this is INVALID is open.", [True, None, None]),
     ],
 )
 def test_sentences(text: str, verdicts: list[bool | None]) -> None:

@@ -124,7 +124,6 @@ class Figures(_Figure):
 class Tried(_Figure):
     """Speeds in tokens per second that a run found in a few seconds, before it began."""
 
-    version: Literal[1] = 1
     at: float  # seconds since the epoch
     machine: Machine
     prefill: float

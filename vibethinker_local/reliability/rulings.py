@@ -12,11 +12,11 @@ _ITEM = re.compile(  # the beginning of what is said of one claim: "2.", "**Clai
     r"(?:\W{1,20}(?P<label>VALID|INVALID|REFUTED)\b|[\s*]*[.):\]–—-](?!\d)|(?(named)[\s*]*$|(?!)))",
     re.IGNORECASE | re.MULTILINE,
 )
-_HEADING = re.compile(r"^#+ ", re.MULTILINE)  # what follows is about something else
 _CLAIM_AGAIN = re.compile(r"\*\*(?!\W{0,9}(?:(?:in)?valid|refuted)\b)[^*\n]+\*\*", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^.!?\n]+(?:\.(?=\d)[^.!?\n]+)*")
 _OF_ALL = re.compile(
-    r"(?:claims|steps|statements)\b|\b(?:solution|answer) is\b|\\f?boxed?\b|\bVALID(?: or | and |/)(?:INVALID|REFUTED)",
+    r"(?:claims|steps|statements)\b|\b(?:solution|answer) is\b|\\(?:boxed|fbox)\b|"
+    r"\bVALID(?: or | and |/)(?:INVALID|REFUTED)\b",
     re.IGNORECASE,
 )
 _UNSURE = re.compile(r"\b(?:if|whether|unless|would|could|might|may|cannot (?:say|tell))\b", re.IGNORECASE)
@@ -45,8 +45,9 @@ def parse(text: str, count: int) -> list[bool | None]:
         if item["label"]:
             ruling: bool | None = item["label"].upper() == "VALID"
         else:
-            heading = _HEADING.search(text, item.end(), end)
-            ruling = _ruling(text[item.end() : heading.start() if heading else end], number)
+            level = item[0].count("#") or 6  # a heading of its own level, or a higher one, begins something else
+            other = re.compile(rf"^#{{1,{level}}} ", re.MULTILINE).search(text, item.end(), end)
+            ruling = _ruling(text[item.end() : other.start() if other else end], number)
         if ruling is not None:
             found[number - 1] = ruling
     return found
@@ -56,16 +57,19 @@ def _ruling(said: str, number: int) -> bool | None:
     """Of what is said of one claim: the last label, or else the last sentence that calls it valid or not."""
     labels, sentences = list[bool](), list[bool]()
     for sentence in _about(said, number):
-        labels += [(found["label"] == "VALID") != bool(found["no"]) for found in _LABEL.finditer(sentence)]
-        if stated := _SAID.search(sentence):
+        for label in _LABEL.finditer(sentence):
+            if not _UNSURE.search(sentence, 0, label.end()):
+                labels.append((label["label"] == "VALID") != bool(label["no"]))
+        stated = _SAID.search(sentence)
+        if stated and not _UNSURE.search(sentence, 0, stated.end()):
             sentences.append((stated["label"].lower() in _GOOD) != bool(stated["no"]))
     return next(reversed(labels or sentences), None)
 
 
 def _about(said: str, number: int) -> Iterator[str]:
-    """The sentences that rule on this claim, rather than on others, on all, or on what would be."""
+    """The sentences about this claim, rather than about others, or about all."""
     for found in _SENTENCE.finditer(_CLAIM_AGAIN.sub("", said)):
         sentence = found[0]
         other = any(int(named[1]) != number for named in _NUMBERED.finditer(sentence))
-        if not (other or _OF_ALL.search(sentence) or _UNSURE.search(sentence)):
+        if not (other or _OF_ALL.search(sentence)):
             yield sentence

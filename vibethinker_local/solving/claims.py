@@ -123,7 +123,7 @@ class Claims:
 
     def reason(self, index: int, most: int, *, published: bool = False) -> None:
         """Have the model reason about all claims of a trajectory, in at most so many tokens, before it judges them;
-        in the published method's words, or in ours. Ours are closed by force where the tokens run out.
+        in the published method's words, or in ours. With ours, a thought that the tokens run out in is closed by force.
 
         Does nothing where the context has no room for it.
         """
