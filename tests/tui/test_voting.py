@@ -190,7 +190,7 @@ def test_how_long_a_run_may_take_and_how_long_it_still_will(tmp_path: Path) -> N
             assert "loading" not in chat.shown
             measuring.go.set()
             await chat.reach(loaded)
-            assert "Measuring" not in chat.shown
+            await chat.until(lambda: "Measuring" not in chat.shown)
             loaded.go.set()
             await chat.reach(thinking)
             assert COST in chat.shown
