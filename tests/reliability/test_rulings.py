@@ -90,6 +90,7 @@ Refuting them:
         ("VALID", [None, None, None]),
         ("1. It is true: if 8 are in a row, 56 are in 7.\n2. \\fbox{This is VALID}", [True, None, None]),
         ("## Claim 1\n### Check\n2 + 2 = 4\n### Verdict\nVALID\n\n## Summary\nThis is INVALID.", [True, None, None]),
+        ("Claim #1: It is true.\n\n### In short\nIt is wrong.", [True, None, None]),
         ("1. It is true.\n\n### In short\nIt is wrong.\n\n2. Whether this is INVALID is open.", [True, None, None]),
     ],
 )
@@ -98,11 +99,27 @@ def test_sentences(text: str, verdicts: list[bool | None]) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["a", "**", "it is ", "it is not really ", "\n", " ", "1. ", "x.1", "this ", "**a", "claim 1\n", "not "]
+    "part",
+    [
+        "a",
+        "**",
+        "-",
+        "> #",
+        "it is ",
+        "it is not really ",
+        "\n",
+        " ",
+        "1. ",
+        "x.1",
+        "this ",
+        "**a",
+        "claim 1\n",
+        "not ",
+    ],
 )
 def test_a_long_reply_is_read_in_no_time(part: str) -> None:
     began = time.process_time()
-    rulings.parse("1. " + 20_000 * part, 5)
+    rulings.parse(f"1. It is  {20_000 * part}\n{20_000 * part}", 5)
     assert time.process_time() - began < 1  # seconds; milliseconds on a quiet machine
 
 

@@ -152,16 +152,14 @@ def plan(
 
     def ways(tokens: int, count: int) -> Iterator[tuple[int, bool, Need]]:
         """The ways to have this context: the cells to begin with, whether they are shared, the need. Best first."""
-
-        def apart(first: int) -> tuple[int, bool, Need]:
-            grows = first < tokens
-            return first * count, False, need(header, whole, count, cache, unified=False, grows=grows, threads=threads)
-
         whole, shared = tokens * count, shared_cells(tokens, count, typical)
-        together = shared, True, need(header, shared, count, cache, threads=threads)
-        yield apart(min(FIRST, tokens))
         # Cells that are there from the beginning are filled with zeros, which takes a second for each 400 MB.
-        yield from (together, apart(tokens)) if whole > MOSTLY_IDLE * shared else (apart(tokens), together)
+        at_once = [(whole, False), (shared, True)]
+        if whole > MOSTLY_IDLE * shared:
+            at_once.reverse()
+        for cells, unified in dict.fromkeys([(min(FIRST, tokens) * count, False), *at_once]):
+            most, grows = (cells, False) if unified else (whole, cells < whole)
+            yield cells, unified, need(header, most, count, cache, unified=unified, grows=grows, threads=threads)
 
     def wanted(tokens: int, count: int) -> Need:
         return min((each for _, _, each in ways(tokens, count)), key=lambda each: each.total)

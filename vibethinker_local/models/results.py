@@ -113,12 +113,7 @@ class Figures(_Figure):
 
     def rate(self, sequences: int) -> float:
         """Tokens per second to expect of this many Sequences together, interpolated between measurements."""
-        rows = sorted(self.decode, key=lambda row: row.sequences)
-        for below, above in pairwise(rows):
-            if below.sequences <= sequences <= above.sequences:
-                share = (sequences - below.sequences) / (above.sequences - below.sequences)
-                return below.tokens_per_second + share * (above.tokens_per_second - below.tokens_per_second)
-        return rows[0 if sequences < rows[0].sequences else -1].tokens_per_second
+        return _between({row.sequences: row.tokens_per_second for row in self.decode}, sequences)
 
 
 class Tried(_Figure):
@@ -130,10 +125,17 @@ class Tried(_Figure):
     decode: dict[int, float] = Field(min_length=1)  # by the number of Sequences at once, summed over them
 
     def rate(self, sequences: int) -> float:
-        """Of so many Sequences, between what one and the most of them reached."""
-        most = max(self.decode)
-        share = (sequences - 1) / (most - 1) if most > 1 else 0.0
-        return self.decode[1] + min(1.0, share) * (self.decode[most] - self.decode[1])
+        """Tokens per second to expect of this many Sequences together."""
+        return _between(self.decode, sequences)
+
+
+def _between(measured: dict[int, float], sequences: int) -> float:
+    """What was measured for numbers of Sequences, interpolated for another one; outside of them, the nearest."""
+    for below, above in pairwise(sorted(measured)):
+        if below <= sequences <= above:
+            share = (sequences - below) / (above - below)
+            return measured[below] + share * (measured[above] - measured[below])
+    return measured[min(measured) if sequences < min(measured) else max(measured)]
 
 
 def here(threads: int) -> Machine:
@@ -160,7 +162,7 @@ def keep(found: Figures) -> Path:
 
 def keep_tried(path: Path, found: Tried) -> None:
     """Store them for the next runs of a model file. Nothing is said if that cannot be done."""
-    with suppress(VibeError, OSError):
+    with suppress(VibeError):
         write_atomic(_tried(path), found.model_dump_json())
 
 
@@ -176,9 +178,7 @@ def tried(path: Path, threads: int, sequences: int) -> Tried | None:
 
 def of(path: Path) -> Figures | None:
     """The results for a model file on this machine, or None if it was not measured."""
-    with suppress(OSError):
-        return _read(_folder() / f"{_key(path.name, path.stat().st_size)}.json")
-    return None
+    return _read(_folder() / f"{_key(path.name, bytes_of(path))}.json")
 
 
 def named(file: str) -> Figures | None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 _ITEM = re.compile(  # the beginning of what is said of one claim: "2.", "**Claim 2:**", "### Claim 2"
-    r"^ {0,2}(?:[-*>#]+ *)*(?:\*\*)?(?P<named>(?:claim|statement|step|verdict)\s*)?[#(]?(?P<number>\d{1,3})"
+    r"^ {0,2}(?P<mark>(?:[-*>#][-*># ]*)?)(?P<named>(?:claim|statement|step|verdict)\s*)?[#(]?(?P<number>\d{1,3})"
     r"(?:\W{1,20}(?P<label>VALID|INVALID|REFUTED)\b|[\s*]*[.):\]–—-](?!\d)|(?(named)[\s*]*$|(?!)))",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -21,10 +21,11 @@ _OF_ALL = re.compile(
 )
 _UNSURE = re.compile(r"\b(?:if|whether|unless|would|could|might|may|cannot (?:say|tell))\b", re.IGNORECASE)
 _LABEL = re.compile(r"\b(?P<no>not\W+)?(?P<label>VALID|INVALID|REFUTED)\b")
-_FILLED = r"(?:(?:\w{1,15}ly|also|indeed|thus|an?|to be)\s+|\W)*"
+# One way to match each text: where two parts could take the same space, a long reply would be tried in all of them.
+_FILLED = r"(?:(?:\w{1,15}ly|also|indeed|thus|an?|to be)\s|\W)*"
 _SAID = re.compile(
     r"\b(?:claim|statement|step|assertion|conclusion|calculation|equation|reasoning|this|it|that)\b[^,;]{0,40}?"
-    rf"\b(?:is|was|as|be|been|seems|appears)\s+{_FILLED}(?P<no>not\s+{_FILLED})?"
+    rf"\b(?:is|was|as|be|been|seems|appears)\s{_FILLED}(?P<no>not\s{_FILLED})?"
     r"(?P<label>valid|true|correct|right|invalid|refuted|false|incorrect|wrong)\b",
     re.IGNORECASE,
 )
@@ -45,7 +46,7 @@ def parse(text: str, count: int) -> list[bool | None]:
         if item["label"]:
             ruling: bool | None = item["label"].upper() == "VALID"
         else:
-            level = item[0].count("#") or 6  # a heading of its own level, or a higher one, begins something else
+            level = item["mark"].count("#") or 6  # a heading of its own level, or a higher one, begins something else
             other = re.compile(rf"^#{{1,{level}}} ", re.MULTILINE).search(text, item.end(), end)
             ruling = _ruling(text[item.end() : other.start() if other else end], number)
         if ruling is not None:
@@ -57,11 +58,11 @@ def _ruling(said: str, number: int) -> bool | None:
     """Of what is said of one claim: the last label, or else the last sentence that calls it valid or not."""
     labels, sentences = list[bool](), list[bool]()
     for sentence in _about(said, number):
-        for label in _LABEL.finditer(sentence):
-            if not _UNSURE.search(sentence, 0, label.end()):
-                labels.append((label["label"] == "VALID") != bool(label["no"]))
-        stated = _SAID.search(sentence)
-        if stated and not _UNSURE.search(sentence, 0, stated.end()):
+        unsure = _UNSURE.search(sentence)
+        sure = unsure.start() if unsure else len(sentence)
+        for label in _LABEL.finditer(sentence, 0, sure):
+            labels.append((label["label"] == "VALID") != bool(label["no"]))
+        if stated := _SAID.search(sentence, 0, sure):
             sentences.append((stated["label"].lower() in _GOOD) != bool(stated["no"]))
     return next(reversed(labels or sentences), None)
 
