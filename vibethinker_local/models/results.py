@@ -132,7 +132,7 @@ class Tried(_Figure):
 def _between(measured: dict[int, float], sequences: int) -> float:
     """What was measured for numbers of Sequences, interpolated for another one; outside of them, the nearest."""
     for below, above in pairwise(sorted(measured)):
-        if below <= sequences <= above:
+        if below <= sequences < above:
             share = (sequences - below) / (above - below)
             return measured[below] + share * (measured[above] - measured[below])
     return measured[min(measured) if sequences < min(measured) else max(measured)]
