@@ -8,7 +8,7 @@ import numpy as np
 
 from vibethinker_local.engine.backend import Logits, Slice, State
 from vibethinker_local.engine.model_info import ModelInfo
-from vibethinker_local.errors import Interrupted, NoRoom
+from vibethinker_local.errors import Interrupted
 
 EOS = 256  # after the 256 bytes
 
@@ -17,7 +17,7 @@ class ScriptedBackend:
     """A backend whose next token follows from the tokens before it, by a script.
 
     Its tokens are bytes, and EOS. It keeps what each place holds, so a position that is skipped, written twice or
-    read from another place fails at once, and it counts cells as llama.cpp's unified KV does: shared ones once.
+    read from another place fails at once.
     """
 
     vocabulary = 257
@@ -28,36 +28,38 @@ class ScriptedBackend:
         self,
         script: Callable[[Sequence[int]], Logits],
         *,
-        cells: int = 512,
+        context: int = 512,
         places: int = 4,
         batch: int = 32,
-        unified: bool = True,
+        cells: int | None = None,
+        first: int | None = None,
     ) -> None:
-        self.script, self.cells, self.places, self.batch, self.unified = script, cells, places, batch, unified
-        self.held: dict[int, list[tuple[int, int]]] = {}  # place → (cell, token) by position
+        """By default there are cells for the whole context of each place, from the beginning."""
+        self.script, self.context, self.places, self.batch = script, context, places, batch
+        self.cells, self.each = cells or context * places, first or context
+        assert self.context <= self.cells
+        assert self.each * self.places <= self.cells
+        self.held: dict[int, list[int]] = {}  # place → tokens by position
+        self.arranged: list[tuple[int, int]] = []  # places, and cells of each
         self.decoded: list[int] = []  # tokens in each batch, without its padding
         self.padded: list[int] = []  # tokens of padding in each batch
         self.used_threads: list[int] = []  # each change
         self.closed = False
-        self.info = ModelInfo("F32", None, cells, 1, 1, frozenset({EOS}))
-        self._next_cell = 0
-        self._saved: list[list[int]] = []
+        self.info = ModelInfo("F32", None, context, 1, 1, frozenset({EOS}))
         self._interrupted = False
 
     @property
     def used(self) -> int:
-        return len({cell for held in self.held.values() for cell, _ in held})
+        return sum(map(len, self.held.values()))
 
     def decode(self, slices: Sequence[Slice], padding: int = 0) -> Logits:
         count = sum(len(piece.tokens) for piece in slices)
         assert 0 < count <= count + padding <= self.batch
-        assert self.unified or not padding or padding <= self.places - len(slices)
+        assert padding <= self.places - len(slices)
         assert len({piece.place for piece in slices}) == len(slices)
         if self._interrupted:
             self._interrupted = False
             raise Interrupted("as asked for")
-        if self.used + count + padding * self.unified > self.cells:
-            raise NoRoom("no room")
         self.decoded.append(count)
         self.padded.append(padding)
         rows = []
@@ -65,20 +67,26 @@ class ScriptedBackend:
             assert 0 <= piece.place < self.places
             held = self.held.setdefault(piece.place, [])
             assert piece.start == len(held), f"place {piece.place} is at {len(held)}, not {piece.start}"
-            self._extend(held, piece.tokens)
-            assert self.unified or len(held) <= self.cells // self.places
+            held.extend(piece.tokens)
+            assert len(held) <= self.each, f"place {piece.place} is full"
             if piece.logits:
-                rows.append(self.script([token for _, token in held]))
+                rows.append(self.script(list(held)))
         return np.array(rows, np.float32).reshape(len(rows), self.vocabulary)
 
-    def copy(self, source: int, target: int, length: int) -> None:
+    def copy(self, source: int, target: int) -> None:
         assert not self.held.get(target), f"place {target} is not empty"
-        assert length <= len(self.held[source])
-        if self.unified:
-            self.held[target] = self.held[source][:length]
-        else:
-            self.held[target] = []
-            self._extend(self.held[target], [token for _, token in self.held[source][:length]])
+        self.held[target] = list(self.held[source])
+
+    def arrange(self, kept: Sequence[int], places: int, each: int) -> list[bool]:
+        assert len(kept) <= places
+        assert each <= self.context
+        assert places * each <= self.cells
+        held = [self.held.get(old, []) for old in kept]
+        assert all(len(tokens) <= each for tokens in held)
+        self.held = {place: tokens if self.restores else [] for place, tokens in enumerate(held)}
+        self.places, self.each = places, each
+        self.arranged.append((places, each))
+        return [self.restores or not tokens for tokens in held]
 
     def trim(self, place: int, length: int) -> None:
         self.held[place] = self.held.get(place, [])[:length]
@@ -95,22 +103,15 @@ class ScriptedBackend:
     def save(self, place: int) -> State | None:
         if not self.saves:
             return None
-        self._saved.append([token for _, token in self.held[place]])
-        return np.array([len(self._saved) - 1], np.uint32).view(np.uint8)
+        return list(self.held[place])
 
-    def restore(self, place: int, state: State) -> bool:
+    def restore(self, place: int, saved: State) -> bool:
         assert not self.held.get(place), f"place {place} is not empty"
-        tokens = self._saved[int(state.view(np.uint32)[0])]
-        if not self.restores or self.used + len(tokens) > self.cells:
+        if not self.restores:
             return False
-        self.held[place] = []
-        self._extend(self.held[place], tokens)
+        assert len(saved) <= self.each
+        self.held[place] = list(saved)
         return True
-
-    def _extend(self, held: list[tuple[int, int]], tokens: Sequence[int]) -> None:
-        for token in tokens:
-            held.append((self._next_cell, token))
-            self._next_cell += 1
 
     def grammar(self, source: str) -> "Choice":
         return Choice(source)

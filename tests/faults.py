@@ -18,11 +18,13 @@ from vibethinker_local.llama.recipe import LlamaModel
 class Scripted:
     """No model: tokens from a hash of those before them."""
 
-    cells: int = 512
+    context: int = 512
     places: int = 4
+    cells: int | None = None
+    first: int | None = None
 
     def open(self, loading: object = None) -> ScriptedBackend:
-        return ScriptedBackend(mixes, cells=self.cells, places=self.places)
+        return ScriptedBackend(mixes, context=self.context, places=self.places, cells=self.cells, first=self.first)
 
 
 class Faulty(LlamaBackend):
@@ -91,7 +93,7 @@ class Asserts(Fault):
     """Makes llama.cpp fail one of its assertions: there is no place of that number."""
 
     def strike(self, backend: LlamaBackend) -> None:
-        backend.copy(0, 99_999, 1)
+        backend.copy(0, 99_999)
 
 
 class OutOfMemory(Fault):

@@ -43,7 +43,7 @@ def alone(tasks: list[tuple[bytes, SamplingParams]]) -> list[list[int | None]]:
     ("saves", "restores"), [(True, True), pytest.param(True, False, marks=pytest.mark.slow), (False, False)]
 )
 def test_sixty_four_through_room_for_six(saves: bool, restores: bool) -> None:
-    backend = ScriptedBackend(ends_somewhere, cells=6 * (LIMIT + 10), places=64)
+    backend = ScriptedBackend(ends_somewhere, context=LIMIT + 10, cells=6 * (LIMIT + 10), places=64, first=5)
     backend.saves, backend.restores = saves, restores
     engine, work = Engine(backend), tasks(64)
     names = [engine.add(prompt, sampling) for prompt, sampling in work]
@@ -63,7 +63,7 @@ def test_all_that_go_on_to_their_limit_are_put_away_and_come_back() -> None:
     """Worse than was hoped for at admission: none ends early, so the youngest have to make room."""
     again = {}  # tokens that were computed more than once
     for restores in (True, False):
-        backend = ScriptedBackend(mixes, cells=200, places=16)
+        backend = ScriptedBackend(mixes, context=60, cells=200, places=16, first=10)
         backend.restores = restores
         engine = Engine(backend)
         sampling = [params(seed, max_tokens=LIMIT, stop_ids=frozenset()) for seed in range(8)]
@@ -76,28 +76,67 @@ def test_all_that_go_on_to_their_limit_are_put_away_and_come_back() -> None:
 
 
 def test_what_fits_runs_together() -> None:
-    """Twice as many as could all go on to their limit."""
-    backend = ScriptedBackend(mixes, cells=400, places=32)
+    """Three times as many as could all go on to their limit: some will end before, and half as much can be put away."""
+    backend = ScriptedBackend(mixes, context=50, cells=400, places=32, first=12)
     engine = Engine(backend)
     for seed in range(32):
         engine.add(bytes([seed]), params(seed, max_tokens=LIMIT - 1, stop_ids=frozenset()))
     engine.step()
     engine.step()
-    assert backend.decoded[-1] == 16
+    assert backend.decoded[-1] == 24
 
 
-@pytest.mark.parametrize(("typical", "together"), [(None, 3), (20, 10), (40, 5)])
+@pytest.mark.parametrize(("typical", "together"), [(None, 5), (20, 15), (40, 7)])
 def test_as_many_run_as_typically_fit(typical: int | None, together: int) -> None:
-    """Room for two that go on to their limit of 100; those that outgrow what is typical push the youngest out."""
-    backend = ScriptedBackend(mixes, cells=204, places=32)
+    """Room for two that go on to their limit of 100, and for one more put away. Those that outgrow what is typical push
+    the youngest out.
+    """
+    backend = ScriptedBackend(mixes, context=102, cells=204, places=32, first=6)
     engine = Engine(backend)
-    sampling = [params(n, max_tokens=100, stop_ids=frozenset(), typical=typical) for n in range(12)]
+    sampling = [params(n, max_tokens=100, stop_ids=frozenset(), typical=typical) for n in range(20)]
     names = [engine.add(bytes([n, n]), each) for n, each in enumerate(sampling)]
     engine.step()
     engine.step()
     assert backend.decoded[-1] == together
     outputs = run(engine)
     assert all(outputs[name][-1].end == "length" for name in names)
+
+
+def test_places_get_more_cells_as_they_fill_and_then_become_fewer() -> None:
+    backend = ScriptedBackend(mixes, context=64, cells=128, places=8, first=8)
+    engine = Engine(backend)
+    names = [engine.add(bytes([seed]), params(seed, max_tokens=63, stop_ids=frozenset())) for seed in range(8)]
+    outputs = run(engine)
+    assert [len(outputs[name]) for name in names] == [63] * 8
+    assert backend.arranged[:3] == [(8, 16), (4, 32), (2, 64)]
+    assert sum(backend.decoded) < 2 * 8 * 63, "of what was put away, as much is kept as there is room for"
+
+
+def test_there_are_more_places_again_once_those_that_run_are_short() -> None:
+    backend = ScriptedBackend(mixes, context=64, cells=128, places=8, first=16)
+    engine = Engine(backend)
+    long = engine.add(b"a long one", params(1, max_tokens=50, stop_ids=frozenset()))
+    run(engine)
+    assert backend.arranged == [(4, 32), (2, 64)]
+    engine.abort(long)
+    names = [engine.add(bytes([65 + seed]), params(seed, max_tokens=4, stop_ids=frozenset())) for seed in range(8)]
+    engine.step()
+    assert backend.arranged[2:] == [(8, 16)]
+    assert backend.decoded[-1] == 8
+    outputs = run(engine)
+    assert all(outputs[name] for name in names)
+
+
+def test_a_long_prompt_waits_until_there_are_few_enough() -> None:
+    """It does not put away those who run: they would have to be restored for it to end."""
+    backend = ScriptedBackend(mixes, context=64, cells=128, places=8, first=16)
+    engine = Engine(backend)
+    short = [engine.add(bytes([65 + seed]), params(seed, max_tokens=9, stop_ids=frozenset())) for seed in range(4)]
+    long = engine.add(bytes(range(50)), params(9, max_tokens=3, stop_ids=frozenset()))
+    outputs = run(engine)
+    assert engine.preempted == 0
+    assert all(outputs[name] for name in (*short, long))
+    assert backend.arranged == [(2, 64)]
 
 
 def test_a_prefix_is_found_without_a_parent() -> None:
@@ -109,14 +148,16 @@ def test_a_prefix_is_found_without_a_parent() -> None:
     engine.add(b"a problem\none, and another turn", params())
     run(engine)
     assert sum(backend.decoded) - before == len(b", and another turn")
-    assert engine.cells_used == len(b"a problem\none, and another turn")
+    assert engine.cells_used == len(b"a problem\none") + len(b"a problem\none, and another turn")
     engine.abort(first)
 
 
 @pytest.mark.parametrize("places", [1, 2])
 def test_the_next_turn_begins_with_what_the_last_one_left(places: int) -> None:
     """A conversation's next prompt repeats the last one, whose Sequence is over, and not what was reasoned after it."""
-    backend = ScriptedBackend(writes(b"reasoning and reply"), cells=100, places=places)
+    backend = ScriptedBackend(
+        writes(b"reasoning and reply"), context=100, cells=100, places=places, first=100 // places
+    )
     engine = Engine(backend)
     first = engine.add(b"a problem\n", params())
     run(engine)
@@ -135,7 +176,7 @@ def test_the_next_turn_begins_with_what_the_last_one_left(places: int) -> None:
 
 @pytest.mark.parametrize("named", [True, False])
 def test_forks_that_start_together_wait_for_one_prompt(named: bool) -> None:
-    backend = ScriptedBackend(mixes, cells=512, places=8, batch=10)
+    backend = ScriptedBackend(mixes, places=8, batch=10)
     engine = Engine(backend)
     prompt = bytes(range(60, 100))
     first = engine.add(prompt, params(0, max_tokens=1))
@@ -146,7 +187,7 @@ def test_forks_that_start_together_wait_for_one_prompt(named: bool) -> None:
 
 
 def test_branches_after_a_shared_prefix() -> None:
-    backend = ScriptedBackend(mixes, cells=512, places=8)
+    backend = ScriptedBackend(mixes, places=8)
     engine = Engine(backend)
     prefix = bytes(range(60, 90))
     for branch in (b"one claim", b"another", b"one more claim"):
@@ -157,7 +198,7 @@ def test_branches_after_a_shared_prefix() -> None:
 
 
 def test_ended_kv_is_kept_until_room_is_needed_and_found_again() -> None:
-    backend = ScriptedBackend(writes(b"a long reply to a problem"), cells=64, places=2)
+    backend = ScriptedBackend(writes(b"a long reply to a problem"), context=64, cells=64, places=2, first=32)
     engine = Engine(backend)
     first = engine.add(b"p\n", params(max_tokens=30, reserve=10))
     run(engine)
@@ -174,7 +215,7 @@ def test_ended_kv_is_kept_until_room_is_needed_and_found_again() -> None:
 
 
 def test_long_prompts_do_not_hold_up_those_who_decode() -> None:
-    backend = ScriptedBackend(mixes, cells=2000, places=4, batch=512)
+    backend = ScriptedBackend(mixes, context=2000, places=4, batch=512)
     engine = Engine(backend)
     first = engine.add(b"a", params(1, max_tokens=60, stop_ids=frozenset()))
     engine.step()
@@ -187,7 +228,7 @@ def test_long_prompts_do_not_hold_up_those_who_decode() -> None:
 
 
 def test_the_rate_decides_how_much_prompt_a_step_takes() -> None:
-    backend = ScriptedBackend(mixes, cells=2000, places=4, batch=512)
+    backend = ScriptedBackend(mixes, context=2000, places=4, batch=512)
     engine = Engine(backend)
     scheduler = engine._scheduler
     engine.add(bytes([65] * 400), params(1, max_tokens=1))
@@ -197,8 +238,8 @@ def test_the_rate_decides_how_much_prompt_a_step_takes() -> None:
     assert scheduler._prefill == 20
 
 
-def test_places_with_cells_of_their_own() -> None:
-    backend = ScriptedBackend(ends_somewhere, cells=2 * (LIMIT + 10), places=2, unified=False)
+def test_more_than_there_are_places_for() -> None:
+    backend = ScriptedBackend(ends_somewhere, context=LIMIT + 10, places=2)
     engine, work = Engine(backend), tasks(12)
     with pytest.raises(ValueError, match=f"fit into {LIMIT + 10} cells"):
         engine.add(bytes(20), params(max_tokens=LIMIT))
@@ -218,7 +259,7 @@ def test_places_with_cells_of_their_own() -> None:
 @pytest.mark.parametrize(("saves", "restores"), [(True, True), (True, False), (False, False)])
 def test_a_gap_between_those_who_run_is_closed(saves: bool, restores: bool) -> None:
     """llama.cpp computes places with cells of their own together only if their numbers follow one another."""
-    backend = Places(mixes, cells=8 * 60, places=8, unified=False)
+    backend = Places(mixes, context=60, places=8)
     backend.saves, backend.restores = saves, restores
     engine = Engine(backend)
     prompts = [bytes([65 + i] * 4) for i in range(8)]
@@ -239,7 +280,7 @@ def test_a_gap_between_those_who_run_is_closed(saves: bool, restores: bool) -> N
 
 def test_a_gap_is_closed_once_it_has_lasted_as_long_as_the_copy_is_worth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "COPIED_A_STEP", 4)
-    backend = Places(mixes, cells=4 * 80, places=4, unified=False)
+    backend = Places(mixes, context=80, places=4)
     engine = Engine(backend)
     names = [engine.add(bytes([65 + i] * 20), params(i, max_tokens=50, stop_ids=frozenset())) for i in range(4)]
     for _ in range(3):

@@ -123,7 +123,7 @@ def test_abort_ends_once_and_frees_everything() -> None:
 
 
 def test_more_sequences_than_places_and_cells() -> None:
-    backend = ScriptedBackend(mixes, cells=100, places=3)
+    backend = ScriptedBackend(mixes, context=100, places=3)
     engine = Engine(backend)
     names = [engine.add(bytes([65 + i] * (5 + i)), params(i, max_tokens=15)) for i in range(20)]
     outputs = run(engine)
@@ -131,7 +131,7 @@ def test_more_sequences_than_places_and_cells() -> None:
 
 
 def test_what_can_never_fit_is_refused() -> None:
-    engine = Engine(ScriptedBackend(mixes, cells=30))
+    engine = Engine(ScriptedBackend(mixes, context=30))
     with pytest.raises(ValueError, match="do not fit into 30 cells"):
         engine.add(b"0123456789", params(max_tokens=21))
 

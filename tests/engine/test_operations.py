@@ -22,6 +22,8 @@ from vibethinker_local.llama.backend import LlamaBackend
 from vibethinker_local.system.paths import MINI
 
 NUMBER = st.integers(0, 99)
+CONTEXT, PLACES = 70, 5
+CELLS, FIRST = st.integers(CONTEXT, PLACES * CONTEXT), st.integers(1, CONTEXT // PLACES)  # cells: of all, of each
 COSTS = st.dictionaries(st.integers(1, 8), st.floats(0.1, 9), max_size=8)  # any shape, rising or not
 
 
@@ -35,9 +37,9 @@ class Operations(RuleBasedStateMachine):
         self.ended: dict[SequenceId, list[int]] = {}
         self.counts: dict[SequenceId, int] = {}
 
-    @initialize(costs=COSTS, learns=st.booleans(), unified=st.booleans())
-    def begin(self, costs: dict[int, float], learns: bool, unified: bool) -> None:
-        self.backend = ScriptedBackend(mixes, cells=120 if unified else 5 * 70, places=5, batch=8, unified=unified)
+    @initialize(costs=COSTS, learns=st.booleans(), cells=CELLS, first=FIRST)
+    def begin(self, costs: dict[int, float], learns: bool, cells: int, first: int) -> None:
+        self.backend = ScriptedBackend(mixes, context=CONTEXT, cells=cells, first=first, places=PLACES, batch=8)
         self.engine = Engine(self.backend, Planner(costs, learns=learns))
 
     def used(self) -> int:
@@ -120,7 +122,6 @@ class Checked(LlamaBackend):
 
     def decode(self, slices: Sequence[Slice], padding: int = 0) -> Logits:
         assert len({piece.place for piece in slices}) == len(slices)
-        assert not self.unified or self.held(self.places) == 0, "padding was left behind"
         for piece in slices:
             assert piece.start == self.held(piece.place), "a position is left out or used again"
         return super().decode(slices, padding)
@@ -130,24 +131,22 @@ class Checked(LlamaBackend):
 
 
 class RealOperations(Operations):
-    loaded: dict[bool, Checked] = {}  # noqa: RUF012
+    loaded: Checked | None = None
 
-    @initialize(costs=COSTS, learns=st.booleans(), unified=st.booleans())
-    def begin(self, costs: dict[int, float], learns: bool, unified: bool) -> None:
-        if unified not in self.loaded:
-            self.loaded[unified] = Checked(
-                MINI, cells=256 * (1 if unified else 8), places=8, threads=1, unified=unified
-            )
-        self.backend = self.loaded[unified]
-        for place in range(self.backend.places):
-            self.backend.trim(place, 0)
+    @initialize(costs=COSTS, learns=st.booleans(), cells=CELLS, first=FIRST)
+    def begin(self, costs: dict[int, float], learns: bool, cells: int, first: int) -> None:
+        if not RealOperations.loaded:
+            RealOperations.loaded = Checked(MINI, cells=PLACES * 256, places=PLACES, threads=1)
+        self.backend = RealOperations.loaded
+        self.backend.context, self.backend.cells = CONTEXT, cells  # llama.cpp has more, in whole blocks
+        self.backend.arrange([], PLACES, first)
         self.engine = Engine(self.backend, Planner(costs, learns=learns))
 
     def used(self) -> int:
         """llama.cpp counts no cells, but it knows which places hold something."""
         used = int(self.engine._kv.used)
         held = [self.backend.held(place) for place in range(self.backend.places)]
-        assert max(held) <= used <= sum(held)
+        assert used == sum(held)
         return used
 
 
@@ -160,7 +159,9 @@ class ProcessOperations(Operations):
     def begin(self) -> None:
         if not ProcessOperations.handle:
             planner = Planner({1: 1.0, 2: 1.1, 4: 1.2}, learns=True)
-            ProcessOperations.handle = EngineProcess(faults.Scripted(cells=120, places=5), planner=planner)
+            ProcessOperations.handle = EngineProcess(
+                faults.Scripted(CONTEXT, PLACES, cells=120, first=7), planner=planner
+            )
         self.engine = ProcessOperations.handle
 
     @invariant()
@@ -182,9 +183,8 @@ def _close() -> Any:
     yield
     if ProcessOperations.handle:
         ProcessOperations.handle.close()
-    for backend in RealOperations.loaded.values():
-        backend.close()
-    RealOperations.loaded.clear()
+    if RealOperations.loaded:
+        RealOperations.loaded.close()
 
 
 @pytest.mark.slow

@@ -119,7 +119,7 @@ def test_batches_and_padding_of_a_step() -> None:
         engine.add(bytes([60 + seed]), params(seed, stop_ids=frozenset()))
     assert len(engine.step()) == 6
     assert (backend.decoded, backend.padded) == ([2, 4], [0, 0])
-    backend = ScriptedBackend(mixes, places=6)
+    backend = ScriptedBackend(mixes, places=8)
     engine = Engine(backend, Planner({8: 1.0, 6: 2.0}))
     for seed in range(6):
         engine.add(bytes([60 + seed]), params(seed, stop_ids=frozenset()))
@@ -128,19 +128,9 @@ def test_batches_and_padding_of_a_step() -> None:
     assert engine._kv.used == backend.used == 6
 
 
-def test_no_padding_where_cells_are_short() -> None:
-    backend = ScriptedBackend(mixes, cells=24, places=3)
-    engine = Engine(backend, Planner({1: 9.0, 2: 9.0, 3: 9.0, 4: 1.0}))
-    for seed in range(3):
-        engine.add(bytes([60 + seed]), params(seed, max_tokens=8, stop_ids=frozenset()))
-    run(engine)
-    assert backend.padded[0] == 1
-    assert backend.padded[-1] == 0
-
-
 @pytest.mark.parametrize(("places", "expected"), [(3, 0), (4, 1), (9, 1)])
-def test_places_with_cells_of_their_own_are_padded_with_others(places: int, expected: int) -> None:
-    backend = ScriptedBackend(mixes, places=places, unified=False)
+def test_batches_are_padded_with_idle_places(places: int, expected: int) -> None:
+    backend = ScriptedBackend(mixes, places=places)
     engine = Engine(backend, Planner({1: 9.0, 2: 9.0, 3: 9.0, 4: 1.0}))
     for seed in range(3):
         engine.add(bytes([60 + seed]), params(seed, max_tokens=8, stop_ids=frozenset()))

@@ -55,7 +55,7 @@ def start() -> Iterator[Callable[..., EngineProcess]]:
 
 
 def mini(kind: type[LlamaModel] = LlamaModel, path: Path = MINI, **other: int) -> LlamaModel:
-    return kind(path, cells=1024, places=4, threads=1, **other)  # type: ignore[arg-type]
+    return kind(path, cells=4096, places=4, threads=1, **other)  # type: ignore[arg-type]
 
 
 def drive(engine: AnyEngine) -> list[list[tuple[int | None, str, float | None, str | None]]]:
@@ -144,7 +144,7 @@ def test_nothing_is_kept_of_a_score_that_is_aborted_while_it_arrives(start: Call
 
 
 def test_what_can_never_work_is_refused_here(start: Callable[..., EngineProcess]) -> None:
-    engine = start(faults.Scripted(cells=64))
+    engine = start(faults.Scripted(context=64))
     for wrong in ([], [-1], [257], [1] * 60):
         with pytest.raises(ValueError, match="token"):
             engine.add(wrong, params())
@@ -181,7 +181,7 @@ def test_grammar_and_score(start: Callable[..., EngineProcess]) -> None:
 
 def test_the_model_is_known_out_here(start: Callable[..., EngineProcess]) -> None:
     engine = start(mini())
-    assert (engine.cells, engine.vocabulary, engine.info.quant) == (1024, 768, "Q8_0")
+    assert (engine.context, engine.vocabulary, engine.info.quant) == (1024, 768, "Q8_0")
     ids = engine.tokenize("Ann has 5 apples\n", special=False)
     assert b"".join(map(engine.piece, ids)) == b"Ann has 5 apples\n"
     with pytest.raises(ModelError, match="not a GGUF file"):
@@ -415,7 +415,7 @@ from tests.faults import Fault
 from vibethinker_local.engine import SamplingParams
 from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.system.paths import MINI
-engine = EngineProcess(Fault(MINI, cells=1024, places=4, threads=1))
+engine = EngineProcess(Fault(MINI, cells=4096, places=4, threads=1))
 engine.add([5, 6, 7], SamplingParams(seed=1, max_tokens=900))
 print(engine._connection.process.pid, flush=True)
 while True:

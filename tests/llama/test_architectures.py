@@ -1,5 +1,6 @@
 """Models of other architectures: what can be forked and cut runs, and the rest is refused in a sentence."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,23 @@ def test_the_memory_of_a_context_is_known_beforehand(architecture: str, tmp_path
     shape = header.read(checkpoints.write(tmp_path / "m.gguf", architecture))
     assert shape.architecture == architecture
     assert shape.kv_numbers == checkpoints.LAYERS * 2 * checkpoints.KV_HEADS * checkpoints.HEAD
+
+
+@pytest.mark.parametrize("architecture", RUN)
+def test_what_was_saved_fits_where_there_are_other_places(architecture: str, tmp_path: Path) -> None:
+    """With a sliding window there are two caches, and only what is within the window is saved of one."""
+    with closing(opened(checkpoints.write(tmp_path / "m.gguf", architecture))) as backend:
+        rows = []
+        backend.decode([Slice(2, 0, PROMPT, logits=False)])
+        saved = backend.save(2)
+        rows.append(backend.decode([Slice(2, len(PROMPT), [44], logits=True)])[0].copy())
+        backend.trim(2, 0)
+        for places, each in ((1, 1024), (4, 256), (9, 512)):
+            assert backend.restore(0, saved)
+            assert backend.arrange([0], places, each) == [True]
+            rows.append(backend.decode([Slice(0, len(PROMPT), [44], logits=True)])[0].copy())
+            backend.trim(0, 0)
+        assert all(np.array_equal(row, rows[0]) for row in rows)
 
 
 def test_a_sliding_window_is_forked_and_cut_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def test_a_context_that_the_gpu_refuses(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_on_the_cpu_the_layout_is_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also after a GPU that could not share its memory, and had too little for places that have their own."""
+    """Also after a GPU without flash attention that had too little memory besides."""
     real = LlamaBackend._attend
     results: list[bool | ModelError] = [False, ModelError("too little")]
 
@@ -69,8 +69,8 @@ def test_on_the_cpu_the_layout_is_what_was_asked_for(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(llama.library(), "llama_supports_gpu_offload", lambda: True)
     monkeypatch.setattr(LlamaBackend, "_attend", attend)
-    with closing(LlamaBackend(MINI, cells=512, places=8, threads=1, context=512)) as backend:
-        assert (backend.places, backend.unified, backend.cells) == (8, True, 512)
+    with closing(LlamaBackend(MINI, cells=8 * 256, places=8, threads=1, cache="q8_0")) as backend:
+        assert (backend._cache, backend._flash) == ("q8_0", True)
 
 
 def test_without_a_gpu_a_failure_is_not_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 
 from tests import gguf_files
 from tests.command import vibe
+from tests.engine.helpers import run
 from vibethinker_local.cli import doctor
+from vibethinker_local.engine import SamplingParams
 from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import CacheType, Options
 from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.gguf.header import Header
+from vibethinker_local.llama.attention import BLOCK, whole_blocks
 from vibethinker_local.llama.backend import LlamaBackend
 from vibethinker_local.models import installed, memory
 from vibethinker_local.runtime.model import load
@@ -64,11 +67,13 @@ def test_a_plan_is_never_over_a_limit(
     if plan is None:
         return
     assert 1 <= plan.sequences <= options["sequences"]
-    whole_need = replace(plan.need, copy=0)
-    cells = plan.cells if plan.unified else plan.context * plan.sequences
+    each = whole_blocks(plan.context)
+    assert plan.first <= each <= plan.cells <= each * plan.sequences
+    assert plan.first * plan.sequences <= plan.cells
     threads = options["threads"]
-    assert whole_need == memory.need(header, cells, plan.sequences, plan.cache, unified=plan.unified, threads=threads)
-    assert bool(plan.need.copy) == (plan.cells < cells)
+    needed = memory.need(header, plan.cells, plan.sequences, plan.cache, context=each, threads=threads)
+    assert replace(plan.need, copy=0) == needed
+    assert bool(plan.need.copy) == (plan.first < each)
     assert plan.need.total <= size
     assert addresses is None or plan.need.addresses <= addresses
     if "context" in options:
@@ -91,16 +96,22 @@ def test_it_takes_what_there_is(header: Header, size: int, options: dict[str, in
     """One step more of context, or one Sequence more, would not have fitted."""
     room = Room(size, "this machine")
     plan = planned(header, room, **options)
+    least = options.get("context", min(8192, header.trained_context))
     if plan is None:
-        least = options.get("context", min(8192, header.trained_context))
         assert not memory.need(header, least, 1, options["cache"]).fits(room)  # type: ignore[arg-type]
-        assert not memory.need(header, least, 1, options["cache"], unified=False).fits(room)  # type: ignore[arg-type]
         return
+
+    def fits(context: int, count: int, cells: int) -> bool:
+        each = whole_blocks(context)
+        cells = max(cells, each, count * BLOCK)
+        return memory.need(header, cells, count, plan.cache, context=each, grows=True).fits(room)
+
     if plan.sequences < options["sequences"]:
-        count, context = plan.sequences + 1, options.get("context", min(8192, header.trained_context))
-        assert not memory.need(header, count * context, count, plan.cache).fits(room)
+        assert not fits(least, plan.sequences + 1, 0)
     if plan.context < min(32768, header.trained_context) and "context" not in options:
-        assert not memory.need(header, plan.sequences * (plan.context + 1024), plan.sequences, plan.cache).fits(room)
+        assert not fits(plan.context + 1024, plan.sequences, 0)
+    if plan.first < whole_blocks(plan.context) and plan.cells < plan.sequences * whole_blocks(plan.context):
+        assert not fits(plan.context, plan.sequences, plan.cells + 1024)
 
 
 def test_the_3b_on_common_machines() -> None:
@@ -110,52 +121,28 @@ def test_the_3b_on_common_machines() -> None:
 
     assert contexts(16, 1) == (32768, 1)
     assert contexts(16, 8) == (32768, 8)
-    assert contexts(6, 8) == (12288, 8)
-    assert contexts(6, 8, cache="q8_0") == (22528, 8)
-    assert contexts(4, 8) == (9216, 5)
+    assert contexts(6, 8) == (32768, 8)
+    assert contexts(6, 8, cache="q8_0") == (32768, 8)
+    assert contexts(4, 8) == (28672, 8)
     assert contexts(3, 1) == (18432, 1)
     assert contexts(3, 1, context=65536) is None
     assert contexts(6, 1, context=65536) == (65536, 1)
     assert contexts(2, 1) is None
 
 
-def test_sequences_share_what_is_rarely_needed_at_once() -> None:
-    room = Room(16 * GIB, "this machine")
-    assert memory.shared_cells(32768, 16, 2048) == 32768 + 15 * 2048
-    assert memory.shared_cells(1024, 16, 2048) == 16 * 1024
-    apart, shared = (planned(Q4_K_M, room, sequences=16, typical=typical) for typical in (None, 2048))
-    assert apart
-    assert shared
-    assert not apart.unified
-    assert shared.unified
-    assert (shared.context, shared.sequences, shared.cells) == (32768, 16, 63488)
-    assert shared.need == memory.need(Q4_K_M, shared.cells, 16)
-    assert shared.context > apart.context
-    assert shared.need.total < apart.need.total / 2
-
-
-def test_each_has_cells_of_its_own_where_there_is_memory() -> None:
-    def layout(gib: float, typical: int = 8192) -> tuple[bool, int]:
-        plan = planned(Q4_K_M, Room(int(gib * GIB), "this machine"), sequences=8, typical=typical)
+def test_fewer_run_as_they_grow_where_memory_is_short() -> None:
+    def layout(gib: float, sequences: int = 8) -> tuple[int, int, int]:
+        plan = planned(Q4_K_M, Room(int(gib * GIB), "this machine"), sequences=sequences)
         assert plan
-        assert (plan.context, plan.sequences) == (32768, 8)
-        return plan.unified, plan.cells
+        assert (plan.context, plan.sequences) == (32768, sequences)
+        return plan.first, plan.cells, plan.cells // 32768
 
-    assert layout(24) == (False, 8 * memory.FIRST), "and takes it as it fills them"
-    assert layout(16) == (False, 8 * 32768), "there is no memory for the copy as they grow"
-    assert layout(16, typical=2048) == (True, 32768 + 7 * 2048), "most of it would only be filled with zeros"
-    assert layout(24, typical=2048) == (False, 8 * memory.FIRST)
-    assert layout(12) == (True, 32768 + 7 * 8192)
-    growing = memory.need(Q4_K_M, 8 * 32768, 8, unified=False, grows=True)
-    assert growing.total - memory.need(Q4_K_M, 8 * 32768, 8, unified=False).total == growing.kv_cache // 2
-
-
-@pytest.mark.parametrize(
-    ("tokens", "context", "cells"),
-    [(0, 32768, 2048), (2048, 32768, 2048), (2049, 32768, 4096), (9000, 10_000, 10_000), (99, 1024, 1024), (9, 0, 0)],
-)
-def test_cells_are_doubled_as_they_fill(tokens: int, context: int, cells: int) -> None:
-    assert memory.grown(tokens, context) == cells
+    assert layout(24) == (2048, 8 * 32768, 8)
+    assert layout(24, 16)[2] == 11
+    assert layout(16) == (2048, 237568, 7)
+    assert layout(8, 16)[2] == 2
+    growing = memory.need(Q4_K_M, 8 * 32768, 8, grows=True)
+    assert growing.total - memory.need(Q4_K_M, 8 * 32768, 8).total == growing.kv_cache // 2
 
 
 def test_reasons_are_sentences() -> None:
@@ -169,8 +156,12 @@ def test_reasons_are_sentences() -> None:
         "18,432 tokens of context: 32,768 do not fit into the 3.0 GiB that this machine has free."
     )
     assert reason(4, sequences=8) == (
-        "9,216 tokens of context for each of 5 Sequences: "
-        "8 at once do not fit into the 4.0 GiB that this machine has free."
+        "28,672 tokens of context for each of 8 Sequences (1 at a time if all fill it): "
+        "32,768 do not fit into the 4.0 GiB that this machine has free."
+    )
+    assert reason(8, sequences=2, context=65536) == (
+        "65,536 tokens of context for each of 2 Sequences (1 at a time if all fill it) fit into the 8.0 GiB that this "
+        "machine has free."
     )
 
 
@@ -193,15 +184,15 @@ def test_kv_cache_of_the_3b() -> None:
 @pytest.mark.parametrize(
     ("cells", "sequences", "cache", "logged"),
     [
-        (2048, 1, "f16", 12.3),
-        (8192, 1, "f16", 37.8),
-        (32768, 1, "f16", 139.8),
-        (32768, 4, "f16", 143.7),
-        (131072, 2, "f16", 565.5),
-        (32768, 8, "f16", 117.2),
-        (32768, 64, "f16", 149.6),
-        (65536, 16, "q8_0", 149.9),
-        (262144, 8, "f16", 341.2),
+        (2048, 1, "f16", 11.7),
+        (8192, 1, "f16", 37.2),
+        (32768, 1, "f16", 139.2),
+        (32768, 4, "f16", 39.0),
+        (131072, 2, "f16", 275.8),
+        (32768, 8, "f16", 24.3),
+        (32768, 64, "f16", 75.18),
+        (65536, 16, "q8_0", 89.9),
+        (131072, 4, "f16", 140.9),
     ],
 )
 def test_compute_buffer_of_the_3b(cells: int, sequences: int, cache: CacheType, logged: float) -> None:
@@ -210,7 +201,7 @@ def test_compute_buffer_of_the_3b(cells: int, sequences: int, cache: CacheType, 
 
 
 @pytest.mark.parametrize("cells", [512, 2048, 16384])
-@pytest.mark.parametrize(("sequences", "unified"), [(1, True), (16, True), (1, False), (16, False), (80, False)])
+@pytest.mark.parametrize("sequences", [1, 16, 80])
 @pytest.mark.parametrize(
     "shape",
     [
@@ -226,17 +217,16 @@ def test_agrees_with_what_llama_cpp_takes(
     shape: dict[str, int] | None,
     cells: int,
     sequences: int,
-    unified: bool,
 ) -> None:
     path = gguf_files.shaped(tmp_path / "model.gguf", **shape) if shape else paths.MINI
     with caplog.at_level(logging.DEBUG, "vibethinker_local.llama"):
-        LlamaBackend(path, cells=cells, places=sequences, threads=1, unified=unified).close()
+        LlamaBackend(path, cells=cells, places=sequences, threads=1).close()
     sizes = dict.fromkeys(("model", "KV", "compute", "output"), 0.0)
     for line in caplog.messages:
         if found := re.search(r" (model|KV|compute|output) buffer size = +([\d.]+) MiB", line):
             sizes[found[1]] += float(found[2])
     header = gguf_header.read(path)
-    need = memory.need(header, cells, sequences, unified=unified)
+    need = memory.need(header, cells, sequences)
     assert need.weights / 2**20 == pytest.approx(sizes["model"], rel=0.1)
     assert need.kv_cache / 2**20 == pytest.approx(sizes["KV"], abs=0.01)
     assert need.compute / 2**20 == pytest.approx(sizes["compute"] + sizes["output"], rel=0.1, abs=0.05)
@@ -256,8 +246,8 @@ def test_address_space_may_be_what_is_short() -> None:
     assert memory.plan(Q4_K_M, replace(room, address_space=6 * GIB), sequences=1).context == 32768
     plan = memory.plan(Q4_K_M, replace(room, address_space=5 * GIB), sequences=8)
     assert plan.reason == (
-        f"{plan.context:,} tokens of context for each of {plan.sequences} Sequences: "
-        "8 at once do not fit into the 5.0 GiB of address space that a process may have (ulimit -v)."
+        f"{plan.context:,} tokens of context for each of 8 Sequences (1 at a time if all fill it): "
+        "32,768 do not fit into the 5.0 GiB of address space that a process may have (ulimit -v)."
     )
 
 
@@ -269,14 +259,30 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("home")
 def test_fewer_sequences_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     header = gguf_header.read(paths.MINI)
-    least = memory.need(header, 3 * 2048, 3, unified=False)
+    least = memory.need(header, 3 * 256, 3)
     room = Room(int(least.total / memory.SHARE) + 4096, "this machine")
     monkeypatch.setattr(machine, "room", lambda: room)
-    model = load(installed.choose("mini"), Options(0), threads=1, places=8)
+    model = load(installed.choose("mini"), Options(0, context=256), threads=1, places=8)
     with closing(model.engine):
-        assert (model.places, model.context) == (3, 2048)
+        assert (model.places, model.context) == (3, 256)
         (notice,) = model.notices
-        assert notice.startswith("2,048 tokens of context for each of 3 Sequences: 8 at once do not fit into the ")
+        assert notice.startswith("256 tokens of context for each of 3 Sequences: 8 at once do not fit into the ")
+
+
+@pytest.mark.usefixtures("home")
+def test_as_they_grow_fewer_run_and_all_come_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    header = gguf_header.read(paths.MINI)
+    least = memory.need(header, 4 * 512, 8, context=512, grows=True)
+    room = Room(int(least.total / memory.SHARE) + 4096, "this machine")
+    monkeypatch.setattr(machine, "room", lambda: room)
+    model = load(installed.choose("mini"), Options(0, context=512), threads=1, places=8)
+    with closing(model.engine):
+        assert (model.places, model.context, model.cells, model.notices) == (8, 512, 4 * 512, ())
+        names = [model.engine.add([9, 10 + seed], SamplingParams(seed, 500)) for seed in range(8)]
+        outputs = run(model.engine)
+        assert all(outputs[name][-1].end for name in names)
+        assert sum(len(outputs[name]) for name in names) > 4 * 512, "they would not fit all at once"
+        assert model.engine.cells_used <= 4 * 512
 
 
 @pytest.mark.usefixtures("home")

@@ -18,7 +18,7 @@ from vibethinker_local.system.paths import MINI
 
 
 def scripted() -> Engine[ScriptedBackend]:
-    return Engine(ScriptedBackend(mixes, cells=4096, places=8))
+    return Engine(ScriptedBackend(mixes, context=4096, places=8))
 
 
 def draw(engine: AnyEngine, prompt: bytes, given: SamplingParams, force_at: int | None = None) -> str:

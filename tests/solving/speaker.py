@@ -17,7 +17,7 @@ class Speaker(ScriptedBackend):
         def row(tokens: Sequence[int]) -> Logits:
             return always(script(bytes(tokens[tokens.index(2) + 1 + len(opening) :])))
 
-        super().__init__(row, cells=cells, places=1, batch=512)
+        super().__init__(row, context=cells, places=1, batch=512)
         self.info = ModelInfo("F32", "{{ messages[0].content }}\x02" + opening, cells, 1, 1, frozenset())
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:

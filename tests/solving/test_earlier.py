@@ -47,9 +47,9 @@ def test_the_oldest_are_dropped_where_room_is_short() -> None:
     assert "question 39" in prompt
 
 
-def test_a_model_with_room_for_several_offers_one_its_share_of_the_context() -> None:
+def test_a_model_with_room_for_several_offers_each_the_context_of_a_place() -> None:
     assert started([], cells=4096)[0].context == 4096
-    assert started([], cells=4096, places=4)[0].context == 1024
+    assert started([], cells=4096, places=4)[0].context == 4096
 
 
 def test_a_problem_that_fills_the_context_stands_alone() -> None:

@@ -77,7 +77,7 @@ class Thinker(ScriptedBackend):
         cells: int = 30_000,
         fails_after: int | None = None,
     ) -> None:
-        super().__init__(self._row, cells=cells, places=places, batch=512)
+        super().__init__(self._row, context=cells // places, places=places, batch=512)
         template = f"{{% for m in messages %}}{{{{ m.content }}}}{END}{{% endfor %}}"
         self.info = ModelInfo("F32", template, cells, 1, 1, frozenset({EOS}))
         self._replies = {reply(answer).encode(): weight for answer, weight in answers.items()}

@@ -16,7 +16,7 @@ class BareLoop:
             tokens = self._draw(min(backend.batch, request.prompt - begin))
             backend.decode([Slice(0, begin, tokens, logits=False)])
         for place in range(1, request.most_sequences):
-            backend.copy(0, place, request.prompt)
+            backend.copy(0, place)
 
     def decode(self, count: int) -> Measurement:
         """The rate of `request.tokens` steps of `count` Sequences, after one warm-up step."""

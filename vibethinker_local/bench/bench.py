@@ -184,7 +184,7 @@ class Bench:
 def recipe(path: Path, request: BenchRequest, threads: int) -> LlamaModel:
     """How to load a model for `request`: with one place more than its Sequences, for the prompt."""
     places = request.most_sequences + 1
-    return LlamaModel(path, request.context * places, places, threads, unified=False)
+    return LlamaModel(path, request.context * places, places, threads)
 
 
 def run(
@@ -275,9 +275,9 @@ def step_times(chosen: Chosen, request: BenchRequest, threads: int) -> Iterator[
 
 
 def check_fit(path: Path, context: int, sequences: int, threads: int) -> None:
-    """Raises ModelError if the model does not fit into memory with so many Sequences that have cells of their own."""
+    """Raises ModelError if the model does not fit into memory with so many Sequences."""
     header, room = gguf_header.read(path), machine.room()
-    needed = memory.need(header, context * sequences, sequences, unified=False, threads=threads)
+    needed = memory.need(header, context * sequences, sequences, threads=threads)
     if not needed.fits(room):
         raise ModelError(
             f"{sequences - 1} Sequences of {context:,} tokens do not fit into memory: they need "

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence as Tokens
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Logits = NDArray[np.float32]
-State = NDArray[np.uint8]
+State = Any  # what a place holds: whatever the backend can restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +38,30 @@ class Grammar(Protocol):
 
 
 class Backend(Protocol):
-    """A model with a KV cache of `cells` cells for `places` token streams."""
+    """A model with a KV cache of `each` cells for each of `places` token streams, which can be arranged anew."""
 
     vocabulary: int  # number of token ids
-    cells: int
-    places: int
+    context: int  # the most cells that a place can have
+    cells: int  # the most that all can have together, at least a context
+    places: int  # the most, until they are arranged anew
+    each: int  # cells of a place
     batch: int  # tokens that one decode takes at most
-    unified: bool  # whether the places share the cells; if not, each has cells // places of its own
     threads: int  # the most that may compute; 1 if their number makes no difference
 
     def decode(self, slices: Tokens[Slice], padding: int = 0) -> Logits:
         """Compute all slices in one batch and return a row of logits for each slice that wants one, in order.
 
         Shape (rows, vocabulary); valid until the next call. The batch is computed with `padding` further tokens, which
-        leave nothing behind: they need as many free cells, or, where the places have their own, as many other places,
-        of which those that hold more than all of these are left out. Raises NoRoom or Interrupted with nothing
-        changed, EngineError if the computation failed.
+        leave nothing behind: they need as many other places, of which those that hold more than all of these are left
+        out. Raises NoRoom or Interrupted with nothing changed, EngineError if the computation failed.
+        """
+        ...
+
+    def arrange(self, kept: Tokens[int], places: int, each: int) -> list[bool]:
+        """Have so many places with so many cells each. What the places `kept` hold goes to places 0, 1, and so on.
+
+        Returns for each of those whether it is there; if not, the place is empty. All else is forgotten. Raises
+        EngineError if there is no memory even for that.
         """
         ...
 
@@ -65,8 +73,8 @@ class Backend(Protocol):
         """Called from another thread: a running decode need not be finished."""
         ...
 
-    def copy(self, source: int, target: int, length: int) -> None:
-        """Copy the first `length` positions of `source` to `target`, an empty place; they share cells if unified."""
+    def copy(self, source: int, target: int) -> None:
+        """Copy what `source` holds to `target`, an empty place."""
         ...
 
     def trim(self, place: int, length: int) -> None:
@@ -76,7 +84,8 @@ class Backend(Protocol):
     def holds(self, place: int, length: int) -> bool:
         """Whether all that a token behind the first `length` positions of `place` looks at is still there.
 
-        Attention within a sliding window lets llama.cpp drop positions that the next token cannot see.
+        Attention within a sliding window lets llama.cpp drop positions that the next token cannot see. It does so
+        whenever it copies or saves.
         """
         ...
 
@@ -84,7 +93,7 @@ class Backend(Protocol):
         """Everything that a place holds, to be restored bit for bit. None if there is not enough memory."""
         ...
 
-    def restore(self, place: int, state: State) -> bool:
+    def restore(self, place: int, saved: State) -> bool:
         """Fill an empty place. Returns False if that failed; the place is then still empty."""
         ...
 
@@ -99,8 +108,3 @@ class Backend(Protocol):
     def close(self) -> None:
         """Free everything. Further calls do nothing."""
         ...
-
-
-def capacity(backend: Backend) -> int:
-    """Cells that one Sequence can have."""
-    return backend.cells if backend.unified else backend.cells // backend.places

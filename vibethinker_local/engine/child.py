@@ -15,7 +15,6 @@ import threading
 import time
 from typing import Any, BinaryIO
 
-from vibethinker_local.engine.backend import capacity
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.messages import (
     NO_MORE_THREADS,
@@ -63,8 +62,8 @@ class Child:
         threading.Thread(target=self._read, daemon=True).start()
         self._backend = begin.recipe.open(self._loading)
         self._engine = Engine(self._backend, begin.planner)
-        cells, most = self._backend.cells, capacity(self._backend)
-        self._send(Ready(self._backend.info, cells, most, self._backend.vocabulary, self._backend.threads))
+        backend = self._backend
+        self._send(Ready(backend.info, backend.context, backend.vocabulary, backend.threads))
         while True:
             self._obey()
             outputs = self._engine.step()

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from vibethinker_local.engine.backend import Backend, Logits, capacity
+from vibethinker_local.engine.backend import Backend, Logits
 from vibethinker_local.engine.detokenizer import TextStream
 from vibethinker_local.engine.kv import KV
 from vibethinker_local.engine.output import End, SequenceId, Spent, StepOutput, ThreadCount
@@ -82,7 +82,7 @@ class Engine(Generic[B]):
         Raises ValueError if there is no token, an id is out of range, it could never fit into the KV cache, or its
         grammar is none.
         """
-        prompt = checked_prompt(tokens, self.backend.vocabulary, capacity(self.backend), params)
+        prompt = checked_prompt(tokens, self.backend.vocabulary, self.backend.context, params)
         name = SequenceId(self._next) if id is None else id
         sequence = Sequence(name, prompt, params, self._sequences.get(parent) if parent is not None else None)
         if params.grammar is not None:

@@ -100,8 +100,7 @@ class Loading:
 @dataclass(frozen=True)
 class Ready:
     info: ModelInfo
-    cells: int
-    capacity: int  # the most cells that one Sequence can have
+    context: int  # the most cells that one Sequence can have
     vocabulary: int
     threads: int
 

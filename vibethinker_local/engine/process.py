@@ -84,7 +84,7 @@ class EngineProcess:
 
     @property
     def backend(self) -> "EngineProcess":
-        """What can be asked about the model: `info`, `cells`, `vocabulary`, `tokenize` and `piece`."""
+        """What can be asked about the model: `info`, `context`, `vocabulary`, `tokenize` and `piece`."""
         return self
 
     @property
@@ -92,8 +92,8 @@ class EngineProcess:
         return self._connection.ready.info
 
     @property
-    def cells(self) -> int:
-        return self._connection.ready.cells
+    def context(self) -> int:
+        return self._connection.ready.context
 
     @property
     def vocabulary(self) -> int:
@@ -147,7 +147,7 @@ class EngineProcess:
         return self._add(self._checked_prompt(tokens, SCORING), SCORING, parent, labels)
 
     def _checked_prompt(self, tokens: Iterable[int], params: SamplingParams) -> list[int]:
-        return checked_prompt(tokens, self.vocabulary, self._connection.ready.capacity, params)
+        return checked_prompt(tokens, self.vocabulary, self.context, params)
 
     def _add(
         self,

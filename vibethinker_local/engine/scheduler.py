@@ -1,8 +1,9 @@
 """Who runs, and what the next batch holds. Touches the KV cache, never the logits.
 
 Running Sequences decode first; what is left of a batch goes to prompts, oldest first. A Sequence is admitted when there
-are cells for its prompt and for what all are expected to ask for still: most end before their limit. If cells run short
-all the same, the youngest is put away: its KV is saved outside the cache and restored later, bit for bit.
+is a place for it, and memory for what all are expected to have in the end: most end before their limit. When one needs
+more cells than a place has, all places get more. If fewer places are left then than Sequences run, the youngest are put
+away: their KV is saved outside the cache and restored later, bit for bit.
 """
 
 from collections import deque
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from vibethinker_local.engine.backend import Slice
 from vibethinker_local.engine.kv import KV
+from vibethinker_local.engine.layout import Layout
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.engine.sequence import Sequence, SequenceState
 from vibethinker_local.errors import NoRoom
@@ -62,10 +64,13 @@ class Scheduler:
 
     def admit(self) -> None:
         """Let waiting Sequences run while there is room."""
-        while self.waiting and self._ready(self.waiting[0]):
-            sequence = self.waiting.popleft()
-            sequence.state = SequenceState.RUNNING
-            self.running.append(sequence)
+        while self.waiting:
+            if self._ready(self.waiting[0]):
+                sequence = self.waiting.popleft()
+                sequence.state = SequenceState.RUNNING
+                self.running.append(sequence)
+            elif not self._widen():
+                return
 
     def _ready(self, sequence: Sequence) -> bool:
         """Give a Sequence a place, evicting KV that is not in use if needed. Returns False if it has to wait."""
@@ -73,11 +78,56 @@ class Scheduler:
             source, shared = self._prefix(sequence)
             if source and source.state is SequenceState.RUNNING and source.computed < shared:
                 return False  # what it shares is still being computed
-            if self._fits(sequence, source, shared):
+            layout = self._layout_for(sequence)
+            if not self._fits(sequence, source, layout):
+                if not self._make_room(sequence, source):
+                    return False
+            elif layout.each > self._kv.layout.each:
+                self._arrange(layout)
+            else:
                 self._open(sequence, source, shared)
                 return True
-            if not self._make_room(sequence, source):
-                return False
+
+    def _layout_for(self, *more: Sequence) -> Layout:
+        """The layout in which these can run with all who do: the present one, if that will do."""
+        longest = max((len(sequence.tokens) for sequence in (*self.running, *more)), default=0)
+        return self._kv.layout if longest <= self._kv.layout.each else self._kv.layout_for(longest)
+
+    def _arrange(self, layout: Layout) -> None:
+        """Change the layout, which has a place for all who run. Of those who do not, some may lose theirs."""
+        idle = self._idle(waiting=True)
+        kept = sorted(self.running, key=lambda sequence: sequence.place or 0)
+        short = [other for other in reversed(idle) if other.computed <= layout.each]
+        kept += short[: layout.places - len(kept)]
+        for other in idle:
+            if other not in kept:
+                self._put_away(other)
+        whole = self._kv.arrange([sequence.place for sequence in kept if sequence.place is not None], layout)
+        for place, sequence in enumerate(kept):
+            sequence.place = place
+            if not whole[place]:
+                self._lost(sequence)
+
+    def _widen(self) -> bool:
+        """Have more places again, if they are what is short, and would be there still if all grew to twice as much."""
+        if self._kv.free_places:
+            return False
+        longest = max(len(sequence.tokens) for sequence in (*self.running, self.waiting[0]))
+        layout = self._kv.layout_for(2 * longest)
+        if layout.places <= self._kv.layout.places:
+            return False
+        self._arrange(layout)
+        return True
+
+    def _lengthen(self) -> None:
+        """Have more cells for those who run, and less places if need be: then the youngest wait."""
+        while True:
+            layout = self._layout_for()
+            if len(self.running) <= layout.places:
+                break
+            self._preempt()
+        if layout != self._kv.layout:
+            self._arrange(layout)
 
     def _prefix(self, sequence: Sequence) -> tuple[Sequence | None, int]:
         """The Sequence with the longest shared prefix in KV, now or soon, and the length of that prefix."""
@@ -90,16 +140,18 @@ class Scheduler:
             shared = sequence.shares(other)
             if other.state is not SequenceState.RUNNING or other.pending == 1:
                 shared = min(shared, other.computed)
-            if shared > most and self._usable(other, shared):
+            if shared > most and self._usable(other, sequence, shared):
                 best, most = other, shared
         return best, most
 
-    def _usable(self, source: Sequence, shared: int) -> bool:
+    def _usable(self, source: Sequence, sequence: Sequence, shared: int) -> bool:
         """Whether a fork at `shared` would find all that it looks at.
 
-        For a saved source this can only be checked after it is restored, so it counts as usable.
+        A saved source is restored whole, then trimmed, so it counts as usable if there will be room for that.
         """
-        return source.place is None or shared > source.computed or self._kv.holds(source.place, shared)
+        if source.place is None:
+            return source.computed <= self._layout_for(sequence).each
+        return shared > source.computed or self._kv.holds(source.place, shared)
 
     def _holders(self) -> Iterator[Sequence]:
         """All Sequences that have KV, in a place or saved."""
@@ -108,38 +160,33 @@ class Scheduler:
                 if other.place is not None or other.saved:
                     yield other
 
-    def _fits(self, sequence: Sequence, source: Sequence | None, shared: int) -> bool:
+    def _fits(self, sequence: Sequence, source: Sequence | None, layout: Layout) -> bool:
         takes_over = source is not None and source.state is SequenceState.CACHED
         if sequence.place is None and self._kv.free_places == 0 and not takes_over:
             return False
-        held = sequence.computed if sequence.place is not None else 0
-        if source and source.place is not None:
-            held = shared if takes_over or self._kv.unified else 0
-        elif source and source.saved and source.saved.length > self._kv.free:
-            return False  # it is restored whole, then trimmed
-        freed = source.computed - shared if source and takes_over else 0
-        wanted = len(sequence.tokens) - held - freed + sequence.expected
-        return wanted + sum(other.pending + other.expected for other in self.running) <= self._kv.free
+        if not self.running:
+            return True
+        saved = sum(other.saved.length for other in self.waiting if other.saved and other is not sequence)
+        expected = sum(len(other.tokens) + other.expected for other in (*self.running, sequence))
+        return len(self.running) < layout.places and saved + expected <= (1 + SAVED_SHARE) * self._kv.cells
 
     def _open(self, sequence: Sequence, source: Sequence | None, shared: int) -> None:
         if sequence.place is not None:
             return
         saved = sequence.saved or (source.saved if source and source.place is None else None)
-        if sequence.saved:
-            shared = sequence.computed
+        held = 0
         if saved:
-            sequence.place = self._kv.restore(saved)
-            if sequence.place is not None and shared < saved.length:
-                shared = self._cut(sequence.place, shared)
+            sequence.place, held = self._kv.restore(saved), saved.length
         elif source and source.place is not None and source.state is SequenceState.CACHED:
             del self.cached_prompts[source.id]
-            self._kv.trim(source.place, shared)
-            sequence.place, source.place, source.state = source.place, None, SequenceState.GONE
+            sequence.place, held = source.place, source.computed
+            source.place, source.state = None, SequenceState.GONE
         elif source and source.place is not None:
-            sequence.place = self._kv.fork(source.place, shared)
-        sequence.computed = 0 if sequence.place is None else shared
+            sequence.place, held = self._kv.fork(source.place), source.computed
+        wanted = sequence.computed if sequence.saved else shared
         if sequence.place is None:
-            sequence.place = self._kv.open()
+            sequence.place, wanted = self._kv.open(), 0
+        sequence.computed = self._cut(sequence.place, wanted) if wanted < held else wanted
         sequence.saved = sequence.parent = None
 
     def _make_room(self, wanting: Sequence, source: Sequence | None) -> bool:
@@ -177,19 +224,22 @@ class Scheduler:
         self._kv.close(sequence.place)
         sequence.place = None
 
+    def _lost(self, sequence: Sequence) -> None:
+        """What the place of a Sequence held is gone. One that runs keeps it, and is computed again."""
+        sequence.drop()
+        if sequence.state is not SequenceState.RUNNING:
+            self._put_away(sequence)
+
     def plan(self) -> list[Batch]:
         """The batches of the next step: a token of every Sequence that decodes, as the planner groups them.
 
         With prompts or forced texts besides, oldest first, it is one batch: large enough that its shape matters little.
         """
-        if not self._kv.unified:
-            self._close_up()
+        self._lengthen()
+        self._close_up()
         decoding = [sequence for sequence in self.running if sequence.pending == 1]
-        while self.running and self._kv.free < max(1, len(decoding)):
-            self.yield_room()
-            decoding = [sequence for sequence in self.running if sequence.pending == 1]
         work = [(sequence, _slice(sequence, 1)) for sequence in decoding]
-        left = min(self._batch, self._kv.free) - len(decoding)
+        left = self._batch - len(decoding)
         if decoding:
             left = min(left, self._prefill)
         for sequence in self.running if len(decoding) < len(self.running) else ():
@@ -197,8 +247,7 @@ class Scheduler:
                 count = min(left, sequence.pending)
                 work.append((sequence, _slice(sequence, count)))
                 left -= count
-        if not self._kv.unified:
-            work.sort(key=lambda each: each[1].place)
+        work.sort(key=lambda each: each[1].place)
         if len(work) > len(decoding):
             return [Batch(work)]
         return list(self._grouped(work))
@@ -206,8 +255,8 @@ class Scheduler:
     def _close_up(self) -> None:
         """Let those who run have places that follow one another: llama.cpp computes others in batches apart.
 
-        For places with cells of their own. What moves is copied, so a gap is closed once it has lasted as long as that
-        is worth: one who ended may soon be forced to go on.
+        What moves is copied, so a gap is closed once it has lasted as long as that is worth: one who ended may soon be
+        forced to go on.
         """
         running = {sequence.place: sequence for sequence in self.running if sequence.place is not None}
         if not running or max(running) - min(running) < len(running):
@@ -231,10 +280,9 @@ class Scheduler:
                 other.place = sequence.place
             sequence.place = target
             if not done[1]:
-                sequence.drop()
+                self._lost(sequence)
             if other and not done[0]:
-                other.drop()
-                self._put_away(other)
+                self._lost(other)
 
     def _grouped(self, work: list[tuple[Sequence, Slice]]) -> Iterator[Batch]:
         """The decoding Sequences, in the batches that together take the least time."""
@@ -245,12 +293,16 @@ class Scheduler:
             begin += part.sequences
 
     def yield_room(self) -> None:
-        """Free cells for those who run: of one that has ended, else of the youngest, which waits. Raises NoRoom."""
+        """Free cells for those who run, of one that has ended, else of the youngest. Raises NoRoom for the last one."""
         if idle := self._idle(waiting=True):
             self._put_away(idle[0])
-            return
-        if len(self.running) < 2:
+        elif len(self.running) > 1:
+            self._preempt()
+        else:
             raise NoRoom(f"No room in the KV cache: {self._kv.used} of {self._kv.cells} cells are used.")
+
+    def _preempt(self) -> None:
+        """Let the youngest wait, ahead of any new one."""
         youngest = max(self.running, key=lambda sequence: sequence.id)
         self.running.remove(youngest)
         self._put_away(youngest)

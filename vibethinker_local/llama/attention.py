@@ -6,7 +6,6 @@ BLOCK = 256  # cells
 BATCH = 512  # tokens of prompts at once, with flash attention
 # Prompt tokens at once without flash attention, which keeps a score for every token and cell in memory; no slower.
 BATCH_WITHOUT_FLASH = 64
-FEW = 4  # places that share their cells
 
 
 def whole_blocks(cells: int) -> int:
@@ -14,11 +13,10 @@ def whole_blocks(cells: int) -> int:
     return -(-cells // BLOCK) * BLOCK
 
 
-def flash_attention(cache: CacheType, places: int, *, unified: bool) -> bool:
+def flash_attention(cache: CacheType) -> bool:
     """Whether attention is better computed by llama.cpp's flash attention, on a CPU.
 
-    That goes through a token's own cells one by one; the other way, matrix products go over the cells of a KV cache,
-    which in a unified one are those of all places. For a cell they take a quarter to a tenth of the time
-    (docs/results/2026-11-engine.md), so few places do with them. They cannot multiply quantized values.
+    That goes through a token's cells one by one; the other way is matrix products, which take a quarter to a tenth of
+    the time for a cell (docs/results/2026-11-engine.md), but cannot multiply quantized values.
     """
-    return cache != "f16" or (unified and places > FEW)
+    return cache != "f16"

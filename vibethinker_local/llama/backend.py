@@ -22,12 +22,11 @@ from vibethinker_local.errors import EngineError, Interrupted, ModelError, NoRoo
 from vibethinker_local.events import CacheType
 from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.gguf.chat import reasoning_tags
-from vibethinker_local.llama import amx
+from vibethinker_local.llama import amx, state
 from vibethinker_local.llama.attention import BATCH, BATCH_WITHOUT_FLASH, flash_attention, whole_blocks
 from vibethinker_local.llama.grammar import LlamaGrammar
 from vibethinker_local.llama.library import library, listening, reason, supports_gpu
 
-SEPARATE = "Flash attention is not to be had here, so no more than {} run at once: memory cannot be shared."
 _NO_FLASH_ATTENTION = re.compile("Flash Attention.*(set to disabled|required)|requires Flash Attention")
 NOT_CUT = (
     "its memory cannot be copied and cut back token by token, as with a running state (Mamba, RWKV, hybrids), "
@@ -45,11 +44,9 @@ _CACHE_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: enum ggml_type
 
 
 class LlamaBackend:
-    """One model, and one context whose KV cache has `cells` cells for `places` streams.
+    """One model, and one context whose KV cache has cells of its own for each of `places` streams.
 
-    The streams share the cells (`unified`), or each has its part of them. Such a part is doubled as it is filled, up to
-    the `context` of a stream, so that memory is taken as it is used. A GPU, a quantized cache, and many streams that
-    share take flash attention; where it is not to be had, each stream has its whole context from the beginning.
+    A GPU and a quantized cache take flash attention. Where it is not to be had, the cache is not quantized.
     """
 
     info: ModelInfo
@@ -64,25 +61,25 @@ class LlamaBackend:
         threads: int,
         cache: CacheType = "f16",
         context: int | None = None,
-        unified: bool = True,
+        first: int | None = None,
         loading: Callable[[float], None] | None = None,
     ) -> None:
         """Load a model, onto the GPU if there is one that takes it. Raises ModelError if it cannot be used.
 
-        `context` is the most cells that a place gets if it does not share them; None: its part of `cells`.
+        `cells` is the most of all places together, `context` the most of each, by default its part of `cells`, and
+        `first` what each has in the beginning, by default as many as it can have beside the others.
         """
         self._header = gguf_header.read(path)
         self._path, self._loading = path, loading
         self._native = library()
         finding = amx.settle(self._native)
         self._model = self._context = None
-        self.batch, self.places, self.unified = BATCH, places, unified
-        self._cells = cells
-        self._each, self._most = whole_blocks(cells // places), whole_blocks(context or cells // places)
+        self.batch, self.places, self.cells = BATCH, places, cells
+        self.context = whole_blocks(context or cells // places)
+        self.each = min(whole_blocks(first or cells // places), self.context)
         self._threads = threads
         self._interrupted = ctypes.create_string_buffer(2)
         gpu = supports_gpu()
-        layout = self.places, self.unified, self._each
         try:
             try:
                 self._open(path, threads, cache, gpu=gpu)
@@ -90,7 +87,6 @@ class LlamaBackend:
                 if not gpu:
                     raise
                 self.close()
-                self.places, self.unified, self._each = layout  # the GPU may have had another
                 self._open(path, threads, cache, gpu=False)
                 self.info = replace(self.info, notice=f"Running on the CPU, because the GPU refused: {error}")
         except BaseException:
@@ -98,7 +94,7 @@ class LlamaBackend:
             raise
         if finding and finding.new and not finding.works:
             self.info = replace(self.info, notice=" ".join(filter(None, (self.info.notice, amx.NOTICE))))
-        self.cells = int(self._native.llama_n_ctx(self._context)) if self.unified else self._most * self.places
+        self.cells = max(self.cells, self.context, self.each * self.places)  # in whole blocks they may be more
         self._window = int(self._native.llama_model_n_swa(self._model))
         self._batch = _Batch(self._native)
         # The bytes of each token, cached: calling llama.cpp costs more than a lookup.
@@ -113,16 +109,10 @@ class LlamaBackend:
         self._vocab = self._native.llama_model_get_vocab(self._model)
         self.vocabulary = int(self._native.llama_vocab_n_tokens(self._vocab))
         self.info = self._describe()
-        self._cache, self._flash = cache, gpu or flash_attention(cache, self.places, unified=self.unified)
-        if self._attend():
-            return
-        if self.unified:
-            wanted, self.unified, self._each = self.places, False, self._most
-            self.places = min(self.places, max(1, self._cells // self._most))
-            if wanted > self.places:
-                self.info = replace(self.info, notice=SEPARATE.format(self.places))
-        self._cache, self._flash = "f16", False
-        self._attend()
+        self._cache, self._flash = cache, gpu or flash_attention(cache)
+        if not self._attend():
+            self._cache, self._flash = "f16", False
+            self._attend()
 
     def try_out(self) -> None:
         """See that solutions can share a prompt and be cut back with this model. Raises ModelError.
@@ -135,12 +125,13 @@ class LlamaBackend:
         if not self.info.ends:
             raise ModelError(f"{path} names no token that ends a reply: use another file of this model.")
         length, token = 1, min(self.info.ends)
-        fork = self.places if self.unified else self.places - 1  # 0: there is no other place
+        fork = self.places - 1  # 0: there is no other place
         rows = [self.decode([Slice(0, 0, [token] * (length + 1), logits=True)])[0].copy()]
         if fork:
-            self.copy(0, fork, length)
-        self.trim(0, length)
+            self.copy(0, fork)
         places = {0, fork}
+        for place in places:
+            self.trim(place, length)
         if any(self._length(place) != length for place in places):
             raise ModelError(f"{path} cannot be used: {NOT_CUT}.")
         rows += self.decode([Slice(place, length, [token], logits=True) for place in sorted(places)])
@@ -218,12 +209,12 @@ class LlamaBackend:
         """Creates the context; False if it cannot have the flash attention that it is to have. Raises ModelError."""
         native = self._native
         params = native.llama_context_default_params()
-        cells = params.n_ctx = self._cells if self.unified else self._each * self.places
+        cells = params.n_ctx = self.each * self.places
         params.n_batch, params.n_ubatch = BATCH, BATCH if self._flash else max(BATCH_WITHOUT_FLASH, self.places)
-        params.n_seq_max = self.places + self.unified  # the last one is for padding
+        params.n_seq_max = self.places
         params.n_outputs_max = max(params.n_seq_max, 8)
         params.n_threads = params.n_threads_batch = self._threads
-        params.kv_unified = self.unified
+        params.kv_unified = False
         types = native.LLAMA_FLASH_ATTN_TYPE_DISABLED, native.LLAMA_FLASH_ATTN_TYPE_AUTO
         params.flash_attn_type = types[self._flash]
         params.type_k = params.type_v = _CACHE_TYPES[self._cache]
@@ -244,22 +235,16 @@ class LlamaBackend:
         self._context, self._memory = context, native.llama_get_memory(context)
         return True
 
-    def _grow(self) -> bool:
-        """Gives each place twice the cells, with what it holds. False if it has its whole context."""
-        if self.unified or self._each == self._most:
-            return False
-        held = {place: self._state(place) for place in range(self.places) if self._length(place)}
+    def arrange(self, kept: Tokens[int], places: int, each: int) -> list[bool]:
+        saved = [self._state(place) if self._length(place) else None for place in kept]
         self._native.llama_free(self._context)
         self._context = None
-        self._each = min(2 * self._each, self._most)
+        self.places, self.each = places, each
         try:
             self._attend()
         except ModelError as error:
-            raise EngineError(f"The KV cache could not be enlarged: {error}") from None
-        for place, state in held.items():
-            if not self.restore(place, state):
-                raise EngineError("What the KV cache held could not be put back as it was enlarged.")
-        return True
+            raise EngineError(f"The KV cache could not be laid out anew: {error}") from None
+        return [contents is None or self.restore(place, contents) for place, contents in enumerate(saved)]
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
         """The token ids of `text`. Control tokens are recognised only if `special`."""
@@ -291,8 +276,6 @@ class LlamaBackend:
             code = self._native.llama_decode(self._context, batch.native)
         for pad in pads:
             self.trim(pad.place, pad.start)
-        if code == 1 and self._grow():
-            return self.decode(slices, padding)
         if code == 1:
             raise NoRoom(f"No room in the KV cache for a batch of {batch.native.n_tokens} tokens.")
         if code == 2:
@@ -309,13 +292,11 @@ class LlamaBackend:
         return np.ctypeslib.as_array(pointer, shape=(rows, self.vocabulary))
 
     def _pads(self, slices: Tokens[Slice], count: int) -> list[Slice]:
-        """The tokens that pad a batch: in a place of their own, or one behind what each of `count` others holds.
+        """The tokens that pad a batch: one behind what each of `count` other places holds.
 
         llama.cpp computes only places that follow one another together, so gaps are filled first; and it goes over as
         many cells of each as the longest has.
         """
-        if self.unified:
-            return [Slice(self.places, 0, [0] * count, logits=False)]
         taken = {piece.place for piece in slices}
         low, high, longest = min(taken), max(taken), max(piece.start for piece in slices)
         order = [*range(low, high), *range(high + 1, self.places), *reversed(range(low))]
@@ -329,13 +310,10 @@ class LlamaBackend:
     def interrupt(self) -> None:
         self._interrupted[0] = b"\1"
 
-    def copy(self, source: int, target: int, length: int) -> None:
-        if self.unified:
-            self._native.llama_memory_seq_cp(self._memory, source, target, 0, length)
-        else:  # llama.cpp would copy all cells of a place, and at the next batch only
-            if not self.restore(target, self._state(source)):
-                raise EngineError(f"{length} tokens could not be copied in the KV cache.")
-            self.trim(target, length)
+    def copy(self, source: int, target: int) -> None:
+        # llama.cpp would copy all cells of a place, and at the next batch only.
+        if not self.restore(target, self._state(source)):
+            raise EngineError(f"{self._length(source)} tokens could not be copied in the KV cache.")
 
     def trim(self, place: int, length: int) -> None:
         self._native.llama_memory_seq_rm(self._memory, place, length, -1)
@@ -347,23 +325,21 @@ class LlamaBackend:
         return 0 <= first <= max(0, length - self._window)
 
     def save(self, place: int) -> State | None:
-        size = int(self._native.llama_state_seq_get_size(self._context, place))
         from vibethinker_local.system import machine  # a twentieth of a second that few starts need
 
-        return None if size > machine.room().memory // 2 else self._state(place)
+        if state.size(self._native, self._context, place) > machine.room().memory // 2:
+            return None
+        return self._state(place)
 
     def _state(self, place: int) -> State:
-        size = int(self._native.llama_state_seq_get_size(self._context, place))
-        state = np.empty(size, np.uint8)
-        self._native.llama_state_seq_get_data(self._context, _bytes(state), len(state), place)
-        return state
+        return state.save(self._native, self._context, place)
 
     def _length(self, place: int) -> int:
         """How many tokens a place holds."""
         return int(self._native.llama_memory_seq_pos_max(self._memory, place)) + 1
 
-    def restore(self, place: int, state: State) -> bool:
-        if self._native.llama_state_seq_set_data(self._context, _bytes(state), len(state), place):
+    def restore(self, place: int, saved: State) -> bool:
+        if state.restore(self._native, self._context, place, saved):
             return True
         self.trim(place, 0)
         return False
@@ -422,10 +398,6 @@ def _is_set(native: Any) -> Any:
     """A callback that tells whether a byte is set. It runs after every graph node, so it is C's strlen."""
     c = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
     return ctypes.cast(c.strlen, native.ggml_abort_callback)
-
-
-def _bytes(state: State) -> Any:
-    return state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
 
 
 def _quant(name: str) -> str:

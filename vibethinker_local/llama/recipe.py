@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class LlamaModel:
     path: Path
-    cells: int
+    cells: int  # the most of all places together
     places: int
     threads: int
     cache: CacheType = "f16"
-    context: int | None = None  # the most cells that a place gets if it does not share them; None: its part of all
-    unified: bool = True  # the places share the cells
+    context: int | None = None  # the most cells of a place; None: its part of all
+    first: int | None = None  # cells of a place in the beginning; None: its part of all, up to its context
 
     def open(self, loading: Callable[[float], None] | None = None) -> "LlamaBackend":
         """`loading` hears which share of the weights is in memory. Raises ModelError."""
@@ -32,7 +32,7 @@ class LlamaModel:
             threads=self.threads,
             cache=self.cache,
             context=self.context,
-            unified=self.unified,
+            first=self.first,
             loading=loading,
         )
         try:

@@ -1,27 +1,26 @@
 """Decides before loading whether a model fits into memory, with which context, and for how many Sequences.
 
-Computed from the file's header alone, for the way this engine sets up llama.cpp on a CPU: a KV cache whose cells all
-Sequences share (unified), or in which each has its own; logits for as many tokens as there are Sequences, and one more
-for padding if they share; batches of 512 tokens with flash attention, else scores over the cells for 64 at a time.
+Computed from the file's header alone, for the way this engine sets up llama.cpp on a CPU: a KV cache in which each
+Sequence has cells of its own; logits for as many tokens as there are Sequences; batches of 512 tokens with flash
+attention, else scores over the cells for 64 at a time.
 
-With cells of their own, Sequences are decoded faster, since a token goes over fewer cells. So they have them where
-there is memory for the whole context of each: to grow up to it, or else to take it at once, unless most of it would
-stay empty.
+Each Sequence begins with few cells, so that memory is taken as it is used. What is decided here is how far that may go:
+if not all can have their whole context at once, fewer run as they grow.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import CacheType
 from vibethinker_local.gguf.header import Header
-from vibethinker_local.llama.attention import BATCH, BATCH_WITHOUT_FLASH, flash_attention, whole_blocks
+from vibethinker_local.llama.attention import BATCH, BATCH_WITHOUT_FLASH, BLOCK, flash_attention, whole_blocks
 from vibethinker_local.system.machine import Room, memory_size
 
 VALUES, VALUE_BYTES = 32, {"f16": 64, "q8_0": 34}  # bytes of so many keys or values
 
-FIRST = 2048  # cells to begin with, of a Sequence that has its own
-MOSTLY_IDLE = 3  # times the cells that are usually enough: more is not taken at once where less will do
+FIRST = 2048  # cells of a Sequence, to begin with
 LEAST_CONTEXT, STEP = 8192, 1024  # tokens: the least a Sequence gets by default, and the step by which that grows
 PROGRAM = 100 << 20  # bytes; Python and the libraries, in the two processes
 PER_TOKEN = 340  # bytes of llama.cpp's tables per token of the vocabulary
@@ -68,9 +67,9 @@ class MemoryPlan:
     """The context and the number of Sequences that a model is loaded with, and why."""
 
     context: int  # tokens that a Sequence may have
-    sequences: int  # running at once
-    cells: int  # of the KV cache, to begin with
-    unified: bool  # the Sequences share them; else each has its part, which grows up to its context
+    sequences: int  # running at once, at first
+    first: int  # cells of each, at first
+    cells: int  # of all together, at the most
     cache: CacheType
     need: Need
     reason: str
@@ -82,53 +81,38 @@ def need(
     sequences: int,
     cache: CacheType = "f16",
     *,
-    unified: bool = True,
+    context: int | None = None,
     grows: bool = False,
     threads: int = 1,
 ) -> Need:
-    """The memory that a model needs for this many cells and Sequences; at the most, if the KV cache `grows` to them.
+    """The memory that a model needs for at most so many cells of so many Sequences; with a copy, if the cache `grows`.
 
-    The compute buffer is the one that llama.cpp reserves (src/llama-context.cpp, graph_reserve, as of
-    llama-cpp-python 0.3.36): the attention mask and the widest point of attention or of the feed-forward network, or
-    the logits if they are larger. The buffer in which matrix products work is not reported by llama.cpp.
+    `context` is the most cells of one of them, by default its part. The compute buffer is the one that llama.cpp
+    reserves (src/llama-context.cpp, graph_reserve, as of llama-cpp-python 0.3.36): the attention mask and the widest
+    point of attention or of the feed-forward network, or the logits if they are larger. The buffer in which matrix
+    products work is not reported by llama.cpp.
     """
-    places = sequences + unified
-    seen = whole_blocks(cells if unified else cells // sequences)  # cells that a token goes over at most
-    cells = seen if unified else seen * sequences
-    flash = flash_attention(cache, sequences, unified=unified)
+    seen = whole_blocks(context or cells // sequences)  # cells that a token goes over at most
+    cells = cells if context else seen * sequences
+    flash = flash_attention(cache)
     batch = min(BATCH if flash else max(BATCH_WITHOUT_FLASH, sequences), cells)
-    batch = -(-batch // places) * places  # it reserves as many tokens of each Sequence
+    batch = -(-batch // sequences) * sequences  # it reserves as many tokens of each Sequence
     scores = 0 if flash else header.heads * batch * seen  # numbers
     mask = (2 if flash else 4) * batch * seen
     attention = 4 * (scores + 7 * batch * header.width)
     network = 4 * batch * (3 * header.feed_forward + 4 * header.width)
     row = 4 * header.vocabulary
+    logits = max(sequences, 8) * (row + 8 * header.width)
     kv_cache = cells * header.kv_numbers * VALUE_BYTES[cache] // VALUES
     return Need(
         weights=header.weights,
         kv_cache=kv_cache,
         copy=kv_cache // 2 if grows else 0,
-        compute=max(mask + max(attention, network), max(places, 8) * row) + places * row,
+        compute=max(mask + max(attention, network), logits) + sequences * row,
         work=2 * max(batch * header.feed_forward, scores),
         program=PROGRAM + PER_TOKEN * header.vocabulary,
         threads=threads,
     )
-
-
-def grown(tokens: int, context: int) -> int:
-    """Cells of a Sequence that has its own, once it has so many tokens."""
-    cells = min(FIRST, context)
-    while cells < min(tokens, context):
-        cells *= 2
-    return min(cells, context)
-
-
-def shared_cells(context: int, sequences: int, typical: int | None = None) -> int:
-    """Cells of the KV cache for so many Sequences at once: of all, one may fill its context while others are typical.
-
-    Where that is not enough, some wait for others. Without a typical number of tokens each has its whole context.
-    """
-    return context + (sequences - 1) * min(context, typical or context)
 
 
 def plan(
@@ -140,39 +124,50 @@ def plan(
     most: int = 32768,
     cache: CacheType = "f16",
     threads: int = 1,
-    typical: int | None = None,
 ) -> MemoryPlan:
-    """The largest context, up to `most` tokens, that fits for `sequences`; fewer if not even 8,192 do.
+    """The largest context, up to `most` tokens, that one of `sequences` can grow to; fewer if not even 8,192 do.
 
-    A given `context` is taken as it is. `typical` is the number of tokens that a Sequence usually takes, prompt
-    included (see `shared_cells`). Raises ModelError, with what to do about it, if not even one Sequence fits.
+    A given `context` is taken as it is. Raises ModelError, with what to do about it, if not even one Sequence fits.
     """
     most = min(most, header.trained_context)
     least = context or min(LEAST_CONTEXT, most)
 
-    def ways(tokens: int, count: int) -> Iterator[tuple[int, bool, Need]]:
-        """The ways to have this context: the cells to begin with, whether they are shared, the need. Best first."""
-        whole, shared = tokens * count, shared_cells(tokens, count, typical)
-        # Cells that are there from the beginning are filled with zeros, which takes a second for each 400 MB.
-        at_once = [(whole, False), (shared, True)]
-        if whole > MOSTLY_IDLE * shared:
-            at_once.reverse()
-        for cells, unified in dict.fromkeys([(min(FIRST, tokens) * count, False), *at_once]):
-            most, grows = (cells, False) if unified else (whole, cells < whole)
-            yield cells, unified, need(header, most, count, cache, unified=unified, grows=grows, threads=threads)
+    def growing(tokens: int, count: int) -> tuple[int, int, Need] | None:
+        """The cells that each begins with, the most of all together, and the need; None if that does not fit."""
+        each = whole_blocks(tokens)
+
+        def needed(cells: int) -> Need:
+            return need(header, cells, count, cache, context=each, grows=first(cells) < each, threads=threads)
+
+        def first(cells: int) -> int:
+            return min(FIRST, each, cells // count // BLOCK * BLOCK)
+
+        cells = each * count
+        if not needed(cells).fits(room):
+            sizes = range(max(each, BLOCK * count), cells, STEP)
+            fitting = bisect_left(sizes, True, key=lambda cells: not needed(cells).fits(room))
+            if not fitting:
+                return None
+            cells = sizes[fitting - 1]
+        return first(cells), cells, needed(cells)
+
+    def at_once(tokens: int) -> tuple[int, int, Need] | None:
+        """The same for one Sequence that has its whole context from the beginning, where no copy would fit."""
+        each = whole_blocks(tokens)
+        whole = need(header, each, 1, cache, threads=threads)
+        return (each, each, whole) if whole.fits(room) else None
 
     def wanted(tokens: int, count: int) -> Need:
-        return min((each for _, _, each in ways(tokens, count)), key=lambda each: each.total)
+        return need(header, max(tokens, BLOCK * count), count, cache, context=tokens, threads=threads)
 
     contexts = [context] if context else list(_descending(most, least))
     fitting = (
-        (tokens, count, *way)
+        (tokens, count, *found)
         for count in range(sequences, 0, -1)
         for tokens in contexts
-        for way in ways(tokens, count)
-        if way[-1].fits(room)
+        if (found := growing(tokens, count) or (at_once(tokens) if count == 1 else None))
     )
-    tokens, count, cells, unified, needed = next(fitting, (0, 0, 0, True, None))
+    tokens, count, first, cells, needed = next(fitting, (0, 0, 0, 0, None))
     if needed is None:
         raise ModelError(
             f"The model does not fit into memory: for a context of {least:,} tokens it needs "
@@ -180,13 +175,15 @@ def plan(
             f"{', or --kv q8_0' if cache == 'f16' else ''}."
         )
     chosen = f"{tokens:,} tokens of context" + (f" for each of {count} Sequences" if count > 1 else "")
+    if (full := cells // whole_blocks(tokens)) < count:
+        chosen += f" ({full} at a time if all fill it)"
     if count < sequences:
         reason = f"{chosen}: {sequences} at once do not fit into {_limit(wanted(least, sequences), room)}."
     elif tokens < contexts[0]:
         reason = f"{chosen}: {most:,} do not fit into {_limit(wanted(most, count), room)}."
     else:
         reason = f"{chosen} fit into {_limit(needed, room)}."
-    return MemoryPlan(tokens, count, cells, unified, cache, needed, reason)
+    return MemoryPlan(tokens, count, first, cells, cache, needed, reason)
 
 
 def context(header: Header, room: Room, *, most: int) -> int:

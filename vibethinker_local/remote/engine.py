@@ -72,9 +72,8 @@ class RemoteEngine:
         return ModelInfo("", TEMPLATE, self._context, 0, 0, frozenset({END}), CONTROLS)
 
     @property
-    def cells(self) -> int:
-        """Tokens of all requests at once."""
-        return self._context * self._served.places
+    def context(self) -> int:
+        return self._context
 
     @property
     def vocabulary(self) -> int:

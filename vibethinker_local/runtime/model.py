@@ -42,7 +42,7 @@ class TextBackend(Protocol):
     @property
     def info(self) -> ModelInfo: ...
     @property
-    def cells(self) -> int: ...
+    def context(self) -> int: ...
     @property
     def vocabulary(self) -> int: ...
     def tokenize(self, text: str, *, special: bool) -> list[int]: ...
@@ -81,7 +81,7 @@ class Model:
     chosen: Chosen | Served
     engine: AnyEngine
     places: int = 1  # Sequences that run at once
-    window: int | None = None  # tokens that a Sequence may have; None: its part of the cells
+    cells: int | None = None  # of the KV cache at the most, for all Sequences together; None: they are not counted
     notices: tuple[str, ...] = ()  # what the user should know about how it was loaded
 
     @property
@@ -105,7 +105,7 @@ class Model:
     @property
     def context(self) -> int:
         """Tokens that each Sequence may have."""
-        return self.window or self.backend.cells // self.places
+        return self.backend.context
 
     @property
     def backend(self) -> TextBackend:
@@ -252,7 +252,7 @@ def load(
     connection: Connection | None = None,
     loading: Callable[[Progress], None] | None = None,
 ) -> Model:
-    """Load a model, with the largest context that fits for `places` Sequences that share memory. Raises ModelError.
+    """Load a model, with the largest context that one of `places` Sequences can grow to. Raises ModelError.
 
     A `connection` made in advance saves the time that the process takes to start. `loading` hears how far it is.
     """
@@ -275,19 +275,16 @@ def load(
         most=chosen.spec.context,
         cache=options.cache,
         threads=threads,
-        typical=typical_tokens(chosen),
     )
     log.info("%s; it needs %s", plan.reason, plan.need)
-    cache, context = options.cache, plan.context
-    recipe = LlamaModel(chosen.path, plan.cells, plan.sequences, threads, cache, context, plan.unified)
+    recipe = LlamaModel(chosen.path, plan.cells, plan.sequences, threads, options.cache, plan.context, plan.first)
     engine = EngineProcess(recipe, connection, planner=step_planner(chosen, threads), loading=told)
     less = plan.sequences < places or plan.context < min(options.context or chosen.spec.context, header.trained_context)
-    shared = plan.unified and plan.cells < plan.context * plan.sequences
-    cells = plan.context if shared else engine.backend.cells // plan.sequences
+    cells = engine.backend.context
     raised = options.context is not None and cells > options.context
     least = f"A context of {options.context} tokens is below the least that llama.cpp has: it holds {cells:,}."
     notices = (plan.reason if less else None, least if raised else None, engine.info.notice)
-    return Model(chosen, engine, plan.sequences, plan.context if shared else None, tuple(filter(None, notices)))
+    return Model(chosen, engine, plan.sequences, plan.cells, tuple(filter(None, notices)))
 
 
 def _elsewhere(chosen: Served, options: Options, places: int) -> Model:
@@ -297,7 +294,7 @@ def _elsewhere(chosen: Served, options: Options, places: int) -> Model:
     known = [tokens for tokens in (chosen.context, options.context) if tokens]
     context = min(known) if known else served.CONTEXT
     engine = RemoteEngine(chosen, prompts.quoted, context)
-    return Model(chosen, engine, min(places, chosen.places), context, tuple(chosen.notices(context_given=bool(known))))
+    return Model(chosen, engine, min(places, chosen.places), None, tuple(chosen.notices(context_given=bool(known))))
 
 
 def fingerprint(chosen: Chosen | Served) -> str:

@@ -172,8 +172,8 @@ class Share:
         return self._engine.backend.info
 
     @property
-    def cells(self) -> int:
-        return self._engine.backend.cells
+    def context(self) -> int:
+        return self._engine.backend.context
 
     @property
     def vocabulary(self) -> int:

@@ -160,8 +160,7 @@ class VotedCompletion:
         """On the run's own thread."""
         share = self._shared.share()
         try:
-            # The context is that of a place, and does not grow because this run has fewer of them.
-            model = replace(self._model, engine=share, places=places, window=self._model.context)
+            model = replace(self._model, engine=share, places=places)
             told = 0
             with closing(self._events(model)) as events:
                 for event in events:

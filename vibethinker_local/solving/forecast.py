@@ -6,10 +6,11 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from vibethinker_local.engine import SamplingParams, SequenceId
+from vibethinker_local.engine.layout import doubled
 from vibethinker_local.events import Control, Notice, Options
 from vibethinker_local.models import lengths, memory, results
 from vibethinker_local.reliability.plan import Plan
-from vibethinker_local.runtime.model import SMALL_BYTES, Model, typical_tokens
+from vibethinker_local.runtime.model import SMALL_BYTES, Model
 from vibethinker_local.solving.quote import Lengths, Quote, Rates, Work, quote
 from vibethinker_local.system import awake
 
@@ -75,12 +76,11 @@ def forecast(
     assert model.file, "nothing is foretold of servers elsewhere"
     header, places = model.file.header, places or model.places
     usual = lengths.typical(model.chosen)
-    unified = model.window is not None  # else each has cells of its own, as many as its tokens take
-    if unified:
-        cells = memory.shared_cells(model.context, places, typical_tokens(model.chosen))
-    else:
-        cells = places * memory.grown(prompt + usual[1], model.context)
-    need = memory.need(header, cells, places, options.cache, unified=unified)
+    each = doubled(memory.FIRST, prompt + usual[1], model.context)
+    at_once = places
+    if places == model.places and model.cells:  # a longer run may have fewer at once than it began with
+        at_once = min(places, model.cells // each)
+    need = memory.need(header, at_once * each, at_once, options.cache)
     if not rates.deeper:  # reading keys and values takes as long as reading so many bytes of weights
         cell = memory.need(header, 1024, 1, options.cache).kv_cache / 1024
         rates = replace(rates, deeper=cell / header.weights / rates.decode(1))
@@ -88,7 +88,7 @@ def forecast(
     work = Work(prompt, Lengths.typical(*usual), max(1, most))
     if plan:
         after = CLAIMS if plan.asks_for_claims else 0
-        work = replace(work, samples=plan.samples, at_once=places, stopping=plan.stopping, after=after)
+        work = replace(work, samples=plan.samples, at_once=at_once, stopping=plan.stopping, after=after)
     return quote(work, rates, need.total)
 
 
@@ -113,7 +113,7 @@ def calibrate(model: Model, control: Control) -> Rates:
     They are kept for other runs, unless it was to stop or other programs slowed it down.
     """
     engine, rng, at_once = model.engine, random.Random(0), model.places
-    prompt = [rng.randrange(model.backend.vocabulary) for _ in range(min(PROMPT, model.backend.cells // 4))]
+    prompt = [rng.randrange(model.backend.vocabulary) for _ in range(min(PROMPT, model.context // 4))]
     began = time.perf_counter()
     parent = engine.add(prompt, SamplingParams(0, 1))
     while engine.busy:
