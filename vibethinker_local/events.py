@@ -35,7 +35,6 @@ class Options:
     context: int | None = None
     threads: int | None = None
     cache: CacheType = "f16"  # of the KV cache
-    repeatable: bool = True  # a single solution is computed the same way each time, also where that takes longer
     kind: ProblemKind | None = None  # None: as the problem reads
     think: int | None = None  # tokens after which reasoning is closed; 0: none at all; None: as the model does
 

@@ -59,18 +59,17 @@ def test_one_thread_stays_one() -> None:
     assert threads.count == 1
 
 
-def test_a_sequence_alone_that_is_to_repeat_keeps_all_threads() -> None:
-    for repeatable, several in ((True, False), (False, False), (True, True)):
-        backend = ScriptedBackend(mixes)
-        backend.threads = 2
-        engine = Engine(backend)
-        engine._threads.count = 1  # as if the machine were busy
-        for seed in range(1 + several):
-            engine.add(bytes([60 + seed]), params(seed, repeatable=repeatable, stop_ids=frozenset()))
-        run(engine)
-        kept = repeatable and not several
-        assert backend.used_threads == ([] if kept else [1])
-        assert engine.threads == ThreadCount(2 if kept else 1, 2)
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_engine_computes_with_as_many_as_are_there(count: int) -> None:
+    backend = ScriptedBackend(mixes)
+    backend.threads = 2
+    engine = Engine(backend)
+    engine._threads.count = 1  # as if the machine were busy
+    for seed in range(count):
+        engine.add(bytes([60 + seed]), params(seed, stop_ids=frozenset()))
+    run(engine)
+    assert backend.used_threads == [1]
+    assert engine.threads == ThreadCount(1, 2)
 
 
 def test_says_how_many() -> None:

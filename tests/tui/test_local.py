@@ -4,12 +4,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from vibethinker_local.engine import SamplingParams, SequenceId
-from vibethinker_local.engine.process import EngineProcess
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.events import (
     Control,
@@ -125,22 +122,6 @@ def test_without_figures_only_a_vote_is_worth_measuring_for_once() -> None:
         assert local.quote("standard") is None
         assert said(list(local.solve(VOTE, Control()))) == [forecast.MEASURING, ""]  # it is quick, as it turns out
         assert said(list(local.solve(VOTE, Control()))) == []
-
-
-@pytest.mark.parametrize("reliable", [False, True])
-def test_threads_give_way_to_other_programs(reliable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A turn has a seed, but not one that a user gave to have the same again."""
-    add, asked = EngineProcess.add, list[bool]()
-
-    def noted(self: EngineProcess, tokens: list[int], params: SamplingParams, **more: Any) -> SequenceId:
-        asked.append(params.repeatable)
-        return add(self, tokens, params, **more)
-
-    monkeypatch.setattr(EngineProcess, "add", noted)
-    with mini() as local:
-        list(local.solve(replace(VOTE, reliable=reliable), Control()))
-    assert asked
-    assert not any(asked)
 
 
 def test_a_vote_that_was_cut_off_goes_on() -> None:

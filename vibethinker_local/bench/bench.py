@@ -311,9 +311,7 @@ def _size(path: Path) -> int:
 
 def _params(spec: ModelSpec, seed: int, tokens: int) -> SamplingParams:
     """The model's own sampling, but without stop tokens."""
-    return SamplingParams(
-        seed, tokens, temperature=spec.temperature, top_p=spec.top_p, top_k=spec.top_k, repeatable=False
-    )
+    return SamplingParams(seed, tokens, temperature=spec.temperature, top_p=spec.top_p, top_k=spec.top_k)
 
 
 def _room(tokens: int) -> int:

@@ -193,8 +193,7 @@ class Engine(Generic[B]):
 
     def _decode(self, batch: Batch) -> bool:
         """Compute a batch and sample from it. False, with nothing changed but the room, if that was not to be had."""
-        adapts = not (batch.alone and batch.work[0][0].params.repeatable)
-        self._use_threads(self._threads.count if adapts else self._threads.most)
+        self._use_threads(self._threads.count)
         began, processor = time.perf_counter(), time.process_time()
         self._decoding = frozenset(sequence.id for sequence, _ in batch.work)
         try:
@@ -208,7 +207,7 @@ class Engine(Generic[B]):
             self._decoding = frozenset()
         decoded = time.perf_counter()
         self._scheduler.advance(batch, decoded - began)
-        if adapts and not batch.has_prompt:
+        if not batch.has_prompt:
             self._threads.note(batch.tokens, decoded - began, time.process_time() - processor)
         due = [sequence for sequence, piece in batch.work if piece.logits]
         for sequence, row in zip(due, logits, strict=True):

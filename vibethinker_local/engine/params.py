@@ -18,8 +18,6 @@ class SamplingParams:
     stop_strings: tuple[str, ...] = ()
     grammar: str | None = None  # GBNF that the sampled text follows; such a Sequence cannot be forced
     typical: int | None = None  # usual total length in tokens, prompt included; the scheduler plans memory with it
-    # When decoded alone, use every thread even on a busy machine: their number changes the last bits of the logits.
-    repeatable: bool = True
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1 or self.reserve < 0:

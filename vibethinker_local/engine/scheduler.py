@@ -36,11 +36,6 @@ class Batch:
         return sum(len(piece.tokens) for _, piece in self.work) + self.padding
 
     @property
-    def alone(self) -> bool:
-        """Whether one Sequence is all that it holds."""
-        return len(self.work) == 1 and not self.padding
-
-    @property
     def has_prompt(self) -> bool:
         """Whether it holds more than one token of a Sequence."""
         return any(len(piece.tokens) > 1 for _, piece in self.work)

@@ -21,7 +21,7 @@ from vibethinker_local.models import installed
 from vibethinker_local.runtime.model import Model, load
 from vibethinker_local.system import machine
 
-AT_ONCE = 8  # more would be slower, because each token attends over all cells of the shared KV cache
+AT_ONCE = 8
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Decode(_Figure):
     """Tokens per second summed over the Sequences, sampling included."""
 
     sequences: int
-    depth: int  # cells that each Sequence attends to when it begins; they share them
+    depth: int  # cells that each Sequence attends to when it begins
     tokens_per_second: float
     low: float
     high: float

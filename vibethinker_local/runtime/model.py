@@ -234,7 +234,6 @@ class Model:
             stop_ids=self.stop_ids(),
             grammar=grammar,
             typical=typical_tokens(self.chosen),
-            repeatable=options.repeatable,
         )
 
     def stop_ids(self) -> frozenset[int]:

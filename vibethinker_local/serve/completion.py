@@ -166,7 +166,6 @@ class Completion:
             seed,
             temperature=request.temperature,
             top_p=None if request.top_p is None else max(request.top_p, LEAST_TOP_P),
-            repeatable=request.seed is not None,
         )
         own = model.params(options, seed, self._limit)
         self._params = replace(

@@ -89,7 +89,6 @@ class VotedCompletion:
     ) -> None:
         self._model, self._shared, self._admission, self._visit = _sampling(model, request), shared, admission, visit
         self._question, self._plan = question, plan
-        given = request.seed is not None
         seed = secrets.randbelow(2**31) if request.seed is None else request.seed % 2**62
         self._options = replace(
             options,
@@ -98,7 +97,6 @@ class VotedCompletion:
             top_p=options.top_p if request.top_p is None else max(request.top_p, 0.01),
             max_tokens=request.limit or options.max_tokens,
             think=0 if thinking_off(request) else options.think,
-            repeatable=given,
         )
         self._control = Control()
         self._feed: asyncio.Queue[str | Exception | None] = asyncio.Queue()  # lines; None: it is over

@@ -204,11 +204,9 @@ class Solver:
         limits.check_whole("think", think)
         control = control or Control()
         seed = self.options.seed if seed is None else seed
-        given = seed is not None and not talk  # the chat draws its seeds: nobody waits for one to be repeated
         options = replace(
             self.options,
             seed=secrets.randbelow(2**31) if seed is None else seed,
-            repeatable=given and self.options.repeatable,
             think=self.options.think if think is None else think,
         )
         if options.kind is None and not self.spec.alone and prose.is_wanted(problem):
