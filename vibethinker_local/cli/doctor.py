@@ -192,7 +192,7 @@ def _fit(name: str, path: Path, spec: installed.ModelSpec) -> Check:
         ]
     except ModelError as error:
         return Check(f"fit {name}", "no", "warning", str(error))
-    each = " or ".join(f"{plan.sequences} × {plan.context:,} tokens" for plan in dict.fromkeys(plans))
+    each = " or ".join(dict.fromkeys(f"{plan.full} × {plan.context:,} tokens" for plan in plans))
     return Check(f"fit {name}", f"{each} of context; alone it needs {plans[0].need}")
 
 

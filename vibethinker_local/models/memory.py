@@ -74,6 +74,11 @@ class MemoryPlan:
     need: Need
     reason: str
 
+    @property
+    def full(self) -> int:
+        """How many Sequences can fill their context at once."""
+        return self.cells // whole_blocks(self.context)
+
 
 def need(
     header: Header,
