@@ -139,6 +139,23 @@ def test_a_long_prompt_waits_until_there_are_few_enough() -> None:
     assert backend.arranged == [(2, 64)]
 
 
+def test_one_that_waits_for_memory_takes_no_idle_place() -> None:
+    """That would not help it; and who ended may be forced to go on, or forked."""
+    backend = ScriptedBackend(mixes, context=64, cells=64, places=4, first=16)
+    engine = Engine(backend)
+    ended = engine.add(b"over", params(1, max_tokens=2, stop_ids=frozenset()))
+    run(engine)
+    sampling = [params(seed, max_tokens=56, stop_ids=frozenset()) for seed in range(3)]  # 28 are expected of each
+    names = [engine.add(bytes([65 + seed] * 5), each) for seed, each in enumerate(sampling)]
+    engine.step()
+    engine.step()
+    assert backend.decoded[-1] == 2, "the third waits: there is memory for 64 tokens, and for 32 put away"
+    assert backend.held[0], "what ended is still there"
+    outputs = run(engine)
+    assert all(outputs[name][-1].end == "length" for name in names)
+    engine.abort(ended)
+
+
 def test_a_prefix_is_found_without_a_parent() -> None:
     backend = ScriptedBackend(writes(b"one"))
     engine = Engine(backend)

@@ -88,7 +88,7 @@ def test_permuted_keeps_the_weights_but_not_their_owners() -> None:
 
 
 def test_verdicts_that_know_more_than_chance_are_found_out() -> None:
-    table = banks.drawn(600, 16, np.random.default_rng(0), refuted_right=0.1, refuted_wrong=0.5)
+    table = banks.drawn(300, 16, np.random.default_rng(0), refuted_right=0.1, refuted_wrong=0.5)
     made = report.make(table)
     assert made.verdict
     assert made.verdict.holds
@@ -105,7 +105,7 @@ def test_verdicts_that_know_more_than_chance_are_found_out() -> None:
 
 
 def test_verdicts_that_know_nothing_are_found_out() -> None:
-    made = report.make(banks.drawn(600, 16, np.random.default_rng(0)))
+    made = report.make(banks.drawn(300, 16, np.random.default_rng(0)))
     assert made.verdict
     assert not made.verdict.holds
     assert "at equal tokens" in made.verdict.reasons[0]
@@ -115,7 +115,7 @@ def test_verdicts_that_know_nothing_are_found_out() -> None:
 
 
 def test_only_arithmetic_gains() -> None:
-    table = banks.drawn(600, 8, np.random.default_rng(0), refuted_right=0.0, refuted_wrong=0.5)
+    table = banks.drawn(300, 8, np.random.default_rng(0), refuted_right=0.0, refuted_wrong=0.5)
     by = {"arithmetic": table.refuted["either"], "model": 0 * table.refuted["either"]}
     made = report.make(banks.with_refuted(table, by | {"either": by["arithmetic"]}))
     assert made.verdict

@@ -50,7 +50,7 @@ def keys(choice: random.Random, count: int) -> list[str]:
 
 @pytest.mark.parametrize(
     ("seed", "count"),
-    [(1, 60), *(pytest.param(seed, 100, marks=pytest.mark.slow) for seed in range(2, 202))],
+    [(1, 40), *(pytest.param(seed, 100, marks=pytest.mark.slow) for seed in range(2, 202))],
 )
 def test_random_keys(tmp_path: Path, seed: int, count: int) -> None:
     choice = random.Random(seed)

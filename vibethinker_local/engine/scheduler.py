@@ -68,13 +68,16 @@ class Scheduler:
                 return
 
     def _ready(self, sequence: Sequence) -> bool:
-        """Give a Sequence a place, evicting KV that is not in use if needed. Returns False if it has to wait."""
+        """Give a Sequence a place, if need be of one that does not run. Returns False if it has to wait."""
         while True:
             source, shared = self._prefix(sequence)
             if source and source.state is SequenceState.RUNNING and source.computed < shared:
                 return False  # what it shares is still being computed
             layout = self._layout_for(sequence)
-            if not self._fits(sequence, source, layout):
+            if not self._fits(sequence, layout):
+                return False
+            takes_over = source is not None and source.state is SequenceState.CACHED
+            if sequence.place is None and not self._kv.free_places and not takes_over:
                 if not self._make_room(sequence, source):
                     return False
             elif layout.each > self._kv.layout.each:
@@ -115,7 +118,7 @@ class Scheduler:
         return True
 
     def _lengthen(self) -> None:
-        """Have more cells for those who run, and less places if need be: then the youngest wait."""
+        """Have more cells for those who run, and fewer places if need be: then the youngest wait."""
         while True:
             layout = self._layout_for()
             if len(self.running) <= layout.places:
@@ -155,10 +158,8 @@ class Scheduler:
                 if other.place is not None or other.saved:
                     yield other
 
-    def _fits(self, sequence: Sequence, source: Sequence | None, layout: Layout) -> bool:
-        takes_over = source is not None and source.state is SequenceState.CACHED
-        if sequence.place is None and self._kv.free_places == 0 and not takes_over:
-            return False
+    def _fits(self, sequence: Sequence, layout: Layout) -> bool:
+        """Whether there are places for it and all who run, and memory for what they will have, placed or put away."""
         if not self.running:
             return True
         saved = sum(other.saved.length for other in self.waiting if other.saved and other is not sequence)
@@ -185,7 +186,7 @@ class Scheduler:
         sequence.saved = sequence.parent = None
 
     def _make_room(self, wanting: Sequence, source: Sequence | None) -> bool:
-        """Evict the KV that is needed least. Returns False if only running Sequences and their sources have any."""
+        """Free the place that is needed least. Returns False if only running Sequences and their sources have any."""
         idle = [other for other in self._idle(waiting=not self.running) if other is not wanting]
         chosen = next((other for other in idle if other is not source), None)
         if chosen is None and not self.running and source in idle:
