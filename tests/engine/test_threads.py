@@ -43,6 +43,19 @@ def test_gives_way_and_returns(cores: int, busy: int) -> None:
     assert again[-1] == cores
 
 
+def test_gives_way_where_every_batch_holds_prompts() -> None:
+    """Many short requests: no two batches are the same, and each takes time by its tokens."""
+    threads, noise, counts = Threads(2), random.Random(3), []
+    for _ in range(200):
+        counts.append(threads.count)
+        tokens = noise.randint(17, 200)
+        seconds, processor = batch(2, 1, threads.count)
+        part = noise.uniform(0.9, 1.1) * tokens / 4
+        threads.note(tokens, part * seconds, part * processor, prompts=True)
+    assert counts[:40].count(1) > 20
+    assert counts.count(1) > 170
+
+
 def test_stays_where_fewer_are_no_faster() -> None:
     """Processor time falls short for other reasons, too: pages of the file that have to be read."""
     threads, counts = Threads(4), []

@@ -207,8 +207,8 @@ class Engine(Generic[B]):
             self._decoding = frozenset()
         decoded = time.perf_counter()
         self._scheduler.advance(batch, decoded - began)
-        if not batch.has_prompt:
-            self._threads.note(batch.tokens, decoded - began, time.process_time() - processor)
+        spent_here = time.process_time() - processor
+        self._threads.note(batch.tokens, decoded - began, spent_here, prompts=batch.has_prompt)
         due = [sequence for sequence, piece in batch.work if piece.logits]
         for sequence, row in zip(due, logits, strict=True):
             if sequence.labels is None:

@@ -5,7 +5,7 @@ core is taken, all the others wait: two threads on two cores, one of which is bu
 of a single thread.
 
 That partners are missing shows in a batch's processor time, which falls short of its duration times the threads. One
-thread less is then tried for a moment, and kept if batches of the same size take less time. As long as some are left
+thread less is then tried for a moment, and kept if batches of the same kind take less time. As long as some are left
 out, one thread more is tried now and again, and less and less often while that does not help.
 """
 
@@ -18,6 +18,9 @@ FASTER = 1.03  # what is tried has to be faster by this factor
 PAUSE, LONGEST_PAUSE = 2.0, 15.0  # seconds of batches between two trials
 
 
+Kind = tuple[bool, int]  # whether a batch holds prompts; its tokens, or for prompts their order of magnitude
+
+
 @dataclass
 class _Window:
     """Some batches in a row."""
@@ -25,21 +28,17 @@ class _Window:
     threads: int
     seconds: float = 0.0
     processor_seconds: float = 0.0
-    by_tokens: dict[int, list[float]] = field(default_factory=dict)  # seconds of each batch
+    by_kind: dict[Kind, list[float]] = field(default_factory=dict)  # seconds a token, of each batch
 
     @property
     def all_present(self) -> bool:
         return self.processor_seconds >= PRESENT * self.threads * self.seconds
 
     def faster_than(self, other: "_Window") -> float | None:
-        """By which factor; None if the two have no batches of equal size."""
-        common = self.by_tokens.keys() & other.by_tokens.keys()
-        if not common:
-            return None
-        theirs, ours = (
-            sum(statistics.median(window.by_tokens[tokens]) for tokens in common) for window in (other, self)
-        )
-        return theirs / ours
+        """By which factor; None if the two have no batches of the same kind."""
+        common = self.by_kind.keys() & other.by_kind.keys()
+        factors = [statistics.median(other.by_kind[kind]) / statistics.median(self.by_kind[kind]) for kind in common]
+        return statistics.geometric_mean(factors) if factors else None
 
 
 @dataclass
@@ -62,14 +61,15 @@ class Threads:
         self._fewer, self._more = _Trials(), _Trials()
         self._missing = 1  # how many are left out in the next trial of fewer
 
-    def note(self, tokens: int, seconds: float, processor_seconds: float) -> None:
-        """Take note of a batch of so many tokens that `count` threads computed."""
+    def note(self, tokens: int, seconds: float, processor_seconds: float, *, prompts: bool = False) -> None:
+        """Take note of a batch of so many tokens, some of them of `prompts`, that `count` threads computed."""
         if self.most < 2:
             return
         window = self._window
         window.seconds += seconds
         window.processor_seconds += processor_seconds
-        window.by_tokens.setdefault(tokens, []).append(seconds)
+        kind = prompts, tokens.bit_length() // 2 if prompts else tokens
+        window.by_kind.setdefault(kind, []).append(seconds / tokens)
         self._fewer.wait -= seconds
         self._more.wait -= seconds
         if window.seconds < WINDOW:
@@ -95,3 +95,5 @@ class Threads:
             self._missing = 2 * missing  # several cores may be taken: leaving one thread out helps nobody then
         elif factor:
             (self._fewer if fewer else self._more).failed()
+        elif not fewer:
+            self._more.wait = self._more.pause
