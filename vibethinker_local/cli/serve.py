@@ -79,7 +79,9 @@ def serve(
         def ready(running: "Server") -> None:
             app, places = running.app, running.app.admission.places
             quant, context = loaded.backend.info.quant, loaded.context
-            say(f"{app.name} {quant}: {places} at once, {context:,} tokens each. Ctrl-C ends it.")
+            full = places if loaded.cells is None else loaded.cells // context
+            fewer = f" ({full} at a time if all fill them)" if full < places else ""
+            say(f"{app.name} {quant}: {places} at once, {context:,} tokens each{fewer}. Ctrl-C ends it.")
             render.print_line(url)
 
         finished = asyncio.run(server.serve(solver, listening, Guard(key, tuple(allow_origin or ())), ready))
