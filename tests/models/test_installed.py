@@ -149,6 +149,25 @@ def test_a_pipe_in_the_files_place(home: Path, name: str, command: list[str], co
     assert f"{name} cannot be read: it is a pipe or a device." in result.err
 
 
+@pytest.mark.parametrize(
+    ("name", "keys", "mode"),
+    [
+        ("qwen2.5-coder-0.5b-instruct-q4_k_m", {}, "arithmetic"),
+        ("m", {"general.name": "Qwen2.5 Coder 1.5B Instruct"}, "arithmetic"),
+        ("Qwen2.5-7B-Instruct", {}, "majority"),
+        ("VibeThinker-3B-of-qwen2.5-coder", {}, "majority"),
+        ("something", {}, "majority"),
+    ],
+)
+def test_a_file_votes_plainly_unless_its_family_was_measured(
+    name: str, keys: dict[str, str], mode: str, tmp_path: Path
+) -> None:
+    spec, _ = defaults(variant(tmp_path / f"{name}.gguf", keys, tensors=False))
+    assert spec.mode == mode
+    assert (spec.evidence is not None) == (mode != "majority")
+    assert spec.evidence is None or (paths.PACKAGE.parent / spec.evidence).is_file()
+
+
 @pytest.mark.parametrize("architecture", ["foo bar", "x" * 80, ""])
 def test_a_file_of_a_family_that_has_no_name(tmp_path: Path, architecture: str) -> None:
     spec, _ = defaults(variant(tmp_path / "odd.gguf", architecture=architecture, tensors=False))

@@ -241,9 +241,11 @@ class LlamaBackend:
         self._context = None
         self.places, self.each = places, each
         try:
-            self._attend()
+            attends = self._attend()
         except ModelError as error:
             raise EngineError(f"The KV cache could not be laid out anew: {error}") from None
+        if not attends:
+            raise EngineError("The KV cache could not be laid out anew: flash attention, which it had, is refused.")
         return [contents is None or self.restore(place, contents) for place, contents in enumerate(saved)]
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vibethinker_local.errors import ModelError
+from vibethinker_local.events import PassMode
 from vibethinker_local.gguf import chat, reader
 from vibethinker_local.gguf.reader import Value
 from vibethinker_local.models.spec import ModelSpec, is_name
@@ -13,13 +14,18 @@ from vibethinker_local.models.spec import ModelSpec, is_name
 
 @dataclass(frozen=True)
 class Family:
-    """Models of one series, by a pattern for their names, with the settings that their authors publish."""
+    """Models of one series, by a pattern for their names, with the settings that their authors publish.
+
+    A mode of the reliability pass is named where it was measured to gain by more than a plain vote.
+    """
 
     name: str
     pattern: str
     temperature: float
     top_p: float
     top_k: int = 0
+    mode: PassMode = "majority"
+    evidence: str | None = None
 
 
 # The first that matches counts.
@@ -28,6 +34,7 @@ FAMILIES = (
     Family("the R1 distillations", r"r1[-_. ]?distill|r1-0528", 0.6, 0.95),
     Family("Qwen3, thinking", r"qwen3(?!.*instruct)|qwq", 0.6, 0.95, 20),
     Family("Qwen3, instruct", "qwen3", 0.7, 0.8, 20),
+    Family("Qwen2.5-Coder", r"qwen2\.?5[-_ ]?coder", 0.7, 0.8, 20, "arithmetic", "docs/results/2026-11-real-models.md"),
     Family("Qwen2.5", r"qwen2", 0.7, 0.8, 20),
     Family("Gemma 3", r"gemma[-_ ]?3", 1.0, 0.95, 64),
     Family("Llama 3", r"llama[-_ ]?3", 0.6, 0.9),
@@ -61,6 +68,8 @@ def defaults(path: Path) -> tuple[ModelSpec, str]:
             "family": architecture if is_name(architecture) else "unknown",
             "stops": (),
             "typical_tokens": _TYPICAL[reasons],
+            "mode": family.mode,
+            "evidence": family.evidence,
             **({"think": ("<think>", "</think>")} if family is FAMILIES[0] else {}),
             **sampling,
         }
