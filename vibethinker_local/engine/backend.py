@@ -43,7 +43,7 @@ class Backend(Protocol):
     vocabulary: int  # number of token ids
     context: int  # the most cells that a place can have
     cells: int  # the most that all can have together, at least a context
-    places: int  # the most, until they are arranged anew
+    places: int  # token streams; there are never more than at first
     each: int  # cells of a place
     batch: int  # tokens that one decode takes at most
     threads: int  # the most that may compute; 1 if their number makes no difference
