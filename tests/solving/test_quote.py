@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.events import Control, ModelIdentity, Options, Sampled, Started, Trajectory, Wrote
 from vibethinker_local.models import installed, results
 from vibethinker_local.reliability.plan import Plan, make
@@ -166,6 +167,35 @@ def announced(model: Model, plan: Plan | None, control: Control | None = None) -
         model, Options(1), control or Control(), prompt, plan, forecast.known(model), measure=True
     )
     return [event.text for event in events]
+
+
+class Learning:
+    """An engine that computes a prompt, then tries some batches, and goes on with the best."""
+
+    busy, stepped_at, context = True, 0.0, 4096
+
+    def __init__(self) -> None:
+        self.engine, self.taken = self, iter([5.0, 0.4, 0.2, 0.3, 0.4, 0.2, 0.3, 0.4, 0.2, 0.1, 0.1, 0.1, 0.1])
+        self.added: list[int] = []
+
+    def add(self, *_: object, **__: object) -> int:
+        self.added.append(len(self.added))
+        return self.added[-1]
+
+    def step(self) -> list[StepOutput]:
+        self.stepped_at += next(self.taken)
+        return [StepOutput(SequenceId(name), 7, "x") for name in self.added]
+
+    def abort(self, name: int) -> None:
+        self.added.remove(name)
+
+
+def test_what_an_engine_tries_first_says_little_of_its_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecast, "SECONDS", 0.0)
+    monkeypatch.setattr(forecast, "TOKENS", 12)
+    learning = Learning()
+    assert forecast._decode(learning, Control(), [1], SequenceId(0), 4) == pytest.approx(40)  # type: ignore[arg-type]
+    assert learning.added == []
 
 
 def test_a_calibration_measures_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
