@@ -2,7 +2,7 @@
 
 engine = Engine(backend)
 first = engine.add(tokens, params)
-second = engine.add(tokens, other_params, parent=first)     # shares the prompt's KV
+second = engine.add(tokens, other_params, parent=first)     # begins with the prompt's KV
 while engine.busy:
     for output in engine.step(): ...
 """

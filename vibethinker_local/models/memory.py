@@ -150,10 +150,10 @@ def plan(
         cells = each * count
         if not needed(cells).fits(room):
             sizes = range(max(each, BLOCK * count), cells, STEP)
-            fitting = bisect_left(sizes, True, key=lambda cells: not needed(cells).fits(room))
-            if not fitting:
+            number = bisect_left(sizes, True, key=lambda cells: not needed(cells).fits(room))  # of those that fit
+            if not number:
                 return None
-            cells = sizes[fitting - 1]
+            cells = sizes[number - 1]
         return first(cells), cells, needed(cells)
 
     def at_once(tokens: int) -> tuple[int, int, Need] | None:
