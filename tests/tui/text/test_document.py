@@ -1,7 +1,7 @@
 """Markdown as rows: what each block looks like, that pieces make no difference, that a copy has no added line ends."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from textual.geometry import Offset
 from textual.selection import SELECT_ALL, Selection
@@ -97,6 +97,7 @@ PIECES = st.lists(st.lists(st.sampled_from(ALPHABET), max_size=8).map("".join), 
 
 
 @given(PIECES)
+@example(["a\n```a", "```\n"])  # code within a line, and no fence
 def test_pieces_make_no_difference(pieces: list[str]) -> None:
     grown = Document(WIDTH)
     for piece in pieces:

@@ -37,7 +37,8 @@ PRODUCT = re.compile(  # a star with a factor on either side, or a power's two w
 )
 ADDRESS = re.compile(r"https?://[^\s<>\"'`|\\^{}]+")
 BEHIND = ".,;:!?*_"  # what stands behind an address, rather than at its end
-BEGUN = re.compile(r"\n(?:[ >*+=#_-]+|[ >]*\d{1,9}[.)]?)\Z")  # a line of marks, which the next word gives a meaning
+# A line of marks, which the next word gives a meaning; or a fence, unless another backtick follows in its line.
+BEGUN = re.compile(r"\n(?:[ >*+=#_-]+|[ >]*\d{1,9}[.)]?|[ >]*`{3,}[^`\n]*)\Z")
 
 
 @dataclass(frozen=True)
