@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from tests.eval import banks
+from tests.solving.thinker import Thinker, run
 from vibethinker_local.eval import report, show
 from vibethinker_local.eval.policies import PERMUTED, replay
 from vibethinker_local.eval.table import Table
 from vibethinker_local.reliability import vote
 from vibethinker_local.reliability.clusters import Cluster
+from vibethinker_local.reliability.plan import make
 
 
 def small() -> Table:
@@ -53,8 +55,46 @@ def test_tokens_count_verification_only_where_it_could_matter() -> None:
 
 def test_adaptive_stops_when_the_vote_is_settled() -> None:
     agreed = banks.table(np.zeros((1, 8), np.int64), np.zeros((1, 8), np.int64), np.full((1, 8), 10))
-    assert replay(agreed, "adaptive", 8).tokens.tolist() == [30], "three that agree"
-    assert replay(agreed, "adaptive", 4).tokens.tolist() == [30], "three of four are settled"
+    assert replay(agreed, "adaptive", 8).tokens.tolist() == [40], "three that agree, and one that ran beside them"
+    assert replay(agreed, "adaptive", 4).tokens.tolist() == [40], "three of four are settled"
+    assert replay(agreed, "adaptive", 8, setting=(0.85,)).tokens.tolist() == [30], "two, and one beside them"
+
+
+def test_adaptive_counts_in_the_order_in_which_trajectories_end() -> None:
+    lengths = np.array([[90, 10, 20, 30, 40, 50, 60, 70]])
+    late = banks.table(np.array([[1, 0, 0, 0, 0, 0, 0, 0]]), np.zeros((1, 8), np.int64), lengths)
+    found = replay(late, "adaptive", 8)
+    assert found.right.tolist() == [1], "the long one has no vote yet"
+    assert found.tokens.tolist() == [10 + 20 + 30 + 30], "cut off where the third vote ends it"
+    split = banks.table(np.array([[1, 0, 2, 1, 2, 0, 1, 0]]), np.zeros((1, 8), np.int64), lengths)
+    assert replay(split, "adaptive", 8).tokens.tolist() == [lengths.sum()], "no lead is safe before the last vote"
+    assert replay(split, "adaptive", 8).right == replay(split, "majority", 8).right
+
+
+@pytest.mark.parametrize("likely", [0.95, 0.85])
+def test_adaptive_draws_what_the_reliability_pass_draws(likely: float) -> None:
+    """On all solutions of the same seeds: the same answer for as many tokens."""
+    theirs, ours, drawn = 0.0, 0, 0
+    for seed in range(1, 13):
+        plan = make("majority", "standard", likely=likely)
+        whole, found = (run(rambling(), each, seed=seed)[0] for each in (replace(plan, stopping=False), plan))
+        each = [trajectory.answer for trajectory in whole.trajectories]
+        number = {answer: at for at, answer in enumerate(dict.fromkeys(each))}
+        answers, tokens = np.array([[number[a] for a in each]]), np.array([[t.tokens for t in whole.trajectories]])
+        table = banks.table(answers, np.zeros_like(answers), tokens)
+        chosen = replace(table, right=np.array([[answer == found.answer for answer in number]]))
+        replayed = replay(chosen, "adaptive", 8, setting=(likely,))
+        assert replayed.right.tolist() == [1]
+        assert replayed.tokens == pytest.approx(found.usage.solve_tokens, abs=tokens.max()), "ties may part there"
+        theirs, ours, drawn = theirs + replayed.tokens[0], ours + found.usage.solve_tokens, drawn + tokens.sum()
+    assert theirs == pytest.approx(ours, rel=0.03)
+    assert theirs < 0.9 * drawn
+
+
+def rambling() -> Thinker:
+    """Answers of different lengths."""
+    answers = {"17": 5, "4": 1, "30": 2, "9": 1}
+    return Thinker(answers, reply=lambda answer: f"<think>{'so ' * int(answer)}</think>\n\n\\boxed{{{answer}}}")
 
 
 def test_rescues_and_harms_are_against_the_majority_of_the_same_k() -> None:

@@ -164,7 +164,7 @@ def test_a_file_votes_plainly_unless_its_family_was_measured(
 ) -> None:
     spec, _ = defaults(variant(tmp_path / f"{name}.gguf", keys, tensors=False))
     assert spec.mode == mode
-    assert (spec.evidence is not None) == (mode != "majority")
+    assert (spec.evidence is not None) == (mode != "majority") == (spec.likely is not None)
     assert spec.evidence is None or (paths.PACKAGE.parent / spec.evidence).is_file()
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.reliability.plan import BUDGETS, make, seconds
+from vibethinker_local.reliability.stopping import LIKELY
 
 
 @pytest.mark.parametrize(("text", "expected"), [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("0.5", 0.5)])
@@ -51,3 +52,10 @@ def test_budgets() -> None:
     assert make("clr", "deep", escalates=False, verdicts="think").verdicts == "think"
     with pytest.raises(UsageError, match="verdicts"):
         make("published", "standard", verdicts="score")
+
+
+def test_a_vote_larger_than_was_measured_stops_as_usual() -> None:
+    assert make("majority", "standard", likely=0.85).likely == 0.85
+    assert make("majority", "quick", likely=0.85).likely == 0.85
+    assert make("majority", "deep", likely=0.85).likely == make("majority", "standard").likely == LIKELY
+    assert make("majority", "deep", samples=8, likely=0.85).likely == 0.85

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from vibethinker_local.reliability.stopping import settled, stays, stop
+from vibethinker_local.reliability.stopping import fewest, settled, stays, stop, suffices
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,17 @@ def test_the_two_rules_are_told_apart() -> None:
     assert stop([3], 13) is None, "of sixteen, three are too few"
     assert stop([4], 12) == "likely"
     assert stop([], 0) is None
+
+
+def test_a_model_of_which_more_is_known_may_stop_sooner() -> None:
+    assert stop([2], 6, 0.85) == "likely"
+    assert stop([2, 1], 5, 0.85) is None
+    assert (fewest(8), fewest(8, 0.85), fewest(4), fewest(4, 0.85), fewest(16)) == (3, 2, 3, 2, 4)
+
+
+def test_no_more_are_begun_than_may_end_the_vote() -> None:
+    assert not suffices([], 3, 5)
+    assert suffices([], 4, 4), "the slowest is not waited for"
+    assert suffices([], 3, 5, 0.85)
+    assert not suffices([], 0, 8)
+    assert not suffices([1, 1], 2, 4)

@@ -68,10 +68,11 @@ def _replay(
     if name == "oracle":
         right = _only(np.any(table.each_right[:, part], axis=1))
     elif name == "adaptive":
-        drawn = np.array([_drawn(tuple(row)) for row in cluster.tolist()])
-        seen = np.arange(k) < drawn[:, None]
-        tokens = np.where(seen, table.tokens[:, part], 0).sum(axis=1).astype(np.float64)
-        right = _only(_wins(table, cluster, (answered & seen).astype(np.float64)))
+        likely = setting[0] if setting else stopping.LIKELY
+        pairs = zip(cluster.tolist(), table.tokens[:, part].tolist(), strict=True)
+        ended, written = zip(*(_until_decided(tuple(c), tuple(t), likely) for c, t in pairs), strict=True)
+        tokens = np.array(written, np.float64)
+        right = _only(_wins(table, cluster, (answered & np.array(ended)).astype(np.float64)))
     elif name == CONSTRAINED:
         assert table.instructions
         chosen = table.instructions.read_off[:, part].argmax(axis=1)  # of equals, the first
@@ -228,12 +229,27 @@ def _dealt(weights: Floats, answered: Bools, rng: np.random.Generator) -> Floats
 
 
 @cache
-def _drawn(cluster: tuple[int, ...]) -> int:
-    """How many trajectories are drawn under the stopping rules, one at a time."""
-    votes = dict[int, int]()
-    for at, answer in enumerate(cluster, 1):
-        if answer >= 0:
-            votes[answer] = votes.get(answer, 0) + 1
-        if stopping.stop(sorted(votes.values(), reverse=True), len(cluster) - at):
-            return at
-    return len(cluster)
+def _until_decided(cluster: tuple[int, ...], tokens: tuple[int, ...], likely: float) -> tuple[tuple[bool, ...], int]:
+    """Which trajectories end before the vote does, and how many tokens all have by then, those cut off included.
+
+    They run as in the reliability pass, a few at once, each as fast as the others, so that short ones vote first.
+    """
+    ahead, left, votes = list(range(len(cluster))), dict[int, int](), Counter[int]()
+    ended, written = [False] * len(cluster), 0
+    while True:
+        ranking = sorted(votes.values(), reverse=True)
+        if stopping.stop(ranking, len(ahead) + len(left), likely):
+            break
+        while ahead and len(left) < stopping.AT_ONCE and not stopping.suffices(ranking, len(left), len(ahead), likely):
+            at = ahead.pop(0)
+            left[at] = tokens[at]
+        if not left:
+            break
+        step = min(left.values())
+        written += step * len(left)
+        for at in [at for at, more in left.items() if more == step]:
+            ended[at] = True
+            if cluster[at] >= 0:
+                votes[cluster[at]] += 1
+        left = {at: more - step for at, more in left.items() if more > step}
+    return tuple(ended), written

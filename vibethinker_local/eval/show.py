@@ -119,13 +119,17 @@ def _trials(found: Trials) -> Iterator[str | Grid]:
         yield _trial_rows(found.untuned)
     for each in found.stopping:
         yield (
-            f"{each.name} stops after {_percent(each.saved)} fewer tokens than always drawing all, "
-            f"accuracy {_gain(each.difference)} points, on {each.problems:,} problems."
+            f"{each.name} ({_setting(each.setting)}) stops after {_percent(each.saved)} fewer tokens than always "
+            f"drawing all, accuracy {_gain(each.difference)} points, on {each.problems:,} problems."
         )
     if not speeds:
         yield "How fast this machine reads and writes is unknown: `vibe bench` measures it, or give --speeds."
     yield from found.notes
     yield ""
+
+
+def _setting(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:.3g}" for value in values)
 
 
 def _trial_rows(rows: Sequence[TrialRow], *tuning: str) -> Grid:
@@ -140,7 +144,7 @@ def _trial_rows(rows: Sequence[TrialRow], *tuning: str) -> Grid:
             _gain(row.at_equal_tokens),
             _gain(row.at_equal_time) if row.at_equal_time else "unknown",
             _gain(row.tuned) if row.tuned else "",
-            ", ".join(f"{value:.3g}" for value in row.setting),
+            _setting(row.setting),
         )
         grid.add_row(*cells[: len(grid.columns)])
     return grid

@@ -17,9 +17,11 @@ from vibethinker_local.eval.policies import CHECKED, EXACT, PAIRED, PolicyOutcom
 from vibethinker_local.eval.statistics import Interval
 from vibethinker_local.eval.table import Floats, Table
 from vibethinker_local.reliability import vote
+from vibethinker_local.reliability.stopping import LIKELY
 
 LEAST = 4  # problems
 _Descending = Callable[[], Iterable[PolicyOutcome]]  # a policy's outcomes, those with most trajectories first
+SOONER = 0.85  # instead of LIKELY: of eight, two that agree end a vote
 ALLOWED = 0.01  # of accuracy, that a stopping rule may lose on the half that it is tuned on
 
 
@@ -62,6 +64,7 @@ class EarlyStop:
 
     name: str
     problems: int
+    setting: tuple[float, ...]
     saved: Interval  # share of the tokens
     difference: Interval  # of accuracy
 
@@ -106,7 +109,7 @@ def trials(table: Table, calibration: vote.Calibration | None = None, speeds: Sp
         rows.append(_row(name, setting, here, speeds, there))
         if setting is None:
             untuned.append(_row(name, None, whole, speeds))
-    stopping = [_stop("adaptive", base, None)]
+    stopping = [_stop("adaptive", base, (likely,)) for likely in (LIKELY, SOONER)]
     if "reasc" in settings:
         stopping.append(_stop("reasc", rest, settings["reasc"]))
     tables = tuple(rows), tuple(untuned)
@@ -219,6 +222,7 @@ def _stop(name: str, table: Table, setting: Setting | None) -> EarlyStop:
     return EarlyStop(
         name,
         len(table.ids),
+        setting or (),
         statistics.ratio(all_drawn.tokens - found.tokens, all_drawn.tokens),
         statistics.means((found.right - all_drawn.right)[None])[0],
     )

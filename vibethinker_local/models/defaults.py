@@ -16,7 +16,8 @@ from vibethinker_local.models.spec import ModelSpec, is_name
 class Family:
     """Models of one series, by a pattern for their names, with the settings that their authors publish.
 
-    A mode of the reliability pass is named where it was measured to gain by more than a plain vote.
+    A mode of the reliability pass is named where it was measured to gain by more than a plain vote, and a lower
+    probability at which a vote stops where that was measured to lose nothing.
     """
 
     name: str
@@ -26,15 +27,17 @@ class Family:
     top_k: int = 0
     mode: PassMode = "majority"
     evidence: str | None = None
+    likely: float | None = None
 
 
+MEASURED = "docs/results/2026-11-real-models.md"
 # The first that matches counts.
 FAMILIES = (
     Family("VibeThinker", "vibethinker", 1.0, 0.95),
     Family("the R1 distillations", r"r1[-_. ]?distill|r1-0528", 0.6, 0.95),
     Family("Qwen3, thinking", r"qwen3(?!.*instruct)|qwq", 0.6, 0.95, 20),
     Family("Qwen3, instruct", "qwen3", 0.7, 0.8, 20),
-    Family("Qwen2.5-Coder", r"qwen2\.?5[-_ ]?coder", 0.7, 0.8, 20, "arithmetic", "docs/results/2026-11-real-models.md"),
+    Family("Qwen2.5-Coder", r"qwen2\.?5[-_ ]?coder", 0.7, 0.8, 20, "arithmetic", MEASURED, 0.85),
     Family("Qwen2.5", r"qwen2", 0.7, 0.8, 20),
     Family("Gemma 3", r"gemma[-_ ]?3", 1.0, 0.95, 64),
     Family("Llama 3", r"llama[-_ ]?3", 0.6, 0.9),
@@ -70,6 +73,7 @@ def defaults(path: Path) -> tuple[ModelSpec, str]:
             "typical_tokens": _TYPICAL[reasons],
             "mode": family.mode,
             "evidence": family.evidence,
+            "likely": family.likely,
             **({"think": ("<think>", "</think>")} if family is FAMILIES[0] else {}),
             **sampling,
         }

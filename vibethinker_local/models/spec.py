@@ -95,8 +95,9 @@ class ModelSpec(StrictModel):
     think: tuple[Text, Text] | None = None  # the tags around its reasoning; None: as its chat template has them
     mode: PassMode = "majority"  # of the reliability pass: what does not have evidence for more votes plainly
     verdicts: VerdictKind = "score"  # of its claims
-    evidence: Text | None = None  # for mode and verdicts: where it is measured, or who reports it
+    evidence: Text | None = None  # for mode, verdicts and likely: where it is measured, or who reports it
     reasoned_verdicts: bool = True  # whether it reasons about claims again where a vote is close
+    likely: Annotated[float, Field(ge=0.5, le=1)] | None = None  # that a vote stays as it is, to end it; None: as usual
     closing: Text | Literal[""] = ""  # sentence with which reasoning is closed where tokens run out
     grace: Annotated[int, Field(ge=0, le=4096)] = 0  # tokens before the end, within which it is closed at a line's end
     prompts: Literal[1, 2] = 2  # version of the texts that it is asked for claims with: those that it was trained on

@@ -6,10 +6,12 @@ from typing import get_args
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import PassMode, VerdictKind
+from vibethinker_local.reliability.stopping import AT_ONCE, LIKELY
 
 # Reasoned verdicts on a solution's claims have a quarter of its tokens: CLR's authors took 22-48% more.
 VERDICT_SHARE = 4
 MOST_SAMPLES = 64
+MEASURED = 8  # samples, at most, with which a model's own `likely` was measured
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,14 @@ class Plan:
     think_tokens: int  # of all verdicts that are reasoned, in escalation
     verdicts: VerdictKind = "score"  # think: all of them are reasoned
     stopping: bool = True
+    likely: float = LIKELY  # how probable it has to be that a vote stays as it is, to stop
     seconds: float = float("inf")
     programs: int = 0  # of the trajectories: programs that print the answer
 
     @property
     def places(self) -> int:
-        """Trajectories that may be sampled at once: of four, three may agree and end the run; more would be wasted."""
-        return min(self.samples, 4) if self.stopping else self.samples
+        """Trajectories that may be sampled at once."""
+        return min(self.samples, AT_ONCE) if self.stopping else self.samples
 
     @property
     def verdict_tokens(self) -> int:
@@ -68,6 +71,7 @@ def make(
     verdicts: VerdictKind | None = None,
     escalates: bool = True,
     stopping: bool = True,
+    likely: float | None = None,
     seconds: float = float("inf"),
     programs: int = 0,
 ) -> Plan:
@@ -97,7 +101,7 @@ def make(
         plan = replace(plan, think_tokens=0)
     plan = replace(plan, samples=samples or plan.samples, verdicts=verdicts or plan.verdicts, programs=programs)
     check_programs(programs, plan.samples)
-    return plan
+    return replace(plan, likely=likely) if likely and plan.samples <= MEASURED else plan
 
 
 def check_programs(programs: int, samples: int) -> None:

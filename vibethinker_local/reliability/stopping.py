@@ -9,7 +9,8 @@ from math import comb
 from operator import mul
 from typing import Literal
 
-LIKELY = 0.95
+LIKELY = 0.95  # where nothing was measured of a model that says otherwise
+AT_ONCE = 4  # solutions, at most: three may agree and end the run; more would be wasted
 
 
 def settled(votes: Sequence[int], coming: int) -> bool:
@@ -23,21 +24,27 @@ def stays(votes: Sequence[int], coming: int) -> float:
 
     Under a flat Dirichlet prior on how often the model gives each answer: those seen, and one that nobody has given
     yet. The votes to come are then drawn from Pólya's urn: n more for an answer with v can come in C(v + n, n) ways.
-    Three votes to none make 0.96 if five are to come, 0.95 if thirteen are.
+    Three votes to none make 0.96 if five are to come, 0.95 if thirteen are; two make 0.88 if six are.
     """
     return _stays(tuple(votes), coming) if votes else 0.0
 
 
-def stop(votes: Sequence[int], coming: int) -> Literal["settled", "likely"] | None:
-    """Why no further trajectory is needed, if none is."""
+def stop(votes: Sequence[int], coming: int, likely: float = LIKELY) -> Literal["settled", "likely"] | None:
+    """Why no further trajectory is needed, if none is; `likely` is the probability that is enough."""
     if settled(votes, coming):
         return "settled"
-    return "likely" if stays(votes, coming) >= LIKELY else None
+    return "likely" if stays(votes, coming) >= likely else None
 
 
-def fewest(samples: int) -> int:
+def suffices(votes: Sequence[int], running: int, ahead: int, likely: float = LIKELY) -> bool:
+    """Whether those running would end the vote if all but the slowest agreed with the leader, `ahead` not yet begun."""
+    leader, *others = votes or [0]
+    return running > 0 and stop([leader + running - 1, *others], ahead + 1, likely) is not None
+
+
+def fewest(samples: int, likely: float = LIKELY) -> int:
     """How many votes end a vote of so many, where all agree."""
-    return next(votes for votes in range(1, samples + 1) if stop([votes], samples - votes))
+    return next(votes for votes in range(1, samples + 1) if stop([votes], samples - votes, likely))
 
 
 @cache

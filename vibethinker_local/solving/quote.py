@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vibethinker_local.events import Sampled, SolveEvent, Started, Wrote
-from vibethinker_local.reliability import stopping
+from vibethinker_local.reliability.stopping import LIKELY, fewest
 from vibethinker_local.system.units import duration, size
 
 QUARTILE = 0.6745  # standard deviations
@@ -92,6 +92,7 @@ class Work:
     samples: int = 1
     at_once: int = 1
     stopping: bool = False  # whether a clear vote ends it
+    likely: float = LIKELY  # how clear
     after: int = 0  # tokens for checking each solution
 
 
@@ -111,7 +112,7 @@ class Quote:
 
 def quote(work: Work, rates: Rates, memory: int) -> Quote:
     """From speeds and typical lengths to a range of seconds."""
-    least = stopping.fewest(work.samples) if work.stopping else work.samples
+    least = fewest(work.samples, work.likely) if work.stopping else work.samples
 
     def seconds(count: int, quartile: int, after: int) -> float:
         tokens = work.lengths.total(count, work.most, quartile)

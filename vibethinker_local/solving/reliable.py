@@ -347,18 +347,15 @@ class _Pass:
         if not self._plan.stopping:
             return None
         votes = [cluster.votes for cluster in self._by_votes()]
-        reason = stopping.stop(votes, coming)
+        reason = stopping.stop(votes, coming, self._plan.likely)
         if reason == "settled" and self._plan.checks_claims and len(votes) > 1:
             return None  # claims may still turn the vote, and what is sampled yet may turn it further
         return reason
 
     def _may_suffice(self, ahead: int) -> bool:
         """Whether what is running would decide the vote if all but the slowest agreed with the leader."""
-        if not self._plan.stopping or not self._sampling.running:
-            return False
-        votes = [cluster.votes for cluster in self._by_votes()] or [0]
-        votes[0] += self._sampling.running - 1
-        return stopping.stop(votes, ahead + 1) is not None
+        votes = [cluster.votes for cluster in self._by_votes()]
+        return self._plan.stopping and stopping.suffices(votes, self._sampling.running, ahead, self._plan.likely)
 
     @property
     def _has_place(self) -> bool:

@@ -170,6 +170,7 @@ class Solver:
             verdicts=verdicts or (self.spec.verdicts if mode not in ("published", "arithmetic") else None),
             escalates=self.spec.reasoned_verdicts,
             stopping=stopping,
+            likely=self.spec.likely,
             seconds=seconds,
             programs=programs,
         )
