@@ -198,6 +198,28 @@ def test_what_an_engine_tries_first_says_little_of_its_speed(monkeypatch: pytest
     assert learning.added == []
 
 
+class Elsewhere(Learning):
+    """An engine of another process, asked several times while it computes a step."""
+
+    asked = 0
+
+    def step(self) -> list[StepOutput]:
+        self.asked += 1
+        self.busy = self.asked < 600
+        time.sleep(0.01)
+        if self.asked % 3:
+            return []
+        self.stepped_at += 0.03
+        return [StepOutput(SequenceId(name), 7, "x") for name in self.added]
+
+
+def test_a_slow_step_does_not_begin_the_calibration_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecast, "SECONDS", 0.2)
+    elsewhere = Elsewhere()
+    assert forecast._decode(elsewhere, Control(), [1], SequenceId(0), 1) == pytest.approx(1 / 0.03)  # type: ignore[arg-type]
+    assert elsewhere.asked < 100, "a fifth of a second, and not until all tokens are there"
+
+
 def test_a_calibration_measures_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIBE_HOME", str(tmp_path))
     monkeypatch.setattr(forecast, "SECONDS", 0.2)

@@ -139,11 +139,12 @@ def _decode(model: Model, control: Control, prompt: list[int], parent: SequenceI
     began, before, rates = time.perf_counter(), 0.0, list[float]()
     while engine.busy:
         written = sum(output.token is not None for output in engine.step())
-        if before and written and engine.stepped_at > before:
-            rates.append(written / (engine.stepped_at - before))
-        else:  # the first step computes prompts
+        if written and not before:  # the first of them computes prompts
             began = time.perf_counter()
-        before = engine.stepped_at
+        elif written and engine.stepped_at > before:
+            rates.append(written / (engine.stepped_at - before))
+        if written:  # an engine of another process is asked again and again while it computes
+            before = engine.stepped_at
         if control.stop or (time.perf_counter() - began > SECONDS and len(rates) >= TOKENS):
             break
     for name in names:
