@@ -150,8 +150,9 @@ def test_those_that_fail_the_examples_are_out(native: Native) -> None:
     assert found.report.dropped == len(found.trajectories) - found.report.clusters[0].votes > 0
 
 
-def test_programs_that_behave_alike_decide_early(native: Native) -> None:
-    plan = make("clr", "standard", samples=8)
+@pytest.mark.parametrize("likely", [None, 0.85], ids=["usual", "sooner, which is for answers"])
+def test_programs_that_behave_alike_decide_early(native: Native, likely: float | None) -> None:
+    plan = make("clr", "standard", samples=8, likely=likely)
     found, _ = run(Coder({GOOD: 0.5, ALSO_GOOD: 0.5}), plan, problem=PROBLEM, max_tokens=200)
     assert found.report is not None
     assert found.report.decision == "likely"

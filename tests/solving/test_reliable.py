@@ -54,6 +54,13 @@ def test_four_that_agree_are_enough() -> None:
     assert found.text == "\\boxed{17}"
 
 
+def test_a_model_may_stop_where_two_agree() -> None:
+    found, _ = run(Thinker({"17": 1}), make("majority", "standard", likely=0.85))
+    assert found.report is not None
+    assert found.report.decision == "likely"
+    assert len(found.trajectories) == 3, "the slowest may be in vain"
+
+
 def test_without_stopping_all_are_drawn() -> None:
     found, _ = run(Thinker({"17": 1}), make("majority", "standard", samples=6, stopping=False))
     assert len(found.trajectories) == 6

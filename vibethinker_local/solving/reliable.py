@@ -347,7 +347,7 @@ class _Pass:
         if not self._plan.stopping:
             return None
         votes = [cluster.votes for cluster in self._by_votes()]
-        reason = stopping.stop(votes, coming, self._plan.likely)
+        reason = stopping.stop(votes, coming, self._likely)
         if reason == "settled" and self._plan.checks_claims and len(votes) > 1:
             return None  # claims may still turn the vote, and what is sampled yet may turn it further
         return reason
@@ -355,7 +355,12 @@ class _Pass:
     def _may_suffice(self, ahead: int) -> bool:
         """Whether what is running would decide the vote if all but the slowest agreed with the leader."""
         votes = [cluster.votes for cluster in self._by_votes()]
-        return self._plan.stopping and stopping.suffices(votes, self._sampling.running, ahead, self._plan.likely)
+        return self._plan.stopping and stopping.suffices(votes, self._sampling.running, ahead, self._likely)
+
+    @property
+    def _likely(self) -> float:
+        """How probable it has to be that a vote stays as it is. Of programs nothing was measured that allows less."""
+        return stopping.LIKELY if self._programs else self._plan.likely
 
     @property
     def _has_place(self) -> bool:
