@@ -217,12 +217,12 @@ def _kinds(table: Table) -> dict[str, _Descending]:
     return {name: partial(reversed, majorities(table.columns(those), name)) for name, those in chosen.items()}
 
 
-def _stop(name: str, table: Table, setting: Setting | None) -> EarlyStop:
+def _stop(name: str, table: Table, setting: Setting) -> EarlyStop:
     found, all_drawn = replay(table, name, table.samples, setting=setting), replay(table, "majority", table.samples)
     return EarlyStop(
         name,
         len(table.ids),
-        setting or (),
+        setting,
         statistics.ratio(all_drawn.tokens - found.tokens, all_drawn.tokens),
         statistics.means((found.right - all_drawn.right)[None])[0],
     )

@@ -30,14 +30,14 @@ class Family:
     likely: float | None = None
 
 
-MEASURED = "docs/results/2026-11-real-models.md"
+REAL_MODELS = "docs/results/2026-11-real-models.md"
 # The first that matches counts.
 FAMILIES = (
     Family("VibeThinker", "vibethinker", 1.0, 0.95),
     Family("the R1 distillations", r"r1[-_. ]?distill|r1-0528", 0.6, 0.95),
     Family("Qwen3, thinking", r"qwen3(?!.*instruct)|qwq", 0.6, 0.95, 20),
     Family("Qwen3, instruct", "qwen3", 0.7, 0.8, 20),
-    Family("Qwen2.5-Coder", r"qwen2\.?5[-_ ]?coder", 0.7, 0.8, 20, "arithmetic", MEASURED, 0.85),
+    Family("Qwen2.5-Coder", r"qwen2\.?5[-_ ]?coder", 0.7, 0.8, 20, "arithmetic", REAL_MODELS, 0.85),
     Family("Qwen2.5", r"qwen2", 0.7, 0.8, 20),
     Family("Gemma 3", r"gemma[-_ ]?3", 1.0, 0.95, 64),
     Family("Llama 3", r"llama[-_ ]?3", 0.6, 0.9),

@@ -11,7 +11,7 @@ from vibethinker_local.reliability.stopping import AT_ONCE, LIKELY
 # Reasoned verdicts on a solution's claims have a quarter of its tokens: CLR's authors took 22-48% more.
 VERDICT_SHARE = 4
 MOST_SAMPLES = 64
-MEASURED = 8  # samples, at most, with which a model's own `likely` was measured
+MEASURED_SAMPLES = 8  # at most, with which a model's own `likely` was measured
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def make(
         plan = replace(plan, think_tokens=0)
     plan = replace(plan, samples=samples or plan.samples, verdicts=verdicts or plan.verdicts, programs=programs)
     check_programs(programs, plan.samples)
-    return replace(plan, likely=likely) if likely and plan.samples <= MEASURED else plan
+    return replace(plan, likely=likely) if likely and plan.samples <= MEASURED_SAMPLES else plan
 
 
 def check_programs(programs: int, samples: int) -> None:
