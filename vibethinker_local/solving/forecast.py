@@ -88,8 +88,9 @@ def forecast(
     work = Work(prompt, Lengths.typical(*usual), max(1, most))
     if plan:
         after = CLAIMS if plan.asks_for_claims else 0
-        work = replace(work, samples=plan.samples, at_once=at_once, after=after)
-        work = replace(work, stopping=plan.stopping, likely=plan.likely)
+        work = replace(
+            work, samples=plan.samples, at_once=at_once, stopping=plan.stopping, likely=plan.likely, after=after
+        )
     return quote(work, rates, need.total)
 
 

@@ -346,7 +346,7 @@ class _Pass:
             return None if self._asking else "all"
         if not self._plan.stopping:
             return None
-        votes = [cluster.votes for cluster in self._by_votes()]
+        votes = self._votes
         reason = stopping.stop(votes, coming, self._likely)
         if reason == "settled" and self._plan.checks_claims and len(votes) > 1:
             return None  # claims may still turn the vote, and what is sampled yet may turn it further
@@ -354,8 +354,13 @@ class _Pass:
 
     def _may_suffice(self, ahead: int) -> bool:
         """Whether what is running would decide the vote if all but the slowest agreed with the leader."""
-        votes = [cluster.votes for cluster in self._by_votes()]
-        return self._plan.stopping and stopping.suffices(votes, self._sampling.running, ahead, self._likely)
+        running = self._sampling.running
+        return self._plan.stopping and stopping.suffices(self._votes, running, ahead, self._likely)
+
+    @property
+    def _votes(self) -> list[int]:
+        """Of each answer, the most first."""
+        return [cluster.votes for cluster in self._by_votes()]
 
     @property
     def _likely(self) -> float:
