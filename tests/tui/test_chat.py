@@ -170,7 +170,7 @@ def test_a_question_with_a_byte_that_is_not_utf_8_is_asked_and_kept(tmp_path: Pa
         async with chatting(tmp_path, question="What is 17 + 25 \udce9?") as chat:  # as the command line hands it over
             await chat.until(lambda: chat.app.session.turns)
             assert chat.solver.requests[0].question == "What is 17 + 25 �?"
-            assert chat.app.session.store.questions() == ["What is 17 + 25 �?"]
+            assert chat.app.session.history() == [("What is 17 + 25 �?", True)]
             assert chat.app.session.unkept is None
             assert "damaged" not in chat.shown
 

@@ -298,7 +298,7 @@ def test_history_and_newlines_in_the_prompt(tmp_path: Path) -> None:
             await chat.pilot.press("ctrl+j", *"more", "up", "up")
             assert prompt(chat).text == "second"
         async with chatting(tmp_path) as chat:
-            await chat.pilot.press("up")
+            await chat.pilot.press("up", "up")  # before it: the draft
             assert prompt(chat).text == "second"
 
     run(test)
@@ -321,6 +321,49 @@ def test_what_was_changed_on_the_way_through_the_history_stays(tmp_path: Path) -
             await chat.until(lambda: len(chat.app.session.turns) == 3)
             await chat.pilot.press("up", "up")
             assert prompt(chat).text == "second"
+
+    run(test)
+
+
+def test_what_was_not_sent_is_one_key_away_at_the_next_start(tmp_path: Path) -> None:
+    hint = "up brings back what was not sent"
+
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            assert hint not in chat.shown
+            await chat.ask("one")
+            await chat.pilot.press(*"half", "ctrl+q")
+        async with chatting(tmp_path) as chat:
+            assert hint in chat.shown
+            await chat.pilot.press("up")
+            assert prompt(chat).text == "half"
+            assert hint not in chat.shown
+            await chat.pilot.press("up")
+            assert prompt(chat).text == "one"
+            await chat.pilot.press("ctrl+q")  # with a question of before in the prompt
+        async with chatting(tmp_path) as chat:
+            assert hint in chat.shown
+            await chat.pilot.press("up", "enter")
+            await chat.until(lambda: [turn.question for turn in chat.app.session.turns] == ["half"])
+            assert hint not in chat.shown
+        async with chatting(tmp_path) as chat:
+            assert hint not in chat.shown
+            assert prompt(chat).asked == ["one", "half"]
+
+    run(test)
+
+
+def test_what_is_set_aside_for_an_older_question_is_kept_with_it(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            await chat.ask("one")
+            await chat.pilot.press(*"new", "up")
+            assert prompt(chat).unsent == "new"
+            await chat.pilot.press("s")
+            assert prompt(chat).unsent == "new\n\nones"
+            await chat.pilot.press("f6", "!", "ctrl+q")
+        async with chatting(tmp_path) as chat:
+            assert prompt(chat).asked == ["one", "ones\n\nnew\n\none!"]
 
     run(test)
 

@@ -83,6 +83,9 @@ def test_a_killed_chat_has_kept_all_but_the_last_second(tmp_path: Path) -> None:
         terminal.write("go\r")
         terminal.until("thinking")
         began = time.perf_counter()
+        terminal.write("and then\r")
+        terminal.until("next:")
+        terminal.write("half a qu")
         terminal.rest(2.5)
         os.kill(terminal.process.pid, signal.SIGKILL)
         seconds = time.perf_counter() - began
@@ -96,6 +99,9 @@ def test_a_killed_chat_has_kept_all_but_the_last_second(tmp_path: Path) -> None:
         terminal.until("Conversations")
         terminal.write("\r")
         terminal.until("interrupted")
+    store = Store(tmp_path / "chat.db")
+    assert store.history() == [("go", True), ("and then\n\nhalf a qu", False)]
+    store.close()
 
 
 @pytest.mark.parametrize(

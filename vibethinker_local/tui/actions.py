@@ -140,7 +140,7 @@ LOOK = (
         "quit",
         "ctrl+q",
         "Quit",
-        "Answers and waiting questions are saved; text still in the prompt is not.",
+        "Answers, waiting questions and the text in the prompt are saved.",
         "quit",
     ),
 )

@@ -51,7 +51,10 @@ class Session:
         self.last: Live | None = None  # the turn before, while its conversation is open
         self.solver: ChatSolver | None = None
         self.loading: Progress | None = None  # of a model that is being loaded
+        self.unsent = ""  # what is in the prompt, to be kept with what waits
         self.unkept: str | None = None  # why what was written last is not on the disk
+        self._draft: int | None = None  # by which the store knows what has not been asked yet
+        self._drafted = ""  # what it was at the last save
         self._late: list[Turn] = []  # finished turns that are not on the disk yet
         self.reliable, self.budget = False, "standard"
         self.think: int | None = None
@@ -207,6 +210,10 @@ class Session:
             if self.live:
                 self.live.turn = self._begun(self.live.turn)
                 self.live.save(self.store)
+            draft = "\n\n".join(filter(None, [*(one.question for one in self.queue), self.unsent]))
+            if draft != self._drafted:
+                self._draft = self.store.keep_draft(self._draft, draft)
+                self._drafted = draft
         except UsageError as error:
             self.unkept = str(error)
         else:
@@ -272,9 +279,9 @@ class Session:
         self.store.show(self.conversation, turn)
         self.open(self.conversation)
 
-    def history(self) -> list[str]:
-        """What was asked before, anywhere, the oldest first."""
-        return self.store.questions()
+    def history(self) -> list[tuple[str, bool]]:
+        """What was written before, anywhere, the oldest first; with each, whether it was asked."""
+        return self.store.history()
 
     def close(self) -> None:
         """Keep what was written and what waits, end the run and give the model back. May be repeated."""
@@ -290,6 +297,8 @@ class Session:
             self._finish(turn)
         for asked in self.queue:
             self._finish(replace(self._next(asked), status="stopped", note=NOT_ASKED))
+        self.queue = []
+        self.save()
         for solver in (self.solver, self._left):
             if solver:
                 solver.close()

@@ -99,7 +99,7 @@ def damaged(conversations: bytes, folder: Path, cases: range) -> None:
             store.renew()
         for listed in store.recent():
             store.turns(listed.id)
-        store.questions()
+        store.history()
         store.count()
         store.search("prime div")
         conversation, turn = store.begin(Turn("What now?"), None)
@@ -126,7 +126,7 @@ def test_a_byte_that_is_not_utf_8_costs_a_character(conversations: bytes, tmp_pa
     path.write_bytes(data.replace(b"What is the", b"What is t\xffe"))
     store = Store(path)
     assert [turn.question for turn in store.turns(conversation)] == ["What is t�e remainder?"]
-    assert store.questions() == ["What is t�e remainder?"]
+    assert store.history() == [("What is t�e remainder?", True)]
     assert [found.title for found in store.search("remainder")] == ["What is t�e remainder?"]
     assert store.take_notices() == []
 

@@ -200,6 +200,22 @@ def test_pieces_are_replaced_all_or_not_at_all(store: Store) -> None:
     assert [(one.reasoning, one.answer) for one in store.turns(conversation)] == [("hm", "")]
 
 
+def test_what_was_never_asked_is_kept_until_it_is(store: Store) -> None:
+    asked(store, "one")
+    draft = store.keep_draft(None, "tw")
+    assert store.keep_draft(draft, "two") == draft
+    other = store.keep_draft(None, "of another chat")
+    assert store.history() == [("one", True), ("two", False), ("of another chat", False)]
+    asked(store, "two")
+    assert store.history() == [("one", True), ("of another chat", False), ("two", True)]
+    assert store.keep_draft(other, "") is None
+    assert store.keep_draft(None, "") is None
+    assert store.history() == [("one", True), ("two", True)]
+    for number in range(100):
+        store.keep_draft(None, f"draft {number}")
+    assert [text for text, was_asked in store.history() if not was_asked] == [f"draft {n}" for n in range(80, 100)]
+
+
 def test_half_a_character_is_kept_as_the_sign_for_one(store: Store, tmp_path: Path) -> None:
     name = "caf\udce9.txt"  # as Python reads a name that is not UTF-8
     asked = Turn(f"Read {name}.", name, attachments=(Attachment(name, "\udce9"),))

@@ -113,6 +113,7 @@ class Chat(Screen[None]):
         self._mentioned: dict[str, Attachment] = {}  # files that are named in the prompt, by their paths there
         self._counts: dict[str, int] = {}  # tokens of texts
         self._counting = set[str]()  # texts that are being counted
+        self._unsent = False  # whether what was written last, by another run of the chat, has never been asked
         self._draft: tuple[str, list[Attachment]] = "", []  # what was in the prompt before a question was edited
         self.unloaded = ""  # why there is no model
         self._view: TurnView | None = None  # of the turn that is being written
@@ -138,7 +139,9 @@ class Chat(Screen[None]):
         yield StatusLine()
 
     async def on_mount(self) -> None:
-        self.query_one(Prompt).asked = self.session.history()
+        history = self.session.history()
+        self.query_one(Prompt).asked = [text for text, _ in history]
+        self._unsent = bool(history) and not history[-1][1]
         if self.session.turns:
             await self.query_one(Transcript).show(self.session.turns)
         self.show_around()
@@ -192,6 +195,7 @@ class Chat(Screen[None]):
             return
         if event.text.strip():
             prompt.remember(event.text)
+            self._unsent = False
         place, self.editing = self.editing, None
         self._given = []
         if place is not None:
@@ -246,6 +250,7 @@ class Chat(Screen[None]):
             self.query_one(Prompt).text = ""
 
     def on_text_area_changed(self) -> None:
+        self.session.unsent = "\n\n".join(filter(None, [self._draft[0], self.query_one(Prompt).unsent]))
         self.show_hints()
 
     async def on_prompt_empty(self, event: Prompt.Empty) -> None:
@@ -399,6 +404,8 @@ class Chat(Screen[None]):
         last = self.session.turns[-1] if self.session.turns and not self.session.live else None
         if last and can_go_on(last) and self.editing is None and not prompt.text:
             rows.append(Content(f"{self._key('go_on')} goes on with the answer"))
+        if self._unsent and not prompt.text:
+            rows.append(Content("up brings back what was not sent"))
         if (command := slash_command(prompt.text)) and not command[1]:
             rows.append(Content("  ".join(f"/{name}" for name in slashes(command[0]))))
         if (begun := prompt.mention) is not None and (found := completions(begun)):

@@ -29,6 +29,7 @@ class Salvage:
     conversations: list[Row] = field(default_factory=list)
     turns: list[Row] = field(default_factory=list)
     pieces: list[Row] = field(default_factory=list)
+    drafts: list[Row] = field(default_factory=list)
     lost: int = 0
 
     def write(self, db: sqlite3.Connection) -> None:
@@ -54,6 +55,9 @@ class Salvage:
             if (of := number(row.get("turn"))) in turns:
                 reasoning, part = number(row.get("reasoning")), text(row.get("text"))
                 _insert(db, "piece", id=row["id"], turn=of, reasoning=reasoning, text=part)
+        for row in self.drafts:
+            if isinstance(written := row.get("text"), str):  # else of another table, where an earlier version has it
+                _insert(db, "draft", id=row["id"], created=moment(row.get("created")), text=written)
 
 
 def salvage(path: Path) -> Salvage:
@@ -101,6 +105,7 @@ def _read(db: sqlite3.Connection, until: float) -> Salvage:
         _rows(db, "conversation", ("title", "created", "updated", "head"), until),
         turns,
         _rows(db, "piece", ("turn", "reasoning", "text"), until),
+        _rows(db, "draft", ("created", "text"), until),
         len(_indexed(db) - there),
     )
 

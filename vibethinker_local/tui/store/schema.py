@@ -51,6 +51,10 @@ UPDATE turn SET parent = coalesce(
     (SELECT max(t.id) FROM turn t WHERE t.conversation = turn.conversation AND t.id < turn.id), 0
 );
 """,
+    # What a chat has in its prompt, or waiting, and has not asked yet.
+    """
+CREATE TABLE draft (id INTEGER PRIMARY KEY, created REAL NOT NULL, text TEXT NOT NULL);
+""",
 ]
 VERSION = len(STEPS)
 # What reading a damaged file may end in: also sizes that make no sense, and messages that quote what is no text.

@@ -21,6 +21,7 @@ from vibethinker_local.tui.store.database import Database, is_sound
 from vibethinker_local.tui.store.turns import COLUMNS, Turn, moment, number, row_of, text, title, turn_of
 
 LISTED = 200  # conversations that a list holds at most; the rest is found by searching
+DRAFTS = 20  # that are kept at most
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,20 @@ class Store:
 
         self._db.write(change)
 
+    def keep_draft(self, draft: int | None, written: str) -> int | None:
+        """Keep what a chat has not asked yet in place of what was kept under this id; returns its id, None for ""."""
+        row = (draft, self._clock(), whole(written))
+
+        def change(db: sqlite3.Connection) -> int | None:
+            if not written:
+                db.execute("DELETE FROM draft WHERE id = ?", [draft])
+                return None
+            kept = _id(db.execute("INSERT OR REPLACE INTO draft (id, created, text) VALUES (?, ?, ?)", row))
+            db.execute("DELETE FROM draft WHERE id <= ?", [kept - DRAFTS])
+            return kept
+
+        return self._db.write(change)
+
     def show(self, conversation: int, turn: int) -> None:
         """Show the branch that a turn is in, as far as it goes: of what follows, the newest."""
         tree = self._tree(conversation)
@@ -195,10 +210,13 @@ class Store:
         """The conversations last written to."""
         return [_listed(*row) for row in self._db.read(f"{_LISTED} ORDER BY c.updated DESC LIMIT ?", [most])]
 
-    def questions(self, most: int = 200) -> list[str]:
-        """What was asked lately, the oldest first."""
-        rows = self._db.read("SELECT question FROM turn ORDER BY id DESC LIMIT ?", [most])
-        return [text(question) for (question,) in reversed(rows)]
+    def history(self, most: int = 200) -> list[tuple[str, bool]]:
+        """What was asked lately and what was written and never asked, the oldest first; with each, whether it was."""
+        asked = self._db.read("SELECT question, created, 1 FROM turn ORDER BY id DESC LIMIT ?", [most])[::-1]
+        known = {text(question) for question, *_ in asked}
+        drafts = self._db.read("SELECT text, created, 0 FROM draft ORDER BY id")
+        rows = [*asked, *(row for row in drafts if text(row[0]) not in known)]
+        return [(text(written), bool(sent)) for written, _, sent in sorted(rows, key=lambda row: moment(row[1]))]
 
     def count(self) -> int:
         rows = self._db.read("SELECT count(*) FROM conversation")

@@ -72,6 +72,14 @@ class Prompt(TextArea):
         self.text = editable(text)
         self.move_cursor(self.document.end)
 
+    @property
+    def unsent(self) -> str:
+        """What was written and not sent, also while what was asked before is shown in its place."""
+        if self._at is None:
+            return self.text
+        changed = self.text if self.text != editable(self.asked[self._at]) else ""
+        return "\n\n".join(filter(None, [self._edited.get(None, ""), changed]))
+
     def remember(self, text: str) -> None:
         if not self.asked or self.asked[-1] != text:
             self.asked.append(text)
