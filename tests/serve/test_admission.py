@@ -99,6 +99,28 @@ def test_free_places_are_taken_only_where_nobody_waits() -> None:
     asyncio.run(run())
 
 
+def test_one_that_waits_says_so_and_takes_no_place_if_it_leaves() -> None:
+    async def test() -> None:
+        admission = Admission(1)
+        with admission.visit() as first, admission.visit() as second:
+            await admission.take(first)
+            for granted in (False, True):
+                taking = admission.taking(second, 0.01)
+                await anext(taking)
+                await anext(taking)
+                if granted:
+                    admission.give(first)
+                    await settle()
+                    assert second.held == 1
+                await taking.aclose()
+                await settle()
+                assert (second.held, admission.waiting) == (0, 1 + granted)
+            assert [None async for _ in admission.taking(first, 60)] == []
+            assert (first.held, admission.running) == (1, 1)
+
+    asyncio.run(test())
+
+
 def test_the_queue_has_an_end() -> None:
     async def run() -> None:
         admission = Admission(1, waiting=1)

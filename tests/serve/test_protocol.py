@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.serve.helpers import PROBLEM, Served, text, user
+from vibethinker_local.events import Exchange
 from vibethinker_local.reliability.stopping import fewest
-from vibethinker_local.serve import streams
+from vibethinker_local.serve import streams, voting, wire
 
 
 def test_the_model_is_listed(served: Served) -> None:
@@ -61,6 +62,13 @@ def test_a_stream_says_the_same(served: Served) -> None:
         served.ask(seed=1)["usage"]["completion_tokens"],
     )
     assert all("usage" not in chunk for chunk in served.stream(seed=1)[:-1])
+
+
+def test_a_proxy_is_asked_to_hand_a_stream_on_at_once(served: Served) -> None:
+    body = {"messages": user(PROBLEM), "stream": True}
+    with served.http.stream("POST", "/v1/chat/completions", json=body) as response:
+        assert response.headers["x-accel-buffering"] == "no"
+        response.read()
 
 
 def test_several_choices_each_have_a_seed(served: Served) -> None:
@@ -306,6 +314,12 @@ def test_the_reliability_pass_is_asked_for_by_name_or_object(served: Served) -> 
     assert (found["vibe"]["mode"], len(found["vibe"]["trajectories"])) == ("clr", 3)
     assert found["vibe"]["notes"]
     assert found["usage"]["completion_tokens"] >= found["vibe"]["usage"]["solve_tokens"] > 0
+
+
+def test_a_vote_hears_no_earlier_reasoning_whatever_its_tags_are() -> None:
+    said = [*user("2 + 2?"), {"role": "assistant", "content": "[THINK]hm[/THINK]4"}, *user("and 3 + 3?")]
+    request = wire.read(json.dumps({"messages": said}).encode())
+    assert voting.question(request, ("[THINK]", "[/THINK]")).earlier == (Exchange("2 + 2?", "4"),)
 
 
 def test_a_vote_draws_and_thinks_as_asked(served: Served) -> None:

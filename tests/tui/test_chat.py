@@ -177,6 +177,18 @@ def test_a_question_with_a_byte_that_is_not_utf_8_is_asked_and_kept(tmp_path: Pa
     run(test)
 
 
+def test_a_question_of_the_command_line_is_like_one_that_is_typed(tmp_path: Path) -> None:
+    async def test() -> None:
+        (tmp_path / "notes.txt").write_text("the number is 42")
+        question = f"What is in @{tmp_path}/notes.txt ?"
+        async with chatting(tmp_path, question=question) as chat:
+            await chat.until(lambda: chat.app.session.turns)
+            assert chat.solver.requests[0].question.startswith("notes.txt:\n```\nthe number is 42\n```\n")
+            assert prompt(chat).asked == [question]
+
+    run(test)
+
+
 def test_the_example(tmp_path: Path) -> None:
     async def test() -> None:
         async with chatting(tmp_path) as chat:

@@ -68,6 +68,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_one_before(tmp_path: Path) -> 
             await chat.pilot.press(*"x.gguf", "enter")
             await chat.until(lambda: "There is no model file x.gguf" in chat.shown)
             await chat.until(lambda: chat.app.session.solver is solver)
+            assert chat.app.session.chosen == []  # it is not offered as chosen before
             await chat.ask("go")
             assert "It is 7." in chat.shown
 

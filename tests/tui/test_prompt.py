@@ -346,9 +346,17 @@ def test_what_was_not_sent_is_one_key_away_at_the_next_start(tmp_path: Path) -> 
             await chat.pilot.press("up", "enter")
             await chat.until(lambda: [turn.question for turn in chat.app.session.turns] == ["half"])
             assert hint not in chat.shown
+            chat.app.session.store.delete(2)  # it does not come back as a draft
         async with chatting(tmp_path) as chat:
             assert hint not in chat.shown
-            assert prompt(chat).asked == ["one", "half"]
+            assert prompt(chat).asked == ["one"]
+            await chat.ask("two")
+            await chat.pilot.press(*"new", "f6", "ctrl+q")  # the question that is edited is as it was
+        async with chatting(tmp_path) as chat:
+            assert prompt(chat).asked == ["one", "two", "new"]
+            await chat.pilot.press(*"/quit", "enter")
+        async with chatting(tmp_path) as chat:
+            assert prompt(chat).asked == ["one", "two", "new"]
 
     run(test)
 

@@ -7,7 +7,7 @@ replies does not keep others waiting for all of them.
 import asyncio
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -78,6 +78,17 @@ class Admission:
             if turn in visit.waiting:
                 visit.waiting.remove(turn)
             elif not turn.cancelled():  # it was granted; a cancelled one may have been passed over, and holds nothing
+                self.give(visit)
+            raise
+
+    async def taking(self, visit: Visit, every: float) -> AsyncGenerator[None]:
+        """`take`, which yields every so many seconds until there is a place. Left before, it holds none."""
+        task = asyncio.create_task(self.take(visit))
+        try:
+            while not (await asyncio.wait([task], timeout=every))[0]:
+                yield
+        except BaseException:
+            if not task.cancel():  # it was granted meanwhile
                 self.give(visit)
             raise
 

@@ -149,7 +149,7 @@ class App:
         request = wire.read(await http.body())
         name = self._known(request.model or self.name)
         by_vote = name.endswith(RELIABLE) or request.reliability is not None
-        question = voting.question(request) if by_vote else None
+        question = voting.question(request, self.model.tags) if by_vote else None
         if request.top_logprobs:
             raise ApiError("top_logprobs: only the sampled token's own is kept: leave it out.", param="top_logprobs")
         began = time.monotonic()
@@ -183,7 +183,9 @@ class App:
         usage = request.stream_options is not None and bool(request.stream_options.include_usage)
         async for data in streams.events(answering, head, choices, usage=usage):
             if not http.status:
-                await http.begin("text/event-stream; charset=utf-8", headers={"cache-control": "no-store"})
+                # nginx would else collect the events, and send them in bursts
+                headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+                await http.begin("text/event-stream; charset=utf-8", headers=headers)
             if not (said or data.startswith(b":")):
                 said = True
                 self.metrics.first.add(time.monotonic() - began)

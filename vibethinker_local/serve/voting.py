@@ -7,14 +7,14 @@ import asyncio
 import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import closing, suppress
+from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass, replace
 
 from vibethinker_local.errors import EngineError
 from vibethinker_local.events import Control, Exchange, Options, Solution, SolveEvent
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.runtime.reasoning import split
+from vibethinker_local.runtime.reasoning import Tags, split
 from vibethinker_local.serve.admission import Admission, Visit
 from vibethinker_local.serve.completion import QUIET, thinking_off
 from vibethinker_local.serve.sharing import SharedEngine
@@ -42,8 +42,8 @@ class Asked:
     ignored: bool  # messages of a system, which have no place in the pass's prompts
 
 
-def question(request: ChatCompletionRequest) -> Asked:
-    """Raises ApiError for what cannot be asked of a vote."""
+def question(request: ChatCompletionRequest, tags: Tags) -> Asked:
+    """`tags` are those around the model's reasoning. Raises ApiError for what cannot be asked of a vote."""
     for field, why in ALONE.items():
         given = getattr(request, field)
         asks = given is not None and given is not False and given != ()  # a budget of 0 does
@@ -56,7 +56,7 @@ def question(request: ChatCompletionRequest) -> Asked:
         if message.role == "user":
             asked.append(message.content)
         elif message.role == "assistant" and asked:
-            earlier.append(Exchange("\n\n".join(asked), split(message.content)[1]))
+            earlier.append(Exchange("\n\n".join(asked), split(message.content, tags=tags)[1]))
             asked = []
     problem = "\n\n".join([*asked, request.messages[-1].content])
     ignored = any(message.role in ("system", "developer") for message in request.messages)
@@ -115,7 +115,9 @@ class VotedCompletion:
 
     async def deltas(self) -> AsyncIterator[list[Delta]]:
         """Cancelled, or left early, it stops the run."""
-        await self._admission.take(self._visit)
+        async with aclosing(self._admission.taking(self._visit, QUIET)) as taking:
+            async for _ in taking:
+                yield []
         places = 1 + self._admission.take_free(self._visit, self._plan.places - 1)
         loop = asyncio.get_running_loop()
 

@@ -32,6 +32,7 @@ from vibethinker_local.tui.session import Session
 from vibethinker_local.tui.solver import Load, ModelChoice
 from vibethinker_local.tui.store import Store
 from vibethinker_local.tui.themes import DARK, LIGHT
+from vibethinker_local.tui.widgets.prompt import Prompt
 
 # Of garbage: with Python's own (700, 10, 10), keys wait for a look through all objects every two seconds of an answer.
 COLLECT_AFTER = (10_000, 20, 50)
@@ -126,7 +127,7 @@ class ChatApp(App[None], inherit_bindings=False):
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self.exit)
         self.call_after_refresh(self.load)
         if self._question:
-            self.call_after_refresh(self.chat.ask, self._question)
+            self.call_after_refresh(self.chat.on_prompt_sent, Prompt.Sent(self._question))
 
     def on_chat_done(self, event: Chat.Done) -> None:
         """Ring, and have the terminal say it, if it can."""
@@ -152,6 +153,8 @@ class ChatApp(App[None], inherit_bindings=False):
             self.session.loaded()
         except VibeError as error:
             self._later(self._show_model, str(error))
+            if wanted in self.session.chosen:
+                self.session.chosen.remove(wanted)
             if self.session.wanted != wanted:  # there is one before, or another one was chosen
                 self._loading()
             return

@@ -106,7 +106,7 @@ def choices(given: str | None = None) -> list[ModelChoice]:
         speed = f"{row.tokens_per_second:,.0f} tok/s" if row.tokens_per_second else "not measured"
         parts = (size(row.bytes or 0), fits[row.fits], speed, "damaged" if row.state == "damaged" else "")
         found.append(ModelChoice(f"{row.model}:{row.quant}", " · ".join(filter(None, parts))))
-    return [*found, ModelChoice(given, "given with --model")] if given and not find(given, known) else found
+    return [*found, ModelChoice(given, "the one to begin with")] if given and not find(given, known) else found
 
 
 def _larger() -> Larger | None:

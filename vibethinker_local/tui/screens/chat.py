@@ -250,7 +250,9 @@ class Chat(Screen[None]):
             self.query_one(Prompt).text = ""
 
     def on_text_area_changed(self) -> None:
-        self.session.unsent = "\n\n".join(filter(None, [self._draft[0], self.query_one(Prompt).unsent]))
+        prompt, place = self.query_one(Prompt), self.editing
+        unsent = prompt.unsent if place is None or self._is_changed(place) else ""
+        self.session.unsent = "\n\n".join(filter(None, [self._draft[0], unsent]))
         self.show_hints()
 
     async def on_prompt_empty(self, event: Prompt.Empty) -> None:
@@ -661,10 +663,15 @@ class Chat(Screen[None]):
         turns, place = self.session.turns, self.editing
         if place is None:
             self.edit(len(turns) - 1)
-        elif self.query_one(Prompt).text != editable(turns[place].question):
+        elif self._is_changed(place):
             self.say(f"The question has been changed: enter asks it, {self._key('stop')} leaves it as it was.")
         else:
             self.edit(max(0, place - 1))
+
+    def _is_changed(self, place: int) -> bool:
+        """Whether the prompt has something else than the question at a place."""
+        turns = self.session.turns
+        return place >= len(turns) or self.query_one(Prompt).text != editable(turns[place].question)
 
     def _last_turn(self) -> Turn | None:
         """The last turn, unless one is being written."""

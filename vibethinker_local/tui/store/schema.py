@@ -53,7 +53,7 @@ UPDATE turn SET parent = coalesce(
 """,
     # What a chat has in its prompt, or waiting, and has not asked yet.
     """
-CREATE TABLE draft (id INTEGER PRIMARY KEY, created REAL NOT NULL, text TEXT NOT NULL);
+CREATE TABLE draft (id INTEGER PRIMARY KEY AUTOINCREMENT, created REAL NOT NULL, text TEXT NOT NULL);
 """,
 ]
 VERSION = len(STEPS)

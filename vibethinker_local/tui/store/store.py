@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import whitespace
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.system.terminal import whole
@@ -80,6 +81,7 @@ class Store:
             values = row_of(replace(turn, created=now, parent=parent)) | {"conversation": of, "id": None}
             names, marks = ", ".join(values), ", ".join("?" * len(values))
             added = _id(db.execute(f"INSERT INTO turn ({names}) VALUES ({marks})", list(values.values())))
+            db.execute("DELETE FROM draft WHERE trim(text, ?) = ?", [whitespace, values["question"]])
             db.execute("UPDATE conversation SET updated = ?, head = ? WHERE id = ?", [now, added, of])
             return of, added
 
@@ -213,10 +215,9 @@ class Store:
     def history(self, most: int = 200) -> list[tuple[str, bool]]:
         """What was asked lately and what was written and never asked, the oldest first; with each, whether it was."""
         asked = self._db.read("SELECT question, created, 1 FROM turn ORDER BY id DESC LIMIT ?", [most])[::-1]
-        known = {text(question) for question, *_ in asked}
         drafts = self._db.read("SELECT text, created, 0 FROM draft ORDER BY id")
-        rows = [*asked, *(row for row in drafts if text(row[0]) not in known)]
-        return [(text(written), bool(sent)) for written, _, sent in sorted(rows, key=lambda row: moment(row[1]))]
+        rows = sorted([*asked, *drafts], key=lambda row: moment(row[1]))
+        return [(text(written), bool(sent)) for written, _, sent in rows]
 
     def count(self) -> int:
         rows = self._db.read("SELECT count(*) FROM conversation")

@@ -74,10 +74,11 @@ class Prompt(TextArea):
 
     @property
     def unsent(self) -> str:
-        """What was written and not sent, also while what was asked before is shown in its place."""
+        """What was written and not sent, also while what was asked before is shown in its place. Commands are not."""
+        shown = "" if slash_command(self.text) else self.text
         if self._at is None:
-            return self.text
-        changed = self.text if self.text != editable(self.asked[self._at]) else ""
+            return shown
+        changed = shown if shown != editable(self.asked[self._at]) else ""
         return "\n\n".join(filter(None, [self._edited.get(None, ""), changed]))
 
     def remember(self, text: str) -> None:
