@@ -1,7 +1,6 @@
 """The commands: `python -m quantize …` and `vibe quantize …`. The only place that prints and knows exit codes."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
@@ -11,8 +10,9 @@ import typer
 from typer.core import TyperGroup
 
 from vibethinker_local.errors import VibeError
+from vibethinker_local.system import machine
 from vibethinker_local.system.signals import as_ctrl_c
-from vibethinker_local.system.terminal import to_nowhere
+from vibethinker_local.system.terminal import prepare_streams, to_nowhere
 
 from .errors import MachineError, RequestError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 EXIT_STOPPED = 130
-THREADS = os.cpu_count() or 1
+THREADS = machine.logical_cpus()
 
 
 class Commands(TyperGroup):
@@ -366,4 +366,5 @@ def _follow(work: "Generator[Progress, None, T]") -> T:
 
 def main(arguments: Sequence[str] | None = None, prog_name: str = "python -m quantize") -> None:
     """Run one command and exit; `arguments` without the program's name, else the process's own."""
+    prepare_streams()
     app(args=arguments, prog_name=prog_name)

@@ -91,7 +91,7 @@ def prepare(request: Request, show: Show = lambda progress: None) -> Job:
 
 def _read_template(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"the chat template {path} cannot be read as UTF-8 text ({error})") from error
     if not text.strip():

@@ -41,7 +41,7 @@ def variant(
         inner = types[-1] if types[0] == GGUFValueType.ARRAY else None
         writer.add_key_value(key, changed.pop(key, value), types[0], inner)
     for key, value in changed.items():
-        writer.add_key_value(key, value, GGUFValueType.UINT32)
+        writer.add_key_value(key, value, GGUFValueType.FLOAT32 if isinstance(value, float) else GGUFValueType.UINT32)
     for tensor in _mini().tensors if tensors else []:
         writer.add_tensor(tensor.name, data(tensor.name, tensor.data), raw_dtype=tensor.tensor_type)
     writer.write_header_to_file()

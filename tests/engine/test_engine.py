@@ -89,6 +89,15 @@ def test_force_into_a_running_sequence() -> None:
     assert [o.token for o in heard if o.logprob is None] == list(b"king...")
 
 
+def test_what_is_forced_may_hold_a_stop_string() -> None:
+    engine = Engine(ScriptedBackend(writes(b"one. END the answer is END")))
+    name = engine.add(b"hi\n", params(max_tokens=10, reserve=40, stop_strings=("END",)))
+    heard = [output for _ in range(4) for output in engine.step()]
+    engine.force(name, b" END", then=30)
+    heard += run(engine)[name]
+    assert (text(heard), heard[-1].end) == ("one. END the answer is ", "stop")
+
+
 def test_force_wakes_an_ended_sequence_without_computing_again() -> None:
     backend = ScriptedBackend(writes(b"abcdefghijklmnop"))
     engine = Engine(backend)

@@ -168,6 +168,14 @@ def test_a_file_votes_plainly_unless_its_family_was_measured(
     assert spec.evidence is None or (paths.PACKAGE.parent / spec.evidence).is_file()
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -1.0, 2.5, 1e30])
+def test_what_no_sampler_takes_is_no_setting(value: float, tmp_path: Path) -> None:
+    own = {"general.sampling.top_k": value, "general.sampling.top_p": value, "general.sampling.temp": 0.5}
+    spec, _ = defaults(variant(tmp_path / "odd.gguf", own, tensors=False))
+    plain, _ = defaults(variant(tmp_path / "plain.gguf", {}, tensors=False))
+    assert (spec.top_k, spec.top_p, spec.temperature) == (plain.top_k, plain.top_p, 0.5)
+
+
 @pytest.mark.parametrize("architecture", ["foo bar", "x" * 80, ""])
 def test_a_file_of_a_family_that_has_no_name(tmp_path: Path, architecture: str) -> None:
     spec, _ = defaults(variant(tmp_path / "odd.gguf", architecture=architecture, tensors=False))

@@ -270,6 +270,22 @@ def test_fewer_sequences_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("context", "notice"),
+    [
+        (100, "A context of 100 tokens is below the least that llama.cpp has: it holds 256."),
+        (300, None),
+        (2048, None),
+        (4096, "The model was trained with 2,048 tokens: beyond them it may write nonsense."),
+    ],
+)
+def test_a_context_that_is_no_good_one_is_named(context: int, notice: str | None) -> None:
+    model = load(installed.choose("mini"), Options(0, context=context), threads=1)
+    with closing(model.engine):
+        assert model.notices == ((notice,) if notice else ())
+
+
+@pytest.mark.usefixtures("home")
 def test_as_they_grow_fewer_run_and_all_come_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
     header = gguf_header.read(paths.MINI)
     least = memory.need(header, 4 * 512, 8, context=512, grows=True)

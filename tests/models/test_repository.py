@@ -86,7 +86,7 @@ LISTS: dict[str, tuple[dict[str, int | None], list[str]]] = {
         ["foo"],
     ),
     "no quant in the name, and a mirror without sizes": (
-        COMMON | {"my-tune.gguf": None, "../evil.Q8_0.gguf": None},
+        COMMON | {"my-tune.gguf": None, "../evil.Q8_0.gguf": None, "nobody-finds.Q8_0.GGUF": None},
         ["my-tune"],
     ),
 }

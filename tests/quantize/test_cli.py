@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from quantize.cli import app
 from tests.quantize.checkpoint import Shape, edit_json, write_checkpoint
 from tests.quantize.helpers import invoke, output
+from vibethinker_local.gguf import reader
 
 
 def test_from_plan_to_verified_file(small: Path, tmp_path: Path) -> None:
@@ -131,6 +132,13 @@ def test_the_output_must_not_be_the_chat_template(tiny: Path, tmp_path: Path) ->
     assert (tmp_path / "own.jinja").read_text() == "{{ own }}"
 
 
+def test_a_chat_template_has_no_byte_order_mark(tiny: Path, tmp_path: Path) -> None:
+    template, out = tmp_path / "own.jinja", tmp_path / "out.gguf"
+    template.write_text("{{ messages[0].content }}", encoding="utf-8-sig")  # as Windows' editors write it
+    assert invoke("build", tiny, "-o", out, "--chat-template", template).exit_code == 0
+    assert reader.read(out).keys["tokenizer.chat_template"] == "{{ messages[0].content }}"
+
+
 def test_another_program_may_mount_the_commands(tmp_path: Path) -> None:
     outer = typer.Typer()
     outer.add_typer(app)
@@ -150,6 +158,14 @@ def test_as_a_module(small: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["plan", "build", "imatrix", "eval", "verify", "inspect", "recipes", "recommend"])
 def test_help_has_an_example(command: str) -> None:
     assert f"vibe quantize {command} " in invoke(command, "--help").stdout
+
+
+def test_what_the_streams_encoding_lacks_is_written_all_the_same(small: Path) -> None:
+    """Windows redirects standard output in a code page."""
+    command = [sys.executable, "-P", "-m", "quantize", "recommend", str(small), "--memory", "4G"]
+    done = subprocess.run(command, capture_output=True, check=False, env=os.environ | {"PYTHONIOENCODING": "cp1252"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "→" in done.stdout.decode()
 
 
 def test_a_wrong_variable_of_the_hubs_client() -> None:

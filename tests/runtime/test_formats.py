@@ -1,6 +1,6 @@
 """What chat templates of other families ask for, and how a model is found to reason."""
 
-from datetime import datetime
+from datetime import date, datetime, tzinfo
 from pathlib import Path
 
 import pytest
@@ -50,6 +50,24 @@ def test_contents_may_have_to_be_lists_of_parts() -> None:
 def test_a_text_begins_with_one_token_for_that_where_the_file_asks_for_it(source: str) -> None:
     assert text(source, TALK[1:], bos="<s>", adds_bos=True) == "<s>Hi"
     assert text(source, TALK[1:], bos="<s>") == ("<s>Hi" if "bos" in source else "Hi")
+
+
+def test_a_template_that_names_the_day_names_todays(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "{{ strftime_now('%d %b %Y') }}: {{ messages[0].content }}"
+    for day in (date(2026, 11, 30), date(2026, 12, 1)):
+
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None, day: date = day) -> "Clock":
+                return cls(day.year, day.month, day.day)
+
+            @classmethod
+            def today(cls) -> "Clock":
+                return cls.now()
+
+        monkeypatch.setattr(template, "datetime", Clock)
+        monkeypatch.setattr(template, "date", Clock)
+        assert text(source, TALK[1:]) == f"{day:%d %b %Y}: Hi"
 
 
 def test_what_transformers_gives_a_template_is_there() -> None:

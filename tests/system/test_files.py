@@ -3,6 +3,7 @@
 import errno
 import io
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,17 @@ def test_a_full_disk_is_nobodys_wrong_option() -> None:
     assert isinstance(files.unwritable("x", full, "give another path"), FileError)
     assert isinstance(files.unwritable("x", wrong, "give another path"), UsageError)
     assert str(files.unwritable("x", wrong, "do y")) == "x cannot be written (Permission denied): do y."
+
+
+def test_threads_that_write_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "lengths.json"
+
+    def write(text: str) -> None:
+        for _ in range(50):
+            files.write_atomic(path, text)
+
+    with ThreadPoolExecutor(4) as pool:
+        for writing in [pool.submit(write, text) for text in ("a", "b", "c", "d")]:
+            writing.result()
+    assert path.read_text() in ("a\n", "b\n", "c\n", "d\n")
+    assert list(tmp_path.iterdir()) == [path]

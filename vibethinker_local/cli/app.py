@@ -17,6 +17,7 @@ from vibethinker_local import __version__
 from vibethinker_local.cli import bench, chat, converse, models, process, sandbox, serve, solve
 from vibethinker_local.cli import eval as eval_commands
 from vibethinker_local.errors import UsageError
+from vibethinker_local.system import terminal
 
 LAST = ("-c", "--continue")
 
@@ -69,7 +70,7 @@ def commands() -> Any:
 
 def run() -> NoReturn:
     """The whole program: prepares the standard streams, runs the command, exits with its code."""
-    process.prepare_streams()
+    terminal.prepare_streams()
     commands()(prog_name="vibe")
     sys.exit(0)
 

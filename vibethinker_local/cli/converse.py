@@ -10,9 +10,9 @@ from vibethinker_local.errors import UsageError
 
 def at_once() -> NoReturn:
     """`vibe` and nothing else: the chat. Typer, which reads command lines, takes long to import."""
-    from vibethinker_local.system import logs
+    from vibethinker_local.system import logs, terminal
 
-    process.prepare_streams()
+    terminal.prepare_streams()
     try:
         logs.start(debug=False)
         converse()

@@ -1,21 +1,8 @@
-"""The process around a command: its standard streams, and what becomes of an error. Does without Typer."""
+"""What becomes of an error that a command ends with. Does without Typer."""
 
-import io
 import logging
-import os
-import sys
 
 from vibethinker_local.errors import VibeError
-
-
-def prepare_streams() -> None:
-    """Make the standard streams exist and be UTF-8."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed; or a file opened later would get its descriptor, and its output
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="replace")
 
 
 def complain_of(error: Exception) -> int:

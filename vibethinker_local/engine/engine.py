@@ -122,12 +122,14 @@ class Engine(Generic[B]):
         if sequence.state is SequenceState.ENDED:
             self._scheduler.resume(sequence)
         self._emit(sequence, None, text=sequence.text.flush())
-        sequence.text_begin = len(sequence.tokens)
+        stream = TextStream()  # no stop string is looked for in what the caller wants there
         for token in forced:
             sequence.tokens.append(token)
             sequence.generated += 1
             sequence.put_out += 1
-            self._emit(sequence, token, text=sequence.text.feed(self.backend.piece(token)), forced=True)
+            self._emit(sequence, token, text=stream.feed(self.backend.piece(token)), forced=True)
+        self._emit(sequence, None, text=stream.flush())
+        sequence.text_begin = len(sequence.tokens)
         sequence.limit, sequence.forced, sequence.stopped = limit, True, False
         self._scheduler.rewind(sequence)
 

@@ -91,7 +91,7 @@ def _own(keys: dict[str, Value]) -> dict[str, Any]:
         value = keys.get(f"general.sampling.{key}")
         if not isinstance(value, int | float) or isinstance(value, bool):
             continue
-        if name == "top_k" and int(value) == value and 0 <= value < 2**24:
+        if name == "top_k" and 0 <= value < 2**24 and int(value) == value:
             found[name] = int(value)
         elif (name == "temperature" and 0 <= value <= 5) or (name != "top_k" and 0 < value <= 1):
             found[name] = round(float(value), 6)  # 32-bit numbers

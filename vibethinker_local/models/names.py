@@ -42,7 +42,7 @@ def quant_of(file: str) -> str | None:
 def is_model(file: str) -> bool:
     """Whether a name may be that of a model: no projector, importance matrix, vocabulary, adapter or draft model."""
     name = file.rpartition("/")[2]
-    return name.lower().endswith(".gguf") and _SAFE.fullmatch(file) is not None and not _OTHER.search(name[:-5])
+    return name.endswith(".gguf") and _SAFE.fullmatch(file) is not None and not _OTHER.search(name[:-5])
 
 
 def quants(files: Iterable[tuple[str, int | None]]) -> list[Quant]:

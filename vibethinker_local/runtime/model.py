@@ -17,6 +17,7 @@ from vibethinker_local.errors import ModelError
 from vibethinker_local.events import Exchange, ModelIdentity, Options, ProblemKind
 from vibethinker_local.gguf import chat
 from vibethinker_local.gguf.header import Header
+from vibethinker_local.llama.attention import BLOCK
 from vibethinker_local.llama.recipe import LlamaModel
 from vibethinker_local.models import checksums, lengths, memory, results
 from vibethinker_local.models.installed import Chosen, ModelSpec
@@ -279,11 +280,19 @@ def load(
     recipe = LlamaModel(chosen.path, plan.cells, plan.sequences, threads, options.cache, plan.context, plan.first)
     engine = EngineProcess(recipe, connection, planner=step_planner(chosen, threads), loading=told)
     less = plan.sequences < places or plan.context < min(options.context or chosen.spec.context, header.trained_context)
-    cells = engine.backend.context
-    raised = options.context is not None and cells > options.context
-    least = f"A context of {options.context} tokens is below the least that llama.cpp has: it holds {cells:,}."
-    notices = (plan.reason if less else None, least if raised else None, engine.info.notice)
+    notices = (plan.reason if less else None, _unusual(options.context, header), engine.info.notice)
     return Model(chosen, engine, plan.sequences, plan.cells, tuple(filter(None, notices)))
+
+
+def _unusual(context: int | None, header: Header) -> str | None:
+    """What there is to say of a context that was asked for and is no good one."""
+    if context is None:
+        return None
+    if context < BLOCK:
+        return f"A context of {context} tokens is below the least that llama.cpp has: it holds {BLOCK:,}."
+    if context > header.trained_context:
+        return f"The model was trained with {header.trained_context:,} tokens: beyond them it may write nonsense."
+    return None
 
 
 def _elsewhere(chosen: Served, options: Options, places: int) -> Model:

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
 from jinja2 import TemplateError, nodes
@@ -345,7 +345,7 @@ def encode(
     """
     without = tuple(tuple(sorted((message | {"content": ""}).items())) for message in messages)
     given = {"bos_token": template.bos, "eos_token": template.eos} | dict(variables or {})
-    parts, marks = _between(template.source, without, template.name, tuple(sorted(given.items())))
+    parts, marks = _between(template.source, without, template.name, tuple(sorted(given.items())), date.today())
     contents = {mark: message["content"] for mark, message in zip(marks, messages, strict=True)}
     if after is not None:
         parts = parts[parts.index(marks[after]) + 1 :]
@@ -382,10 +382,12 @@ def _between(
     messages: tuple[tuple[tuple[str, str], ...], ...],
     name: str,
     variables: tuple[tuple[str, str | bool], ...],
+    day: date,
 ) -> tuple[list[str], list[str]]:
     """The text that a template writes around the messages, split at their contents, and the marks in place of those.
 
-    The template never sees the contents, so the result is the same for all conversations with the same roles.
+    The template never sees the contents, so the result is the same for all conversations with the same roles on one
+    `day`, which it may name.
     """
     marks = [f"\ue000{i}\ue001" for i in range(len(messages))]
     marked = [dict(message) | {"content": mark} for message, mark in zip(messages, marks, strict=True)]

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import threading
 import unicodedata
 from contextlib import suppress
 from pathlib import Path
@@ -61,7 +62,7 @@ def _unreadable(where: str, error: OSError | ValueError) -> UsageError:
 
 def write_atomic(path: Path, text: str, *, advice: str = "give another path") -> None:
     """Put a text file in place, whole or not at all. Raises UsageError, or FileError for a full or failing disk."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with new.open("w", encoding="utf-8", newline="\n") as file:

@@ -1,7 +1,10 @@
-"""Makes text safe to print: without control characters, and without half characters, which cannot be encoded."""
+"""Makes text safe to print: without control characters, and without half characters, which cannot be encoded; and the
+standard streams fit to print it on."""
 
+import io
 import os
 import re
+import sys
 from typing import TextIO
 
 _HALVES = re.compile("[\ud800-\udfff]")
@@ -18,6 +21,16 @@ def whole(text: str, *, but_bytes: bool = False) -> str:
 def printable(text: str) -> str:
     """Untrusted text, such as a model's or a file name, without characters that a terminal would act on."""
     return "".join(filter(_harmless, text))
+
+
+def prepare_streams() -> None:
+    """Make the standard streams exist and be UTF-8."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed; or a file opened later would get its descriptor, and its output
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
 
 
 def to_nowhere(stream: TextIO) -> None:
