@@ -118,6 +118,8 @@ def test_a_wrong_file_names_file_line_and_key(text: str, says: str) -> None:
         ("[keys]\nstop = 'f11,alt+up'", "line 2: keys.stop: alt+up is the key of votes_up too"),
         ("[keys]\nhelp = 'f1,enter'", "line 2: keys.help: enter is needed to write with: give this another key."),
         ("[keys]\nhelp = 'h'", "line 2: keys.help: h is needed to write with"),
+        ("[keys]\nhelp = 'full_stop'", "line 2: keys.help: full_stop is needed to write with"),
+        ("[keys]\nhelp = 'slash'", "line 2: keys.help: slash is needed to write with"),
     ],
 )
 def test_keys_that_the_chat_does_not_know(text: str, says: str) -> None:

@@ -5,6 +5,7 @@ What may be given is checked in config.py, which takes long to import: only if t
 """
 
 import os
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -20,6 +21,7 @@ NO_SETTINGS = {"VIBE_AMX", "VIBE_API_KEY", "VIBE_HOME", KEY_VARIABLE}  # variabl
 TABLES = ("keys", "engines")  # settings that have no variable
 # Keys that [keys] cannot give away: without them nothing is sent, written or left in the chat.
 TYPING = frozenset("enter tab shift+tab ctrl+c ctrl+j backspace space left right up down".split())
+NAMED = frozenset("slash backslash at minus plus underscore".split())  # by Textual; the rest has Unicode's names
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,18 @@ def check_keys(own: Mapping[str, str], known: Mapping[str, str]) -> None:
         if name not in known:
             _refuse(("keys", name), f"there is no such key; there are {', '.join(known)}")
         for key in keys[name]:
-            if key in TYPING or len(key) == 1:
+            if key in TYPING or _is_character(key):
                 _refuse(("keys", name), f"{key} is needed to write with: give this another key")
             if other := next((other for other in keys if other != name and key in keys[other]), None):
                 _refuse(("keys", name), f"{key} is the key of {other} too: give that another one")
+
+
+def _is_character(key: str) -> bool:
+    """Whether a key writes a character: by itself, or by its name, such as full_stop."""
+    try:
+        return len(key) == 1 or key in NAMED or unicodedata.lookup(key.replace("_", " ")).isprintable()
+    except KeyError:
+        return False
 
 
 def check_theme(own: str | None, known: Collection[str], environment: Mapping[str, str] = os.environ) -> None:
