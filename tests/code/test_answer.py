@@ -69,6 +69,28 @@ def test_in_or_out_of_a_class(text: str) -> None:
     assert run(function, "double(3)") == 6
 
 
+@pytest.mark.parametrize("task", [FUNCTION, METHOD, Task("function", None, ("n",), ("",))])
+@pytest.mark.parametrize(
+    "program",
+    [
+        "def double(self, n):\n    return 2 * n",
+        "def double(self, n: int) -> int:\n    return n if n < 1 else 2 + self.double(n - 1)",
+        "def double(self, n):\n    return self.twice(n)\n\ndef twice(self, n):\n    return 2 * n",
+        "def twice(n):\n    return 2 * n\n\ndef double(self, n):\n    return twice(n)",
+        "double = lambda self, n: 2 * n",
+        "class Solution:\n    def by(self, n):\n        return 2 * n\n\ndef double(self, n):\n    return self.by(n)",
+        "from functools import cache\n\n@cache\ndef double(self, n):\n    return 2 * n",
+        "def double(n, self=2):\n    return self * n",
+        "def double(n):\n    return n if n < 1 else 2 + double(n - 1)",
+        "@staticmethod\ndef double(n):\n    return 2 * n",
+    ],
+)
+def test_a_method_without_its_class(program: str, task: Task) -> None:
+    found = answer.attempt(f"```python\n{program}\n```", task)
+    assert found is not None
+    assert run(found.program.source, found.calls(["3"])[0].code or "") == 6
+
+
 def test_a_task_without_a_name_takes_the_programs_own() -> None:
     found = answer.attempt(
         "```python\ndef helper(n):\n    return n\n\ndef twice(n):\n    return helper(n) * 2\n```", UNNAMED

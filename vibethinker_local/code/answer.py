@@ -213,14 +213,32 @@ def _fitted(source: str, task: Task) -> Attempt:
     assert tree is not None
     names, methods = _top(tree), _methods(tree)
     if task.form == "method" and task.entry not in methods and task.entry in names:
-        return Attempt(task, f"{source}\n\n\nclass Solution:\n    {task.entry} = staticmethod({task.entry})\n")
+        return Attempt(task, source + _class(tree, task.entry))
     if task.form == "function" and task.entry and task.entry not in names and task.entry in methods:
         return Attempt(task, f"{source}\n\n\n{task.entry} = Solution().{task.entry}\n")
+    if task.form == "function" and task.entry in _with_self(tree):
+        return Attempt(task, f"{source}{_class(tree, task.entry)}\n\n{task.entry} = Solution().{task.entry}\n")
     if task.form == "function" and not task.entry and (entry := _meant(tree, task)):
         if entry in names:
-            return Attempt(task, source, entry)
+            made = f"{_class(tree, entry)}\n\n{entry} = Solution().{entry}\n" if entry in _with_self(tree) else ""
+            return Attempt(task, source + made, entry)
         return Attempt(task, f"{source}\n\n\n{entry} = Solution().{entry}\n", entry)
     return Attempt(task, source)
+
+
+def _class(tree: ast.Module, entry: str) -> str:
+    """A class for functions that stand outside of one. Those that take `self` were to be its methods."""
+    methods, base = _with_self(tree), "(Solution)" if _methods(tree) else ""
+    lines = [f"    {name} = {name}\n" for name in methods]
+    if entry not in methods:
+        lines.append(f"    {entry} = staticmethod({entry})\n")
+    return f"\n\n\nclass Solution{base}:\n" + "".join(lines)
+
+
+def _with_self(tree: ast.Module) -> list[str]:
+    """The functions of a module, outside of its classes, whose first parameter is `self`."""
+    outside = ast.Module([node for node in tree.body if not isinstance(node, ast.ClassDef)], [])
+    return list(dict.fromkeys(each.name for each in _functions(outside) if each.bound))
 
 
 def _meant(tree: ast.Module, task: Task) -> str | None:
@@ -246,16 +264,20 @@ def _functions(tree: ast.Module) -> list[_Function]:
     for node in tree.body:
         match node:
             case ast.FunctionDef(name=name, args=arguments):
-                found.append(_Function(name, arguments, node))
+                found.append(_Function(name, arguments, node, bound=_takes_self(arguments)))
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda(args=arguments))
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.Lambda(args=arguments))
             ):
-                found.append(_Function(name, arguments, node))
+                found.append(_Function(name, arguments, node, bound=_takes_self(arguments)))
             case ast.ClassDef(name="Solution", body=body):
                 methods = [each for each in body if isinstance(each, ast.FunctionDef) and not each.name.startswith("_")]
                 found += [_Function(each.name, each.args, each, bound=not _is_static(each)) for each in methods]
     return found
+
+
+def _takes_self(arguments: ast.arguments) -> bool:
+    return [each.arg for each in arguments.posonlyargs + arguments.args][:1] == ["self"]
 
 
 def _is_static(method: ast.FunctionDef) -> bool:

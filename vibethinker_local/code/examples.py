@@ -28,6 +28,26 @@ _WORD = re.compile(
     r"[+-]?(?:\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?j?|\.\d+)|(?:True|False|None|true|false|null|inf|nan)\b"
 )
 _GOES_ON = re.compile(r"[ \t]*(?:[+*/%^<>=&|]|-[ \t]*[\w(])|[\w(\[]")  # the literal is only a part of an expression
+_ENDS = re.compile(  # behind a value that is the whole one; `3 more than f(4)`, `1,000` and `1 or 2` go on
+    r"""[ \t`"']*(?:\Z|[)\]};:#(—–]|//|--|\.(?!\d|\.\.)|,(?!\s*[\d"'\[({+-])"""
+    r"""|\n(?![ \t]*(?:or|more|less|fewer|greater|larger|smaller|times|instead)\b)"""
+    r"""|(?:(?<=[ \t]{2})|(?<=\t))(?=[A-Za-z])"""  # in columns
+    r"""|(?<=[ \t])(?=(?!True\b|False\b|None\b)[A-Z]\w+[ ,:])"""  # another sentence
+    r"""|(?:because|since|as|so|due|where)\b|and so on\b|(?:and|but|while|whereas)[ \t]+[`"']?\w+\()"""
+)
+_DISPUTED = re.compile(  # `returns 5, but should return 6`, `== 5  # False`: the value is not the one that is wanted
+    r"""[\s`"'(),:#/>=—–-]{0,9}(?:(?:but|and|which|that|while|whereas|though|although|where|when|is|are|it|i|we|this|the"""
+    r"""|result|answer|value)\b[\s,:]*){0,4}"""
+    r"""(?:false|not|wrong\w*|incorrect\w*|instead|rather than|expect\w*|should(?! (?:be true|hold)\b)|must|ought)\b""",
+    re.IGNORECASE,
+)
+_LINE_ENDS = re.compile(r"""[ \t]*(?:\n|\Z|#|\"""|''')""")
+_NORMATIVE = re.compile(r"should|must|will|would")
+_INSIDE = re.compile(  # before a call that is only a part of an expression, or that a bug is reported of
+    r"""(?:\b(?:def|lambda|or|currently|now|why (?:does|do|is)|does|doesn't|instead of|never)|\bnot[\s(]*|\w\("""
+    r"""|[+*/%-]|[\w"')\]}]\s*[=!<>]=|["'\d)\]}]\s+(?:[<>]|(?:not\s+)?in))[\s`]*$|[!~]$""",
+    re.IGNORECASE,
+)
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _ASSERT = re.compile(
     r"\bassert\s+(?:not\s+|abs\(|math\.isclose\(|isclose\(|set\(|sorted\(|list\(|tuple\()*([A-Za-z_]\w*)\s*\("
@@ -108,6 +128,11 @@ def assertions(reply: str, name: str) -> list[tuple[str, str | None]]:
             continue
         equals = re.match(r"\s*(?:==|is)\s*", reply[end:])
         value = literal(reply, end + equals.end()) if equals else None
+        if value and (
+            re.match(r"\s*or\b", reply[value[1] :])
+            or re.search(r"\bnot[\s(]*$", reply[max(0, call.start() - 20) : call.start()])
+        ):
+            value = None
         found[arguments] = value[0] if value else None
     return list(found.items())[:MOST]
 
@@ -136,7 +161,7 @@ def labelled(statement: str, *, program: bool) -> list[Example]:
             found.append(Example(given + "\n", expected))
             continue
         given = " ".join(given.split("\n"))
-        value = literal(expected, 0) or (expected, len(expected))
+        value = _whole(expected, 0) or (expected, len(expected))
         if _are_arguments(given):
             found.append(Example(given, value[0]))
     return found
@@ -277,23 +302,59 @@ def _calls(text: str, entry: str) -> Iterator[Example]:
         if not _are_arguments(arguments):
             continue
         before = text[: found.start()].rpartition("\n")[2]
-        if _truth := re.search(r"assert\s+(not\s+)?$", before):
-            if re.match(r"\s*(?:$|[#,\n])", text[end:]):
-                yield Example(arguments, "False" if _truth[1] else "True")
-                continue
-        elif re.search(r"(?:def|lambda|\w\(|[+*/%-])\s*$", before) and not re.match(r"\s*[-*+]\s*$", before):
+        last = before[-_WIDEST:]
+        truth = re.search(r"assert\s+(not\s+)?$", last)
+        if truth and re.match(r"\s*(?:$|[#,\n])", text[end:]):
+            yield Example(arguments, "False" if truth[1] else "True")
             continue
-        value = None
-        if connector := _CONNECTOR.match(text, end):
-            value = literal(text, connector.end())
-            if value is None and (sum := _SUM.match(text, connector.end())):
-                value = literal(text, sum.end())
-        elif before.strip().startswith(">>>") and (line := re.match(r"[ \t]*\n[ \t]*", text[end:])):
-            value = literal(text, end + line.end())
-        elif comment := _COMMENT.match(text, end):
-            value = literal(text, comment.end())
+        if (prompt := before.strip()).startswith((">>>", "...")):
+            value = _shown(text, end, entry) if prompt == ">>>" else None  # below `>>> not f(4)` is another value
+        elif _INSIDE.search(last) and not re.match(r"\s*[-*+][\s`]*$", before):
+            continue
+        else:
+            value = _said(text, end, entry, is_asserted=bool(re.search(r"\bassert\b", last)))
         if value:
             yield Example(arguments, " ".join(value[0].split("\n")) if value[0][0] in "([{" else value[0])
+
+
+def _shown(text: str, end: int, entry: str) -> tuple[str, int] | None:
+    """The value of a call that is the whole of a doctest: what is shown below it, or what it is compared with."""
+    rest, _, below = text[end : end + 2 * LONGEST].partition("\n")
+    if re.fullmatch(r"[ \t]*(?:#.*)?", rest):
+        below = below.lstrip(" \t")
+        value = literal(below, 0)
+        return value if value and _LINE_ENDS.match(below, value[1]) else _said(text, end, entry)
+    value = _said(text, end, entry)
+    if not value or re.match(r"[ \t]*False\b", below):  # `f(5) == 3`
+        return None
+    is_compared = re.match(r"\s*(?:==|is\b)", rest)
+    return None if is_compared and not _LINE_ENDS.match(text, value[1]) else value
+
+
+def _said(text: str, end: int, entry: str, *, is_asserted: bool = False) -> tuple[str, int] | None:
+    """The value that stands behind a call on its line; none that is only the beginning of what is said of it."""
+    value = None
+    if connector := _CONNECTOR.match(text, end):
+        value = literal(text, connector.end())
+        if value is None and (sum := _SUM.match(text, connector.end())):
+            value = literal(text, sum.end())
+    elif connector := _COMMENT.match(text, end):
+        value = literal(text, connector.end())
+    if not value or not connector:
+        return None
+    following = text[value[1] : value[1] + _WIDEST]
+    if is_asserted:
+        return value if _ENDS.match(following) or re.match(r"\s*,", following) else None
+    if not _NORMATIVE.search(connector[0]) and _DISPUTED.match(following.partition(f"{entry}(")[0]):
+        return None
+    is_span = following.startswith("`") and "`" not in connector[0]  # `f(2) == 4` is right
+    return value if is_span or _ENDS.match(following) else None
+
+
+def _whole(text: str, begin: int) -> tuple[str, int] | None:
+    """A literal behind which nothing belongs to it."""
+    value = literal(text, begin)
+    return value if value and _ENDS.match(text, value[1]) else None
 
 
 def _given(text: str, parameters: tuple[str, ...]) -> Iterator[Example]:
@@ -309,7 +370,7 @@ def _given(text: str, parameters: tuple[str, ...]) -> Iterator[Example]:
             if more := re.match(r"\s*(?:,|and|,\s*and)\s*(?=[A-Za-z_]\w*\s*=)", text[at:]):
                 at += more.end()
         if len(arguments) == len(parameters) and (result := _RESULT.match(text, at)):
-            value = literal(text, result.end())
+            value = _whole(text, result.end())
             if value:
                 yield Example(", ".join(arguments), value[0])
 
@@ -319,7 +380,7 @@ def _arrows(text: str) -> Iterator[Example]:
     for line in text.split("\n"):
         bare = line.strip().lstrip("*->•").strip()
         if (given := literal(bare, 0)) and (arrow := re.match(r"[ \t]*(?:=+>|-+>|➞|→|⇒)[ \t]*", bare[given[1] :])):
-            expected = literal(bare, given[1] + arrow.end())
+            expected = _whole(bare, given[1] + arrow.end())
             if expected:
                 yield Example(given[0], expected[0])
 

@@ -41,7 +41,11 @@ _ORDER = (
 _NOUN = r"(?:function|method|program|script|class|code|one-liner)"
 _WANTED = re.compile(
     _ORDER + r"\b(?:function|method|program|script|class|routine|subroutine|code|solution in python)\b"
-    r"|\bcomplete the (?:\w{1,20} )?(?:function|method)\b",
+    r"|\bcomplete the (?:\w{1,20} )?(?:function|method)\b"
+    r"|(?:\b(?:i|we)(?:'d like| would like| need| want|(?:'m| am|'re| are) looking for)|^(?:need|want|looking for))"
+    r" an? (?:[\w-]{1,20} ){0,3}(?:function|program|script|method)\b"
+    rf"|{_BEFORE_ORDER}make (?:me |us )?an? (?:[\w-]{{1,20}} ){{0,3}}"
+    r"(?:function|program|script)(?= (?:that|which|to)\b)",
     re.IGNORECASE,
 )
 _PYTHON_WANTED = re.compile(  # the language's name makes more an order: "implement quicksort in python"
@@ -60,11 +64,45 @@ _PYTHON_WANTED_ELSEWHERE = re.compile(  # in other languages than English
 )
 _PROGRAMMING = re.compile(
     r"\bpython\b|\breturns?\b|\bstrings?\b|\barrays?\b|\blists?\b|\btuples?\b|\bdictionar|\bassert\b|\bstdin\b"
-    r"|\bprints?\b|standard input|\bcommand line\b|\btest cases?\b|\bprogram\b|\bscript\b|\bcode\b|\bO\("
-    r"|\bfunction (?:called|named)\b",
+    r"|\bprints?\b|standard input|\bcommand line\b|\btest cases?\b|\bO\("
+    r"|\bfunction (?:called|named)\b|\bimplement\b[^.\n]{0,40}?\b(?:function|class)\b(?! of\b| schedule\b)|\bclass `\w",
     re.IGNORECASE,
 )
-_TO_DO = re.compile(r"\bpython (?:function|program)\b|\bfunction (?:to|which|that) (?!model|represent|describe|give)")
+_TO_DO = re.compile(  # what a curve does is no program's work
+    r"\bpython (?:function|program)\b|\bfunction (?:to|which|that) (?!(?:would |could |will |can |best )?"
+    r"(?:model|represent|describe|give|ha(?:s|ve) (?!\w+ (?:param|arg))|pass(?:es)? through|satisf|takes? the value"
+    r"|is (?!given|able|recursive)|relate|grow))"
+)
+# A programme of songs, a script of 120 pages and a code of 4 digits are none that run.
+_RUNS = re.compile(
+    r"\b(?:program|script|code)\b(?! (?:of|words?|numbers?|below|above)\b|,? (?:\d|where\b))", re.IGNORECASE
+)
+_DOES = re.compile(
+    r"\b(?:program|script|code) (?:that|which|to) (?:can |will |should )?"
+    r"(?!(?:ha[sd]|have|uses?|lasts?|adds?|starts?|begins?|runs? for|costs?|consists?|contains?|includes?|opens?|is|are"
+    r"|requires?|increases?|takes? \d)\b)",
+    re.IGNORECASE,
+)
+_NUMBER_ASKED_FOR = re.compile(
+    r"\b(?:how (?:many|much|long|far|often|old)|what)\b[^.?\n]{0,200}\?|\bfind the (?:number|probability)\b",
+    re.IGNORECASE,
+)
+_VALUE_ASKED_FOR = re.compile(
+    r"\b(?:find|compute|evaluate|calculate|determine|what(?: is|'s)) (?:the value of )?\w{1,40}\(", re.IGNORECASE
+)
+_SIGNATURE = re.compile(  # is_prime(n), isPrime(n), count(text: str)
+    r"\b[a-z]{2}\w{0,30}(?:_[a-z]{2}|[A-Z][a-z])\w{0,30}(?:\([^()\n]*\)(?!\s*=(?!=))|`)"
+    r"|\w\(\s*\w+\s*:\s*(?:str|int|float|bool|bytes|list|dict|tuple|set|List|Dict|Tuple|Set|Optional|Iterable)\b"
+)
+_COST = re.compile(r"\$\d[\d,.]*+(?![^\s$]*\$(?!\d))")  # $5, but not $5$ or $5x$
+_ORDER_OF_GROWTH = re.compile(  # $O(n \log n)$
+    r"(?:(?:\$|\\\()\s{0,3})?(?:\\mathcal\s{0,3})?\{?\bO\}?\s{0,3}\((?:[^()\n]|\([^()\n]*\)){1,80}\)(?:\s{0,3}(?:\$|\\\)))?"
+)
+_OF_DATA = re.compile(
+    r"\b(?:strings?|arrays?|tuples?|stdin|lists? of|(?:as|in) (?:an? )?list)\b|\bdictionar|\bprints? "
+    r"|\breturns? (?:how|whether|true|false|none)\b",
+    re.IGNORECASE,
+)
 _MATHS = re.compile(
     r"\$|\\\(|\\frac|\b[a-z]\([a-z]\)\s*=(?!=)|\bmodels?\b|\bequation\b|\bgraph of\b|\bvertex form\b", re.IGNORECASE
 )
@@ -164,9 +202,23 @@ def _asks(statement: str) -> bool:
     if _PYTHON.search(statement):
         ways = (_WANTED, _PYTHON_WANTED, _PYTHON_WANTED_ELSEWHERE)
         return any(way.search(statement) for way in ways)
-    if not _WANTED.search(statement) or _MATHS.search(statement):
+    if not _WANTED.search(statement):
         return False
-    return bool(_PROGRAMMING.search(statement) or _TO_DO.search(statement))
+    if _SIGNATURE.search(statement) and not _VALUE_ASKED_FOR.search(statement):
+        return True
+    plain = _COST.sub(" ", without := _ORDER_OF_GROWTH.sub(" O(n) ", statement))
+    if _MATHS.search(plain):
+        return False
+    if plain != without:  # costs are what maths problems are about
+        return bool(_OF_DATA.search(plain))
+    return bool(_PROGRAMMING.search(plain) or _TO_DO.search(plain) or _is_program(plain))
+
+
+def _is_program(statement: str) -> bool:
+    """Whether the program, script or code that is asked for is one that runs."""
+    if _NUMBER_ASKED_FOR.search(statement):
+        return bool(_DOES.search(statement))
+    return bool(_RUNS.search(statement))
 
 
 def _is_of_another_language(statement: str) -> bool:

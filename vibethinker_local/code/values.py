@@ -88,7 +88,7 @@ def _equal(left: Any, right: Any, strict: bool) -> bool:
 
 def _value(node: ast.expr) -> Any:
     match node:
-        case ast.Constant(value):
+        case ast.Constant(value) if value is not ...:  # [0, 1, ..., 9] is no list of four
             return value
         case ast.Name(id=name) if name in _NAMES:
             return _NAMES[name]
