@@ -8,7 +8,7 @@ says, which computes in a process of its own.
 import enum
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
@@ -25,6 +25,7 @@ from vibethinker_local.reliability.maths.expressions import (
     minus,
     symbols,
 )
+from vibethinker_local.reliability.maths.quantities import Unit
 from vibethinker_local.reliability.maths.values import (
     Answer,
     Choice,
@@ -43,6 +44,7 @@ from vibethinker_local.reliability.maths.values import (
 )
 
 CONSTANT_OF_INTEGRATION = "C"
+_PERCENT, _DEGREES = "%", "°"
 DOZEN = Fraction(12)
 _POINTED = [  # numbers as other languages write them, and those that are cut off, in ours
     (re.compile(pattern), ours)
@@ -245,8 +247,10 @@ class _Comparison:
                 return self._ratios(left, right)
             case (Scalar(), Text()) | (Text(), Scalar()):
                 return self._letters(left, right)
+            case Choice(), Choice() if left.letter == right.letter:
+                return self.answers(left.said, right.said) if left.said and right.said else Level.COMPATIBLE
             case Clock(), Clock():
-                return self._level(left.numbers == right.numbers and left.half == right.half)
+                return self._level(_time_of_day(left) == _time_of_day(right))
         return Level.DIFFERENT
 
     def _scalars(self, left: Scalar, right: Scalar) -> Level:
@@ -395,8 +399,9 @@ class _Lenient:
         for one, other in ((left, right), (right, left)):
             if self._values(one.value, other.value):
                 return True
-            if one.label and "," in one.label and isinstance(one.value, Ordered):  # AB = 4, CD = 5 beside 4, 5
-                return bool(self._comparison.values(Items(one.value.members), other.value))
+            names_all = one.label is not None and "," in one.label and other.label is None  # AB = 4, CD = 5 beside 4, 5
+            if names_all and isinstance(one.value, Ordered) and self.answers(Answer(Items(one.value.members)), other):
+                return True
         return False
 
     def _values(self, left: Value, right: Value) -> bool:
@@ -414,7 +419,24 @@ class _Lenient:
                 return bool(same(replace(left, open=right.open), right))
             case Text(), Text():
                 return left.key.removeprefix("the ") == right.key.removeprefix("the ")
+            case Clock(), Clock() if not right.half:
+                return left.numbers == right.numbers
+            case Items(), Items():
+                return self._lists(left, right)
+            case Ordered(), Ordered():
+                return self._lists(left, right)
         return False
+
+    def _lists(self, left: Items | Ordered, right: Items | Ordered) -> bool:
+        """One with, the other without the units, percent or degree signs of its members. Where they differ, the order
+        tells which number has which: 10 boys and 5 girls are 10, 5."""
+        ours, theirs = set(_marks(left)), set(_marks(right))
+        if not ours or (theirs and (ours != theirs or len(ours) > 1 or _PERCENT in ours)):
+            return False
+        if len(ours) > 1 and isinstance(left, Items) and isinstance(right, Items):
+            left, right = Ordered("(", left.members), Ordered("(", right.members)
+        radians = [False, True] if _DEGREES in ours else [False]
+        return any(self._comparison.values(_unmarked(left, each), _unmarked(right, each)) for each in radians)
 
     def _scalars(self, left: Scalar, right: Scalar) -> bool:
         """One with, the other without a unit, a percent sign, a degree sign."""
@@ -429,6 +451,38 @@ class _Lenient:
         if left.degrees and not right.degrees and not right.unit:
             return equal(Product((left.expression, DEGREE)), right.expression)
         return False
+
+
+def _marks(value: Value) -> Iterator[Unit | str]:
+    """What stands behind the numbers of a list: units, percent signs, degree signs."""
+    match value:
+        case Items(members) | Ordered(_, members):
+            for member in members:
+                yield from _marks(member.value)
+        case Scalar(_, unit, degrees, percent) if unit or degrees or percent:
+            yield unit or (_PERCENT if percent else _DEGREES)
+
+
+def _unmarked(value: Value, in_radians: bool) -> Value:
+    match value:
+        case Items(members) | Ordered(_, members):
+            bare = (replace(member, value=_unmarked(member.value, in_radians)) for member in members)
+            return replace(value, members=tuple(bare))
+        case Scalar(expression, degrees=True) if in_radians:
+            return Scalar(Product((expression, DEGREE)))
+        case Scalar(expression, percent=True):
+            return Scalar(_times(expression, Fraction(100)))
+        case Scalar(expression):
+            return Scalar(expression)
+    return value
+
+
+def _time_of_day(clock: Clock) -> Clock:
+    """A time in hours from 0 to 23, where it says which half of the day is meant: 3:30 p.m. and 15:30."""
+    hour, *rest = clock.numbers
+    if clock.half and 0 < hour <= 12:
+        return Clock((hour % 12 + (12 if clock.half == "pm" else 0), *rest), "known")
+    return Clock(clock.numbers, "known") if not clock.half and (hour == 0 or 12 < hour < 24) else clock
 
 
 def _leaves_out(left: str | None, right: str | None) -> bool:

@@ -81,6 +81,8 @@ _LOWER_CHOICES = "abcdfgh"  # e and i are numbers
 _ROUGHLY = ("about", "approximately", "approx", "roughly", "around")
 _BEFORE_OPTION = ("the", "correct", "final", "answer", "option", "choice", "is")
 _MATRICES = {"pmatrix", "bmatrix", "matrix", "smallmatrix", "psmallmatrix", "bsmallmatrix", "array", "Bmatrix"}
+_SYSTEMS = set("cases dcases rcases aligned align gathered gather split eqnarray array matrix".split())
+_CONDITIONS = ("if", "for", "when", "where", "otherwise", "else", "unless")  # in functions by cases
 _MONTH = (
     "(?P<month>january|february|march|april|may|june|july|august|september|october|november|december|"
     "jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)"
@@ -88,6 +90,7 @@ _MONTH = (
 _DAY, _YEAR = "(?P<day>[0-9]{1,2})(?: (?:st|nd|rd|th))?", "(?: (?P<year>[0-9]{4}))?"
 _MONTH_FIRST = re.compile(f"{_MONTH} (?:the )?{_DAY}{_YEAR}")
 _DAY_FIRST = re.compile(f"(?:the )?{_DAY} (?:of )?{_MONTH}{_YEAR}")
+_NOON = {f"{hour}{word}": half for word, half in (("noon", "pm"), ("midnight", "am")) for hour in ("", "12", "12:00")}
 _CURRENCIES = {"€": "euro", "£": "£", "¥": "¥", "₹": "rupee"}
 
 
@@ -155,6 +158,7 @@ class _Reader:
     def _statement(self, nodes: Nodes) -> Answer:
         if not nodes:
             return Answer(Text(""))
+        nodes = _system(nodes) or nodes
         if is_word(nodes[0], *_ROUGHLY) and len(nodes) > 1:
             following = nodes[1]
             if isinstance(following, Token) and following.kind in ("number", "command"):
@@ -189,23 +193,39 @@ class _Reader:
             return None
         if compound := self._compound(parts, nodes):
             return compound
+        either = any(is_sign(node, "or") for node in nodes)
         for strong in ((";", "or"), ("and",)):  # p=5, q=2; p=7, q=2
             groups = [group for group in split(nodes, *strong) if group]
             if 1 < len(groups) < len(parts):
                 answers = [self.statement(group) for group in groups]
+                if not either and _are_of_one_solution(answers):
+                    continue
                 if any(
                     isinstance(answer.value, Ordered) and answer.subject is None and answer.label for answer in answers
                 ):
                     return _gathered(answers)
-        either = any(is_sign(node, "or") for node in nodes)
         return _combined([self.statement(part) for part in parts], either=either)
 
     def _compound(self, parts: list[Nodes], nodes: Nodes) -> Answer | None:
-        """`1 hour and 30 minutes` is one quantity."""
+        """`1 hour and 30 minutes` is one quantity, and so is `two and a half hours`."""
         if not any(is_sign(node, "and") for node in nodes):
             return None
+        if spoken := self._spoken_quantity(nodes):
+            return Answer(spoken)
         values = [self._quantity(part) for part in parts]
         return Answer(total) if (total := _sum_of_quantities(values)) else None
+
+    def _spoken_quantity(self, nodes: Nodes) -> Scalar | None:
+        """A number in words of which some stand behind an "and", with or without a unit."""
+        last = max(at for at, node in enumerate(nodes) if is_sign(node, "and"))
+        for end in range(len(nodes), last + 1, -1):
+            if (number := _spoken(nodes[:end])) is not None:
+                if not nodes[end:]:
+                    return Scalar(Number(number))
+                if number.denominator == 1 and quantities.scale(nodes[end:])[1] != 1:
+                    return None  # one hundred and two hundred
+                return self._with_unit(nodes, end)
+        return None
 
     def _both_signs(self, nodes: Nodes, signs: int) -> Answer:
         """With ±, both answers; several ± may go together or each on its own."""
@@ -246,7 +266,11 @@ class _Reader:
                 if self._expression(parts[-1]) is None:
                     return None
                 before = parts[: cut + 1]
-                if cut == 0 and (label := names.label_of(before[0])) is not None and not names.is_number(before[0]):
+                if (
+                    cut == 0
+                    and (label := self._name(before[0], parts[1])) is not None
+                    and not names.is_number(before[0])
+                ):
                     return Answer(self._value(parts[1]) or Text(spelled(parts[1])), label)
                 parts = before
             return self._equated(parts)
@@ -256,10 +280,10 @@ class _Reader:
         if len(parts) == 1:
             return self.statement(parts[0])
         first, last = parts[0], parts[-1]
-        label = names.label_of(first)
+        label = self._name(first, last)
         if label is not None and not (names.is_bare_name(last) and names.is_bare_name(first)):
             return self._labelled(label, parts)
-        if len(parts) == 2 and not names.is_bare_name(first) and (backwards := names.label_of(last)) is not None:
+        if len(parts) == 2 and not names.is_bare_name(first) and (backwards := self._name(last, first)) is not None:
             return self._labelled(backwards, parts[::-1])
         left, right = (self._expression(part) for part in (first, last))
         if len(parts) == 2 and left and right and symbols(left) | symbols(right):
@@ -267,6 +291,15 @@ class _Reader:
         answer = self.statement(last)
         steps = tuple(self._value(part) or Text(spelled(part)) for part in parts[:-1])
         return None if isinstance(answer.value, Text) else replace(answer, steps=(*steps, *answer.steps))
+
+    def _name(self, nodes: Nodes, other: Nodes) -> str | None:
+        """The name that a side of an equation gives to the other."""
+        if (label := names.label_of(nodes)) is not None:
+            return label
+        if any(map(_is_matrix, other)):
+            return names.of_matrix(nodes)
+        named = names.applied(nodes)
+        return named if named and (value := self._expression(other)) is not None and not symbols(value) else None
 
     def _labelled(self, label: str, parts: list[Nodes]) -> Answer:
         """`x = 5`, `x = 2 + 3 = 5`, `x = y = 5`."""
@@ -276,6 +309,8 @@ class _Reader:
                 break
             label, subject = f"{label}={name}", part
             given += 1
+        if _system(parts[-1]):  # a function by cases, whose conditions stand unmarked behind its values
+            return Answer(Text(spelled(parts[-1])), label)
         answer = self.statement(parts[-1])
         steps = tuple(self._value(part) or Text(spelled(part)) for part in parts[given:-1])
         expression = self._expression(subject) if isinstance(answer.value, Scalar | Items) else None
@@ -335,7 +370,7 @@ class _Reader:
     # Names before values
 
     def _named(self, nodes: Nodes) -> Answer | None:
-        """`P(3, 4)`, `radius: 5`."""
+        """`P(3, 4)`, `radius: 5`, `B: 12`."""
         first = nodes[0]
         if len(nodes) == 2 and isinstance(first, Token) and is_letter(first) and first.text.isupper():
             group = nodes[1]
@@ -346,6 +381,10 @@ class _Reader:
             label = spelled(parts[0])
             inside = self.statement(parts[1])
             return inside if label in ("answer", "final answer") else replace(inside, label=inside.label or label)
+        if len(parts) == 2 and len(parts[0]) == 1 and self._depth == 1 and spelled(parts[0]) in _CHOICES:
+            spaced = not nodes[1].spaced and parts[1] and parts[1][0].spaced  # B:12 and B : 12 are ratios
+            if spaced and not (len(parts[1]) == 1 and is_letter(parts[1][0])):
+                return Answer(Choice(spelled(parts[0]), self.statement(parts[1])))
         return None
 
     # Values
@@ -379,18 +418,9 @@ class _Reader:
                 return REALS
         if len(nodes) == 1 and isinstance(nodes[0], Token) and is_word(nodes[0]) and nodes[0].text.isupper():
             return Text(spelled(nodes))  # AB is no BA
-        if all(is_word(node) or is_sign(node, "-", "and") for node in nodes):
-            spoken = [node.text for node in nodes if is_word(node) and isinstance(node, Token)]
-            if len(spoken) > 1 and spoken[0].casefold() in ("negative", "minus"):
-                number = quantities.number_words(spoken[1:])
-                return None if number is None else Scalar(Number(Fraction(-number)))
-            number = quantities.number_words(spoken)
-            value = Fraction(number) if number is not None else quantities.fraction_words(spoken)
-            if value is not None:
-                return Scalar(Number(value))
-            if spelled(nodes) in _ALL_REALS:
-                return REALS
-        return None
+        if (number := _spoken(nodes)) is not None:
+            return Scalar(Number(number))
+        return REALS if spelled(nodes) in _ALL_REALS else None
 
     def _numeral(self, nodes: Nodes) -> Value | None:
         """A numeral in a base: 101_2, (101)_{two}, 101 base 2."""
@@ -468,10 +498,9 @@ class _Reader:
         return None if expression is None else Scalar(expression)
 
     def _with_unit(self, nodes: Nodes, at: int) -> Scalar | None:
-        value = self._expression(nodes[:at])
-        if value is None and all(is_word(node) for node in nodes[:at]):
-            number = quantities.number_words([node.text for node in nodes[:at] if isinstance(node, Token)])
-            value = None if number is None else Number(Fraction(number))
+        if _spoken(nodes[: at + 1]) is not None:
+            return None  # the number goes on
+        value = Number(number) if (number := _spoken(nodes[:at])) is not None else self._expression(nodes[:at])
         if value is None:
             return None
         rest, times = quantities.scale(nodes[at:])
@@ -675,6 +704,34 @@ def _stripped(nodes: Nodes) -> Nodes:
     return nodes
 
 
+def _system(nodes: Nodes) -> Nodes | None:
+    """Equations one below the other as a list of them; None for what is not that alone."""
+    group = nodes[0] if len(nodes) == 1 else None
+    in_environment = isinstance(group, Group) and group.open in _SYSTEMS
+    rows = [row for row in split(group.nodes if isinstance(group, Group) else nodes, "\\\\") if row]
+    if not in_environment and (group or len(rows) < 2):
+        return None
+    listed: list[Node] = []
+    for row in map(_unaligned, rows):
+        if not any(is_sign(node, *_RELATIONS) for node in row):
+            return None
+        if any(is_sign(node, "&", ",", ";", "and", "or") or is_word(node, *_CONDITIONS) for node in row):
+            return None
+        if not is_sign(row[0], *_RELATIONS):  # else it goes on with the row above
+            listed += [Token("sign", ",")] if listed else []
+        elif not listed:
+            return None
+        listed += row
+    return tuple(listed) or None
+
+
+def _unaligned(row: Nodes) -> Nodes:
+    """A row without what aligns it: the `&` that it begins with, or that stand beside `=`."""
+    related = [is_sign(node, *_RELATIONS) for node in (*row, None)]
+    aligning = [is_sign(node, "&") and (not at or related[at - 1] or related[at + 1]) for at, node in enumerate(row)]
+    return _stripped(tuple(node for node, drop in zip(row, aligning, strict=True) if not drop))
+
+
 def _unbracketed(nodes: Nodes) -> Nodes:
     nodes = _stripped(nodes)
     if len(nodes) == 1 and isinstance(nodes[0], Group) and nodes[0].open == "(":
@@ -691,6 +748,7 @@ def _phrase(nodes: Nodes) -> Value | None:
 
 def _choice(nodes: Nodes) -> Value | None:
     """A letter of a multiple choice: `A`, `(A)`, `A.`, `(A) 5`, `Option A`; not `A + 1`, `I cannot tell`."""
+    named = is_word(nodes[0], "option", "choice") and len(nodes) > 1
     if is_word(nodes[0], "option", "choice", "answer") and len(nodes) > 1:
         nodes = nodes[2:] if is_sign(nodes[1], ":") and len(nodes) > 2 else nodes[1:]
     first, rest = nodes[0], nodes[1:]
@@ -705,7 +763,7 @@ def _choice(nodes: Nodes) -> Value | None:
     letter_text = first.text.removeprefix("vec ")
     if not rest:
         return _chosen(letter_text)
-    if is_sign(rest[0], ".", ")") or (is_sign(rest[0], ":") and first.upright):
+    if is_sign(rest[0], ".", ")") or (is_sign(rest[0], ":") and (first.upright or named)):
         return _chosen(letter_text) if letter_text in _CHOICES else None
     return None
 
@@ -764,11 +822,13 @@ def _chosen(letter: str) -> Value | None:
 
 
 def _clock(nodes: Nodes) -> Value | None:
-    """5:30, 5:30 p.m., 9 a.m., 2024-11-03."""
+    """5:30, 5:30 p.m., 9 a.m., noon, 2024-11-03."""
     texts = [node.text for node in nodes if isinstance(node, Token)]
     if len(texts) != len(nodes):
         return None
     text = "".join(texts).casefold().replace(" ", "")
+    if text in _NOON:
+        return Clock((12, 0), _NOON[text])
     if re.fullmatch(r"\d{4}-\d\d-\d\d|\d{1,2}/\d{1,2}/\d{4}", text):
         return Text(text)
     found = re.fullmatch(r"(\d{1,2})(?::(\d\d)(?::(\d\d))?)?(am|pm|a\.?m\.?|p\.?m\.?)?", text)
@@ -792,6 +852,21 @@ def _date(nodes: Nodes) -> Value | None:
     if found is None or int(found["day"]) > 31:
         return None
     return Text(" ".join(filter(None, (found["month"][:3], found["day"].lstrip("0"), found["year"]))))
+
+
+def _spoken(nodes: Nodes) -> Fraction | None:
+    """The number that words spell: `twenty-one`, `minus one and a half`, `2 and a half`."""
+    if len(nodes) > 1 and (is_word(nodes[0], "negative", "minus") or is_sign(nodes[0], "-")):
+        return None if (number := _spoken(nodes[1:])) is None else -number
+    texts: list[str] = []
+    for at, node in enumerate(nodes):
+        if is_sign(node, "-") and 0 < at < len(nodes) - 1:
+            continue
+        in_digits = at == 0 and len(nodes) > 1 and isinstance(node, Token) and node.kind == "number"
+        if not isinstance(node, Token) or not (in_digits or is_word(node) or is_sign(node, "and") or node.text == "a"):
+            return None
+        texts.append(node.text)
+    return quantities.spoken(texts)
 
 
 def _infinity(nodes: Nodes) -> Expression | None:
@@ -874,6 +949,12 @@ def _is_transpose(nodes: Nodes) -> bool:
 
 
 # Lists of answers
+
+
+def _are_of_one_solution(answers: list[Answer]) -> bool:
+    """Whether no name is given two values: `x = 2, y = 3 and z = 4`."""
+    known = [name for answer in answers for name in (answer.label or "").split(",")]
+    return all(known) and len(set(known)) == len(known)
 
 
 def _combined(answers: list[Answer], *, either: bool, in_braces: bool = False) -> Answer:

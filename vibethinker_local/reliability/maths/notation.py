@@ -85,6 +85,12 @@ _WORDINGS = [
         ),
         (r"(?:\\right\s*)?\[(?=(?:[\s$.]|\\\))*(?:$|\\cup|∪))", ")"),
         (r"\bUS\s?(?=\\?\$)", ""),
+        (r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm)\s*\]", r"\\\\ "),  # a row's end and the space below
+        (  # a brace before rows, and nothing behind them
+            r"\\left\s*\\(?:\{|lbrace)\s*\\begin\s*\{(array|aligned|gathered|matrix|split|cases)\}(?:\s*\{[lcr|\s]*\})?"
+            r"((?:(?!\\begin)[\s\S])*?)\\end\s*\{\1\}\s*\\right\s*\.",
+            r"\\begin{cases}\2\\end{cases}",
+        ),
     )
 ]
 _FLOAT_DIGITS = range(16, 19)  # significant digits of a decimal that a computer printed: the last are noise
@@ -204,7 +210,7 @@ def _tokens(text: str, *, in_brackets: bool, upright: bool) -> Iterator[Token]:
 def _token(text: str, at: int, in_brackets: bool, upright: bool) -> tuple[list[Token], int]:
     """The tokens that begin at a place, and where the next begins."""
     character = text[at]
-    if character.isdigit() or (character == "." and text[at + 1 : at + 2].isdigit()):
+    if character.isdecimal() or (character == "." and text[at + 1 : at + 2].isdecimal()):
         return _number(text, at, in_brackets)
     if character == "\\":
         return _command(text, at, in_brackets, upright)

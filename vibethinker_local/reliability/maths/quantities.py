@@ -130,10 +130,14 @@ for _spelling in ("cd", "pm", "am", "min", "ha"):  # other words, too
 
 
 def number_words(words: Sequence[str]) -> int | None:
-    """The number that words spell: `one hundred and five`, `twenty-one`."""
+    """The number that words spell: `one hundred and five`, `twenty-one`, `a thousand`."""
+    words = [word.casefold() for word in words]
+    if words[:1] == ["a"] and words[1:] and words[1] in _SCALES:
+        words[0] = "one"
     total, part, seen = 0, 0, False
-    for word in words:
-        word = word.casefold()
+    for at, word in enumerate(words):
+        if word == "and" and _goes_on(words[:at], words[at + 1 :]):
+            continue
         if word in _NUMBER_WORDS:
             value = _NUMBER_WORDS[word]
             if seen and not (part % 100 == 0 or (part % 10 == 0 and part % 100 >= 20 and value < 10)):
@@ -150,14 +154,42 @@ def number_words(words: Sequence[str]) -> int | None:
     return total + part if seen else None
 
 
+def _goes_on(before: Sequence[str], after: Sequence[str]) -> bool:
+    """Whether a number goes on behind an "and": one hundred and five; not twenty and five, nor one hundred and two
+    hundred."""
+    if not before or before[-1] not in _SCALES or not after or not _NUMBER_WORDS.get(after[0]):
+        return False
+    scale = next((word for word in after if word in _SCALES), None)
+    return scale is None or (before[-1] == "hundred" != scale)
+
+
 def fraction_words(words: Sequence[str]) -> Fraction | None:
-    """`two thirds`, `one half`, `half`."""
-    if [word.casefold() for word in words] == ["half"]:
+    """`two thirds`, `one half`, `a half`, `half`."""
+    words = [word.casefold() for word in words]
+    if words == ["half"]:
         return Fraction(1, 2)
-    if len(words) != 2 or (below := _PARTS.get(words[1].casefold().removesuffix("s")) or _PARTS.get(words[1])) is None:
+    if len(words) != 2 or (below := _PARTS.get(words[1].removesuffix("s")) or _PARTS.get(words[1])) is None:
         return None
-    above = number_words(words[:1])
+    above = 1 if words[0] == "a" else number_words(words[:1])
+    if above and above >= 20 and not words[1].endswith("s"):
+        return None  # the twenty-fifth
     return Fraction(above, below) if above else None
+
+
+def spoken(words: Sequence[str]) -> Fraction | None:
+    """The number that words spell, also `two thirds` and `one and a half`; the whole may be in digits: `2 and a half`.
+    A fraction may have an article behind it: `half an`."""
+    if words and words[-1].casefold() in ("a", "an"):
+        return fraction_words(words[:-1])
+    number = number_words(words)
+    if number is not None:
+        return Fraction(number)
+    for at in range(len(words) - 2, 0, -1):
+        if words[at].casefold() == "and":
+            whole = int(words[0]) if at == 1 and words[0].isdecimal() else number_words(words[:at])
+            part = fraction_words(words[at + 1 :]) if at + 3 == len(words) else None
+            return whole + part if whole and part and part < 1 else None
+    return fraction_words(words)
 
 
 def scale(nodes: Nodes) -> tuple[Nodes, Fraction]:

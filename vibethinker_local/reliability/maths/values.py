@@ -24,6 +24,7 @@ class Text:
 @dataclass(frozen=True, slots=True)
 class Choice:
     letter: str
+    said: "Answer | None" = None  # of `B: 12`, which could be the value of B: what stands behind the colon
 
 
 @dataclass(frozen=True, slots=True)
