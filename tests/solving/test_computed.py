@@ -1,6 +1,7 @@
 """Solutions of maths problems that are programs: run, and counted by what they print."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,62 @@ def plan(samples: int, programs: int, **other: object) -> Plan:
         ("", None),
         ("None", None),
         ("[]", None),
+        # Not an equation, but what stands behind the label.
+        ("x >= 3", "x >= 3"),
+        ("x != 3", "x != 3"),
+        ("a >= b", "a >= b"),
+        ("Answer: x >= 3", "x >= 3"),
+        ("-2 <= x <= 3", "-2 <= x <= 3"),
+        ("n = 3", "3"),
+        # A formula keeps all but its unit.
+        ("25*pi square units", "25*pi"),
+        ("Area = 25*pi square units", "25*pi"),
+        ("sqrt(2) units", "sqrt(2)"),
+        ("pi/4 radians", "pi/4"),
+        ("3*pi cm", "3*pi"),
+        ("100/pi cm", "100/pi"),
+        ("(2, 3) units", "(2, 3)"),
+        ("3x apples", "3x"),
+        ("1 + pi", "1 + pi"),
+        ("(2, oo)", "(2, oo)"),
+        ("3:4 ratio", "3:4"),
+        ("1.5 million dollars", "1.5 million"),
+        ("It covers 25*pi square units of it", None),
+        ("f(2) = undefined", None),
+        ("There are no solutions below 100", None),
+        ("There is no solution", "no solution"),
+        ("12 and a half", None),
+        # Dates and times.
+        ("June 5", "June 5"),
+        ("Date: June 5, 2024", "June 5, 2024"),
+        ("5:30 PM", "5:30 PM"),
+        ("5 PM", "5 PM"),
+        ("5 pm", "5 pm"),
+        ("Days in May: 31", "31"),
+        # What Python and its libraries print.
+        ("{x: 5}", "x = 5"),
+        ("[{x: 1, y: 2}]", "x = 1, y = 2"),
+        ("{'x': 5}", "x = 5"),
+        ("{3, 5}", "{3, 5}"),
+        ("{1: 2}", "{1: 2}"),
+        ("FiniteSet(3, 5)", "{3, 5}"),
+        ("Interval(0, 1)", "[0, 1]"),
+        ("Interval.open(0, sqrt(2))", "(0, sqrt(2))"),
+        ("Interval.Lopen(0, 1)", "(0, 1]"),
+        ("Interval(-oo, 2)", "(-oo, 2]"),
+        ("Union({3}, Interval.Ropen(0, 1))", "\\{3\\} \\cup [0, 1)"),
+        ("(0 <= x) & (x < 1)", "0 <= x < 1"),
+        ("((-oo < x) & (x < -2)) | ((2 < x) & (x < oo))", "-oo < x < -2 or 2 < x < oo"),
+        ("(x < 1) & (y < 2)", "(x < 1) & (y < 2)"),
+        ("Matrix([[1, 2], [3, 4]])", "\\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix}"),
+        ("Fraction(3, 4)", "3/4"),
+        ("[Fraction(1, 2), Fraction(3, 4)]", "1/2, 3/4"),
+        ("Decimal('0.75')", "0.75"),
+        ("np.float64(0.30000000000000004)", "3/10"),
+        ("[3 5]", "3, 5"),
+        ("array([3, 5])", "3, 5"),
+        ("[[3 5]\n [1 2]]", None),
+        ("Answer:\nB)", "B)"),
         ("He has 3 apples and 4 pears", None),
         ("It cannot be said from what is given how many of them there are in the garden", None),
         ("7\n" * (MOST_LINES + 1), None),
@@ -73,6 +130,18 @@ def test_the_answer_is_what_the_last_line_says(text: str, answer: str | None) ->
 def test_a_decimal_longer_than_python_reads_stays_as_it_is() -> None:
     for long in ("1." + "1" * 5000, "-" + "1" * 5000 + ".5"):
         assert printed(long) == long
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(" * 50_000, "[1" + " 1" * 50_000, "[" + "1" * 20_000 + "x]", "Interval(" + "(a)" * 30_000, "(x <= " * 20_000,
+     "5" + " ab" * 40_000 + "!", "5" + " " * 50_000 + "!", "(x < 1) | " * 20_000, "{x: " + "1, x: " * 20_000],
+    ids=lambda text: repr(text[:12]),
+)  # fmt: skip
+def test_nothing_printed_takes_long(text: str) -> None:
+    began = time.process_time()
+    printed(text)
+    assert time.process_time() - began < 4  # a tenth of a second; minutes if it were quadratic
 
 
 @pytest.mark.parametrize(("samples", "programs"), [(8, 4), (8, 8), (8, 0), (9, 3), (5, 2), (64, 7)])

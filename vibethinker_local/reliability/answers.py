@@ -123,12 +123,19 @@ _ANNOUNCED = re.compile(
     r"\b(?:(?:(?:the|final|correct) ){0,3}(?:answers?|solutions)|(?:correct )?(?:option|choice))\**\s*"
     r"(?:is|are|:|=|would be)(?: (?:therefore|thus|hence|then)\b)?[:\s*]*"
     r"|^#{1,6} [^\n]{0,40}\banswer\b[*:]*\n[\s*]*"  # a heading
+    r"|^ {0,3}\*{0,2}(?:(?:the|my|final|correct) ){0,3}answer\*{0,2} *\n[\s*]*"  # in bold, or bare,
+    r"(?![\s*]|[A-Z][a-z]+ [a-z][^\n]*\d)"  # unless a sentence follows
     r"|(?:\b(?:antwort|réponse|respuesta|risposta|resposta|ответ|jibu)\b|答案|答え|উত্তর|คำตอบ)\**\s*"
     r"(?:ist|lautet|est|es|è|é|ni|是|为|は|হল|คือ|:|：|=)[:：\s*]*",
     re.IGNORECASE | re.MULTILINE,
 )
 _TAGGED = re.compile(r"(?:<answer>|\[ANSWER\])([^<\[]{1,400}|[^<]{1,400})(?:</answer>|\[/ANSWER\])", re.IGNORECASE)
-_IS_RIGHT = re.compile(r"(?:\b(?:option|choice) )?\(?\b([A-J])\b\)? is (?:the )?(?:correct|right|best)\b")
+_FIELD = re.compile(r'"(?:final[_ ])?answer"\s*:\s*("(?:[^"\\\n]|\\.)*"|\[[^\[\]\n]*\]|[^\s,{}\[\]"]+)', re.IGNORECASE)
+_IS_RIGHT = re.compile(
+    r"(?:\b(?:option|choice) )?\(?\b([A-J])\b\)? is (?:the )?(?:correct|right|best|answer)\b"
+    r"|\bI(?: would|'d| will|'ll)? (?:choose|pick|select|go with) (?:(?:option|choice|answer) )?\(?([A-J])\b"
+    r"(?!\)?(?:,| and| or) \(?[A-J]\b)"
+)
 _HASHES = re.compile(r"^[ \t]*####\s*(\S.*)$", re.MULTILINE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _BOLD_ENDS = re.compile(r"(?<=\S)\*\*(?![\w({])")  # 2**3 is a power
@@ -137,11 +144,17 @@ _DELIMITER = re.compile(r"\\.|\$\$?|\n", re.DOTALL)
 _CLOSED_BY = {r"\(": r"\)", r"\[": r"\]", "$$": "$$", "$": "$"}
 _SENTENCE_END = re.compile(r"\.(?=\s|$)|[。\n]")
 _REASON = re.compile(r",? (?:because|since)\b")
+_ASIDE = re.compile(
+    r"[,;(] ?(?:because|since|as(?! (?:long|well|far))|which|so)\b|\s(?:because|since)\b"
+    r"|(?:[,;(] ?(?:and |but )?|\sand )not \S{1,20}$"  # but not: x > 3, not including 5
+)
+_LETTER = re.compile(r"\(?[A-J]\)?")
 _GOES_ON = re.compile(r"\b(?:so|but|which|then|because|since|and (?:so|the|he|she|it|they|we))\b")
 _SENTENCE = re.compile(r"[A-Z][a-z]+ [a-z].*\d.*\.", re.DOTALL)  # "It takes 5 days.", which is more than its answer
 _LAST_NUMBER = re.compile(
     r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[/:]\d+){0,2}(?:%| ?[ap]\.?m\b)?", re.IGNORECASE
 )  # also a ratio, a time, a date
+_OUT_OF = re.compile(r"\bout of (?:the |all |a total of )?\$?\d[\d,]*(?:\.\d+)?")  # 8 of them
 _SHORT, _FEW = 60, 4  # characters and words of an output that is nothing but its answer
 
 
@@ -158,10 +171,12 @@ def spoken(text: str) -> str | None:
         return str(found[-1]).rstrip()
     if tagged := _TAGGED.findall(prose):
         return str(tagged[-1]).strip() or None
+    if fields := _FIELD.findall(prose) or _FIELD.findall(blocks[-1] if blocks and blocks[-1].startswith("{") else ""):
+        return str(fields[-1]).strip('" ').replace("\\\\", "\\") or None
     if (announced := list(_ANNOUNCED.finditer(prose))) and (said := _said(prose[announced[-1].end() :])):
         return said
     if right := _IS_RIGHT.findall(prose):
-        return str(right[-1])
+        return "".join(right[-1])
     if bold := [each for each in _BOLD.findall(prose) if not _HEADING.search(each)]:
         return str(bold[-1]).strip(" .")
     if blocks and "\n" not in blocks[-1]:  # no program, but a result
@@ -181,7 +196,7 @@ def _concluded(text: str) -> str | None:
     short = len(text) <= _SHORT and len(text.split()) <= _FEW and not text.endswith(":")
     if short and not _SENTENCE.fullmatch(text):
         return text or None
-    numbers = _LAST_NUMBER.findall(text)
+    numbers = _LAST_NUMBER.findall(_OUT_OF.sub("", text)) or _LAST_NUMBER.findall(text)
     return str(numbers[-1]) if numbers else None
 
 
@@ -191,11 +206,22 @@ def _said(text: str) -> str | None:
     formulas = _formulas(text)
     if formulas and formulas[0][0] == 0:
         return formulas[0][1]
-    sentence = _SENTENCE_END.split(text, maxsplit=1)[0]
+    sentence = _without_aside(_SENTENCE_END.split(text, maxsplit=1)[0])
     sentence = _BOLD_ENDS.split(sentence, maxsplit=1)[0].replace(" **", " ").strip(" *`\"'")
     if " is " in sentence:
         sentence = _REASON.split(sentence, maxsplit=1)[0].rpartition(" is ")[2]
     return _last_formula(sentence) or sentence.strip(" *`\"'") or None
+
+
+def _without_aside(sentence: str) -> str:
+    """A sentence up to where it gives its reasons: "8 (since 3 + 5 = 8)", "8, not 7"."""
+    for found in _ASIDE.finditer(sentence):
+        said = sentence[: found.start()]
+        whole = said.count("$") % 2 == 0 and said.count("\\(") == said.count("\\)")  # not within a formula
+        letter = _LETTER.fullmatch(said) and found[0][0].isspace()  # "(B) because of that" is read as it is
+        if whole and said.strip() and not letter:
+            return said
+    return sentence
 
 
 def _last_formula(text: str) -> str | None:

@@ -26,7 +26,12 @@ _COMMAND = re.compile("|".join(re.escape(command) + r"(?![a-zA-Z])" for command 
 _FRACTION = re.compile(r"\\frac\s*(\d)\s*(\d)")
 _MIXED = re.compile(r"(\d)\s*\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}")
 _PREFIX = re.compile(r"^[^:=\d]{0,60}:\s+")  # "Ann: Tom + 5 = …"
-_DECIMAL = re.compile(r"\d\.\d")
+_DECIMAL = re.compile(r"\.\d")
+_FIRST = re.compile(rf"\s*({_NUMBER})")
+_MERE_NUMBER = re.compile(rf"\s*(?:{_NUMBER})\s*(?:\\?%)?\s*")
+_MERE_FRACTION = re.compile(r"\s*\d+\s*/\s*\d+\s*")
+_TWO_DIVISIONS = re.compile(r"(?:/|÷|\\div)\s*\d+(?:\.\d+)?\s*(?:/|÷|\\div)")  # 28 / 1/5: for many, 28 * 5
+_RANGE = re.compile(r"\s*\d+\s*[-–]\s*\d+\s*")  # pages 10-15
 _DOUBTFUL = re.compile(r"≈|\\approx|~|\bmod\b|\\p?mod|remainder|round|about|base|[<>≤≥≠]")
 
 
@@ -66,16 +71,18 @@ def told(text: str, problem: str) -> list[tuple[str, bool, str]]:
 
 def _bare(text: str) -> tuple[bool, str] | None:
     """Of a text whose sides are arithmetic or something else as a whole."""
+    if _is_money(text):
+        return None
     before: tuple[str, Fraction] | None = None  # the side to the left, if it is a number
     holds = ""
-    for side in text.split("="):
-        side = side.strip(" $")
+    sides = [side.strip(" $") for side in text.split("=")]
+    for at, side in enumerate(sides):
         try:
             worth = value(side)
         except Undecidable:
             before = None
             continue
-        if before:
+        if before and not _runs_on(*before, side, between=at + 1 < len(sides)):
             equal = _equal(*before, side, worth)
             if equal is None:
                 return None
@@ -84,6 +91,20 @@ def _bare(text: str) -> tuple[bool, str] | None:
             holds = holds or f"{before[0]} = {side}"
         before = side, worth
     return (True, holds) if holds else None
+
+
+def _is_money(text: str) -> bool:
+    """Whether dollar signs are money, whose cents count: they stand before numbers, and none ends a side."""
+    return "$" in text and not re.search(r"\$\s*(?:=|$)", text)
+
+
+def _runs_on(left: str, worth: Fraction, side: str, *, between: bool) -> bool:
+    """Whether only the beginning of a side is what the left one is worth: 3 + 4 = 7 + 5 = 12, 3 + 2 = 5/8."""
+    fraction = _MERE_FRACTION.fullmatch(side)
+    if not (between or fraction) or (fraction and _divides(left)):  # 1/2 + 1/2 = 1/4
+        return False
+    first = _FIRST.match(_plain(side))
+    return first is not None and worth == Fraction(first[1]) != value(side)
 
 
 def _in_words(text: str) -> tuple[bool, str] | None:
@@ -98,6 +119,10 @@ def _in_words(text: str) -> tuple[bool, str] | None:
         if equal:
             holds = holds or f"{equation.left} = {equation.right}"
         elif equal is False and equation.comparable:
+            if _runs_on(equation.left, left, equation.right, between=equation.between) or any(
+                _is_converted(left, right, factor, equation.right) for factor in equation.factors
+            ):
+                continue
             return False, _refutation(equation.left, left, equation.right)
     return (True, holds) if holds else None
 
@@ -107,18 +132,42 @@ def _refutation(left: str, worth: Fraction, right: str) -> str:
 
 
 def _equal(left: str, before: Fraction, right: str, after: Fraction) -> bool | None:
-    """Whether two sides are; None where one may be the other rounded: decimals that are close, or a quotient to a whole
-    number. Where a percent sign stands on one side alone, a factor of 100 is the sign: 0.25 * 100 = 25%."""
-    if before == after:
+    """Whether two sides are; None where it depends on how one is read, or where one may be the other rounded: decimals
+    that are close, or a quotient to a whole number or to whole percents.
+
+    Where a percent sign stands on one side alone, a factor of 100 is the sign: 0.25 * 100 = 25%.
+    """
+    factors = (Fraction(1), Fraction(100), Fraction(1, 100)) if ("%" in left) != ("%" in right) else (Fraction(1),)
+    if any(before == after * factor for factor in factors):
         return True
-    if ("%" in left) != ("%" in right) and before in (100 * after, after / 100):
-        return True
-    if _DECIMAL.search(f"{left} {right}") and abs(before - after) <= ROUNDED * max(abs(before), abs(after)):
+    if _TWO_DIVISIONS.search(left) or _TWO_DIVISIONS.search(right) or (before < 0 < after and _RANGE.fullmatch(left)):
         return None
-    divides = any(sign in left for sign in ("/", "÷", "\\div", "frac"))
-    if divides and after.denominator == 1 and abs(before - after) < 1:
-        return None
+    decimals = _DECIMAL.search(f"{left} {right}")
+    for factor in factors:
+        other = after * factor
+        if decimals and abs(before - other) <= ROUNDED * max(abs(before), abs(other)):
+            return None
+        if _divides(left) and _is_whole(other, factor, right, before):
+            return None
+        if _divides(right) and _MERE_NUMBER.fullmatch(left) and _is_whole(before, Fraction(1), left, other):
+            return None
     return False
+
+
+def _divides(side: str) -> bool:
+    return any(sign in side for sign in ("/", "÷", "\\div", "frac"))
+
+
+def _is_whole(number: Fraction, factor: Fraction, side: str, exact: Fraction) -> bool:
+    """Whether a side's number, by a factor, is a whole one, or whole percents, less than one away from the exact."""
+    one = factor / 100 if "%" in side else factor
+    return (number / one).denominator == 1 and abs(number - exact) < one
+
+
+def _is_converted(left: Fraction, right: Fraction, factor: Fraction, written: str) -> bool:
+    """Whether the left side is so many times the right one, but for decimals that were not written."""
+    last = Fraction(1, 10 ** len(written.partition(".")[2])) if _DECIMAL.search(written) else 0
+    return left == right * factor or abs(left / factor - right) < last
 
 
 def shown(number: Fraction) -> str:

@@ -6,28 +6,50 @@ In doubt there is none: behind "5 more than 3 + 4 = 12" is another equation than
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
 
 MOST_TOKENS = 80  # of one side
 # Units of one kind, which numbers are converted between without a word.
 _KINDS = (
-    frozenset("second sec minute min hour hr day week month year decade century".split()),
-    frozenset("mm cm meter metre km kilometer kilometre inch inche foot feet ft yard mile".split()),
-    frozenset("mg gram kg kilogram pound lb ounce oz ton tonne".split()),
-    frozenset("ml liter litre gallon quart pint cup".split()),
+    frozenset("second sec minute min hour hr hrs day week month year decade century".split()),
+    frozenset(
+        "mm cm millimeter millimetre centimeter centimetre meter metre km kilometer kilometre inch inche foot feet ft "
+        "yard mile".split()
+    ),
+    frozenset("mg gram kg kilogram pound lb lbs ounce oz ton tonne".split()),
+    frozenset("ml milliliter millilitre liter litre gallon quart pint cup".split()),
     frozenset("cent penny pennie dime nickel dollar euro".split()),
 )
+
+
+def _either_way(*factors: int) -> tuple[Fraction, ...]:
+    return tuple(ratio for factor in factors for ratio in (Fraction(factor), Fraction(1, factor)))
+
+
+# How many times a number without a unit may be what it is in such a unit: 45 + 45 = 1.5 hours, 5 * 3 = $15,000.
+_CONVERTED = (
+    (_KINDS[0], _either_way(7, 12, 24, 30, 52, 60, 365, 1440, 3600, 10_080)),
+    (_KINDS[1], _either_way(3, 12, 36, 100, 144, 1000, 1760, 5280, 10_000)),
+    (_KINDS[2], _either_way(16, 1000, 2000)),
+    (_KINDS[3], _either_way(4, 8, 16, 1000)),
+    (frozenset("cent penny pennie".split()), (Fraction(1, 100),)),
+    (frozenset("dollar euro € £".split()), (Fraction(100), Fraction(1, 1000), Fraction(1, 1_000_000))),
+)
+_CLOCK = frozenset("am pm a.m p.m o'clock o’clock noon midnight".split())
 MOST_WORDS = 4  # of a unit: "dollars per square foot"
 
 _TOKEN = re.compile(
-    r"(?P<number>\d+(?:[.,]\d+)*|\.\d+)|(?P<word>[A-Za-z][A-Za-z'’]*\.?(?=\s|$|[^A-Za-z])|°)|(?P<sign>\*\*|[-+*/^()%×·⋅÷−–=])"
+    r"(?P<time>\d{1,2}:\d\d(?!\d))|(?P<number>\d+(?:[.,]\d+)*|\.\d+)"
+    r"|(?P<word>[ap]\.m\b\.?|[A-Za-z][A-Za-z'’]*(?:\.(?!\d))?(?=\s|$|[^A-Za-z])|°)"
+    r"|(?P<part>\*of\b)|(?P<sign>\*\*|[-+*/^()%×·⋅÷−–=])"
     r"|(?P<money>[$€£¥])|(?P<other>\\[A-Za-z]+|\S)"
 )
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _PART_OF = re.compile(r"(\d\s*%|\d\s*/\s*\d+)\s+of\s+(?=[$€£¥]?\s*\d)")  # 20% of 50, 1/4 of 60
 _NEXT = re.compile(r"[;,]\s+(?:and|so|then|thus|therefore|hence|which|giving|making|but)\b,?")
-_SPELLED = {"×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "–": "-", "**": "^"}
+_SPELLED = {"×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "–": "-", "**": "^", "*of": "*"}
 # Before an equation: words that take part in it, so that the signs do not say it all.
 _TAKES_PART = frozenset(
     "than of times by from minus plus over double twice thrice half third quarter triple with and add adding subtract "
@@ -46,17 +68,24 @@ _OPENS = frozenset(":,.;\"'“”‘’⇒→—")  # what may stand before an e
 _CLOSES = _OPENS | frozenset("?…")  # what may stand behind it; a subscript, a root, an exclamation mark go on with it
 # Units that are numbers, too.
 _COUNTS = frozenset(
-    "dozen hundred thousand million billion trillion pair couple percent half third quarter fourth score gross".split()
+    "dozen hundred thousand million billion trillion pair couple percent half halve third quarter fourth score "
+    "gross".split()
 )
 
 
 @dataclass(frozen=True)
 class Equation:
-    """Two sides as arithmetic, and whether their units are such that unequal sides refute it."""
+    """Two sides as arithmetic, and whether their units are such that unequal sides refute it.
+
+    `factors`: how many times the right side the left one may be, because one of them has been converted. `between`: a
+    further equal sign follows the right side.
+    """
 
     left: str
     right: str
     comparable: bool
+    factors: tuple[Fraction, ...]
+    between: bool
 
 
 @dataclass(frozen=True)
@@ -65,13 +94,14 @@ class _Side:
     units: tuple[frozenset[str], ...]  # of each number that has any
     adds: bool
     computes: bool  # more than a number
+    part: bool = False  # of something: 5/8 of the pizza, 20% of $50
 
 
 def find(text: str) -> Iterator[Equation]:
     """The equations of a plain text, in their order: neighbours in a chain of equal signs that are both arithmetic, one
     of them more than a number."""
     text = _GROUPED.sub(lambda found: found[0].replace(",", ""), text)
-    text = _PART_OF.sub(r"\1 * ", text)
+    text = _PART_OF.sub(r"\1 *of ", text)
     for clause in _clauses(text):
         yield from _of_clause(clause)
 
@@ -100,7 +130,8 @@ def _of_clause(text: str) -> Iterator[Equation]:
         left = _ending(before) if at == 0 else _whole(before)
         right = _beginning(after) if at + 1 == last else _whole(after)
         if left and right and (left.computes or right.computes):
-            yield Equation(left.text, right.text, _comparable(left, right))
+            comparable = _comparable(left, right)
+            yield Equation(left.text, right.text, comparable, _factors(left, right), between=at + 1 < last)
 
 
 def _ending(tokens: Sequence[tuple[str, str]]) -> _Side | None:
@@ -137,8 +168,10 @@ def _beginning(tokens: Sequence[tuple[str, str]]) -> _Side | None:
                 kind, said = tokens[end]
                 goes_on = kind == "other" and said not in _CLOSES
                 goes_on |= kind == "word" and (_is_algebra(said) or said in _POWERS)
-                if goes_on or kind in ("sign", "number", "money"):
+                if goes_on or kind in ("sign", "number", "money", "time", "part"):
                     return None
+                if said == "of" and ("/" in found.text or found.text.endswith("%")):
+                    return replace(found, part=True)
             return found
     return None
 
@@ -169,14 +202,15 @@ def _read(tokens: Sequence[tuple[str, str]]) -> _Side | None:
             at += 1
             unit, at = _unit(tokens, at)
             units += [unit] if unit else []
-        elif not wanted and (kind == "sign" or (said == "x" and _follows(tokens, at))) and said not in "(%":
+        elif not wanted and (kind in ("sign", "part") or (said == "x" and _follows(tokens, at))) and said not in "(%":
             parts.append("*" if said == "x" else said)
             adds |= said in "+-"
             computes = wanted = True
             at += 1
         else:
             return None
-    return None if wanted else _Side(" ".join(parts), tuple(units), adds, computes)
+    part = any(kind == "part" for kind, _ in tokens)
+    return None if wanted else _Side(" ".join(parts), tuple(units), adds, computes, part)
 
 
 def _unit(tokens: Sequence[tuple[str, str]], at: int) -> tuple[frozenset[str], int]:
@@ -211,9 +245,12 @@ def _follows(tokens: Sequence[tuple[str, str]], at: int) -> bool:
 
 
 def _comparable(left: _Side, right: _Side) -> bool:
-    """Whether units leave the numbers as they are: no hours and minutes in one sum, no cents that become dollars."""
+    """Whether units leave the numbers as they are: no hours and minutes in one sum, no cents that become dollars, no
+    time of day; and no label before a calculation (8 batches = 5 × 8 cups), no part behind one (3 + 2 = 5/8 of it)."""
     units = (*left.units, *right.units)
-    if any(unit & _COUNTS for unit in units):
+    if any(unit & (_COUNTS | _CLOCK) for unit in units):
+        return False
+    if right.part or (left.units and not left.computes and not right.units):
         return False
     alone = frozenset().union(*(unit for unit in units if len(unit) == 1))
     if any(len(alone & kind) > 1 for kind in _KINDS):
@@ -222,3 +259,11 @@ def _comparable(left: _Side, right: _Side) -> bool:
         return False
     ours, theirs = (frozenset().union(*side.units) for side in (left, right))
     return not ours or not theirs or bool(ours & theirs)
+
+
+def _factors(left: _Side, right: _Side) -> tuple[Fraction, ...]:
+    """How many times the right side the left one may be, where only the result has a unit, and is converted to it."""
+    if left.units or not right.units:
+        return ()
+    units = frozenset().union(*right.units)
+    return tuple(factor for kind, factors in _CONVERTED if kind & units for factor in factors)
