@@ -20,7 +20,7 @@ from vibethinker_local.bench.measurement import Measurement
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import Options
 from vibethinker_local.models import installed, results
-from vibethinker_local.runtime.model import load, step_planner
+from vibethinker_local.runtime.model import at_once, load, step_planner
 from vibethinker_local.system import machine, svg
 from vibethinker_local.system.paths import MINI
 
@@ -314,6 +314,23 @@ def test_rates_in_between() -> None:
         steps=tuple(results.BatchStep(tokens=n, seconds=s, low=s, high=s) for n, s in ((1, 1.0), (4, 2.0), (8, 9.0)))
     )
     assert [timed.best_sequences(most) for most in (1, 3, 4, 16)] == [1, 3, 4, 4], "4 + 4 are no faster than 4"
+
+
+@pytest.mark.parametrize(
+    ("rates", "most", "expected"),
+    [
+        ({1: 10.0}, 16, 16),
+        ({1: 10.0, 4: 30.0, 8: 20.0}, 16, 16),
+        ({1: 10.0, 8: 20.0}, 8, 8),
+        ({4: 9.0, 16: 8.0}, 64, 4),
+    ],
+)
+def test_how_many_run_at_once_is_taken_from_figures_that_tell(
+    rates: dict[int, float], most: int, expected: int
+) -> None:
+    mini = results.File(name="mini", file=MINI.name, bytes=MINI.stat().st_size, quant="Q8_0", parameters=7)
+    results.keep(found(rates=rates).model_copy(update={"model": mini}))
+    assert at_once(installed.choose("mini"), most) == expected
 
 
 def test_what_was_tried_serves_the_same_runs_for_hours(monkeypatch: pytest.MonkeyPatch) -> None:

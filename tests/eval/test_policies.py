@@ -162,6 +162,14 @@ def test_only_arithmetic_gains() -> None:
     assert made.verdict.reasons == ("only the mechanical check gains, not the model's own verdicts",)
 
 
+def test_where_no_vote_is_contested_there_is_no_verdict() -> None:
+    answers = np.zeros((20, 4), np.int64)
+    made = report.make(banks.table(answers, answers, np.full((20, 4), 45)))
+    assert made.verifier
+    assert made.verdict is None
+    assert "Verdict: none." in show.tables(made, banks.HEADER, [])
+
+
 def test_equal_tokens_are_equal_tokens() -> None:
     """Claims that cost as much as the solution: 8 trajectories with claims pay for 16 without."""
     n = 400

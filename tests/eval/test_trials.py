@@ -200,6 +200,8 @@ def test_two_banks_are_replayed_in_turn(tmp_path: Path) -> None:
     foreign = on_disk.read(banks.write(tmp_path / "c.jsonl", problems, computed, replace(HEADER, sha256="cd" * 32)))
     with pytest.raises(UsageError, match="different model files"):
         on_disk.joined(one, foreign)
+    with pytest.raises(UsageError, match="is one bank"):
+        on_disk.joined(one, on_disk.read(tmp_path / "one.jsonl"))
     strangers = on_disk.read(banks.write(tmp_path / "d.jsonl", [Problem("z", "?", "1")], []))
     with pytest.raises(UsageError, match="no problem in common"):
         on_disk.joined(one, strangers)

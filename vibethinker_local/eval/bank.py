@@ -191,6 +191,8 @@ def locked(path: Path) -> Iterator[None]:
 
 def joined(one: Bank, other: Bank) -> Bank:
     """The trajectories of two banks of one model in turn, of the problems that both have. Raises UsageError."""
+    if one.path.resolve() == other.path.resolve():
+        raise UsageError(f"{one.path} is one bank: --with takes another one of the same model.")
     if one.header.sha256 != other.header.sha256:
         raise UsageError(f"{one.path} and {other.path} are of different model files.")
     common = {name: each for name, each in one.problems.items() if other.problems.get(name) == each}

@@ -118,7 +118,8 @@ def make(table: Table, calibration: vote.Calibration | None = None, speeds: Spee
     verdict = None
     if claims:
         contrasts.insert(1, _at_equal_tokens(table))
-        verdict = judge(contrasts, full["clr"])
+        if any(len(set(row[row >= 0])) > 1 for row in table.cluster):  # else there was nothing to turn
+            verdict = judge(contrasts, full["clr"])
     return PolicyReport(
         problems=len(table.ids),
         samples=samples,
@@ -173,7 +174,7 @@ def judge(contrasts: Sequence[Contrast], clr: PolicyOutcome) -> PolicyVerdict:
     reasons = []
     tokens, control = found["clr - majority at equal tokens"], found["clr - permuted"]
     if not tokens.gains:
-        worse = "below" if tokens.high < 0 else "not above"
+        worse = "below" if tokens.high < 0 else "not clearly above"
         reasons.append(f"at equal tokens it is {worse} the majority ({signed(tokens)})")
     if not control.gains:
         reasons.append(f"weights dealt out at random do as well ({signed(control)})")

@@ -119,7 +119,7 @@ def _trials(found: Trials) -> Iterator[str | Grid]:
         yield _trial_rows(found.untuned)
     for each in found.stopping:
         yield (
-            f"{each.name} ({_setting(each.setting)}) stops after {_percent(each.saved)} fewer tokens than always "
+            f"{each.name} ({_setting(each.setting)}) uses {_percent(each.saved)} fewer tokens than always "
             f"drawing all, accuracy {_gain(each.difference)} points, on {each.problems:,} problems."
         )
     if not speeds:
@@ -194,8 +194,8 @@ def _lines(report: PolicyReport) -> Iterator[str]:
             f"of the same problem, {_plain(verifier.auroc_within)}."
         )
         yield (
-            f"  A claim is refuted in {_percent(verifier.right_refuted)} of the right trajectories; "
-            f"none in {_percent(verifier.wrong_passed)} of the wrong ones."
+            f"  At least one claim is refuted in {_percent(verifier.right_refuted)} of the right trajectories; "
+            f"no claim is refuted in {_percent(verifier.wrong_passed)} of the wrong ones."
         )
         yield (
             f"  Of all claims {_percent(verifier.refuted)} are refuted, {_percent(verifier.refuted_by_arithmetic)} by "
@@ -208,6 +208,8 @@ def _lines(report: PolicyReport) -> Iterator[str]:
         else:
             yield "Verdict: CLR is falsified for this model file on these problems; majority is the better default:"
             yield from (f"  {reason}" for reason in verdict.reasons)
+    elif report.verifier:
+        yield "Verdict: none. In no problem did the solutions disagree."
 
 
 def _grid(*names: str) -> Grid:

@@ -104,6 +104,10 @@ class Figures(_Figure):
         """What plans the batches of a step by the times that were measured; None if none were."""
         return Planner({step.tokens: step.seconds for step in self.steps}) if self.steps else None
 
+    @property
+    def most_sequences(self) -> int:
+        return max(row.sequences for row in self.decode)
+
     def best_sequences(self, most: int) -> int:
         """As many, up to `most`, as decode the most tokens per second together."""
         if planner := self.planner:

@@ -321,8 +321,10 @@ def at_once(chosen: Chosen | Served, most: int) -> int:
     """How many Sequences, up to `most`, together decode the most tokens per second."""
     if isinstance(chosen, Served):
         return min(most, chosen.places)
-    measured = results.of(chosen.path)
-    return measured.best_sequences(most) if measured else min(most, AT_ONCE)
+    measured, usual = results.of(chosen.path), min(most, AT_ONCE)
+    if measured is None or measured.most_sequences < usual:  # of one Sequence nothing follows for sixteen
+        return usual
+    return measured.best_sequences(most)
 
 
 def step_planner(chosen: Chosen, threads: int) -> Planner:
