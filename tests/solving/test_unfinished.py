@@ -65,7 +65,9 @@ def test_reasoning_that_is_cut_is_closed_and_what_follows_is_a_reply() -> None:
     assert LINES.startswith(found.text)
 
 
-@pytest.mark.parametrize("reply", [b"All is well.", b"<think>hm</think>All is well.", LINES.encode()])
+@pytest.mark.parametrize(
+    "reply", [b"All is well.", b"<think>hm</think>All is well.", LINES.encode(), b"It is \\boxed{7}."]
+)
 def test_prose_is_never_asked_for_an_answer(reply: bytes) -> None:
     said = script(reply, b"", b"7}")
     events, _ = run(solve("Why?", model(said), Options(1, max_tokens=600, kind="prose"), Control()))

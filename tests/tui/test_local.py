@@ -23,7 +23,7 @@ from vibethinker_local.models import checksums, installed, results
 from vibethinker_local.solving import calibration, forecast
 from vibethinker_local.system import awake, paths
 from vibethinker_local.tui.local import LoadedModel
-from vibethinker_local.tui.solver import ChatRequest
+from vibethinker_local.tui.solver import ChatRequest, Larger
 
 QUESTION = (paths.PACKAGE / "mini" / "example.txt").read_text(encoding="utf-8")
 VOTE = ChatRequest(QUESTION, 7, reliable=True)
@@ -181,6 +181,23 @@ def test_what_there_is_less_of_for_a_vote_is_said(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(local._solver, "_load", lambda places: replace(load(places), notices=(notice,)))
         (text,) = said(list(local.solve(VOTE, Control())))
         assert text.startswith(f"{notice} Expect 8 solutions: about ")
+
+
+@pytest.mark.parametrize(
+    ("larger", "end"),
+    [
+        (None, "do not rely on the answer"),
+        (
+            Larger("vibethinker-3b", "Q8_0", "", 3_000_000_000, 8192),
+            "do not rely on the answer; `vibe pull vibethinker-3b:Q8_0` fetches a larger model",
+        ),
+    ],
+)
+def test_what_the_bundled_model_cannot_read_is_said(larger: Larger | None, end: str) -> None:
+    with mini() as local:
+        local.start = replace(local.start, larger=larger)
+        assert local.doubt("Integrate x^2.").endswith(f"this is not one: {end}")
+        assert local.doubt(QUESTION) == ""
 
 
 def test_how_long_it_thinks() -> None:

@@ -11,7 +11,7 @@ from textual.widgets import Input
 from tests.tui.fakes import Pause, ScriptedSolver, chatting, prompt, reply, run
 from tests.tui.scenes import EVIL
 from vibethinker_local.errors import UsageError
-from vibethinker_local.tui.attachments import completions, label, mentioned, read
+from vibethinker_local.tui.attachments import completions, label, mentioned, missing, read
 from vibethinker_local.tui.screens.fulltext import FullText
 from vibethinker_local.tui.store import Attachment
 from vibethinker_local.tui.widgets.recent import Recent
@@ -278,6 +278,51 @@ def test_which_files_a_question_names(
     for name in ("a.py", "b.txt", "a b.py"):
         (tmp_path / name).write_text("x")
     assert mentioned(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("@nofile.txt hello", ["nofile.txt"]),
+        ("see @no/such, (@no.py), @no.py and @a.py.", ["no/such", "no.py"]),
+        ('@"no file.txt" @"not a file"', ["no file.txt"]),
+        ("@~/no.txt @/no/where @../no @src/caf\u00e9", ["~/no.txt", "/no/where", "../no", "src/caf\u00e9"]),
+        ("@2026/notes.txt", ["2026/notes.txt"]),
+        ("ask @user.name", ["user.name"]),  # it may be a file
+        ("me@a.org, <@b.org> and https://x.org/@user/post.html", []),
+        ("@dataclass\n@property\ndef x", []),
+        ('@app.get("/x")\n@app.get("/x/{y}")\n@app.route(\'/x.html\')', []),
+        ("4 apples @3.5, @$2.50/kg, @5m/s, @1/2, @v1.2", []),
+        ("@a.py @. @/ @.. @@no.py @" + "x" * 5000, []),
+    ],
+)
+def test_which_files_a_question_names_in_vain(
+    text: str, found: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.py").write_text("x")
+    assert missing(text) == found
+
+
+def test_a_question_that_names_no_file_is_sent_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path) as chat:
+            messages: list[str] = []
+            chat.app.chat.notify = lambda text, **_: messages.append(text)  # type: ignore[method-assign]
+            await chat.ask("@nofile.txt hello")
+            assert chat.solver.requests[0].question == "@nofile.txt hello"
+            assert messages == ["There is no file nofile.txt: the question goes as it stands."]
+            await chat.ask('@app.get("/x") and @a/main.py')
+            (tmp_path / "a" / "main.py").unlink()
+            await chat.pilot.press("f6", *"!", "enter")
+            await chat.until(lambda: len(chat.solver.requests) == 3)
+            assert "AAA" in chat.solver.requests[2].question  # it still goes with it
+            assert len(messages) == 1
+
+    two_files(tmp_path, monkeypatch)
+    run(test)
 
 
 def test_history_and_newlines_in_the_prompt(tmp_path: Path) -> None:

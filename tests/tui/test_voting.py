@@ -14,6 +14,7 @@ from vibethinker_local.events import (
     AnswerCluster,
     Crux,
     CruxSide,
+    Finished,
     Notice,
     ReliabilityReport,
     Wrote,
@@ -173,6 +174,51 @@ def test_what_a_vote_will_cost_is_said_where_it_is_known(tmp_path: Path) -> None
                 "Budget of the reliability pass: quick.",
                 f"Budget of the reliability pass: standard. {COST}",
             ]
+
+    run(test)
+
+
+def test_the_budget_is_said_where_the_line_at_the_bottom_shows_something_else(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, ScriptedSolver([vote()], costs={"deep": COST})) as chat:
+            messages: list[str] = []
+            chat.app.chat.notify = lambda text, **_: messages.append(text)  # type: ignore[method-assign]
+            await chat.pilot.press("ctrl+r", "f4")
+            assert "reliability on · deep" in chat.shown
+            await chat.ask("go")
+            assert "● 4 of 6 agree" in chat.shown
+            await chat.pilot.press("f4", "f4", "f4")
+            budgets = ["quick.", "standard.", f"deep. {COST}"]
+            assert messages == [COST, *(f"Budget of the reliability pass: {budget}" for budget in budgets)]
+
+    run(test)
+
+
+def ending(found: ReliabilityReport) -> Script:
+    """A vote that ends in a report."""
+    *before, last = vote()
+    assert isinstance(last, Finished)
+    return [*before, Finished(replace(last.solution, report=found))]
+
+
+@pytest.mark.parametrize(
+    ("found", "width", "line"),
+    [
+        ((1, 1, 1, 1), 80, "vibethinker-3b    ● do not rely on it · no agreement: 8 solutions, 4 answers"),
+        ((1, 1, 1, 1), 120, "● do not rely on it · no agreement: 8 solutions, 4 answers, 4 without an answer"),
+        ((6, 2), 80, "● 6 of 8 agree"),
+    ],
+)
+def test_where_there_is_little_room_what_matters_most_is_shown(
+    found: tuple[int, ...], width: int, line: str, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, ScriptedSolver([ending(report(found, 8))]), size=(width, 24)) as chat:
+            await chat.pilot.press("ctrl+r")
+            await chat.ask("go")
+            last = chat.shown.splitlines()[-1]
+            assert last.strip().endswith(line)
+            assert "vibethinker-3b" in last
 
     run(test)
 

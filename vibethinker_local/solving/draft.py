@@ -29,10 +29,12 @@ class Draft:
         index: int = 0,
         talk: bool = False,
         asks: bool = True,
+        prose: bool = False,
         task: Task | None = None,
     ) -> None:
         """After `think` tokens of reasoning it is closed. In `talk`, what the model says in the end counts, committed
-        to an answer or not; without `asks`, it is never asked for one outright. The answer to a `task` is a program."""
+        to an answer or not; without `asks`, it is never asked for one outright; `prose` has none that could be
+        extracted. The answer to a `task` is a program."""
         self.seed, self.index, self.asks = seed, index, asks
         self.tokens = 0
         self.closing: Reason | None = None  # why the end was forced
@@ -47,6 +49,7 @@ class Draft:
         self._line_ended = False  # the last output ended a line outside code, and was the model's own
         self._brace_closed = False  # the last output closed a brace
         self.talk, self._opened, self._tags, self._task = talk, opened, tags, task
+        self._prose = prose
         self._think = think or None  # without reasoning, none has to be closed
         self._text: list[str] = []
         self._parser = ReasoningParser(opened=opened, tags=tags)
@@ -140,6 +143,8 @@ class Draft:
         return Trajectory(self.seed, self.tokens, finish, extracted, text, reasoning, mean, signals=signals)
 
     def _extract(self, text: str, reasoning: str = "") -> str | None:
+        if self._prose:
+            return None
         return answer.program(text, self._task) if self._task else answers.extract(text, reasoning)
 
     def _answer(self) -> str | None:

@@ -38,6 +38,8 @@ Stage = Literal["sampling", "checking", "decided"]
 State = Literal["thinking", "answering", "closing", "answered", "forced", "cut", "no answer", "stopped"]
 MOST_CLUSTERS = 6  # in a line
 RATE_SECONDS = 3.0  # over which the rate is taken
+LEAST_SECONDS = 0.3  # that it needs: what waited together is seen in no time
+BURST_SECONDS = 0.02  # what is seen within them is one burst
 CLOSINGS: dict[Reason, str] = {
     "length": "token budget reached",
     "loop": "going round in circles",
@@ -184,10 +186,10 @@ class RunState:
     @property
     def rate(self) -> float:
         """Tokens a second of the trajectory that is shown, lately; 0 while nobody can tell."""
-        if len(self._times) < 2:
+        if not self._times or self._clock() - self._times[-1][0] > RATE_SECONDS:  # it has stalled
             return 0.0
         (first, before), (last, now) = self._times[0], self._times[-1]
-        return (now - before) / (last - first) if last > first else 0.0
+        return _rate(now - before, last - first)
 
     @property
     def seconds_left(self) -> float | None:
@@ -254,6 +256,8 @@ class RunState:
             self.answer.add(event.text)
         self.tokens = event.tokens
         now = self._clock()
+        if self._times and now - self._times[-1][0] < BURST_SECONDS:
+            now = self._times.pop()[0]
         self._times.append((now, event.tokens))
         while now - self._times[0][0] > RATE_SECONDS:
             self._times.popleft()
@@ -265,6 +269,8 @@ class RunState:
         if event.trajectory.text and fits and (self.shown not in leading or not self.answer):
             self.shown = event.index
             self.answer.begin_anew(event.trajectory.text)
+        if event.index == self.shown:  # it has ended
+            self._times.clear()
 
     def _finish(self, solution: Solution) -> None:
         self.solution, self.phase, self.provisional = solution, "done", False
@@ -279,8 +285,7 @@ class RunState:
         match event:
             case Wrote():
                 row = self._row(event.index)
-                seconds = self._clock() - row.began
-                rate = event.tokens / seconds if seconds > 0 else 0.0
+                rate = _rate(event.tokens, self._clock() - row.began)
                 state: State = "thinking" if event.reasoning else "answering"
                 self._rows[event.index] = replace(row, tokens=event.tokens, rate=rate, state=state)
             case Closing():
@@ -290,7 +295,7 @@ class RunState:
                 self._sampled(event, votes)
             case Contested():
                 votes = replace(votes, stage="checking")
-                doing = "asking for claims" if event.claims else "checking what the solutions calculate"
+                doing = "checking claims" if event.claims else "checking what the solutions calculate"
                 self.milestones.append(Milestone(f"the vote is contested: {doing}", vote=True))
             case Parted():
                 votes = replace(votes, crux=event.crux)
@@ -341,6 +346,11 @@ class RunState:
                 " (computed)" if trajectory.answer else f" (computed: {short(trajectory.printed or 'no program')})"
             )
         self._note(f"{answer} · {trajectory.tokens:,} tokens · {counted}", event.index)
+
+
+def _rate(tokens: int, seconds: float) -> float:
+    """Tokens a second; 0 while nobody can tell."""
+    return tokens / seconds if seconds >= LEAST_SECONDS else 0.0
 
 
 def short(text: str, width: int = 30) -> str:

@@ -143,6 +143,7 @@ class Sampling:
             index=index,
             talk=self._talk,
             asks=self._asks,
+            prose=self._options.kind == "prose",
             task=task,
         )
         draft.cut_from = budget.tokens - budget.reserve - budget.grace if budget.grace else None

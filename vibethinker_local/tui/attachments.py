@@ -14,6 +14,10 @@ from vibethinker_local.tui.text.markdown import fence_for
 
 MENTION = re.compile(r'(?<![\w@])@(?:"([^"\n]+)"|([^\s"@][^\s"]*))')
 BEGUN = re.compile(r'(?<![\w@])@(?:"([^\n"]*)|((?:[^\s"@][^\s"]*)?))\Z')  # a mention that is being typed
+TRAILING = ".,;:!?)]}'"  # punctuation behind a mention
+PATH = re.compile(  # with an extension or a slash, but no price, no speed and no call
+    r"[\w~./\\ +@-]*\.[A-Za-z][A-Za-z0-9]*|[~.]*(?:[^\W\d][\w. +@-]*)?/[\w~./ +@-]+"
+)
 
 
 def label(attachment: Attachment) -> str:
@@ -43,6 +47,16 @@ def mentioned(question: str) -> list[str]:
     return list(dict.fromkeys(path for path in found if path))
 
 
+def missing(question: str) -> list[str]:
+    """What a question names as it would name a file, where there is none: it may be text all the same."""
+    found = []
+    for mention in MENTION.finditer(question):
+        before, path = question[: mention.start()][-1:].strip(), mention[1] or mention[2].rstrip(TRAILING)
+        if before in ("", "(") and PATH.fullmatch(path) and not _file(mention):
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
 def without_mention(question: str, path: str) -> str:
     """The question with a file's path as mere text, without the @ that attaches it."""
     return MENTION.sub(lambda found: found[0].removeprefix("@") if _file(found) == path else found[0], question)
@@ -61,7 +75,7 @@ def unmentioned(question: str, attachments: Sequence[Attachment]) -> list[Attach
 def _file(mention: re.Match[str]) -> str:
     """The file that is named; "" if there is none."""
     quoted, plain = mention[1] or "", mention[2] or ""
-    paths = (quoted, plain, plain.rstrip(".,;:!?)]}'"))
+    paths = (quoted, plain, plain.rstrip(TRAILING))
     return next((path for path in paths if path and _is_file(path)), "")
 
 

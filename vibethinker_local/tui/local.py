@@ -49,9 +49,10 @@ class LoadedModel:
     def doubt(self, question: str) -> str:
         if not self.start.bundled or bundled.is_readable(question):
             return ""
-        larger = f": vibe pull {self.start.larger.name}:{self.start.larger.quant}" if self.start.larger else ""
+        larger = self.start.larger
+        fetches = f"; `vibe pull {larger.name}:{larger.quant}` fetches a larger model" if larger else ""
         warning = "mini handles only small word problems and sums, and this is not one: do not rely on the answer"
-        return warning + larger
+        return warning + fetches
 
     def quote(self, budget: str) -> str | None:
         return self._solver.quote(self._solver.plan(budget))

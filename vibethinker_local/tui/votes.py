@@ -47,7 +47,7 @@ def told(report: ReliabilityReport) -> tuple[str, str]:
         return summary(report), "$text-muted"
     found, claims_failed = report.agreement, report.checked and report.refuted == report.checked
     if found.level == "none":
-        return f"{summary(report)}: {RELY}", TONES["none"]
+        return f"{RELY} · {summary(report)}", TONES["none"]
     return summary(report), TONES["leading" if claims_failed else found.level]
 
 

@@ -199,7 +199,7 @@ def test_where_nothing_can_be_written_nothing_is_saved(conversations: bytes, tmp
     store = Store(tmp_path / "file" / "chat.db")  # a folder that cannot be made
     (notice,) = store.take_notices()
     assert notice.startswith("Nothing is saved: ")
-    assert notice.endswith(" Free the disk, or set VIBE_HOME.")
+    assert notice.endswith(" Free some disk space, or set VIBE_HOME.")
     conversation, turn = store.begin(Turn("Q"), None)
     store.finish(Turn("Q", id=turn, answer="A", status="answered"))
     assert [turn.answer for turn in store.turns(conversation)] == ["A"]

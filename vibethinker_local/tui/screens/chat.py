@@ -31,6 +31,7 @@ from vibethinker_local.tui.attachments import (
     editable,
     label,
     mentioned,
+    missing,
     read,
     unmentioned,
     without_mention,
@@ -193,6 +194,9 @@ class Chat(Screen[None]):
             prompt.set_text(event.text + prompt.text)
             self.say(wrong, error=True)
             return
+        known = {one.name for one in attachments}  # from before, where it is edited
+        if unknown := [path for path in missing(event.text) if Path(path).name not in known]:
+            self.say(f"There is no file {' or '.join(unknown)}: the question goes as it stands.")
         if event.text.strip():
             prompt.remember(event.text)
             self._unsent = False
@@ -605,8 +609,8 @@ class Chat(Screen[None]):
     def action_budget(self) -> None:
         at = BUDGETS.index(self.session.budget)
         self.session.budget = BUDGETS[(at + 1) % len(BUDGETS)]
-        off = None if self.session.reliable else f"Budget of the reliability pass: {self.session.budget}."
-        self.say(off, self._cost())
+        shown = self.session.budget in self.badge()[0]
+        self.say(None if shown else f"Budget of the reliability pass: {self.session.budget}.", self._cost())
         self.show_status()
 
     def action_think(self) -> None:

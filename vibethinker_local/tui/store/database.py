@@ -109,7 +109,9 @@ class Database:
             raise UsageError(f"This Python's SQLite cannot be used ({error}): install another.") from error
         why = f"{reason.filename}: {reason.strerror}" if isinstance(reason, OSError) else str(reason)
         there = "What is in it can be read. " if saved.turns else ""
-        self._say(f"Nothing is saved: {self.path} cannot be used ({why}). {there}Free the disk, or set VIBE_HOME.")
+        self._say(
+            f"Nothing is saved: {self.path} cannot be used ({why}). {there}Free some disk space, or set VIBE_HOME."
+        )
         return db
 
     def _say(self, notice: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
@@ -9,6 +10,7 @@ from vibethinker_local.system.machine import memory_size
 from vibethinker_local.system.terminal import printable
 
 CELLS = 8  # of the context meter
+NAME = 16  # cells that a model's name keeps where there is little room
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,7 @@ class StatusLine(Static):
             parts.append(Content(status.thinking))
         if status.memory:
             parts.append(Content(memory_size(status.memory)))
-        badge = Content.assemble(("● " if status.on else "○ ") + status.reliability)
-        badge = badge.stylize(f"bold {status.tone}" if status.on else status.tone)
+        badge = _badge(status, width - min(model.cell_length, NAME) - 2)
         while True:
             left = Content("  ").join(parts).stylize_before("$text-muted")
             gap = width - left.cell_length - badge.cell_length
@@ -74,6 +75,14 @@ class StatusLine(Static):
                 return Content.assemble(
                     model.truncate(max(4, width - badge.cell_length - 2), ellipsis=True), "  ", badge
                 )
+
+
+def _badge(status: Status, width: int) -> Content:
+    """What there is to say about reliability; where there is little room, without what comes last."""
+    said = ("● " if status.on else "○ ") + status.reliability
+    while cell_len(said) > width and (cut := max(said.rfind(" · "), said.rfind(", "))) > 0:
+        said = said[:cut]
+    return Content(said).stylize(f"bold {status.tone}" if status.on else status.tone)
 
 
 def meter(used: int, context: int) -> Content:
