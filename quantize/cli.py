@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 EXIT_STOPPED = 130
 THREADS = machine.logical_cpus()
+SHORTEST = 64  # tokens: the least context that a model is loaded with
 
 
 class Commands(TyperGroup):
@@ -33,6 +34,11 @@ class Commands(TyperGroup):
         try:
             with as_ctrl_c():
                 return super().invoke(ctx)
+        except typer.BadParameter as error:
+            from vibethinker_local.system.wording import reason
+
+            error.message = reason(error.__cause__) or error.message
+            raise
         except VibeError as error:
             _say(f"error: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
@@ -134,7 +140,7 @@ def build(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Write OUT. An earlier OUT stays until the new file is complete and checked.
+    """Write OUT, a GGUF file of SRC. An earlier OUT stays until the new file is complete and checked.
 
     \b
     vibe quantize build CHECKPOINT -o q4.gguf --type Q4_K_M
@@ -166,7 +172,7 @@ def imatrix(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Compute an importance matrix from what flows through FILE, best a BF16 one, as it reads a text.
+    """Compute an importance matrix of FILE, best a BF16 one. From what flows through it as it reads a text.
 
     \b
     vibe quantize imatrix base.gguf -o imatrix.gguf
@@ -195,7 +201,7 @@ def evaluate(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how far QUANT's predictions are from BASE's: perplexity ratio and KL divergence.
+    """Measure how far QUANT's predictions are from BASE's. By perplexity ratio and KL divergence.
 
     \b
     vibe quantize eval base.gguf q4.gguf
@@ -220,7 +226,7 @@ def verify(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Check FILE: its header, its weights, that llama.cpp computes with it; with --against, that it is SRC's.
+    """Check that FILE is sound. Its header, its weights, that llama.cpp computes with it; --against: that it is SRC's.
 
     \b
     vibe quantize verify q4.gguf --against CHECKPOINT --imatrix imatrix.gguf
@@ -264,7 +270,7 @@ def recipes(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Build and measure every way to quantize SRC, one after the other. Takes hours; goes on where it was stopped.
+    """Build and measure every way to quantize SRC. One after the other; takes hours; goes on where it was stopped.
 
     \b
     vibe quantize recipes CHECKPOINT -o recipes.json --plot recipes.svg
@@ -301,7 +307,7 @@ def recommend(
     figures: FiguresPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Choose the best type that fits into memory: by measured figures where there are any, else by others' figures.
+    """Choose the best type that fits into memory. By measured figures where there are any, else by others'.
 
     \b
     vibe quantize recommend CHECKPOINT --memory 8G --figures recipes.json
@@ -318,10 +324,23 @@ def recommend(
         folder = locate(source, revision, ("config.json",), show) if source else None
     config = read_config(folder) if folder else estimate.VIBETHINKER_3B
     measured = making.find_report(figures, folder)
-    options = making.options(measured, config, budget, tokens) if measured else estimate.options(config, budget, tokens)
+
+    def with_context(tokens: int) -> "list[estimate.Option]":
+        if measured:
+            return making.options(measured, config, budget, tokens)
+        return estimate.options(config, budget, tokens)
+
+    options = with_context(tokens)
     best = next((option for option in options if option.fits), None)
-    facts = (options, best, budget, tokens)
-    _show(as_json, lambda: report.recommendation_json(*facts), lambda: report.recommendation_lines(*facts))
+    shorter = best is None and any(option.fits for option in with_context(SHORTEST))
+    given = memory or report.gigabytes(budget)
+    _show(
+        as_json,
+        lambda: report.recommendation_json(options, best, budget, tokens),
+        lambda: report.recommendation_lines(options, best, given, tokens, shorter=shorter),
+    )
+    if best is None:
+        raise typer.Exit(RequestError.exit_code)
 
 
 def _show(as_json: bool, json_object: Callable[[], dict[str, Any]], lines: Callable[[], Iterable[str]]) -> None:

@@ -178,7 +178,10 @@ def recommendation_json(options: list[Option], best: Option | None, budget: int,
     }
 
 
-def recommendation_lines(options: list[Option], best: Option | None, budget: int, context: int) -> list[str]:
+def recommendation_lines(
+    options: list[Option], best: Option | None, budget: str, context: int, *, shorter: bool
+) -> list[str]:
+    """`budget` as the user gave it; `shorter`: whether something would fit with a shorter context."""
     width = max([7, *(len(option.label) for option in options)])
     lines = [
         f"{'→' if option is best else ' '} {option.label:{width}} file {gigabytes(option.memory.weights)}, "
@@ -190,5 +193,6 @@ def recommendation_lines(options: list[Option], best: Option | None, budget: int
     if best:
         lines.append(f"build it with {best.arguments}")
     else:
-        lines.append(f"nothing fits into {gigabytes(budget)} with {context} tokens of context; try a shorter --context")
+        advice = "try a shorter --context" if shorter else "no type is small enough"
+        lines.append(f"nothing fits into {budget} with {context:,} tokens of context: {advice}")
     return lines

@@ -108,6 +108,25 @@ def test_the_fastest_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tried == [1, 4, 8]
 
 
+def test_figures_are_written_out() -> None:
+    peer = results.PeerRatio(
+        what="prefill", peer="llama-bench", ratio=1, low=1, high=1, ours=20_080, theirs=0.01, unit="tokens/s", rounds=2
+    )
+    fast = found(rates={1: 10_041.7}, peers=(peer,))
+    text = "\n".join(bench_report.lines(fast, [fast, found("Q4_K_M")]))
+    assert "10,040 (9,038–11,050)" in text
+    assert "prefill of 512 tokens: 40 (39–41)" in text
+    assert "prefill: 20,080 by llama-bench's 0.01 tokens/s" in text
+    assert "1: Q8_0 (10,040 tokens/s)" in text
+    assert str(Measurement("prefill", "vibe", 10_041.7)) == "prefill: 10,040 tokens/s (vibe)"
+
+
+def test_a_server_is_not_measured() -> None:
+    result = vibe("bench", "-m", "http://127.0.0.1:9")
+    assert (result.code, result.out) == (2, "")
+    assert "`vibe bench` measures a model file on this machine, and http://127.0.0.1:9 is on another" in result.err
+
+
 def test_a_table_and_a_picture(tmp_path: Path) -> None:
     picture = tmp_path / "speed.svg"
     result = vibe(*SMALL, "--threads", "1", "--plot", str(picture))

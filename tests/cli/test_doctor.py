@@ -6,6 +6,8 @@ import pytest
 
 from tests.command import vibe
 from vibethinker_local.cli import doctor
+from vibethinker_local.system import machine
+from vibethinker_local.system.machine import Room
 
 GENERIC = "CPU : SSE3 = 1 | SSSE3 = 1 | AVX = 1 | AVX2 = 1 | F16C = 1 | FMA = 1 | LLAMAFILE = 1 | REPACK = 1 | "
 NATIVE = GENERIC + "AVX512 = 1 | AVX512_VNNI = 1 | AVX_VNNI = 1 | "
@@ -50,3 +52,12 @@ def test_a_data_folder_that_cannot_be_written_and_a_variable_that_is_misspelt(
     monkeypatch.setenv("VIBE_HOME", str(tmp_path / "new"))
     found = {check["name"]: check for check in vibe("doctor", "--json").receipt["checks"]}
     assert found["data"] == {"name": "data", "value": str(tmp_path / "new" / "data"), "state": "ok", "advice": None}
+
+
+@pytest.mark.parametrize(("cores", "told"), [(1, "uses 1 performance core"), (2, "uses 2 performance cores")])
+def test_how_much_of_the_machine_there_is(monkeypatch: pytest.MonkeyPatch, cores: int, told: str) -> None:
+    monkeypatch.setattr(machine, "threads", lambda: cores)
+    monkeypatch.setattr(machine, "room", lambda: Room(3 << 30, "this machine"))
+    found = {check["name"]: check["value"] for check in vibe("doctor", "--json").receipt["checks"]}
+    assert found["processor"] == f"{machine.processor()}, {told}"
+    assert found["memory"] == "3.0 GiB free"

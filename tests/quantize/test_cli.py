@@ -49,6 +49,28 @@ def test_recommend_without_a_checkpoint() -> None:
     assert "nothing fits" in invoke("recommend", "--memory", "1M").stdout
 
 
+@pytest.mark.parametrize(
+    ("memory", "context", "last"),
+    [
+        ("1G", "64", "nothing fits into 1G with 64 tokens of context: no type is small enough"),
+        ("1G", "32k", "nothing fits into 1G with 32,768 tokens of context: no type is small enough"),
+        ("2500m", "100k", "nothing fits into 2500m with 102,400 tokens of context: try a shorter --context"),
+    ],
+)
+def test_recommend_where_nothing_fits(memory: str, context: str, last: str) -> None:
+    result = invoke("recommend", "--memory", memory, "--context", context)
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (2, last)
+    result = invoke("recommend", "--memory", memory, "--context", context, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["recommended"]) == (2, None)
+
+
+def test_the_list_of_commands_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = invoke("--help").stdout.split("Commands:")[1]
+    assert "recommend  Choose" in shown
+    assert "..." not in shown
+
+
 def test_a_fallback_is_said_aloud(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "odd", Shape(num_hidden_layers=1, hidden_size=288, intermediate_size=320))
     result = invoke("build", folder, "-o", tmp_path / "odd.gguf", "--type", "Q4_K_M")
@@ -66,6 +88,7 @@ def test_a_fallback_is_said_aloud(tmp_path: Path) -> None:
         (["build", "{small}", "-o", "{out}", "--tensor", "nothing=Q8_0"], 2, "no tensor is changed"),
         (["build", "{small}", "-o", "{out}", "--chat-template", "{out}.jinja"], 2, "cannot be read"),
         (["build", "{small}", "-o", "{out}", "--threads", "0"], 2, "greater than or equal to 1"),
+        (["build", "{small}", "-o", "{out}", "--threads", "two"], 2, "'--threads': should be a whole number\n"),
         (["build", "{small}"], 2, "Missing option"),
         (["build", "{out}", "-o", "{out}"], 2, "there is no folder"),
         (["recommend", "--memory", "much"], 2, "is not a size"),

@@ -10,6 +10,7 @@ import pytest
 
 from vibethinker_local.errors import EngineError
 from vibethinker_local.system import machine
+from vibethinker_local.system.machine import Room
 
 GIB = 2**30
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux's own files")
@@ -109,3 +110,23 @@ def test_threads_are_the_performance_cores(system: Path, monkeypatch: pytest.Mon
 
 def test_sizes() -> None:
     assert [machine.memory_size(count) for count in (5 << 20, 2 * GIB)] == ["5 MiB", "2.0 GiB"]
+
+
+@pytest.mark.parametrize(
+    ("room", "told", "short"),
+    [
+        (Room(3 << 30, "this machine"), "3.0 GiB of memory that is free", "3.0 GiB free"),
+        (
+            Room(3 << 30, "this container"),
+            "3.0 GiB of memory that is free in this container",
+            "3.0 GiB free in this container",
+        ),
+        (
+            Room(3 << 30, "this machine", 2 << 30),
+            "3.0 GiB of memory that is free, 2.0 GiB of address space for a process",
+            "3.0 GiB free, 2.0 GiB of address space for a process",
+        ),
+    ],
+)
+def test_free_memory_in_words(room: Room, told: str, short: str) -> None:
+    assert (str(room), room.short()) == (told, short)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -17,6 +18,7 @@ from tests.command import vibe
 from vibethinker_local.errors import UsageError
 from vibethinker_local.system import config, settings
 from vibethinker_local.system.settings import Settings
+from vibethinker_local.tui.themes import THEMES
 
 ROOT = Path(__file__).parents[2]
 PROBLEM = "Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?"
@@ -83,20 +85,36 @@ def test_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("threads = 0", "line 1: threads: Input should be greater than or equal to 1"),
-        ("\n\nthreads = 'two'", "line 3: threads: Input should be a valid integer"),
-        ("threads = true", "line 1: threads: Input should be a valid integer"),
-        ("threads = '2'", "line 1: threads: Input should be a valid integer"),
-        ("\ufeffthreads = 0", "line 1: threads: Input should be greater than or equal to 1"),
-        ("thread = 2", "line 1: thread: there is no such key here"),
+        ("threads = 0", "line 1: threads: should be greater than or equal to 1."),
+        ("\n\nthreads = 'two'", "line 3: threads: should be a whole number."),
+        ("threads = true", "line 1: threads: should be a whole number."),
+        ("threads = '2'", "line 1: threads: should be a whole number."),
+        ("threads = 1.5", "line 1: threads: should be a whole number."),
+        ("notify = 3", "line 1: notify: should be true or false."),
+        ("model = 3", "line 1: model: should be a string."),
+        ("\ufeffthreads = 0", "line 1: threads: should be greater than or equal to 1."),
+        ("thread = 2", "line 1: thread: there is no such key here; there are model, context, max_tokens, threads,"),
+        ("thread = 2\nmdl = 3", "line 1: thread: there is no such key here; there are model,"),
+        ("thread = 2\nmdl = 3", "engines, schema (1 more like this)."),
         ("schema = 0", "line 1: schema: this version of vibe reads schema 1, not 0"),
         ("threads = ", "cannot be read: Invalid value (at the end, line 1)"),
-        ("budget = 'huge'", "line 1: budget: Input should be 'quick', 'standard' or 'deep'"),
+        ("budget = 'huge'", "line 1: budget: should be 'quick', 'standard' or 'deep'."),
         ("context = 10", "line 1: context"),
-        ("theme = '../x'", "line 1: theme"),
-        ("[keys]\nstop = 'Not a key!'", "line 2: keys.stop"),
+        ("theme = '../x'", "line 1: theme: write a theme's name, as vibe-light."),
+        ("[keys]\nstop = 'Not a key!'", "line 2: keys.stop: write a key as ctrl+r or f1, several as f1,f2."),
         ("threads = 2\nthreads = 3", "cannot be read: Cannot overwrite a value (at the end, line 2)"),
-        ("keys = 3", "line 1: keys"),
+        ("keys = 3", "line 1: keys: should be a table."),
+        ("[engines]\nlab = 3", "line 2: engines.lab: should be a table."),
+        ("[engines.lab]\nurl = 'gpu1:8000'", "line 2: engines.lab.url: write http://HOST:PORT."),
+        ("[engines.lab]\nurl = ['http://a:1', 'b']", "line 2: engines.lab.url: write http://HOST:PORT."),
+        ("[engines.lab]\nurl = []", "line 2: engines.lab.url: write http://HOST:PORT, or several of them in a list."),
+        ("[engines.lab]\nurl = 5\ncontext = 1", "or several of them in a list (1 more like this)."),
+        ("[engines.lab]\nmodel = 'm'", "line 1: engines.lab.url: is missing."),
+        (
+            "[engines.lab]\nurl = 'http://a:1'\nulr = 5",
+            "line 3: engines.lab.ulr: there is no such key here; there are url,",
+        ),
+        ("[engines.'a b']\nurl = 'http://a:1'", "line 1: engines.a b: write a name of letters, digits and . _ -"),
     ],
 )
 def test_a_wrong_file_names_file_line_and_key(text: str, says: str) -> None:
@@ -117,6 +135,8 @@ def test_a_wrong_file_names_file_line_and_key(text: str, says: str) -> None:
         ("keys = { new = 'ctrl+y', stop = 'ctrl+y' }", "line 1: keys.new: ctrl+y is the key of stop too"),
         ("[keys]\nstop = 'f11,alt+up'", "line 2: keys.stop: alt+up is the key of votes_up too"),
         ("[keys]\nhelp = 'f1,enter'", "line 2: keys.help: enter is needed to write with: give this another key."),
+        ("[keys]\nstop = 'ctrl+c'", "line 2: keys.stop: ctrl+c is reserved (copy, stop, quit): give this another key."),
+        ("[keys]\nhelp = 'ctrl+j'", "line 2: keys.help: ctrl+j is needed to write with"),
         ("[keys]\nhelp = 'h'", "line 2: keys.help: h is needed to write with"),
         ("[keys]\nhelp = 'full_stop'", "line 2: keys.help: full_stop is needed to write with"),
         ("[keys]\nhelp = 'slash'", "line 2: keys.help: slash is needed to write with"),
@@ -140,13 +160,23 @@ def test_a_theme_that_the_chat_does_not_know() -> None:
         with pytest.raises(UsageError) as refused:
             settings.check_theme("vibe-drak", ["vibe-dark", "vibe-light"], environment)
         assert str(refused.value) == f"{where}there is no such theme; there are vibe-dark, vibe-light."
+    result = vibe("config")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"vibe: {path}, line 2: theme: there is no such theme; there are vibe-dark,")
+    write("theme = 'nord'")
+    assert shown()["theme"] == ("nord", str(path))
+
+
+def test_every_theme_is_documented() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`([a-z0-9-]+)`", page.split("Themes: ")[1].split("\n\n")[0])) == set(THEMES)
 
 
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIBE_THREADS", "many")
     result = vibe("solve", "-t", PROBLEM)
     assert (result.code, result.out) == (2, "")
-    assert "VIBE_THREADS='many': Input should be a valid integer" in result.err
+    assert "VIBE_THREADS='many': should be a whole number." in result.err
     monkeypatch.delenv("VIBE_THREADS")
     monkeypatch.setenv("VIBE_TREADS", "2")
     assert "VIBE_TREADS is not a setting: is it misspelt?" in vibe("config").err

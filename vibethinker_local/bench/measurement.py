@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from vibethinker_local.engine.model_info import ModelInfo
 from vibethinker_local.models import results
 from vibethinker_local.models.installed import Chosen
+from vibethinker_local.system.units import figure
 
 US = "vibe"
 PREFILL, DECODE, STEP = "prefill", "decode", "step"
@@ -32,7 +33,7 @@ class Measurement:
     def __str__(self) -> str:
         at_once = f" of {self.sequences} Sequences" if self.sequences > 1 else ""
         deep = f", {self.depth:,} deep" if self.depth else ""
-        return f"{self.what}{at_once}{deep}: {self.value:,.4g} {self.unit} ({self.who})"
+        return f"{self.what}{at_once}{deep}: {figure(self.value)} {self.unit} ({self.who})"
 
 
 def summary(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from vibethinker_local.models.results import Decode, Figures, PeerRatio, fastest
 from vibethinker_local.system import svg
 from vibethinker_local.system.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from vibethinker_local.system.units import figure
 
 
 def lines(found: Figures, files: Sequence[Figures]) -> Iterator[str]:
@@ -22,7 +23,7 @@ def lines(found: Figures, files: Sequence[Figures]) -> Iterator[str]:
         shown = _rate(rate.tokens_per_second, rate.low, rate.high) + deep
         yield f"{rate.sequences:>9}  {shown:<42}  {rate.sampling_ms_per_token:.2f}"
     best = fastest(files)
-    quants = [f"{count}: {other.model.quant} ({other.rate(count):,.4g} tokens/s)" for count, other in best.items()]
+    quants = [f"{count}: {other.model.quant} ({figure(other.rate(count))} tokens/s)" for count, other in best.items()]
     if quants:
         yield f"Fastest of the {len(files)} files of this model, by the number of Sequences: {', '.join(quants)}"
 
@@ -32,12 +33,12 @@ def _threads(found: Figures) -> str:
 
 
 def _ratio(row: PeerRatio) -> str:
-    values = f"{row.ours:,.4g} by {row.peer}'s {row.theirs:,.4g} {row.unit}"
+    values = f"{figure(row.ours)} by {row.peer}'s {figure(row.theirs)} {row.unit}"
     return f"  {row.ratio:.3f} ({row.low:.3f}–{row.high:.3f})  {row.what}: {values}"
 
 
 def _rate(median: float, low: float, high: float) -> str:
-    return f"{median:,.4g} ({low:,.4g}–{high:,.4g})"
+    return f"{figure(median)} ({figure(low)}–{figure(high)})"
 
 
 def draw(files: Sequence[Figures]) -> str:

@@ -46,6 +46,11 @@ class VibeCommands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            from vibethinker_local.system.wording import reason
+
+            error.message = reason(error.__cause__) or error.message
+            raise
         except (typer.Exit, typer.Abort, TyperException):
             raise
         except KeyboardInterrupt:

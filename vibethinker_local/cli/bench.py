@@ -43,6 +43,7 @@ def bench(
     from vibethinker_local.bench import report as bench_report
     from vibethinker_local.cli import render
     from vibethinker_local.models import installed, results
+    from vibethinker_local.remote import address
     from vibethinker_local.system import settings
     from vibethinker_local.system.files import write_atomic
     from vibethinker_local.system.signals import as_ctrl_c
@@ -54,7 +55,13 @@ def bench(
     if plot and plot.suffix.lower() != ".svg":
         raise UsageError(f"{plot} cannot be drawn: give a name that ends in .svg.")
     progress = render.Display()
-    chosen = installed.choose(model or settings.load().model, progress.say)
+    name = model or settings.load().model
+    if address.find(name):
+        raise UsageError(
+            f"`vibe bench` measures a model file on this machine, and {name} is on another server: give a name of "
+            "`vibe models` or a .gguf file, with -m."
+        )
+    chosen = installed.choose(name, progress.say)
     with as_ctrl_c():  # or the programs beside us go on without us
         found = benching.run(chosen, request, depth, wanted, progress.say, busy=busy)
     measured = results.of_other_quants(found)

@@ -45,9 +45,9 @@ def examine() -> Iterator[Check]:
         yield Check("translation", "x86 Python on an Apple chip", "warning", advice)
     for package in ("llama-cpp-python", "gguf", "numpy"):
         yield _package(package)
-    yield Check("processor", f"{machine.processor()}, {machine.threads()} performance cores to use")
+    yield Check("processor", f"{machine.processor()}, uses {_cores(machine.threads())}")
     yield from _llama()
-    yield Check("memory", str(machine.room()))
+    yield Check("memory", machine.room().short())
     yield from _model_files()
     yield from _engines()
     yield _quantize_owner()
@@ -55,6 +55,10 @@ def examine() -> Iterator[Check]:
     yield from _folders()
     for name in settings.unknown_variables():
         yield Check("variable", name, "warning", f"{name} is not a setting: is it misspelt?")
+
+
+def _cores(count: int) -> str:
+    return f"{count} performance core{'s' if count > 1 else ''}"
 
 
 def _folders() -> Iterator[Check]:

@@ -227,8 +227,11 @@ def config(as_json: Annotated[bool, typer.Option("--json", help="Print the setti
     from vibethinker_local.cli import render, tables
     from vibethinker_local.system import settings
     from vibethinker_local.tui.actions import ACTIONS
+    from vibethinker_local.tui.themes import THEMES
 
     keys = {action.id: action.key for action in ACTIONS}
-    tables.print_settings(settings.explain(keys), as_json=as_json)
+    found = settings.explain(keys)
+    settings.check_theme(settings.load().theme, THEMES)
+    tables.print_settings(found, as_json=as_json)
     for name in settings.unknown_variables():
         render.complain(f"{name} is not a setting: is it misspelt?")

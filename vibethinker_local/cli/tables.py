@@ -23,7 +23,7 @@ def print_models(rows: Sequence[ListedModel], room: Room, *, as_json: bool) -> N
         speed = f"{row.tokens_per_second:.1f} tok/s" if row.tokens_per_second else ""
         table.append((f"{row.model}:{row.quant}", size(row.bytes) if row.bytes else "?", row.state, context, speed))
     _print(table)
-    print_line(f"Context: tokens that the model gets by default, beside it in the {room}; --ctx asks for more.")
+    print_line(f"Context: tokens that the model gets by default, within the {room}; --ctx asks for more.")
 
 
 def print_settings(found: Sequence[Setting], *, as_json: bool) -> None:

@@ -72,7 +72,7 @@ def read(path: Path, raw: Container[str] | None = None) -> GgufFile:
             magic = file.read(4)
             if magic != b"GGUF":
                 what = "not a GGUF file" if magic else "empty"
-                raise ModelError(f"{path} is {what}: give a .gguf model, or a name from models.toml.")
+                raise ModelError(f"{path} is {what}: give a .gguf model.")
             size = path.stat().st_size
             with mmap.mmap(file.fileno(), min(size, MAX_HEADER), access=mmap.ACCESS_READ) as data:
                 return _read(_HeaderReader(data, raw), path, size)

@@ -10,6 +10,7 @@ from typing import Any, Literal, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vibethinker_local.events import BudgetName, PassMode, VerdictKind
+from vibethinker_local.system import wording
 
 MOST_MESSAGES, MOST_CHOICES, MOST_STOPS, LONGEST_STOP = 2000, 64, 4, 500
 NAMED = 200  # characters of a client's value that an error may quote
@@ -220,7 +221,9 @@ def _explain(wrong: ValidationError) -> NoReturn:
     path = [str(part) for part in first["loc"] if not str(part).startswith("function-")]
     if isinstance(error, _Refused):
         path = [error.field]
-    said = str(error) if isinstance(error, ValueError) else first["msg"][:1].lower() + first["msg"][1:]
+    said = str(error) if isinstance(error, ValueError) else wording.said(first)
+    if first["type"] == "extra_forbidden":  # only Reliability is read so strictly
+        said += f"; there are {', '.join(Reliability.model_fields)}"
     where = ".".join(path)
     raise ApiError(f"{where}: {said}." if where else f"The body is no request: {said}.", param=where or None) from None
 

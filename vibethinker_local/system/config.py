@@ -1,5 +1,6 @@
 """Reads config.toml and the variables beside it, and checks what they give. What it is for: settings.py."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,24 +10,51 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError, fiel
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import BudgetName
 from vibethinker_local.system import toml
-from vibethinker_local.system.toml import StrictModel, Text
+from vibethinker_local.system.toml import StrictModel, Text, written
+from vibethinker_local.system.wording import said
 
 SCHEMA = 1
 
 _KEY = r"[a-z0-9_]+(\+[a-z0-9_]+)*"
-Key = Annotated[str, StringConstraints(pattern=f"^{_KEY}(,{_KEY})*$", max_length=80)]  # as Textual writes them
-
-EngineName = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
-Url = Annotated[str, StringConstraints(pattern="^https?://[^/?#@]+[^?#@]*$", max_length=500)]
+Key = Annotated[  # as Textual writes them
+    str, StringConstraints(max_length=80), written(f"{_KEY}(,{_KEY})*", "write a key as ctrl+r or f1, several as f1,f2")
+]
+EngineName = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    written("[A-Za-z0-9][A-Za-z0-9._-]*", "write a name of letters, digits and . _ -, as [engines.lab]"),
+]
+Variable = Annotated[
+    str, StringConstraints(max_length=100), written("[A-Za-z_][A-Za-z0-9_]*", "write a variable's name, as LAB_KEY")
+]
+Theme = Annotated[
+    str, StringConstraints(max_length=60), written("[A-Za-z0-9_-]+", "write a theme's name, as vibe-light")
+]
+_URL = re.compile("https?://[^/?#@]+[^?#@]*")
+MOST_SERVERS, LONGEST_URL = 256, 500
 Context = Annotated[int, Field(ge=64, le=2**20)]
 
 
 class _Engine(StrictModel):
-    url: Url | Annotated[tuple[Url, ...], Field(min_length=1, max_length=256)]
+    url: str | tuple[str, ...]
     model: Text | None = None
-    key_variable: Annotated[str, StringConstraints(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)] | None = None
+    key_variable: Variable | None = None
     concurrency: Annotated[int, Field(ge=1, le=1024)] | None = None
     context: Context | None = None
+
+    @field_validator("url", mode="plain")
+    @classmethod
+    def _addresses(cls, value: object) -> str | tuple[str, ...]:
+        """One, or several in a list; what is wrong with it is not quoted, as it may hold a password."""
+        each = [value] if isinstance(value, str) else value
+        if not isinstance(each, list) or not each:
+            raise ValueError("write http://HOST:PORT, or several of them in a list")
+        if len(each) > MOST_SERVERS:
+            raise ValueError(f"should be at most {MOST_SERVERS} addresses")
+        for one in each:
+            if not isinstance(one, str) or len(one) > LONGEST_URL or not _URL.fullmatch(one):
+                raise ValueError("write http://HOST:PORT")
+        return value if isinstance(value, str) else tuple(each)
 
 
 class _Given(StrictModel):
@@ -37,7 +65,7 @@ class _Given(StrictModel):
     max_tokens: Annotated[int, Field(ge=32, le=2**20)] | None = None
     threads: Annotated[int, Field(ge=1, le=512)] | None = None
     budget: BudgetName | None = None
-    theme: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]+$", max_length=60)] | None = None
+    theme: Theme | None = None
     notify: bool | None = None
 
 
@@ -68,4 +96,4 @@ def of_variables(told: Mapping[str, str], variable: Callable[[str], str]) -> dic
     except ValidationError as wrong:
         first = wrong.errors(include_url=False)[0]
         name = str(first["loc"][0])
-        raise UsageError(f"{variable(name)}={told[name]!r}: {first['msg']}.") from wrong
+        raise UsageError(f"{variable(name)}={told[name]!r}: {said(first)}.") from wrong

@@ -24,8 +24,16 @@ class Room:
     address_space: int | None = None  # bytes that one process may map; None: unlimited (ulimit -v)
 
     def __str__(self) -> str:
+        return f"{memory_size(self.memory)} of memory that is free{self._where()}"
+
+    def short(self) -> str:
+        """For a line that is about memory anyway: 21.2 GiB free."""
+        return f"{memory_size(self.memory)} free{self._where()}"
+
+    def _where(self) -> str:
+        inside = f" in {self.limit}" if self.limit == "this container" else ""
         limited = f", {memory_size(self.address_space)} of address space for a process" if self.address_space else ""
-        return f"{memory_size(self.memory)} that {self.limit} has free{limited}"
+        return inside + limited
 
 
 def memory_size(count: int) -> str:

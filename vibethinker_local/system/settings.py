@@ -96,6 +96,8 @@ def check_keys(own: Mapping[str, str], known: Mapping[str, str]) -> None:
         if name not in known:
             _refuse(("keys", name), f"there is no such key; there are {', '.join(known)}")
         for key in keys[name]:
+            if key == "ctrl+c":
+                _refuse(("keys", name), f"{key} is reserved (copy, stop, quit): give this another key")
             if key in TYPING or _is_character(key):
                 _refuse(("keys", name), f"{key} is needed to write with: give this another key")
             if other := next((other for other in keys if other != name and key in keys[other]), None):

@@ -7,13 +7,16 @@ import re
 import stat
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
 from vibethinker_local.errors import VibeError
+from vibethinker_local.system.wording import said
 
 T = TypeVar("T", bound=BaseModel)
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -22,11 +25,23 @@ _PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
 _HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]")
 _KEY = re.compile(rf"\s*({_DOTTED})\s*=")
-_SENTENCES = {"extra_forbidden": "there is no such key here", "missing": "is missing"}
+_SENTENCES = {"dict_type": "should be a table", "model_type": "should be a table"}  # as TOML calls it
 
 
 class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def written(pattern: str, how: str) -> AfterValidator:
+    """For a string that the whole pattern has to match; `how` says what to write instead."""
+    form = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not form.fullmatch(value):
+            raise ValueError(how)
+        return value
+
+    return AfterValidator(check)
 
 
 def load(path: Path, kind: type[T], error: type[VibeError], *, without: T | None = None) -> T:
@@ -40,9 +55,10 @@ def load(path: Path, kind: type[T], error: type[VibeError], *, without: T | None
         if len(raw) > MAX_BYTES:
             raise error(f"{path} cannot be read: it is larger than {MAX_BYTES:,} bytes.")
         text = raw.decode("utf-8-sig")  # editors on Windows put a byte order mark first
-        return kind.model_validate(tomllib.loads(text))
+        data = tomllib.loads(text)
+        return kind.model_validate(data)
     except ValidationError as wrong:
-        raise error(_sentence(path, text, wrong)) from wrong
+        raise error(_sentence(path, text, data, kind, wrong)) from wrong
     except OSError as wrong:
         if isinstance(wrong, FileNotFoundError | NotADirectoryError) and without is not None:
             return without
@@ -54,14 +70,49 @@ def load(path: Path, kind: type[T], error: type[VibeError], *, without: T | None
         raise error(f"{path} cannot be read: {wrong}.") from wrong
 
 
-def _sentence(path: Path, text: str, wrong: ValidationError) -> str:
-    first = wrong.errors(include_url=False, include_input=False)[0]
-    place = [part for part in first["loc"] if part != "[key]"]
+def _sentence(path: Path, text: str, data: object, kind: type[BaseModel], wrong: ValidationError) -> str:
+    errors = wrong.errors(include_url=False, include_input=False)
+    places = [_place(error, data) for error in errors]
+    first, place, others = errors[0], places[0], len(set(places)) - 1
     where = ".".join(str(part) for part in place)
     line = line_of(text, place)
-    what = _SENTENCES.get(first["type"], first["msg"].removeprefix("Value error, "))
-    more = f" ({wrong.error_count() - 1} more like this)" if wrong.error_count() > 1 else ""
+    what = _SENTENCES.get(first["type"]) or said(first)
+    if first["type"] == "extra_forbidden":
+        names = dict.fromkeys(name for table in _tables(kind, place[:-1]) for name in _names(table))
+        what += f"; there are {', '.join(names)}"
+    more = f" ({others} more like this)" if others else ""
     return f"{path}{f', line {line}' if line else ''}: {f'{where}: ' if where else ''}{what}{more}."
+
+
+def _place(error: ErrorDetails, data: Any) -> tuple[str | int, ...]:
+    """Where it is in the file: of pydantic's path, what leads through the data, without its names for types."""
+    place: list[str | int] = []
+    for part in error["loc"]:
+        inside = data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
+        if part in inside:
+            data = data[part]
+        elif error["type"] != "missing" or part != error["loc"][-1]:
+            continue
+        place.append(part)
+    return tuple(place)
+
+
+def _tables(kind: Any, place: Sequence[str | int]) -> Iterator[type[BaseModel]]:
+    """The models that a table at this place below a type may be."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if not place:
+            yield kind
+        for name, field in kind.model_fields.items():
+            if place and (field.alias or name) == place[0]:
+                yield from _tables(field.annotation, place[1:])
+    else:  # a dict or a list has a part of the place to itself
+        inner = place if get_origin(kind) in (Union, UnionType, Annotated) else place[1:]
+        for each in get_args(kind):
+            yield from _tables(each, inner)
+
+
+def _names(table: type[BaseModel]) -> Iterator[str]:
+    return (field.alias or name for name, field in table.model_fields.items())
 
 
 def line_of(text: str, place: Sequence[str | int]) -> int | None:

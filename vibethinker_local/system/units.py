@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from decimal import Decimal
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.system.progress import Progress
@@ -42,10 +43,15 @@ def size(count: float) -> str:
     if count < 999_500:
         return f"{count / 1e3:.0f} kB"
     for unit, name in ((1e6, "MB"), (1e9, "GB"), (1e12, "TB")):
-        figure = f"{count / unit:.3g}"
-        if float(figure) < 1000:  # as it is written: 999.6 MB are 1 GB
-            return f"{figure} {name}"
+        amount = f"{count / unit:.3g}"
+        if float(amount) < 1000:  # as it is written: 999.6 MB are 1 GB
+            return f"{amount} {name}"
     return f"{count / 1e12:,.0f} TB"
+
+
+def figure(value: float) -> str:
+    """A measured number by its first four digits, without an exponent: 10,040 for 10,041.7."""
+    return f"{Decimal(f'{value:.4g}'):,f}"
 
 
 def rate(text: str) -> float:
