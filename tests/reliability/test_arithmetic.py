@@ -89,6 +89,11 @@ def test_what_is_no_plain_number_is_unknown(text: str) -> None:
         ("It takes (750 kg)/(150 kg/day) = 6 days", False),
         ("It takes 750 kg / 150 kg per day = 5 days", True),
         ("Total: 3 + 4 = 7, so 7 * 2 = 15", False),
+        ("We multiply the weekly pay by 52: 2100 * 52 = 109200 dollars", True),
+        ("We multiply the weekly pay by 52: 2100 * 52 = 108200 dollars", False),
+        ("We add $320 to $430:\n430 + 320 = 750", True),
+        ("It is 12 : 3 + 1 = 5", None),  # a division
+        ("It is 12:3 + 1 = 5", None),
         ("Total: 3 + 4 = 7 so 7 * 2 = 15", None),  # the middle is a sentence: not read
         ("He drives 60 miles/hour × 2 hours = 100 miles.", False),
         ("So 4 + 5 = 9 dollars, and 2 * 2 = 5.", False),

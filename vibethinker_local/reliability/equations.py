@@ -41,7 +41,7 @@ _CLOCK = frozenset("am pm a.m p.m o'clock o’clock noon midnight".split())
 MOST_WORDS = 4  # of a unit: "dollars per square foot"
 
 _TOKEN = re.compile(
-    r"(?P<time>\d{1,2}:\d\d(?!\d))|(?P<number>\d+(?:[.,]\d+)*|\.\d+)"
+    r"(?P<pause>(?<=\S):(?=\s))|(?P<time>\d{1,2}:\d\d(?!\d))|(?P<number>\d+(?:[.,]\d+)*|\.\d+)"
     r"|(?P<word>[ap]\.m\b\.?|[A-Za-z][A-Za-z'’]*(?:\.(?!\d))?(?=\s|$|[^A-Za-z])|°)"
     r"|(?P<part>\*of\b)|(?P<sign>\*\*|[-+*/^()%×·⋅÷−–=])"
     r"|(?P<money>[$€£¥])|(?P<other>\\[A-Za-z]+|\S)"
@@ -149,6 +149,8 @@ def _begins(before: Sequence[tuple[str, str]], first: str) -> bool:
     if not before:
         return True
     kind, said = before[-1]
+    if kind == "pause":  # multiply by 52: 2100 × 52 = 109200
+        return True
     if kind == "other":
         lists = said in ":," and len(before) > 1 and before[-2][0] == "number"  # 3:4, or a list of numbers
         return said in _OPENS and not lists
