@@ -172,7 +172,7 @@ def imatrix(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Compute an importance matrix of FILE, best a BF16 one. From what flows through it as it reads a text.
+    """Compute an importance matrix of FILE, best a BF16 one. It says what flows through the model as it reads a text.
 
     \b
     vibe quantize imatrix base.gguf -o imatrix.gguf
@@ -201,7 +201,7 @@ def evaluate(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how far QUANT's predictions are from BASE's. By perplexity ratio and KL divergence.
+    """Measure how far QUANT's predictions are from BASE's. Gives the perplexity ratio and the KL divergence.
 
     \b
     vibe quantize eval base.gguf q4.gguf
@@ -226,7 +226,7 @@ def verify(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Check that FILE is sound. Its header, its weights, that llama.cpp computes with it; --against: that it is SRC's.
+    """Check that FILE is sound. Looks at its header and weights, and has llama.cpp compute; --against: is it SRC's?
 
     \b
     vibe quantize verify q4.gguf --against CHECKPOINT --imatrix imatrix.gguf
@@ -270,7 +270,7 @@ def recipes(
     threads: Threads = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Build and measure every way to quantize SRC. One after the other; takes hours; goes on where it was stopped.
+    """Build and measure every way to quantize SRC. Takes hours, and goes on where it was stopped.
 
     \b
     vibe quantize recipes CHECKPOINT -o recipes.json --plot recipes.svg
@@ -307,7 +307,7 @@ def recommend(
     figures: FiguresPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Choose the best type that fits into memory. By measured figures where there are any, else by others'.
+    """Choose the best type that fits into memory. Uses measured figures where there are any, else those of others.
 
     \b
     vibe quantize recommend CHECKPOINT --memory 8G --figures recipes.json
