@@ -15,8 +15,9 @@ from vibethinker_local.errors import SandboxError, UsageError
 from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.sandbox import Outcome
 from vibethinker_local.solving import journal
-from vibethinker_local.solving.computed import MOST_LINES, Computing, kind, printed
+from vibethinker_local.solving.computed import Computing, kind
 from vibethinker_local.solving.follow import summary
+from vibethinker_local.solving.printed import MOST_LINES, printed
 from vibethinker_local.solving.receipt import receipt
 
 
