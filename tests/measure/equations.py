@@ -1,4 +1,4 @@
-"""Whether exact arithmetic refutes what is wrong, and only that: worked solutions, as they are and with one result wrong.
+"""Whether exact arithmetic refutes what is wrong, and only that: in worked solutions, also with one result changed.
 
     python -m tests.measure.equations SOLUTIONS.jsonl [--show]
 
