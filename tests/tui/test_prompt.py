@@ -130,14 +130,16 @@ def test_what_exceeds_the_context_is_not_sent(tmp_path: Path) -> None:
 def test_files_are_named_in_the_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         async with chatting(tmp_path) as chat:
-            await chat.pilot.press(*"read @so")
+            prompt(chat).insert("read @s")
+            await chat.pilot.press("o")
             assert "tab: some file.txt  songs.py  source" in chat.shown
             await chat.pilot.press(*"u", "tab")
             assert prompt(chat).text == "read @source/"
             await chat.pilot.press("tab")
             assert prompt(chat).text == "read @source/main.py "
             await chat.until(lambda: "▤ main.py · 2 lines · 6 tokens" in chat.shown)
-            await chat.pilot.press(*"and @som", "tab", *"x")
+            prompt(chat).insert("and @so")
+            await chat.pilot.press("m", "tab", "x")
             assert prompt(chat).text == 'read @source/main.py and @"some file.txt" x'
             await chat.pilot.press("enter")
             await chat.until(lambda: chat.app.session.turns)
@@ -155,7 +157,8 @@ def test_files_are_named_in_the_prompt(tmp_path: Path, monkeypatch: pytest.Monke
                 await chat.pilot.press("tab")
                 assert prompt(chat).text == completed
             prompt(chat).text = ""
-            await chat.pilot.press(*"@picture.png?", "enter")
+            prompt(chat).insert("@picture.png")
+            await chat.pilot.press("?", "enter")
             assert prompt(chat).text == "@picture.png?"
             assert len(chat.solver.requests) == 1
             await chat.pilot.press("f6")
@@ -399,7 +402,8 @@ def test_what_was_not_sent_is_one_key_away_at_the_next_start(tmp_path: Path) -> 
             await chat.pilot.press(*"new", "f6", "ctrl+q")  # the question that is edited is as it was
         async with chatting(tmp_path) as chat:
             assert prompt(chat).asked == ["one", "two", "new"]
-            await chat.pilot.press(*"/quit", "enter")
+            prompt(chat).insert("/quit")
+            await chat.pilot.press("enter")
         async with chatting(tmp_path) as chat:
             assert prompt(chat).asked == ["one", "two", "new"]
 
