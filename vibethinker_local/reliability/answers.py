@@ -215,11 +215,14 @@ def _said(text: str) -> str | None:
 
 def _without_aside(sentence: str) -> str:
     """A sentence up to where it gives its reasons: "8 (since 3 + 5 = 8)", "8, not 7"."""
+    dollars = brackets = begin = 0  # of formulas that have begun
     for found in _ASIDE.finditer(sentence):
-        said = sentence[: found.start()]
-        whole = said.count("$") % 2 == 0 and said.count("\\(") == said.count("\\)")  # not within a formula
-        letter = _LETTER.fullmatch(said) and found[0][0].isspace()  # "(B) because of that" is read as it is
-        if whole and said.strip() and not letter:
+        end = found.start()
+        dollars += sentence.count("$", begin, end)
+        brackets += sentence.count("\\(", begin, end) - sentence.count("\\)", begin, end)
+        begin = end
+        letter = _LETTER.fullmatch(sentence, 0, end) and found[0][0].isspace()  # "(B) because of that" is read as it is
+        if dollars % 2 == 0 and not brackets and not letter and (said := sentence[:end]).strip():
             return said
     return sentence
 
