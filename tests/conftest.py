@@ -48,5 +48,5 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores: many a test waits for a process, a paint, or for a second to pass."""
-    return (os.cpu_count() or 1) + 2
+    """Four more than there are cores: many a test waits for a process, a paint, or for a second to pass."""
+    return (os.cpu_count() or 1) + 4
