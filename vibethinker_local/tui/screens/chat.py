@@ -115,7 +115,7 @@ class Chat(Screen[None]):
         self._counts: dict[str, int] = {}  # tokens of texts
         self._counting = set[str]()  # texts that are being counted
         self._unsent = False  # whether what was written last, by another run of the chat, has never been asked
-        self._draft: tuple[str, list[Attachment]] = "", []  # what was in the prompt before a question was edited
+        self._aside: tuple[str, list[Attachment]] = "", []  # what was in the prompt before a question was edited
         self.unloaded = ""  # why there is no model
         self._view: TurnView | None = None  # of the turn that is being written
         self._voting: Live | None = None  # whose votes the panel has been opened for
@@ -203,7 +203,7 @@ class Chat(Screen[None]):
         place, self.editing = self.editing, None
         self._given = []
         if place is not None:
-            self._restore_draft()
+            self._bring_back()
         asked = Queued(event.text.strip(), attachments, place)
         if self.session.live or self.session.queue:
             self.session.queue.append(asked)
@@ -256,7 +256,7 @@ class Chat(Screen[None]):
     def on_text_area_changed(self) -> None:
         prompt, place = self.query_one(Prompt), self.editing
         unsent = prompt.unsent if place is None or self._is_changed(place) else ""
-        self.session.unsent = "\n\n".join(filter(None, [self._draft[0], unsent]))
+        self.session.unsent = "\n\n".join(filter(None, [self._aside[0], unsent]))
         self.show_hints()
 
     async def on_prompt_empty(self, event: Prompt.Empty) -> None:
@@ -689,11 +689,11 @@ class Chat(Screen[None]):
         """Begin to edit the question at a place, or leave it as it was."""
         prompt = self.query_one(Prompt)
         if self.editing is None:
-            self._draft = prompt.text, self._given
+            self._aside = prompt.text, self._given
         self.editing = place
         if place is None:
             prompt.text, self._given = "", []
-            self._restore_draft()
+            self._bring_back()
         else:
             turn = self.session.turns[place]
             self._given = unmentioned(turn.question, turn.attachments)  # what it names is read anew
@@ -702,10 +702,10 @@ class Chat(Screen[None]):
         prompt.focus()
         self.show_hints()
 
-    def _restore_draft(self) -> None:
+    def _bring_back(self) -> None:
         """Give back what was in the prompt before a question was edited."""
         prompt = self.query_one(Prompt)
-        (text, self._given), self._draft = self._draft, ("", [])
+        (text, self._given), self._aside = self._aside, ("", [])
         if text:
             prompt.set_text(text + prompt.text)
         self.query_one(Transcript).mark(None)
