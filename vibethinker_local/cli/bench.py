@@ -56,11 +56,7 @@ def bench(
         raise UsageError(f"{plot} cannot be drawn: give a name that ends in .svg.")
     progress = render.Display()
     name = model or settings.load().model
-    if address.find(name):
-        raise UsageError(
-            f"`vibe bench` measures a model file on this machine, and {name} is on another server: give a name of "
-            "`vibe models` or a .gguf file, with -m."
-        )
+    address.refuse(name, "`vibe bench` measures a model file")
     chosen = installed.choose(name, progress.say)
     with as_ctrl_c():  # or the programs beside us go on without us
         found = benching.run(chosen, request, depth, wanted, progress.say, busy=busy)

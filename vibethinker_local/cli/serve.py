@@ -61,11 +61,7 @@ def serve(
     )
     say = render.Display().say
     wanted = model or own.model
-    if address.find(wanted):
-        raise UsageError(
-            f"`vibe serve` serves a model on this machine, and {wanted} is on another server: give a name of "
-            "`vibe models` or a .gguf file, with -m."
-        )
+    address.refuse(wanted, "`vibe serve` serves a model")
     listening = server.listen(host, port)
     with listening, Solver(wanted, options, say=say) as solver:
         if wanted is None and solver.chosen.name == BUNDLED:

@@ -118,7 +118,7 @@ def make(table: Table, calibration: vote.Calibration | None = None, speeds: Spee
     verdict = None
     if claims:
         contrasts.insert(1, _at_equal_tokens(table))
-        if any(len(set(row[row >= 0])) > 1 for row in table.cluster):  # else there was nothing to turn
+        if table.contested.any():  # else there was nothing to turn
             verdict = judge(contrasts, full["clr"])
     return PolicyReport(
         problems=len(table.ids),

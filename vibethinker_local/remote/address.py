@@ -49,6 +49,15 @@ def find(wanted: str | None, environment: Mapping[str, str] = os.environ) -> Add
     return _configured(wanted, entry, environment) if entry else None
 
 
+def refuse(wanted: str | None, what: str) -> None:
+    """Raises UsageError for a model on servers, where `what` is done with one that is here."""
+    if find(wanted):
+        raise UsageError(
+            f"{what} on this machine, and {wanted} is on another server: give a name of `vibe models` or a .gguf "
+            "file, with -m."
+        )
+
+
 def _configured(name: str, entry: EngineEntry, environment: Mapping[str, str]) -> Address:
     urls = (entry.url,) if isinstance(entry.url, str) else entry.url
     key = environment.get(entry.key_variable) if entry.key_variable else None
