@@ -83,6 +83,11 @@ def test_own_entries_come_on_top(home: Path) -> None:
     assert [row["model"] for row in json.loads(vibe("models", "--json").out)["models"]].count("own") == 2
     own(home, ENTRY.replace("models.own", "models.mini").replace("0.6", "0.7"))
     assert model_spec.registry()["mini"].temperature == 0.7
+    digits = "AB" * 32
+    own(home, ENTRY.replace('a.gguf"', f'ä (1).gguf"\nsha256 = "{digits}"\nrevision = "refs/pr/1"'))
+    file = model_spec.registry()["own"].files[0]
+    assert (file.file, file.sha256) == ("ä (1).gguf", "ab" * 32), "as Windows tells it"
+    assert file.revision == "refs/pr/1"
 
 
 BAD = {
@@ -101,13 +106,16 @@ BAD = {
     ENTRY.replace('"below/b.gguf"', '"C:\\\\b.gguf"'): "line 15: models.own.files.1.file",
     ENTRY.replace('file = "a.gguf"', "bytes = 3"): "line 7: models.own.files.0: give either package, or repository",
     ENTRY.replace('file = "a.gguf"', 'file = "a.gguf"\nsha256 = "ABC"'): "line 11: models.own.files.0.sha256",
-    ENTRY.replace("org/name", "name"): "line 9: models.own.files.0.repository: String should match",
-    ENTRY.replace("models.own", 'models."a:b"'): "models.a:b: String should match",
+    ENTRY.replace(
+        "org/name", "name"
+    ): "line 9: models.own.files.0.repository: write ORG/NAME, as the hub does (1 more like this).",
+    ENTRY.replace("models.own", 'models."a:b"'): "models.a:b: write letters, digits and . _ - only.",
     ENTRY + 'schema = 1\n[models.other]\nabout = ""': "models.own.files.1.schema: there is no such key here; there are",
     ENTRY + "[models.own.shape]\nlayers = 3": "line 16: models.own.shape.width: is missing (5 more like this)",
     ENTRY.replace("0.6", "0.6\ntypical_tokens = [9, 3]"): "line 6: models.own.typical_tokens: the smaller number",
     ENTRY.replace("0.6", "0.6\nthink = ['<a>']"): "line 6: models.own.think",
-    ENTRY.replace("0.6", "0.6\nfamily = 'll/ama'"): "line 6: models.own.family: String should match",
+    ENTRY.replace("0.6", "0.6\nfamily = 'll/ama'"): "line 6: models.own.family: write letters, digits and . _ - only.",
+    ENTRY.replace("0.6", "0.6\nsource_revision = '../x'"): "line 6: models.own.source_revision: write a commit, or",
     ENTRY.replace("0.6", "0.6\nclosing = 3"): "line 6: models.own.closing: should be a string.",
     ENTRY + "[models.own.shape]\nlayer = 3": "line 16: models.own.shape.layers: is missing",
     "schema = 1\nmodels = 3": "line 2: models: should be a table.",
@@ -186,8 +194,26 @@ def test_a_file_of_a_family_that_has_no_name(tmp_path: Path, architecture: str) 
     assert spec.family == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("wanted", "name"),
+    [
+        ("org/name:Q8_0", ("org/name", "Q8_0")),
+        ("hf.co/org/name:Q8_0", ("org/name", "Q8_0")),
+        ("https://huggingface.co/org/name", ("org/name", None)),
+        ("https://huggingface.co/org/name/", ("org/name", None)),
+        ("HTTPS://HuggingFace.co/org/name/tree/main", ("org/name", None)),
+        ("https://huggingface.co/org", None),
+        ("https://huggingface.co/org/name/blob/main/a.gguf", None),
+        ("https://example.org/org/name", None),
+        ("org/name/tree", None),
+        ("hf.co/org", None),
+    ],
+)
+def test_a_repository_is_named_as_on_the_hub(wanted: str, name: tuple[str, str | None] | None) -> None:
+    assert repository(wanted) == name
+
+
 def test_what_is_too_long_for_a_repository_is_none() -> None:
-    assert repository("org/name:Q8_0") == ("org/name", "Q8_0")
     assert repository("org/" + "n" * 196) == ("org/" + "n" * 196, None)
     assert repository("org/" + "n" * 197) is None
 
@@ -418,6 +444,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     ("wanted", "says"),
     [
         ("models/qwen.gguf", "There is no model file models/qwen.gguf: check the path."),
+        ("models/Qwen.GGUF", "There is no model file models/Qwen.GGUF: check the path."),
         ("mini:Q4_0", "mini:Q4_0 is not part of the program: give `-m mini`."),
         ("org/repo", "org/repo is not installed: `vibe pull org/repo` fetches it"),
     ],

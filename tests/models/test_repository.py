@@ -85,6 +85,13 @@ LISTS: dict[str, tuple[dict[str, int | None], list[str]]] = {
         {f"foo-0000{part}-of-00002.gguf": GB for part in (1, 2)},
         ["foo"],
     ),
+    "spaces, brackets and other scripts": (
+        COMMON
+        | {"My Model Q8_0.gguf": 4 * GB, "模型-Q4_K_M.gguf": 2 * GB, "a [v2]/Tune (f16).gguf": 8 * GB}
+        | {"bad\nname-Q6_K.gguf": 1, "b:Q5_0.gguf": 1, " Q4_0.gguf": 1, "a\\b-Q4_1.gguf": 1, ".x/Q3_K_M.gguf": 1}
+        | {"My lora f16.gguf": 1, "a//x-Q2_K.gguf": 1, "\u202ex-Q5_1.gguf": 1},
+        ["Q8_0", "Q4_K_M", "Tune (f16)"],
+    ),
     "no quant in the name, and a mirror without sizes": (
         COMMON | {"my-tune.gguf": None, "../evil.Q8_0.gguf": None, "nobody-finds.Q8_0.GGUF": None},
         ["my-tune"],
@@ -113,6 +120,8 @@ def test_models_are_told_from_what_lies_beside_them(case: str) -> None:
         ("X-UD-Q2_K_XL.gguf", "UD-Q2_K_XL"),
         ("X-Q4_0_4_4.gguf", "Q4_0_4_4"),
         ("TQ1_0.gguf", "TQ1_0"),
+        ("My Model q4_k_m.gguf", "Q4_K_M"),
+        ("My Model (Q4_K_M).gguf", None),
         ("Qwen2.5-7B.gguf", None),
         ("X-Q8_0-00002-of-00009.gguf", "Q8_0"),
     ],

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
+from urllib.parse import quote
 
 Fault = tuple[Literal["status", "cut", "error", "abort"], Any]
 QUOTING = "Your reply begins as follows."
@@ -121,9 +122,13 @@ class _Handler(BaseHTTPRequestHandler):
             entry: dict[str, Any] = {"id": of.model, "object": "model", "owned_by": of.owner}
             if of.owner in ("vllm", "sglang"):
                 entry["max_model_len"] = of.context
-            self._answer(200, {"object": "list", "data": [entry | {"id": id} for id in (of.model, *of.others) if id]})
-        elif self.path == "/props" and of.owner == "llamacpp":
-            self._answer(200, {"default_generation_settings": {"n_ctx": of.context}, "total_slots": of.slots})
+            listed = [entry | {"id": id} for id in (of.model, *of.others) if id]
+            nothing = of.owner == "library" and not listed  # as Ollama has it
+            self._answer(200, {"object": "list", "data": None if nothing else listed})
+        elif self.path.startswith("/props") and of.owner == "llamacpp":
+            of_model = self.path == f"/props?model={quote(of.model, safe='')}"  # else of the router
+            told = (of.context, of.slots) if of_model else (0, None)
+            self._answer(200, {"default_generation_settings": {"n_ctx": told[0]}, "total_slots": told[1]})
         else:
             self._missing()
 
@@ -133,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         of.asked.append((self.path, body))
         if not self._allowed():
             return
-        if self.path == "/apply-template" and of.template == self.path:
+        if self.path == "/apply-template" and of.template == self.path and body["model"] == of.model:
             self._answer(200, {"prompt": rendered(body["messages"])})
         elif self.path == "/tokenize" and of.template == self.path:
             self._answer(200, {"tokens": [ord(c) for c in rendered(body["messages"])]})

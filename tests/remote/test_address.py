@@ -3,8 +3,9 @@
 import pytest
 
 from tests.command import vibe
-from vibethinker_local.errors import UsageError
+from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.remote.address import Address, find
+from vibethinker_local.remote.choose import choose
 from vibethinker_local.system import settings
 
 
@@ -37,6 +38,22 @@ def test_a_url(wanted: str, urls: tuple[str, ...], model: str | None) -> None:
 @pytest.mark.parametrize("wanted", [None, "mini", "vibethinker-3b:Q8_0", "./http.gguf", "lab"])
 def test_what_is_no_server(wanted: str | None) -> None:
     assert find(wanted, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ("localhost:8080", "address begins with http://"),
+        ("127.0.0.1:11434#qwen2.5:0.5b", "address begins with http://"),
+        ("gpu.example:8000/v1", "address begins with http://"),
+        ("[::1]:8080", "address begins with http://"),
+        ("qwen2.5:7b", "no model called"),
+        ("mini:8080", "not part of the program"),
+    ],
+)
+def test_a_server_without_its_scheme(wanted: str, says: str) -> None:
+    with pytest.raises(ModelError, match=says):
+        choose(wanted)
 
 
 @pytest.mark.parametrize("wanted", ["http://", "http://#m", "http://h:99999999#m", "http://h?x=1#m", "http://a,b#m"])

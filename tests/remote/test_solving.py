@@ -316,8 +316,9 @@ def test_models_by_their_names() -> None:
     assert "has no model called 'other': it has /models/Org/Adder-1b.gguf." in result.err
 
 
-def test_a_server_without_a_model() -> None:
-    with StandIn(model="") as server, pytest.raises(ModelError, match="has no model yet: load one there"):
+@pytest.mark.parametrize("owner", ["llamacpp", "library"])
+def test_a_server_without_a_model(owner: str) -> None:
+    with StandIn(model="", owner=owner) as server, pytest.raises(ModelError, match="has no model yet: load one there"):
         Solver(server.url)
 
 
@@ -328,6 +329,8 @@ def test_a_name_that_fits_several_models() -> None:
             Solver(f"{server.url}#add")
         with pytest.raises(ModelError, match="has several models: give one"):
             Solver(server.url)
+    with StandIn(model="adder:latest", others=("adder:1b", "adder-2:latest")) as server:
+        assert Solver(f"{server.url}#adder").chosen.servers[0].model == "adder:latest"  # type: ignore[union-attr]
 
 
 def test_a_vote_of_our_own_server_is_no_further_model() -> None:

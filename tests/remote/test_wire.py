@@ -83,6 +83,21 @@ def test_the_old_form_of_logprobs() -> None:
 
 
 @pytest.mark.parametrize(
+    ("choice", "piece"),
+    [
+        ({"delta": None, "message": {"content": "4"}, "index": 1}, Fragment(1, "4")),
+        ({"delta": {"content": "4"}, "text": None}, Fragment(0, "4")),
+        ({"text": "4", "finish_reason": "model_length"}, Fragment(0, "4", finish="length")),
+        ({"text": "4", "finish_reason": "MAX_TOKENS"}, Fragment(0, "4", finish="length")),
+        ({"text": "4", "finish_reason": "eos_token"}, Fragment(0, "4", finish="eos_token")),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_servers_call_their_own_way(choice: dict[str, object], piece: Fragment) -> None:
+    assert wire.chunk({"choices": [choice]}).pieces == (piece,)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         'data: {"error":{"code":500,"message":"slot is gone","type":"server_error"}}\n\n',

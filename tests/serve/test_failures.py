@@ -177,11 +177,12 @@ def test_bad_options() -> None:
         for arguments, why in (
             (["--host", "0.0.0.0"], "give a key"),
             (["--host", "::"], "give a key"),
+            (["--host", "[2001:db8::1]"], "--host 2001:db8::1 lets other machines ask"),
             (["--host", "example.org"], "give a key"),
             (["--api-key", ""], "printable ASCII"),
             (["--api-key", "schlüssel"], "printable ASCII"),
             (["--allow-origin", "chat.example"], "is no origin"),
-            (["--port", port], "give another --port"),
+            (["--port", port], f"127.0.0.1, port {port} (Address already in use): give another --port"),
             (["--host", "192.0.2.1", "--api-key", "k"], "cannot listen on 192.0.2.1"),
         ):
             found = vibe("serve", "-m", "mini", *arguments)

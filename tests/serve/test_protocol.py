@@ -1,7 +1,9 @@
 """Chat completions by the OpenAI protocol, field by field, against a real server with the bundled model."""
 
 import asyncio
+import codecs
 import json
+import unicodedata
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,9 +19,13 @@ def test_the_model_is_listed(served: Served) -> None:
     listed = served.http.get("/v1/models").json()
     assert [each["id"] for each in listed["data"]] == ["mini", "mini:reliable"]
     assert served.http.get("/v1/models/mini").json()["max_model_len"] == 2048
-    assert served.http.get("/models").json()["data"][0]["object"] == "model"
+    for path in ("/models", "/v1//models", "/v1/v1//models/"):
+        assert served.http.get(path).json()["data"][0]["object"] == "model"
     assert served.http.get("/v1/models/other").status_code == 404
     assert served.http.get("/health").json()["status"] == "ok"
+    assert served.http.get("/v1/health").json()["status"] == "ok"
+    for path in ("/", "/v1", "/v1/", "/v2/models", "/v1/v2/models", "/v1models"):
+        assert served.http.get(path).status_code == 404
 
 
 def test_head_is_answered_without_a_body(served: Served) -> None:
@@ -75,6 +81,8 @@ def test_several_choices_each_have_a_seed(served: Served) -> None:
     found = served.ask(n=3, seed=2**63 - 2)
     assert [each["index"] for each in found["choices"]] == [0, 1, 2]
     assert found["vibe"]["seeds"] == [2**63 - 2, 2**63 - 1, 0], "as a 63-bit number goes on"
+    assert served.ask(seed=-1, max_tokens=1)["vibe"]["seeds"][0] < 2**31, "it is drawn"
+    assert served.ask(seed=-2, max_tokens=1)["vibe"]["seeds"] == [2**63 - 2]
     chunks = served.stream(n=3, seed=5)
     ends = [each["index"] for chunk in chunks[:-1] for each in chunk["choices"] if each["finish_reason"]]
     assert sorted(ends) == [0, 1, 2]
@@ -175,6 +183,8 @@ def test_a_schema_is_followed_after_the_reasoning(served: Served) -> None:
             content, reasoning = message["content"], message.get("reasoning_content", "")
         assert type(json.loads(content)["answer"]) is int
         assert free.startswith(reasoning.rstrip())
+    found = served.ask(seed=1, response_format={"type": "json_object", "schema": schema})["choices"][0]
+    assert list(json.loads(found["message"]["content"])) == ["answer"]
     found = served.ask(seed=1, response_format={"type": "json_object"}, max_tokens=60)["choices"][0]
     assert found["message"]["content"].startswith("{")
 
@@ -203,6 +213,8 @@ def test_text_comes_in_parts_and_roles_are_read(served: Served) -> None:
         {"role": "user", "content": parts},
     ]
     assert served.ask(seed=1, messages=messages)["choices"][0]["message"]["content"]
+    body = codecs.BOM_UTF8 + json.dumps({"messages": messages, "max_tokens": 1}).encode()  # as Windows writes files
+    assert served.http.post("/v1/chat/completions", content=body).status_code == 200
 
 
 def test_what_asks_for_nothing_is_passed_over(served: Served) -> None:
@@ -210,6 +222,7 @@ def test_what_asks_for_nothing_is_passed_over(served: Served) -> None:
         "user": "u", "store": False, "metadata": {"a": "b"}, "parallel_tool_calls": True, "tools": [],
         "tool_choice": "none", "frequency_penalty": 0, "presence_penalty": 0.0, "logit_bias": {}, "verbosity": "low",
         "service_tier": "auto", "n": None, "stop": None, "stream": None, "response_format": {"type": "text"},
+        "max_tokens": -1, "max_completion_tokens": -1,
         "modalities": ["text"], "of tomorrow": [1], "stream_options": {"include_usage": None},
     }  # fmt: skip
     assert served.ask(seed=1, **passed)["choices"][0]["finish_reason"] == "stop"
@@ -245,6 +258,7 @@ REFUSED = [
     ({"temperature": -1}, "temperature", "greater"),
     ({"top_p": "much"}, "top_p", "number"),
     ({"max_tokens": 0}, "max_tokens", "greater"),
+    ({"max_tokens": -2}, "max_tokens", "greater"),
     ({"stop": ["a", "b", "c", "d", "e"]}, "stop", "up to 4"),
     ({"stop": ""}, "stop", "1 to 500"),
     ({"top_logprobs": 3, "logprobs": True}, "top_logprobs", "only the sampled"),
@@ -255,6 +269,8 @@ REFUSED = [
     ({"response_format": {"type": "json_schema"}}, "response_format", "missing"),
     ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"if": True}}}}, "response_format", "if"),
     (form(5), "response_format.json_schema.schema", "schema: a schema is an object"),
+    ({"response_format": {"type": "json_object", "schema": 5}}, "response_format.schema", "a schema is an object"),
+    ({"response_format": {"type": "json_object", "schema": {"if": True}}}, "response_format", "format.schema: the"),
     (form({"$ref": "#"}), "response_format", "back to itself"),
     (form({"anyOf": [{"$ref": "#"}, {"type": "null"}]}), "response_format", "back to itself"),
     (form({"properties": {"a": True}, "required": [{}]}), "response_format", "a list of names"),
@@ -278,6 +294,19 @@ def test_what_cannot_be_done_is_refused_by_name(served: Served, fields: dict[str
     assert error["param"].startswith(param)
     assert why in error["message"]
     assert error["message"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "composed"),
+    [
+        ("e\u0301 \u1112\u1161\u11ab x\u0307\u0323", "\u00e9 \ud55c \u1e8b\u0323"),
+        ("a" + "\u0301\u0323" * 15, None),
+        ("e\u0301 a" + "\u0301\u0323" * 100_000, "e\u0301 a" + "\u0301\u0323" * 100_000),  # would take a minute
+    ],
+    ids=["some", "many", "too many"],
+)
+def test_a_text_is_composed_as_far_as_its_marks_are_those_of_a_script(text: str, composed: str | None) -> None:
+    assert wire.composed(text) == (composed or unicodedata.normalize("NFC", text))
 
 
 def test_what_is_no_request(served: Served) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from tests.serve.helpers import Served, user
+from vibethinker_local.cli.serve import check
+from vibethinker_local.errors import UsageError
 from vibethinker_local.serve.safety import Guard, is_loopback
 from vibethinker_local.serve.wire import ApiError
 
@@ -44,6 +46,27 @@ def test_origins() -> None:
         assert refused(guard, {"host": "localhost", "origin": origin}) == "origin_not_allowed"
 
 
+@pytest.mark.parametrize(
+    "origin",
+    ["https://chat.example", "http://chat.example:3000", "chrome-extension://abc", "app://obsidian.md", "file://"],
+)
+def test_an_origin_that_can_be_let_in(origin: str) -> None:
+    check("127.0.0.1", None, [origin])
+    assert refused(Guard(), {"host": "localhost", "origin": origin}) == "origin_not_allowed"
+    assert refused(Guard(origins=(origin,)), {"host": "localhost", "origin": origin}) is None
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["", "chat.example", "https://chat.example/", "https://", "://x", "HTTPS://chat.example", "https://a b", "null"],
+)
+def test_what_is_no_origin(origin: str) -> None:
+    with pytest.raises(UsageError, match="--allow-origin"):
+        check("127.0.0.1", None, [origin])
+    if origin == "null":
+        check("127.0.0.1", "s3cret", [origin])
+
+
 def test_a_key() -> None:
     guard = Guard("s3cret")
     assert refused(guard, {"host": "anything.example", "authorization": "Bearer s3cret"}) is None
@@ -61,6 +84,7 @@ def test_over_the_wire(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served.running.app, "guard", Guard("s3cret", ("https://chat.example",)))
     response = ask("/v1/models")
     assert (response.status_code, response.json()["error"]["type"]) == (401, "authentication_error")
+    assert ask("/v1/health").status_code == 200
     assert served.post().status_code == 401
     right = {"authorization": "Bearer s3cret", "host": "box.example", "origin": "https://chat.example"}
     response = ask("/v1/models", headers=right)

@@ -44,7 +44,7 @@ class Outer(BaseModel):
     """As pydantic writes a model: $defs, titles, defaults, anyOf with null."""
 
     name: str
-    count: int = Field(ge=0)
+    count: int = Field(ge=0, le=120)
     inner: Inner
     others: dict[str, float] = {}
     tree: "list[Outer]" = []
@@ -74,6 +74,8 @@ OPTIONS = ["{}", '{"b": true}', '{"a": true, "c": false}', '{"a":true,"b":true,"
 BESIDE = ['{"b": true}', '{"b": false, "c": true}', '{"b": true, "a": true, "c": true}']
 UNORDERED = '{"b": true, "c": true, "a": true}'
 MAP = {"additionalProperties": {"additionalProperties": {"type": "integer"}}}
+SAFE = 2**53 - 1  # which JavaScript bounds its integers by
+QUOTED = {"$ref": "#/$defs/List%3Cint%3E", "$defs": {"List<int>": {"type": "integer"}}}
 NEXT = {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]}
 NODE = {"type": "object", "properties": {"next": NEXT}, "required": ["next"]}
 LINKED = {"$ref": "#/$defs/node", "$defs": {"node": NODE}}
@@ -93,6 +95,16 @@ WHOLE = [
         ({"type": "integer", "minimum": 0}, ["0", "12"], ["-1"]),
         ({"type": "integer", "exclusiveMinimum": 0}, ["1", "12"], ["0", "-1"]),
         ({"type": "number", "minimum": 0}, ["0", "1.5e-3"], ["-1.5"]),
+        ({"type": "integer", "minimum": 3}, ["3", "10", "999"], ["2", "0", "-3", "03"]),
+        ({"type": "integer", "minimum": 1, "maximum": 10}, ["1", "9", "10"], ["0", "11", "-1", "100", "1.0"]),
+        ({"type": "integer", "minimum": -12, "exclusiveMaximum": 3}, ["-12", "-9", "0", "2"], ["-13", "3", "-20"]),
+        ({"type": "integer", "exclusiveMinimum": 8.5, "maximum": 10.5}, ["9", "10"], ["8", "11"]),
+        ({"type": "integer", "minimum": -SAFE, "maximum": SAFE}, ["0", f"{SAFE}", f"-{SAFE}"], [f"{SAFE + 1}"]),
+        ({"type": "number", "minimum": 0, "maximum": 1}, ["0", "0.75", "1", "1.0"], ["1.5", "-0.5", "1.01", "2"]),
+        ({"type": "number", "exclusiveMinimum": 0, "maximum": 10}, ["0.05", "9.5", "10"], ["0", "0.0", "10.5", "-1"]),
+        ({"type": "number", "minimum": -1, "exclusiveMaximum": 1}, ["-1", "-0.5", "0.9"], ["-1.1", "1", "1.0"]),
+        ({"type": "number", "maximum": -2}, ["-2", "-2.5", "-17"], ["-1.9", "0", "2"]),
+        ({"type": ["integer", "null"], "maximum": 5}, ["5", "null", "-7"], ["6"]),
         ({"type": "string", "minLength": 2, "maxLength": 3}, ['"ab"', '"abc"', '"a\\n"'], ['"a"', '"abcd"', '"a\n"']),
         ({"type": "string", "format": "date"}, ['"2026-11-28"'], ['"2026-13-28"', '"soon"']),
         ({"const": "a b"}, ['"a b"'], ['"a"', "1"]),
@@ -102,8 +114,10 @@ WHOLE = [
         (OPTIONAL, OPTIONS, ['{"c": true, "a": true}', '{"a": true,}', '{"d": true}', '{"b": true, "b": true}']),
         (OPTIONAL | {"required": ["b"]}, BESIDE, ["{}", '{"a": true}', '{"b": true,}', UNORDERED]),
         (MAP, ["{}", '{"x": {"y": 1, "z": 2}, "": {}}'], ['{"x": 1}', '{"x": {"y": true}}']),
+        (MAP | {"propertyNames": {"type": "string"}}, ['{"x": {}}'], ['{"x": 1}']),
+        (QUOTED, ["7"], ['"7"']),
         (LINKED, ['{"next": {"next": null}}'], ['{"next": {}}', "null"]),
-        (Outer.model_json_schema(), WHOLE, ['{"name": "n"}', WHOLE[1].replace("0", "-1")]),
+        (Outer.model_json_schema(), WHOLE, ['{"name": "n"}', *(WHOLE[1].replace("0", n) for n in ("-1", "121"))]),
     ],
     ids=lambda value: str(value)[:30],
 )  # fmt: skip
@@ -122,8 +136,15 @@ def test_the_grammar_allows_what_the_schema_does(
     [
         ({"type": "string", "pattern": "a+"}, "'pattern' is not supported"),
         ({"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}, "a: 'uniqueItems'"),
-        ({"type": "integer", "maximum": 5}, "'maximum'"),
-        ({"type": "integer", "minimum": 3}, "only 0"),
+        ({"type": "integer", "multipleOf": 5}, "'multipleOf'"),
+        ({"type": "number", "minimum": 0.5}, "whole ones"),
+        ({"type": "integer", "minimum": 0, "exclusiveMinimum": True}, "exclusiveMinimum is not a number"),
+        ({"type": "integer", "maximum": float("nan")}, "maximum is not a number"),
+        ({"type": "number", "maximum": float("inf")}, "maximum is not a number"),
+        ({"type": "integer", "minimum": 5, "maximum": 4}, "the schema: no number lies between"),
+        ({"type": "integer", "minimum": 10**400}, "no number lies between"),
+        ({"type": "number", "minimum": 2, "exclusiveMaximum": 2}, "no number lies between"),
+        ({"type": "object", "propertyNames": {"pattern": "a"}}, "'propertyNames'"),
         ({"type": "colour"}, "no type 'colour'"),
         ({"not": {}}, "'not'"),
         ({"enum": []}, "empty"),

@@ -1,6 +1,7 @@
 """`vibe serve`: the model for other programs, by the OpenAI protocol."""
 
 import os
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,6 +40,7 @@ def serve(
     vibe serve -m vibethinker-3b --port 8000
     """
     key = (os.environ.get(KEY) or None) if api_key is None else api_key
+    host = host.strip("[]")  # as in an address, where IPv6 has them
     check(host, key, allow_origin or [])
     import asyncio
     from importlib.util import find_spec
@@ -93,6 +95,11 @@ def check(host: str, key: str | None, origins: list[str]) -> None:
     if key is None and not is_loopback(host):
         raise UsageError(f"--host {host} lets other machines ask: give a key, in {KEY} or with --api-key.")
     for origin in origins:
-        scheme, _, rest = origin.partition("://")
-        if scheme not in ("http", "https") or not rest or "/" in rest:
-            raise UsageError(f"--allow-origin {origin} is no origin: write it as https://chat.example, without a path.")
+        if origin == "null":  # of files, but also of frames that any page may have
+            if key is None:
+                raise UsageError(f"--allow-origin null lets every page ask: give a key, in {KEY} or with --api-key.")
+        elif not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+|file://", origin):
+            raise UsageError(
+                f"--allow-origin {origin} is no origin: write it as browsers do, https://chat.example or "
+                "chrome-extension://ID, in small letters and without a path."
+            )

@@ -9,6 +9,7 @@ blobs/HH/HASH                              bytes that repositories share: blobs/
 """
 
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from vibethinker_local.system import paths
@@ -58,7 +59,7 @@ class Repository:
     def files(self, file: str) -> list[Path]:
         """Where a file lies by its name: one path for each commit that it was fetched of."""
         try:
-            return [path for path in (self.folder / "snapshots").glob(f"*/{file}") if path.is_file()]
+            return [path for path in (self.folder / "snapshots").glob(f"*/{escape(file)}") if path.is_file()]
         except OSError:  # the cache's name is too long, or lies where nobody may look
             return []
 
@@ -84,7 +85,10 @@ class Repository:
         return [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]
 
     def remove(self, path: Path) -> None:
-        """Delete a file that lies at `path` in a snapshot, under all its names. Raises OSError."""
+        """Delete a file that lies at `path` in a snapshot, in other snapshots, too. Raises OSError.
+
+        Bytes that a file of another name has as well stay.
+        """
         blob = path.parent / path.readlink() if path.is_symlink() else path
         payload = blob.resolve()
         below = (
@@ -93,11 +97,20 @@ class Repository:
         for name in self.files("/".join(below)):  # before the bytes are gone
             if name.resolve() == payload:
                 name.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        if any(link.is_symlink() and link.resolve() == payload for link in (self.folder / "snapshots").rglob("*")):
+            return
         blob.unlink(missing_ok=True)
         links = (link for link in self.folder.parent.glob("*--*/blobs/*") if link.is_symlink())
         if not any(link.resolve() == payload for link in links):  # no other repository has the same bytes
             payload.unlink(missing_ok=True)
             payload.with_name(f"{payload.name}.refs").unlink(missing_ok=True)
+
+
+def lock_of(partial: Path) -> Path:
+    """What is held by whoever is fetching the bytes that are missing in `partial`."""
+    folder = partial.parent.parent
+    return folder.parent / ".locks" / folder.name / f"{partial.stem}.lock"
 
 
 def origin(folder: Path) -> tuple[str, str] | None:

@@ -4,7 +4,8 @@ A file counts as installed once all of it was read and its sha256 is the right o
 that; a file that came another way is read when it is first used. A path that the user gives is the user's own affair.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Literal
 
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.gguf import header as gguf_header
-from vibethinker_local.models import checksums, memory, names
+from vibethinker_local.models import cache, checksums, memory, names
 from vibethinker_local.models.cache import Repository
 from vibethinker_local.models.defaults import defaults
 from vibethinker_local.models.spec import BUNDLED, ModelFile, ModelSpec, find, registry, repository
@@ -187,14 +188,14 @@ def choose(wanted: str | None, say: Callable[[str], None] = lambda text: None) -
     except (OSError, RuntimeError, ValueError) as error:  # too long, no permission, no such ~user
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ModelError(f"{wanted} cannot be a model file ({reason}): check the path.") from error
-    if path.suffix != ".gguf" and (from_hub := repository(wanted)):
+    if path.suffix.lower() != ".gguf" and (from_hub := repository(wanted)):
         name, quant = from_hub
         found = _named(name, quant, {name: of_repository(name)}, say)
         spec, said = _spec_for(found.path, known)
         if said:
             say(said)
         return Chosen(name, spec, found.path)
-    if path.suffix == ".gguf" or len(path.parts) > 1:
+    if path.suffix.lower() == ".gguf" or len(path.parts) > 1:
         raise ModelError(f"There is no model file {wanted}: check the path.")
     names = ", ".join(known)
     raise ModelError(f"There is no model called {wanted!r}: give one of {names}, or the path of a .gguf file.")
@@ -282,10 +283,25 @@ def remove(file: Installed) -> None:
         raise ModelError(f"{error.filename} cannot be removed: {error.strerror}.") from error
 
 
+def usable(files: Iterable[Installed], name: str, say: Callable[[str], None]) -> Installed | None:
+    """The first that is what it should be; where none is known to be, they are read."""
+    for file in sorted(files, key=lambda each: each.state != "sound"):
+        with suppress(ModelError):
+            check(file, name, say)
+            return file
+    return None
+
+
 def remove_partial(path: Path) -> None:
-    """Delete what an interrupted download has left. Raises ModelError."""
+    """Delete what an interrupted download has left. Raises ModelError, also for one that is still going on."""
+    from filelock import FileLock, Timeout  # only now: few need it
+
+    lock = cache.lock_of(path)
     try:
-        path.unlink(missing_ok=True)
+        with FileLock(lock, timeout=0) if lock.exists() else nullcontext():
+            path.unlink(missing_ok=True)
+    except Timeout:
+        raise ModelError(f"{path} is being fetched by another program: wait for that, or end it.") from None
     except OSError as error:
         raise ModelError(f"{path} cannot be removed: {error.strerror}.") from error
 

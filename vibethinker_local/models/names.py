@@ -13,12 +13,14 @@ QUALITY = (
     "IQ1_M IQ1_S TQ2_0 TQ1_0 BF16 F16 F32"
 ).split()
 _QUANT = re.compile(
-    r"(?:^|[-._])(?P<quant>(?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|FP16|F32|FP32))$",
+    r"(?:^|[-._ ])(?P<quant>(?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|FP16|F32|FP32))$",
     re.IGNORECASE,
 )
 # Beside models, repositories hold what goes with them.
-_OTHER = re.compile(r"mmproj|imatrix|(?:^|[-._])(?:vocab|lora|adapter|mtp|draft)(?:[-._]|$)", re.IGNORECASE)
-_SAFE = re.compile(r"[A-Za-z0-9][\w.+-]*(/[A-Za-z0-9][\w.+-]*)*")
+_OTHER = re.compile(r"mmproj|imatrix|(?:^|[-._ ])(?:vocab|lora|adapter|mtp|draft)(?:[-._ ]|$)", re.IGNORECASE)
+# A path that leads nowhere else, and in which nothing means something to a file system: spaces and any script are fine.
+_PART = r"(?![\s.~-])[^\x00-\x1f\x7f\\/:*?\"<>|]+(?<![ .])"
+PATH = f"{_PART}(/{_PART})*"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ def quant_of(file: str) -> str | None:
 def is_model(file: str) -> bool:
     """Whether a name may be that of a model: no projector, importance matrix, vocabulary, adapter or draft model."""
     name = file.rpartition("/")[2]
-    return name.endswith(".gguf") and _SAFE.fullmatch(file) is not None and not _OTHER.search(name[:-5])
+    safe = file.isprintable() and re.fullmatch(PATH, file) is not None
+    return name.endswith(".gguf") and safe and not _OTHER.search(name[:-5])
 
 
 def quants(files: Iterable[tuple[str, int | None]]) -> list[Quant]:

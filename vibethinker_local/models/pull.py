@@ -8,8 +8,8 @@ from pathlib import Path
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.models import memory
 from vibethinker_local.models.download import fetch, fetch_checkpoint
-from vibethinker_local.models.hub import Missing, look_up
-from vibethinker_local.models.installed import installed, matching
+from vibethinker_local.models.hub import Missing, Unreachable, look_up
+from vibethinker_local.models.installed import installed, matching, usable
 from vibethinker_local.models.spec import BUNDLED, ModelFile, ModelSpec
 from vibethinker_local.system.machine import Room
 from vibethinker_local.system.progress import Progress
@@ -67,9 +67,9 @@ def files(
     name: str, spec: ModelSpec, choice: ChosenFile, say: Callable[[str], None], *, rate: float | None = None
 ) -> Generator[Progress, None, Path]:
     """Fetch a file of the choice from the first place that has it, unless it is here. Raises ModelError."""
-    here = [each for each in matching(installed(name, spec), choice.quant) if each.state == "sound"]
-    if here:
-        return here[0].path
+    here = list(matching(installed(name, spec), choice.quant))
+    if sound := next((each for each in here if each.state == "sound"), None):
+        return sound.path
     for file, following in zip_longest(choice.files, choice.files[1:]):
         assert file.repository
         assert file.file
@@ -80,6 +80,10 @@ def files(
                 raise
             say(f"{error} Trying {following.repository}.")
             continue
+        except Unreachable:
+            if found := usable(here, name, say):
+                return found.path
+            raise
         if file.sha256 is None:
             say(f"models.toml has no sha256 of {file.file}: the hub's own is what counts, {remote.etag}.")
         return (yield from fetch(remote, file.sha256, rate=rate))

@@ -7,7 +7,7 @@ from pathlib import Path
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.models import hub, memory
 from vibethinker_local.models.download import fetch
-from vibethinker_local.models.installed import installed, matching, of_repository
+from vibethinker_local.models.installed import installed, matching, of_repository, usable
 from vibethinker_local.models.names import Quant, quants
 from vibethinker_local.models.spec import Shape
 from vibethinker_local.system.machine import Room
@@ -74,11 +74,11 @@ def pull(
         commit, files = hub.list_files(repository)
     except hub.Unreachable:
         here = matching(installed(name, of_repository(repository)), wanted)
-        sound = next((each for each in here if each.state == "sound"), None)
-        if sound is None:
+        found = usable(here, name, say)
+        if found is None:
             raise
-        say(f"{name}:{sound.quant}: it is here, and the hub cannot be asked.")
-        return sound.path
+        say(f"{name}:{found.quant}: it is here, and the hub cannot be asked.")
+        return found.path
     chosen, why = choose(repository, quants(files.items()), wanted, room, context, shape)
     say(f"{name}:{chosen.name}: {why}.")
     paths = []

@@ -12,20 +12,38 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import PassMode, VerdictKind
 from vibethinker_local.gguf.header import Header
+from vibethinker_local.models import names
 from vibethinker_local.system import paths, toml
-from vibethinker_local.system.toml import StrictModel, Text
+from vibethinker_local.system.toml import StrictModel, Text, written
 
 SCHEMA = 1
 BUNDLED = "mini"
 
 _WORD = "[A-Za-z0-9][A-Za-z0-9._-]*"
+_HUB = re.compile(r"^(https?://)?(huggingface\.co|hf\.co)/", re.IGNORECASE)  # as browsers have it, and Ollama
 LONGEST_NAME, LONGEST_REPOSITORY = 64, 200  # characters
-Name = Annotated[str, StringConstraints(pattern=f"^{_WORD}$", max_length=LONGEST_NAME)]
-Repository = Annotated[str, StringConstraints(pattern=f"^{_WORD}/{_WORD}$", max_length=LONGEST_REPOSITORY)]
-Revision = Annotated[str, StringConstraints(pattern=f"^{_WORD}$", max_length=100)]
-Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
-# Below a folder that is ours: no way out of it, and nothing that a file system takes for something else.
-RelativePath = Annotated[str, StringConstraints(pattern=f"^{_WORD}(/{_WORD})*$", max_length=200)]
+Name = Annotated[
+    str, StringConstraints(max_length=LONGEST_NAME), written(_WORD, "write letters, digits and . _ - only")
+]
+Repository = Annotated[
+    str,
+    StringConstraints(max_length=LONGEST_REPOSITORY),
+    written(f"{_WORD}/{_WORD}", "write ORG/NAME, as the hub does"),
+]
+Revision = Annotated[
+    str,
+    StringConstraints(max_length=100),
+    written(f"{_WORD}(/{_WORD})*", "write a commit, or the name of a tag or a branch"),
+]
+Sha256 = Annotated[
+    str, StringConstraints(to_lower=True), written("[0-9a-f]{64}", "write the 64 hexadecimal digits of a sha256")
+]
+# Below a folder that is ours.
+RelativePath = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    written(names.PATH, "write a path inside the repository, as folder/model.gguf"),
+]
 Size = Annotated[int, Field(ge=1, le=2**45)]
 Tokens = Annotated[int, Field(ge=1, le=2**20)]
 
@@ -146,8 +164,9 @@ def find(wanted: str, known: dict[str, ModelSpec]) -> tuple[str, str | None] | N
 
 
 def repository(wanted: str) -> tuple[str, str | None] | None:
-    """ORG/REPO or ORG/REPO:QUANT taken apart, None if it is neither."""
-    name, _, quant = wanted.partition(":")
+    """ORG/REPO or ORG/REPO:QUANT taken apart, also behind the hub's address; None if it is neither."""
+    name, _, quant = _HUB.sub("", wanted).partition(":")
+    name = name.removesuffix("/").removesuffix("/tree/main")
     is_one = len(name) <= LONGEST_REPOSITORY and re.fullmatch(f"{_WORD}/{_WORD}", name)
     return (name, quant or None) if is_one else None
 

@@ -14,6 +14,7 @@ import itertools
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 
@@ -59,9 +60,10 @@ class _Asking:
 
     def server(self) -> EngineServer:
         listed = self._models()
-        props = self._told("GET", "/props")
         entry = self._chosen(listed)
         model = str(entry["id"])
+        # A llama-server with several models has to be told which is meant.
+        props = self._told("GET", f"/props?model={quote(model, safe='', errors='replace')}")
         context, slots = _positive(entry.get("max_model_len")), None
         owner = {"vllm": "vLLM", "sglang": "SGLang", "llamacpp": "llama-server", "library": "Ollama"}
         kind = owner.get(str(entry.get("owned_by")), "server")
@@ -72,12 +74,14 @@ class _Asking:
     def _models(self) -> list[dict[str, Any]]:
         response = self._send("GET", "/v1/models", None)
         told = _json(response)
-        if response.status_code != 200 or not isinstance(told, dict) or not isinstance(told.get("data"), list):
+        data = told.get("data", 0) if isinstance(told, dict) else 0
+        if response.status_code != 200 or not (data is None or isinstance(data, list)):
             raise ModelError(
                 f"{self._url}/v1/models is not the list of a server that speaks the OpenAI protocol "
                 f"({network.what_came(response)}): check the address."
             )
-        listed = [each for each in told["data"] if isinstance(each, dict) and isinstance(each.get("id"), str)]
+        named = [each for each in data or () if isinstance(each, dict)]  # Ollama has null where it has none
+        listed = [each for each in named if isinstance(each.get("id"), str)]
         ids = {each["id"] for each in listed}
         return [each for each in listed if each["id"].removesuffix(VOTE) not in ids - {each["id"]}]
 
@@ -85,7 +89,7 @@ class _Asking:
         """The model that is wanted: by its name, a name it ends in, or one that only it contains."""
         wanted = (self._address.model or "").casefold()
         tests = (
-            lambda id: id == wanted,
+            lambda id: id in (wanted, f"{wanted}:latest"),  # Ollama's name for what has no tag
             lambda id: id.rpartition("/")[2] == wanted or id.rpartition("/")[2].removesuffix(".gguf") == wanted,
             lambda id: wanted in id,
         )
@@ -134,7 +138,7 @@ class _Asking:
         """What the template writes around messages, if the server lets itself be asked: llama-server and vLLM do."""
         roles = zip(("user", "assistant", "user"), MARKS, strict=True)
         messages = [{"role": role, "content": mark} for role, mark in roles]
-        told = self._told("POST", "/apply-template", {"messages": messages})
+        told = self._told("POST", "/apply-template", {"model": model, "messages": messages})
         text = told.get("prompt")
         if not isinstance(text, str):
             told = self._told(

@@ -12,6 +12,7 @@ from typing import Any
 
 LONGEST = 8 << 20  # bytes of one event; more is no event
 SAID = 300  # characters of what a server says about an error
+CUT_OFF = ("length", "model_length", "max_tokens")  # how servers call the end of a reply that ran out of tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +124,13 @@ def said(told: Any) -> str:
 
 
 def _piece(choice: dict[str, Any]) -> Fragment:
-    message = choice.get("delta", choice.get("message"))
+    message = choice.get("delta") or choice.get("message")
     within = message if isinstance(message, dict) else {}
-    text = choice.get("text", within.get("content"))
+    text = within.get("content") or choice.get("text")
     reasoning = within.get("reasoning_content") or within.get("reasoning")
     finish = choice.get("finish_reason")
+    if isinstance(finish, str) and finish.lower() in CUT_OFF:
+        finish = "length"
     return Fragment(
         _count(choice.get("index")) or 0,
         text if isinstance(text, str) else "",

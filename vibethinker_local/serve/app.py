@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import secrets
 import time
 from collections.abc import Coroutine
@@ -98,8 +99,8 @@ class App:
             if http.method == "OPTIONS":
                 await http.answer(b"", "text/plain", 204)
                 return
-        self.guard.check(http.path, http.headers)
         path = _path(http)
+        self.guard.check(path, http.headers)
         one_model = path.startswith("/v1/models/")
         if path not in METHODS and not one_model:
             known = ", ".join(METHODS)
@@ -235,8 +236,8 @@ class App:
 
 
 def _path(http: Http) -> str:
-    """The path that is meant: a client may have been given the address without /v1."""
-    path = http.path.rstrip("/")
+    """The path that is meant: a client may have been given the address without /v1, or with one too many."""
+    path = re.sub("^(/v1)+(?=/)", "", re.sub("/+", "/", http.path)).rstrip("/")
     return "/v1" + path if path.startswith(("/models", "/chat/")) else path
 
 

@@ -147,8 +147,8 @@ class Completion:
         self._grammar = _grammar(request)
         if self._grammar is not None and not shared.is_grammar(self._grammar):
             raise ApiError(
-                "response_format.json_schema.schema: it is no grammar for llama.cpp, as where a $ref leads back "
-                "to itself with no object or list between.",
+                "response_format: its schema is no grammar for llama.cpp, as where a $ref leads back to itself with no "
+                "object or list between.",
                 param="response_format",
             )
         room = model.context - len(prompt.tokens)
@@ -313,10 +313,11 @@ def _grammar(request: ChatCompletionRequest) -> str | None:
     wanted = request.response_format
     if wanted is None or wanted.type == "text":
         return None
-    if wanted.type == "json_object":
-        return schema.grammar(schema.OBJECT)
-    assert wanted.json_schema
+    named = wanted.json_schema if wanted.type == "json_schema" else None
+    where, given = ("json_schema.schema", named.schema_) if named else ("schema", wanted.schema_)
+    if named is None and given in (True, {}):
+        given = schema.OBJECT
     try:
-        return schema.grammar(wanted.json_schema.schema_)
+        return schema.grammar(given)
     except (ValueError, RecursionError) as error:
-        raise ApiError(f"response_format.json_schema.schema: {error}.", param="response_format") from error
+        raise ApiError(f"response_format.{where}: {error}.", param="response_format") from error

@@ -5,9 +5,13 @@ less than was asked. Here an unknown one is refused by name.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, TypeGuard
+from urllib.parse import unquote
+
+from vibethinker_local.serve import bounds
 
 Schema = Mapping[str, Any] | bool
 
@@ -25,7 +29,6 @@ BASE = {
     "string": r'"\"" char* "\""',
     "integer": r'"-"? ("0" | [1-9] [0-9]{0,15})',
     "natural": r'"0" | [1-9] [0-9]{0,15}',
-    "positive": "[1-9] [0-9]{0,15}",
     "number": r'integer ("." [0-9]{1,16})? ([eE] [-+]? [0-9]{1,3})?',
     "unsigned": r'natural ("." [0-9]{1,16})? ([eE] [-+]? [0-9]{1,3})?',
     "boolean": '"true" | "false"',
@@ -42,6 +45,7 @@ BASE = {
 }
 FORMATS = {"date": "date", "time": "time", "date-time": 'date "T" time', "uuid": "uuid"}
 USES = re.compile(r"\b[a-z][a-z0-9-]*\b")
+BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 OBJECT: Schema = {"type": "object"}
 
 
@@ -131,7 +135,7 @@ class _Converter:
         if reference not in self._named:
             target: Any = self._root
             for part in reference.removeprefix("#").split("/")[1:]:
-                key = part.replace("~1", "/").replace("~0", "~")
+                key = unquote(part).replace("~1", "/").replace("~0", "~")
                 if not isinstance(target, Mapping) or key not in target:
                     raise ValueError(f"{where}: $ref {reference} leads nowhere")
                 target = target[key]
@@ -160,6 +164,8 @@ class _Converter:
     def _object(self, known: dict[str, Any], where: str, depth: int) -> str:
         properties, extra = known.get("properties", {}), known.get("additionalProperties", False)
         required = known.get("required", [])
+        if known.get("propertyNames") in (True, {}, {"type": "string"}):  # which all names are
+            del known["propertyNames"]
         _only(known, where, "properties", "additionalProperties", "required")
         if not isinstance(properties, Mapping) or not _are_texts(required):
             raise ValueError(f"{where}: properties is an object, required a list of names")
@@ -211,18 +217,31 @@ class _Converter:
 
 
 def _number(kind: str, known: dict[str, Any], where: str) -> str:
-    """Of the bounds, only those that are a matter of the sign."""
-    _only(known, where, "minimum", "exclusiveMinimum", "format")
-    minimum, above = known.get("minimum"), known.get("exclusiveMinimum")
-    if minimum is None and above is None:
+    """A number within its bounds, which have to be whole where it need not be."""
+    _only(known, where, *BOUNDS, "format")
+    given = {name: known[name] for name in BOUNDS if known.get(name) is not None}
+    for name, value in given.items():
+        if isinstance(value, bool) or not (isinstance(value, int | float) and -math.inf < value < math.inf):
+            raise ValueError(f"{where}: {name} is not a number")
+        if kind == "number" and value % 1:
+            raise ValueError(f"{where}: of bounds of a number, only whole ones are supported")
+    if not given:
         return kind
-    if kind == "integer" and above is None and minimum in (0, 1):
-        return "natural" if minimum == 0 else "positive"
-    if kind == "integer" and minimum is None and above == 0:
-        return "positive"
-    if kind == "number" and above is None and minimum == 0:
-        return "unsigned"
-    raise ValueError(f"{where}: of bounds, only 0 is supported as the minimum, and for an integer 1")
+    if kind == "number" and given == {"minimum": 0}:
+        return "unsigned"  # with exponents
+    lows = [(given[name], name == "exclusiveMinimum") for name in BOUNDS[:2] if name in given]
+    highs = [(given[name], name == "maximum") for name in BOUNDS[2:] if name in given]
+    low, above = max(lows, default=(None, False))
+    high, closed = min(highs, default=(None, True))
+    try:
+        if kind == "number":
+            whole = (None if bound is None else int(bound) for bound in (low, high))
+            return f"({bounds.decimals(*whole, above=above, below=not closed)})"
+        least = None if low is None else math.floor(low) + 1 if above else math.ceil(low)
+        most = None if high is None else math.floor(high) if closed else math.ceil(high) - 1
+        return f"({bounds.integers(least, most)})"
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
 
 
 def _are_texts(value: object) -> TypeGuard[list[str]]:
@@ -242,8 +261,8 @@ def _of_kind(known: Mapping[str, Any], kind: object) -> dict[str, Any]:
         "object": {"properties", "additionalProperties", "required"},
         "array": {"items", "minItems", "maxItems"},
         "string": {"minLength", "maxLength", "format"},
-        "integer": {"minimum", "exclusiveMinimum", "format"},
-        "number": {"minimum", "exclusiveMinimum", "format"},
+        "integer": {*BOUNDS, "format"},
+        "number": {*BOUNDS, "format"},
     }.get(str(kind), set())
     return {key: value for key, value in known.items() if key in keywords}
 

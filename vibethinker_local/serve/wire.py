@@ -4,16 +4,18 @@ A field that asks for something else than what would be done is refused by name;
 `store`, `metadata`, whatever comes next) is passed over.
 """
 
+import codecs
 import unicodedata
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vibethinker_local.events import BudgetName, PassMode, VerdictKind
 from vibethinker_local.system import wording
 
 MOST_MESSAGES, MOST_CHOICES, MOST_STOPS, LONGEST_STOP = 2000, 64, 4, 500
 NAMED = 200  # characters of a client's value that an error may quote
+MOST_MARKS = 30  # on one character, as Unicode itself has it for streams: UAX #15
 Role = Literal["system", "developer", "user", "assistant"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 FinishReason = Literal["stop", "length"]
@@ -79,30 +81,33 @@ class ChatMessage(Tolerant):
     @classmethod
     def _composed(cls, value: str | None) -> str | None:
         """NFC, because Hugging Face's Qwen2 tokenizer normalises and llama.cpp does not."""
-        return unicodedata.normalize("NFC", value) if value else value
+        return composed(value) if value else value
 
 
 class StreamOptions(Tolerant):
     include_usage: bool | None = None
 
 
+def _as_schema(value: Any) -> dict[str, Any] | bool:
+    if value is None:
+        return True
+    if not isinstance(value, dict | bool):
+        raise ValueError("a schema is an object, or true or false")
+    return value
+
+
+GivenSchema = Annotated[Any, AfterValidator(_as_schema)]  # an object, or whether anything satisfies it
+
+
 class NamedSchema(Tolerant):
     name: str | None = None
-    schema_: Any = Field(alias="schema", default=True)  # an object, or whether anything satisfies it
-
-    @field_validator("schema_")
-    @classmethod
-    def _is_schema(cls, value: Any) -> dict[str, Any] | bool:
-        if value is None:
-            return True
-        if not isinstance(value, dict | bool):
-            raise ValueError("a schema is an object, or true or false")
-        return value
+    schema_: GivenSchema = Field(alias="schema", default=True)
 
 
 class ResponseFormat(Tolerant):
     type: Literal["text", "json_object", "json_schema"]
     json_schema: NamedSchema | None = None
+    schema_: GivenSchema = Field(alias="schema", default=True)  # of a json_object, as llama-server and others have it
 
     @model_validator(mode="after")
     def _complete(self) -> "ResponseFormat":
@@ -178,6 +183,12 @@ class ChatCompletionRequest(Tolerant):
         """True takes all as it is usual."""
         return {} if value is True else None if value is False else value
 
+    @field_validator("max_tokens", "max_completion_tokens", "seed", mode="before")
+    @classmethod
+    def _left_open(cls, value: Any) -> Any:
+        """-1 leaves it to the server, as with llama-server, LM Studio and vLLM."""
+        return None if value == -1 else value
+
     @field_validator("stop", mode="before")
     @classmethod
     def _stops(cls, value: Any) -> Any:
@@ -207,7 +218,7 @@ class _Refused(ValueError):
 def read(body: bytes) -> ChatCompletionRequest:
     """Raises ApiError, which names the field."""
     try:
-        return ChatCompletionRequest.model_validate_json(body)
+        return ChatCompletionRequest.model_validate_json(body.removeprefix(codecs.BOM_UTF8))
     except ValidationError as wrong:
         _explain(wrong)
 
@@ -226,6 +237,21 @@ def _explain(wrong: ValidationError) -> NoReturn:
         said += f"; there are {', '.join(Reliability.model_fields)}"
     where = ".".join(path)
     raise ApiError(f"{where}: {said}." if where else f"The body is no request: {said}.", param=where or None) from None
+
+
+def composed(text: str) -> str:
+    """A text in NFC. One with more marks on a character than any script has stays as it is.
+
+    They have to be put in order, which takes Python a time that grows with the square of their number.
+    """
+    if unicodedata.is_normalized("NFC", text):
+        return text
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks > MOST_MARKS:
+            return text
+    return unicodedata.normalize("NFC", text)
 
 
 def _part(part: Any) -> str:

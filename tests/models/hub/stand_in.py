@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE = 100_000  # bytes; from here on a file is stored apart, and named by its sha256
@@ -128,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         hub, path = self.hub, self.path.split("?")[0]
         authorized = hub.token is not None and self.headers.get("Authorization") == f"Bearer {hub.token}"
         hub.asked.append((self.command, path, self.headers.get("Range"), "Authorization" in self.headers))
-        parts = path.strip("/").split("/")
+        parts = [unquote(part) for part in path.strip("/").split("/")]
         if parts[0] == "stored":
             return self._stored(parts[1])
         if hub.refuses:

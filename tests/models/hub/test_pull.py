@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from filelock import FileLock
+
 from tests.command import vibe
 from tests.models.hub.pulling import ENTRY, GGUF, PROBLEM, SHA256, blobs, entry, refused, state
 from tests.models.hub.stand_in import COMMIT, Hub
@@ -146,3 +148,16 @@ def test_rm_removes_what_is_there_of_a_file(hub: Hub) -> None:
     assert (done.code, list(blobs().iterdir())) == (0, [])
     assert "a part  300 kB" in done.err
     assert state() == "not installed"
+
+
+def test_rm_leaves_alone_what_is_being_fetched() -> None:
+    partial = Repository("org/files").partial(SHA256)
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(GGUF[:9])
+    lock = Repository("org/files").lock(SHA256)
+    lock.parent.mkdir(parents=True)
+    with FileLock(lock):
+        refused(vibe("rm", "tiny", "--yes"), "is being fetched by another program")
+    assert partial.exists()
+    assert vibe("rm", "tiny", "--yes").code == 0
+    assert not partial.exists()

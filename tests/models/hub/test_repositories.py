@@ -1,6 +1,7 @@
 """`vibe pull ORG/REPO` against a hub on loopback: any GGUF repository, used and removed by its name."""
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def test_without_a_quant_in_their_names_parts_go_by_that_of_the_whole(hub: Hub, 
     assert listed("org/Split")[0][0] == "big"
 
 
-def test_what_is_here_does_where_the_hub_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_here_does_where_the_hub_cannot_be_asked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     explained(vibe("pull", NAME), "HF_HUB_OFFLINE forbids")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -87,6 +88,20 @@ def test_what_is_here_does_where_the_hub_cannot_be_asked(monkeypatch: pytest.Mon
         done = vibe("pull", name)
         assert (done.code, done.out, done.err) == (0, path, f"{NAME}:Q8_0: it is here, and the hub cannot be asked.\n")
     explained(vibe("pull", f"{NAME}:Q2_K"), "HF_HUB_OFFLINE forbids")
+    shutil.rmtree(home / "data/verified")
+    done = vibe("pull", NAME)
+    assert (done.out, "once, to check it" in done.err) == (path, True)
+
+
+def test_what_another_program_brought_does_so_too(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = vibe("pull", "tiny").out
+    shutil.rmtree(home / "data/verified")  # nobody has read it yet
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    done = vibe("pull", "tiny")
+    assert (done.code, done.out) == (0, path)
+    assert "once, to check it" in done.err
+    Path(path.strip()).write_bytes(GGUF[:-1])
+    explained(vibe("pull", "tiny"), "HF_HUB_OFFLINE forbids")
 
 
 def test_what_an_interrupted_pull_left_is_listed_and_removed(hub: Hub) -> None:
@@ -97,6 +112,17 @@ def test_what_an_interrupted_pull_left_is_listed_and_removed(hub: Hub) -> None:
     assert vibe("rm", NAME, "--yes").code == 0
     assert not Repository(NAME).partials()
     assert listed(NAME) == []
+
+
+def test_bytes_that_two_files_have_stay_with_the_other(hub: Hub) -> None:
+    hub.files[NAME]["sub dir/My Model [v2] 100% ü.gguf"] = GGUF
+    first, second = (Path(vibe("pull", f"{NAME}:{name}").out.strip()) for name in ("q8_0", "my model [v2] 100% ü"))
+    Repository(NAME).remove(first)
+    assert (first.exists(), second.read_bytes()) == (False, GGUF)
+    assert [path for _, path in Repository(NAME).ggufs()] == [second]
+    Repository(NAME).remove(second)
+    assert not [path for path in Repository(NAME).folder.rglob("*") if path.is_symlink() or path.suffix == ".gguf"]
+    assert not list((Repository(NAME).folder / "blobs").iterdir())
 
 
 def test_what_there_is_nothing_of_is_said(hub: Hub) -> None:
