@@ -156,7 +156,8 @@ class Chatting:
     async def reach(self, pause: Pause) -> None:
         """Wait until the solver has come to a pause, and what it said is shown."""
         await self.until(pause.reached.is_set)
-        await self.pilot.pause(0.1)
+        session, screen = self.app.session, self.app.chat
+        await self.until(lambda: not (session._run and session._run._told) and not screen._painting)
 
     @property
     def shown(self) -> str:

@@ -89,6 +89,8 @@ def test_mouse_reports_of_old_terminals_are_no_keys(clock: Clock) -> None:
         ([b"\r", 0.2, b"\r"], ["enter", "enter"]),
         ([b"a\nb\r"], ["a", "ctrl+j", "b", "enter"]),
         ([b"go\r\x12"], ["g", "o", "enter", "ctrl+r"]),
+        ([b"go\r\n", 0.1, b"\r\n"], ["g", "o", "enter", "enter"]),
+        ([b"a\n\n", b"\n"], ["a", "ctrl+j", "ctrl+j", "ctrl+j"]),
     ],
 )
 def test_enter_at_the_end_of_a_line_is_enter(clock: Clock, reads: list[bytes | float], messages: list[str]) -> None:

@@ -3,8 +3,11 @@
 import gc
 import os
 import re
+import sqlite3
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,8 +16,9 @@ from vibethinker_local.cli.converse import converse
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.events import Wrote
 from vibethinker_local.tui.app import make_app
+from vibethinker_local.tui.session import Session
 from vibethinker_local.tui.solver import Loading
-from vibethinker_local.tui.store import Store
+from vibethinker_local.tui.store import Store, database
 
 
 def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
@@ -57,16 +61,30 @@ def test_a_model_that_is_missing_is_not_looked_for_again_by_itself(tmp_path: Pat
     run(test)
 
 
-def test_a_theme_that_there_is_not_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIBE_HOME", str(tmp_path))
+def started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chat as the command begins it."""
+    monkeypatch.setenv("VIBE_HOME", str(folder))
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         monkeypatch.setattr(stream, "isatty", lambda: True)
-    monkeypatch.setenv("VIBE_THEME", "vibe-drak")
     monkeypatch.setattr(gc, "disable", lambda: None)  # of the other tests, too
+    converse()
+
+
+def test_a_theme_that_there_is_not_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIBE_THEME", "vibe-drak")
     with pytest.raises(
         UsageError, match="VIBE_THEME='vibe-drak': there is no such theme; there are vibe-dark, vibe-light,"
     ):
-        converse()
+        started(tmp_path, monkeypatch)
+
+
+def test_what_could_not_be_kept_is_said_once_more_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = SimpleNamespace(unkept="The conversation cannot be kept in chat.db: database or disk is full.", close=int)
+    monkeypatch.setattr(
+        "vibethinker_local.tui.app.make_app", lambda *_, **__: SimpleNamespace(session=session, run=int, crash=None)
+    )
+    with pytest.raises(UsageError, match="cannot be kept in"):
+        started(tmp_path, monkeypatch)
 
 
 def test_a_question_that_is_refused(tmp_path: Path) -> None:
@@ -120,21 +138,51 @@ def test_a_disk_that_is_full_is_said_once_and_the_conversation_goes_on(tmp_path:
             disk.execute("PRAGMA max_page_count = 1")  # as many as there are, that is
             chat.app.session.live.run.reasoning.add("x" * 100_000)  # type: ignore[union-attr]
             await chat.until(lambda: "cannot be kept" in chat.shown)
+            assert "vibethinker-3b Q4_K_M  not saved" in chat.shown
             pause.go.set()
             await chat.until(lambda: not chat.app.session.live)
             await chat.ask("x" * 50_000)  # is answered, too
             assert [turn.id for turn in chat.app.session.turns] == [1, 0]
+            await chat.pilot.press("f9")
+            assert "\n> xxx" in (tmp_path / "go.md").read_text()  # what could not be kept is exported all the same
+            await chat.pilot.press("ctrl+n")
+            assert "The last turn could not be saved: f9 exports" in chat.shown
+            assert len(chat.app.session.turns) == 2
             chat.app.clear_notifications()
             await chat.pilot.press("f5")
             await chat.until(lambda: len(chat.solver.requests) == 3 and not chat.app.session.live)
             assert "cannot be kept" not in chat.shown  # it was said
             disk.execute("PRAGMA max_page_count = 1000000")
             await chat.until(lambda: not chat.app.session.unkept)
+            chat.app.chat.show_status()
+            await chat.pilot.pause()
+            assert "not saved" not in chat.shown
             (conversation,) = Store(tmp_path / "chat.db").recent()
             turns = Store(tmp_path / "chat.db").turns(conversation.id)
             assert [turn.answer for turn in turns] == ["7", "7"]
 
     run(test)
+
+
+def test_an_end_that_cannot_be_kept_yet_is_kept_although_another_conversation_has_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
+    store, other = Store(tmp_path / "chat.db"), sqlite3.connect(tmp_path / "chat.db", isolation_level=None)
+    solver = ScriptedSolver([reply("", "It is 7.")])
+    session = Session(lambda name, loading: solver, store, time.monotonic, lambda: 7)
+    session.ask("Why?", lambda: None)
+    other.execute("BEGIN IMMEDIATE")
+    while session.live:
+        session.take()
+    assert session.unkept
+    session.new()
+    other.execute("COMMIT")
+    session.save()
+    assert not session.unkept
+    assert [turn.answer for turn in store.turns(1)] == ["It is 7."]
+    other.close()
+    session.close()
 
 
 def test_a_damaged_file_is_said_and_the_conversations_are_there(tmp_path: Path) -> None:

@@ -337,6 +337,18 @@ def test_history_and_newlines_in_the_prompt(tmp_path: Path) -> None:
             prompt(chat).text = ""
             await chat.ask("first")
             await chat.ask("second")
+            long = "word " * 40  # which goes on in the next rows
+            prompt(chat).set_text(long)
+            await chat.pilot.press("up", "up")
+            assert prompt(chat).text == long
+            await chat.pilot.press("up", "down")
+            prompt(chat).remember(long)
+            prompt(chat).text = ""
+            await chat.pilot.press("up", "up")
+            assert prompt(chat).text == "second"
+            prompt(chat).asked.remove(long)
+            prompt(chat).remember("second")
+            prompt(chat).text = ""
             await chat.pilot.press(*"draft", "up")
             assert prompt(chat).text == "second"
             await chat.pilot.press("up", "up")
@@ -445,6 +457,9 @@ def test_readline_keys_are_left_alone(tmp_path: Path) -> None:
             await chat.pilot.press(*"one two", "ctrl+w")
             assert prompt(chat).text == "one "
             await chat.pilot.press("ctrl+a", *"x", "ctrl+e", *"y", "ctrl+u")
+            assert prompt(chat).text == ""
+            prompt(chat).set_text("word " * 40)  # one line, although it goes on in the next rows
+            await chat.pilot.press("ctrl+a", "x", "ctrl+e", "y", "ctrl+u")
             assert prompt(chat).text == ""
 
     run(test)

@@ -79,3 +79,5 @@ def converse(
         chatting.session.close()
     if chatting.crash:
         raise chatting.crash
+    if unkept := chatting.session.unkept:  # it was said once, perhaps long ago
+        raise UsageError(unkept)

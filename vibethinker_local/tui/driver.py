@@ -98,7 +98,7 @@ class Input:
         """Text outside of a bracketed paste. Only characters, tabs and line ends belong to a burst."""
         plain, rest = _plain(text)
         if not self._burst and not quick:
-            enters = len(plain) - len(plain.lstrip("\r"))
+            enters = len(plain) - len(plain.lstrip("\r\n"))
             yield from self._parse(plain[:enters])
             plain = plain[enters:]
         first, enter, more = plain.partition("\r")
@@ -125,7 +125,7 @@ class Input:
 
     def _parse(self, text: str) -> Iterator[Message]:
         """Keys, mouse and reports of the terminal. A sequence that the parser breaks at is lost, and nothing else."""
-        for at, part in enumerate(text.split("\x1b\r")):
+        for at, part in enumerate(text.replace("\r\n", "\r").split("\x1b\r")):  # some send both for enter
             if at:
                 yield Key("alt+enter", None)  # Textual has no name for it
             try:

@@ -6,12 +6,13 @@ import os
 import re
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from vibethinker_local.errors import UsageError
+from vibethinker_local.system.terminal import whole
 from vibethinker_local.system.units import tokens
 from vibethinker_local.tui import votes
 from vibethinker_local.tui.attachments import label
@@ -29,7 +30,7 @@ def export(
 
     `turns` are those that are shown; the `others`, earlier versions, go into JSON alone.
     """
-    text = markdown(conversation, turns) if form == "markdown" else as_json(conversation, turns, others)
+    text = whole(markdown(conversation, turns) if form == "markdown" else as_json(conversation, turns, others))
     stem = re.sub(r"[^\w]+", "-", conversation.title).strip("-").lower()[:40].rstrip("-") or "conversation"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,12 +52,20 @@ def export(
         raise UsageError(f"{folder} cannot be written ({error.strerror}): go to another folder.") from error
 
 
-def export_stored(store: Store, conversation: Listed, form: Format, folder: Path) -> Path:
-    """Write a conversation of a store into a folder, and return the path. Raises UsageError."""
-    turns = store.turns(conversation.id)
+def export_stored(
+    store: Store, conversation: Listed, form: Format, folder: Path, turns: Sequence[Turn] | None = None
+) -> Path:
+    """Write a conversation of a store into a folder, and return the path. Raises UsageError.
+
+    `turns` are those that are shown, if more is known of them than the store could keep.
+    """
+    stored = store.all_turns(conversation.id)
+    if turns is None:
+        turns = store.turns(conversation.id)
+    created = {turn.id: turn.created for turn in stored}
+    turns = [replace(turn, created=created.get(turn.id, conversation.updated)) for turn in turns]
     shown = {turn.id for turn in turns}
-    others = [turn for turn in store.all_turns(conversation.id) if turn.id not in shown]
-    return export(conversation, turns, form, folder, others)
+    return export(conversation, turns, form, folder, [turn for turn in stored if turn.id not in shown])
 
 
 def markdown(conversation: Listed, turns: Sequence[Turn]) -> str:

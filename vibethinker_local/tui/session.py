@@ -75,6 +75,14 @@ class Session:
         return self.store.listed(self.conversation) if self.conversation is not None else None
 
     @property
+    def written(self) -> list[Turn]:
+        """The turns as they stand, the one that is being written, too, whether or not they could be kept."""
+        if not (live := self.live):
+            return self.turns
+        reasoning, answer = str(live.run.reasoning).strip(), str(live.run.answer).strip()
+        return [*self.turns, replace(live.turn, reasoning=reasoning, answer=answer)]
+
+    @property
     def votes(self) -> Votes | None:
         """Of the turn that is being written, or of the one before; None if there is no vote."""
         if self.live:
@@ -270,7 +278,7 @@ class Session:
     def _leave(self) -> None:
         assert self.live is None
         self.save()
-        self._late.clear()  # what cannot be kept has been said
+        self._late = [turn for turn in self._late if turn.id]  # whose ends may yet be kept; of the others, it was said
         self.last = None
 
     def show_version(self, turn: int) -> None:

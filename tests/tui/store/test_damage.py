@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vibethinker_local.errors import UsageError
-from vibethinker_local.tui.store import Attachment, Store, Turn
+from vibethinker_local.tui.store import Attachment, Store, Turn, database
 from vibethinker_local.tui.store.database import Database
 from vibethinker_local.tui.store.schema import STEPS, VERSION
 
@@ -187,11 +187,37 @@ def test_a_file_of_a_newer_version_is_read_and_left_alone(conversations: bytes, 
     store = Store(path)
     (notice,) = store.take_notices()
     assert notice.startswith(f"Nothing is saved: {path} cannot be used (it was written by a newer version of this")
+    assert notice.endswith("can be read. Update this program, or set VIBE_HOME.")
     assert store.count() == 10
     store.begin(Turn("Q"), None)
     assert store.count() == 11
     store.close()
     assert path.read_bytes() == data
+
+
+def test_a_file_that_another_holds_is_read_and_written_when_it_is_let_go(
+    conversations: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "chat.db"
+    path.write_bytes(conversations)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    store = Store(path)
+    assert (store.count(), store.in_memory, store.take_notices()) == (10, False, [])
+    for _ in range(2):
+        with pytest.raises(UsageError, match="database is locked"):
+            store.begin(Turn("Q"), None)
+    assert store._db._db.execute("PRAGMA busy_timeout").fetchone() == (20,)
+    other.execute("COMMIT")
+    store.begin(Turn("Q"), None)
+    assert store._db._db.execute("PRAGMA busy_timeout").fetchone() == (10,)
+    assert Store(path).count() == 11
+    other.execute("PRAGMA user_version = 1")  # has to be brought up to date, for which it must be free
+    other.execute("BEGIN IMMEDIATE")
+    (notice,) = Store(path).take_notices()
+    assert notice.endswith("(database is locked). What is in it can be read. Close what uses it, then start again.")
+    other.close()
 
 
 def test_where_nothing_can_be_written_nothing_is_saved(conversations: bytes, tmp_path: Path) -> None:
@@ -200,6 +226,7 @@ def test_where_nothing_can_be_written_nothing_is_saved(conversations: bytes, tmp
     (notice,) = store.take_notices()
     assert notice.startswith("Nothing is saved: ")
     assert notice.endswith(" Free some disk space, or set VIBE_HOME.")
+    assert store.in_memory
     conversation, turn = store.begin(Turn("Q"), None)
     store.finish(Turn("Q", id=turn, answer="A", status="answered"))
     assert [turn.answer for turn in store.turns(conversation)] == ["A"]

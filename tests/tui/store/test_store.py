@@ -79,7 +79,27 @@ def test_list_search_rename_delete(store: Store) -> None:
     assert store.turns(apples) == []
     assert store.search("twelve") == []
     assert store.listed(apples) is None
+    assert store.listed(10**20) is None
     assert store.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("大于零", ["求解二次方程"]),
+        ("方程 零", ["求解二次方程"]),
+        ("程", ["求解二次方程"]),
+        ("は文 C", ["C++"]),
+        ("大 文", []),
+        ("%零", []),
+        ("ernati", []),
+    ],
+)
+def test_words_are_found_in_scripts_that_put_no_spaces_between_them(store: Store, words: str, found: list[str]) -> None:
+    asked(store, "求解二次方程", "判别式大于零。")
+    asked(store, "C++", "international. これは文章です")
+    assert [one.title for one in store.search(words)] == found
+    assert all(words.split()[-1] in one.title + one.excerpt for one in store.search(words))
 
 
 def test_an_answer_is_found_anew_after_it_was_replaced(store: Store) -> None:

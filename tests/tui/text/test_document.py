@@ -7,7 +7,7 @@ from textual.geometry import Offset
 from textual.selection import SELECT_ALL, Selection
 from textual.style import Style
 
-from vibethinker_local.tui.text.document import Document, DocumentRow
+from vibethinker_local.tui.text.document import Document, DocumentRow, code_blocks
 from vibethinker_local.tui.widgets.answer import AnswerView
 
 WIDTH = 24
@@ -27,7 +27,7 @@ def shown(markdown: str, width: int = WIDTH) -> str:
     ("markdown", "rows"),
     [
         ("", ""),
-        ("one *two*\nthree `four`", "one two three four\n"),
+        ("one *two*\nthree `four`", "one two\nthree four\n"),
         ("one  \ntwo", "one\ntwo\n"),
         ("a word that goes on in the next row", "a word that goes on in\nthe next row\n"),
         ("# Head\ntext", "Head\n━━━━\n\ntext\n"),
@@ -45,6 +45,12 @@ def shown(markdown: str, width: int = WIDTH) -> str:
         ("```maths\n一二三四五六七八九\n ─\n```", "    一二三四五六七八\n     ─\n\n    九\n\n"),
         ("| a | b |\n|---|---|\n| 1 | 2 |", "a │ b\n──┼──\n1 │ 2\n"),
         ("| a | bcd | efg |\n|---|--:|:-:|\n| 1 | 2 | 3 |", "a │ bcd │ efg\n──┼─────┼────\n1 │   2 │  3\n"),
+        (
+            "| a | b |\n|---|---|\n| **1**<br>2 | one<br/>two words <BR /> `<br>` |",
+            "a │ b\n──┼──────────\n1 │ one\n2 │ two words\n  │ <br>\n",
+        ),
+        ("| a | b |\n|---|---|\n| <br> | <brr> |", "a    │ b\n─────┼──────\n<br> │ <brr>\n"),
+        ("the <br> of HTML", "the <br> of HTML\n"),
         (
             "|n|one of many|two of many|\n|-|-|-|\n|1|2|3|",
             "n │ one of   │ two of\n  │ many     │ many\n──┼──────────┼──────────\n1 │ 2        │ 3\n",
@@ -84,6 +90,24 @@ def test_an_address_leads_to_what_is_read_there(text: str, addresses: list[str])
         (plain[s.start : s.end], s.style.link) for plain, s in spans if isinstance(s.style, Style) and s.style.link
     ]
     assert links == [(address, address) for address in addresses]
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        ("So:\n\n```py\nx = 1\n```\nand\n~~~\ny\n\nz\n~~~", ["x = 1\n", "y\n\nz\n"]),
+        (
+            "1. **Define** it:\n   ```python\n   def f(x):\n       return x\n   ```\n2. Use it.",
+            ["def f(x):\n    return x\n"],
+        ),
+        ("- a\n  - b\n\n    ```\n    code\n    ```\n> ```\n> quoted\n> ```", ["code\n", "quoted\n"]),
+        ("````md\n```py\nx\n```\n````\n`no` and ```none```", ["```py\nx\n```\n"]),
+        ("It was cut:\n```python\ndef f(x):", ["def f(x):"]),
+        ("Nothing\n\n    but text", []),
+    ],
+)
+def test_code_is_found_wherever_it_stands(text: str, blocks: list[str]) -> None:
+    assert code_blocks(text) == blocks
 
 
 def test_no_code_is_underlined() -> None:

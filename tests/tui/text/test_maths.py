@@ -56,6 +56,18 @@ LINES = [
     (r"\vphantom{\frac12}y + \smash[b]{z}", "y + z"),
     (r"2\pi*r + \alpha*\beta", "2π * r + α * β"),
     (r"\operatorname*{lcm}(a, b)\hspace*{1cm}\tag*{A}", "lcm(a, b)  A"),
+    (r"25% \times 80 = 20", "25% × 80 = 20"),
+    (r"\text{left after 30%} = 0.3 \times 80", "left after 30% = 0.3 × 80"),
+    ("x = y % it is\n+ 1 %\n%\n+ 2", "x = y + 1 + 2"),
+    (r"\text{\$5 or $x$, or \$6}", "$5 or x, or $6"),
+    (r"\text{for $5 each}", "for $5 each"),
+    ("a = $5 + $10", "a = $5 + $10"),
+    (r"5\mathrm{~cm}^2 + 3\mathrm{~m} + 2\text{~kg}", "5 cm² + 3 m + 2 kg"),
+    (r"5\mathrm{ cm }", "5 cm"),
+    (r"\operatorname{arg\,max}_x f", "arg maxₓ f"),
+    (r"{n \choose k} + {a+b \over 2}", "C(n, k) + (a + b)/2"),
+    (r"\cancel{2x} \overleftrightarrow{AB}", "2̸x̸AB⃡"),
+    (r"\large x", "x"),
 ]
 
 
@@ -82,6 +94,8 @@ def test_what_is_boxed_is_marked() -> None:
         (r"\begin{aligned}x&=1&y&=2\\xx&=3\end{aligned}", [" x = 1    y = 2", "xx = 3"]),
         (r"\begin{bmatrix}1&-2\\30&4\end{bmatrix}", ["⎡1   −2⎤", "⎣30  4 ⎦"]),
         (r"\begin{cases}1&x>0\\0&x\le 0\end{cases}", ["⎧ 1  x > 0", "⎩ 0  x ≤ 0"]),
+        (r"\begin{dcases}1&x>0\\0&x\le 0\end{dcases}", ["⎧ 1  x > 0", "⎩ 0  x ≤ 0"]),
+        (r"{n+1 \over 2}", [" n + 1", "───────", "   2"]),
         (r"\sum_{k=0}^{n} k", [" n", " ∑  k", "k=0"]),
         (r"\begin{pmatrix*}[r]1&-2\\30&4\end{pmatrix*}", ["⎛1   −2⎞", "⎝30  4 ⎠"]),
         (r"\begin{pmatrix}[1]&2\end{pmatrix}", ["([1]  2)"]),
@@ -103,7 +117,21 @@ def test_several_lines(source: str, lines: list[str]) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        *("{", "}", r"\frac{1}", r"\frac", "x^", "^", "_{", r"\left(", r"\begin{pmatrix}1", r"\foo{x}", "a\\", "x_1_2"),
+        *(
+            "$ x",
+            "{",
+            "}",
+            r"\frac{1}",
+            r"\frac",
+            "x^",
+            "^",
+            "_{",
+            r"\left(",
+            r"\begin{pmatrix}1",
+            r"\foo{x}",
+            "a\\",
+            "x_1_2",
+        ),
         *(
             r"\begin{tikzpicture}\end{tikzpicture}",
             r"\text{a",

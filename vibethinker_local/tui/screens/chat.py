@@ -44,8 +44,7 @@ from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.screens.help import Help
 from vibethinker_local.tui.session import BUDGETS, THINKING, Queued, Session
 from vibethinker_local.tui.solver import ModelChoice
-from vibethinker_local.tui.store import Attachment, Turn
-from vibethinker_local.tui.text.markdown import code_blocks
+from vibethinker_local.tui.store import Attachment, Listed, Turn, name_of
 from vibethinker_local.tui.votes import told
 from vibethinker_local.tui.widgets.chip import Chip
 from vibethinker_local.tui.widgets.panel import VotesPanel
@@ -121,6 +120,7 @@ class Chat(Screen[None]):
         self._voting: Live | None = None  # whose votes the panel has been opened for
         self._memory = 0  # bytes
         self._unkept: str | None = None
+        self._lost: list[Turn] = []  # turns that are not on the disk, which was said when they were to be left
         self._next_paint = 0.0
         self._painting = self._more = False  # a paint is due or under way; something has come since
 
@@ -566,6 +566,7 @@ class Chat(Screen[None]):
             Status(
                 model=solver.identity.name if solver else "" if self.unloaded else _loading(session.loading),
                 quant=(solver.identity.quant or "") if solver else "",
+                unsaved=session.store.in_memory or bool(session.unkept),
                 used=self._used(),
                 context=started.context if started else solver.context if solver else 0,
                 rate=live.run.rate or None if live and live.run.phase in ("thinking", "answering") else None,
@@ -783,7 +784,7 @@ class Chat(Screen[None]):
     # Actions: conversations
 
     async def action_new(self) -> None:
-        if self._may_leave():
+        if self._may_leave() and self._may_lose():
             self.session.new()
             await self.show_conversation()
 
@@ -792,6 +793,16 @@ class Chat(Screen[None]):
         if self.session.live:
             self.say(f"An answer is being written: {self._key('stop')} stops it first.")
         return self.session.live is None
+
+    def _may_lose(self) -> bool:
+        """Whether what could not be kept of the conversation may be lost: the second time it is left."""
+        lost = [turn for turn in self.session.turns if not turn.id]
+        if lost and lost != self._lost:
+            self._lost = lost
+            what = f"{len(lost)} turns" if lost[1:] else "The last turn"
+            self.say(f"{what} could not be saved: {self._key('export')} exports the conversation. Once more leaves it.")
+            return False
+        return True
 
     async def show_conversation(self) -> None:
         await self.query_one(Transcript).show(self.session.turns)
@@ -807,7 +818,7 @@ class Chat(Screen[None]):
                 if self.session.conversation is not None and self.session.listed is None and not self.session.live:
                     await self.action_new()  # it was deleted
                 self.show_title()
-            elif conversation != self.session.conversation and self._may_leave():
+            elif conversation != self.session.conversation and self._may_leave() and self._may_lose():
                 self.session.open(conversation)
                 await self.show_conversation()
 
@@ -820,11 +831,13 @@ class Chat(Screen[None]):
         self._export("json")
 
     def _export(self, form: Format) -> None:
-        if not (listed := self.session.listed):
+        session, turns = self.session, self.session.written
+        if not turns:
             self.say("There is nothing to export yet.")
             return
+        listed = session.listed or Listed(0, name_of(turns[0]), time.time(), len(turns))  # where nothing can be kept
         try:
-            self.say(f"Written: {export_stored(self.session.store, listed, form, self.folder)}")
+            self.say(f"Written: {export_stored(session.store, listed, form, self.folder, turns)}")
         except VibeError as error:
             self.say(str(error), error=True)
 
@@ -884,6 +897,8 @@ class Chat(Screen[None]):
         self._copy(f"{turn.question}\n\n{turn.answer}" if turn else "", "The turn")
 
     def action_copy_code(self) -> None:
+        from vibethinker_local.tui.text.document import code_blocks  # the Markdown reader: not for the first paint
+
         answer = self.session.turns[-1].answer if self.session.turns else ""
         blocks = code_blocks(answer)
         if answer and not blocks:

@@ -59,9 +59,9 @@ class Page(Static):
         rows += [
             Content(""),
             Content(
-                "Keys are changed in [keys] of config.toml; `vibe config` says where that is. Select text with the"
+                "Keys are changed in [keys] of config.toml; `vibe config` says where that is. What is selected with "
+                "the mouse, ctrl+c copies. Conversations stay on this machine."
             ),
-            Content("mouse to copy it. Conversations stay on this machine."),
         ]
         return Content("\n").join(rows)
 

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 
 from vibethinker_local.errors import UsageError
 from vibethinker_local.tui.store.salvage import salvage
-from vibethinker_local.tui.store.schema import Unreadable, is_whole, migrate
+from vibethinker_local.tui.store.schema import VERSION, Newer, Unreadable, is_whole, migrate
 from vibethinker_local.tui.store.turns import text
 
 BUSY_SECONDS = 2.0  # another instance's transaction takes milliseconds
+BUSY_STILL_SECONDS = 0.02  # of one that has not ended in that time: the chat would stand still at every save
 CHECK_SECONDS = 10.0  # at most, for a look through a whole file
 SIDES = ("", "-wal", "-shm")  # the files of one database
 T = TypeVar("T")
@@ -29,10 +30,12 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.notices: list[str] = []  # sentences for the user, which whoever shows them takes
+        self.in_memory = False  # nothing outlives the chat
+        self._patience = BUSY_SECONDS
         try:
             self._db = _open(path)
         except (*Unreadable, OSError) as error:
-            self._db = self._renewed() if _is_damage(error) else self._in_memory(error)
+            self._db = self._renewed() if _is_damage(error) else self._without_file(error)
 
     def close(self) -> None:
         self._db.close()
@@ -40,6 +43,7 @@ class Database:
     def renew(self) -> None:
         """Set the file aside and go on with what can be read of it."""
         self._db.close()
+        self.in_memory, self._patience = False, BUSY_SECONDS
         self._db = self._renewed()
 
     def read(self, query: str, values: Any = ()) -> list[Any]:
@@ -58,9 +62,19 @@ class Database:
                 return change(db)
 
         try:
-            return self._whole(changed)
+            result = self._whole(changed)
         except Unreadable as error:
+            if _code(error) == sqlite3.SQLITE_BUSY:
+                self._wait_for_others(BUSY_STILL_SECONDS)
             raise UsageError(f"The conversation cannot be kept in {self.path}: {error}.") from error
+        self._wait_for_others(BUSY_SECONDS)
+        return result
+
+    def _wait_for_others(self, seconds: float) -> None:
+        """How long the next transaction may wait for that of another instance."""
+        if seconds != self._patience:
+            self._patience = seconds
+            self._db.execute(f"PRAGMA busy_timeout = {1000 * seconds:.0f}")
 
     def _whole(self, do: Callable[[sqlite3.Connection], T]) -> T:
         """Do something, and once more if the file turns out to be damaged. Raises what is Unreadable."""
@@ -93,13 +107,13 @@ class Database:
             new.replace(self.path)
             renewed = _open(self.path)
         except (*Unreadable, OSError) as error:
-            return self._in_memory(error)
+            return self._without_file(error)
         lost = f" and {saved.lost:,} could not" if saved.lost else ""
         what = f"{self.path.name} was damaged: {len(saved.turns):,} of its turns could be read{lost}"
         self._say(f"{what}. The damaged file is now {aside}.")
         return renewed
 
-    def _in_memory(self, reason: BaseException) -> sqlite3.Connection:
+    def _without_file(self, reason: BaseException) -> sqlite3.Connection:
         try:
             db = _prepared(sqlite3.connect(":memory:", isolation_level=None))
             saved = salvage(self.path)
@@ -107,11 +121,10 @@ class Database:
                 saved.write(db)
         except sqlite3.Error as error:  # it lacks something
             raise UsageError(f"This Python's SQLite cannot be used ({error}): install another.") from error
+        self.in_memory = True
         why = f"{reason.filename}: {reason.strerror}" if isinstance(reason, OSError) else str(reason)
         there = "What is in it can be read. " if saved.turns else ""
-        self._say(
-            f"Nothing is saved: {self.path} cannot be used ({why}). {there}Free some disk space, or set VIBE_HOME."
-        )
+        self._say(f"Nothing is saved: {self.path} cannot be used ({why}). {there}{_advice(reason)}")
         return db
 
     def _say(self, notice: str) -> None:
@@ -171,8 +184,9 @@ def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
     db.text_factory = text  # a byte that is not UTF-8 costs one character
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing; a power cut, a moment
-    with Transaction(db):
-        migrate(db)
+    if db.execute("PRAGMA user_version").fetchone() != (VERSION,):  # else without a lock, which another may hold
+        with Transaction(db):
+            migrate(db)
     return db
 
 
@@ -180,7 +194,7 @@ def _is_damage(error: BaseException, db: sqlite3.Connection | None = None) -> bo
     """Whether an error comes of what the file holds, not of where it lies, or of who else uses it."""
     if isinstance(error, (MemoryError, UnicodeDecodeError)):  # UnicodeEncodeError is about what is to be written
         return True
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = _code(error)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return True
     if code not in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH):
@@ -189,6 +203,20 @@ def _is_damage(error: BaseException, db: sqlite3.Connection | None = None) -> bo
         return db is None or not is_whole(db)  # the name of a table, perhaps
     except Unreadable:
         return True
+
+
+def _advice(error: BaseException) -> str:
+    """What can be done about a file that cannot be used."""
+    if isinstance(error, Newer):
+        return "Update this program, or set VIBE_HOME."
+    if _code(error) == sqlite3.SQLITE_BUSY:
+        return "Close what uses it, then start again."
+    return "Free some disk space, or set VIBE_HOME."
+
+
+def _code(error: BaseException) -> int:
+    """SQLite's code of an error, without its details; 0 for others."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _free(path: Path) -> Path:

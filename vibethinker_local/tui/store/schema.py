@@ -57,8 +57,9 @@ CREATE TABLE draft (id INTEGER PRIMARY KEY AUTOINCREMENT, created REAL NOT NULL,
 """,
 ]
 VERSION = len(STEPS)
-# What reading a damaged file may end in: also sizes that make no sense, and messages that quote what is no text.
-Unreadable = (sqlite3.Error, MemoryError, UnicodeError)
+# What reading a damaged file may end in: also sizes that make no sense, and messages that quote what is no text; and
+# numbers that are too large for any column.
+Unreadable = (sqlite3.Error, MemoryError, UnicodeError, OverflowError)
 
 
 class Newer(sqlite3.DatabaseError):

@@ -19,7 +19,7 @@ from string import whitespace
 from vibethinker_local.errors import UsageError
 from vibethinker_local.system.terminal import whole
 from vibethinker_local.tui.store.database import Database, is_sound
-from vibethinker_local.tui.store.turns import COLUMNS, Turn, moment, number, row_of, text, title, turn_of
+from vibethinker_local.tui.store.turns import COLUMNS, Turn, moment, name_of, number, row_of, text, title, turn_of
 
 LISTED = 200  # conversations that a list holds at most; the rest is found by searching
 DRAFTS = 20  # that are kept at most
@@ -60,6 +60,11 @@ class Store:
         """Set the file aside and go on with what can be read of it."""
         self._db.renew()
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether nothing outlives the chat, as the file cannot be used."""
+        return self._db.in_memory
+
     def close(self) -> None:
         self._db.close()
 
@@ -68,7 +73,7 @@ class Store:
     def begin(self, turn: Turn, conversation: int | None) -> tuple[int, int]:
         """Note a question behind its parent, in a new conversation if there is none; returns the ids of both."""
         now = self._clock()
-        name = whole(title("\n".join([turn.question, *(one.name for one in turn.attachments)])))
+        name = whole(name_of(turn))
         end = self._end(conversation) if conversation and turn.parent is None else 0
 
         def change(db: sqlite3.Connection) -> tuple[int, int]:
@@ -229,16 +234,21 @@ class Store:
         if not wanted:
             return self.recent()
         query = " ".join(f'"{word}"' for word in wanted) + "*" * (len(wanted[-1]) > 1)  # one letter begins too much
-        like = "%" + "%".join(re.sub(r"([\\%_])", r"\\\1", word) for word in wanted) + "%"
-        found = self._db.read(_SEARCH, {"query": query, "like": like})
+        parts = [re.sub(r"([\\%_])", r"\\\1", word) for word in wanted]
+        values = {"query": query, "like": f"%{'%'.join(parts)}%"}
+        among = _INDEXED
+        if _UNSPACED.search(words):
+            within = {f"part{at}": f"%{part}%" for at, part in enumerate(parts)}
+            among, values = _WITHIN.format(" AND ".join(map(_HAS.format, within))), values | within
+        found = self._db.read(_SEARCH.format(among), values)
         return [
-            _listed(id, name, updated, turns, self._excerpt(turn, query) if turn else "")
+            _listed(id, name, updated, turns, self._excerpt(turn, query, wanted[-1]) if turn else "")
             for id, name, updated, turns, turn in found
         ]
 
-    def _excerpt(self, turn: int, query: str) -> str:
+    def _excerpt(self, turn: int, query: str, word: str) -> str:
         snippet = "SELECT snippet(words, -1, '', '', '…', 12) FROM words WHERE rowid = ? AND words MATCH ?"
-        rows = self._db.read(snippet, [turn, query])
+        rows = self._db.read(snippet, [turn, query]) or self._db.read(_AROUND, {"turn": turn, "word": word})
         return " ".join(text(rows[0][0]).split()) if rows else ""
 
 
@@ -277,12 +287,20 @@ class _Tree:
 _LISTED = (
     "SELECT c.id, c.title, c.updated, (SELECT count(*) FROM turn t WHERE t.conversation = c.id) FROM conversation c"
 )
-_SEARCH = f"""
-WITH found AS (
-    SELECT t.conversation AS id, max(t.id) AS turn
-    FROM (SELECT rowid FROM words WHERE words MATCH :query ORDER BY rowid DESC LIMIT {5 * LISTED}) w
-    JOIN turn t ON t.id = w.rowid GROUP BY t.conversation
+# Scripts without spaces between words, of which the index knows no parts: Thai to Khmer, kana, Chinese characters.
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
+_INDEXED = f"""
+SELECT t.conversation AS id, max(t.id) AS turn
+FROM (SELECT rowid FROM words WHERE words MATCH :query ORDER BY rowid DESC LIMIT {5 * LISTED}) w
+JOIN turn t ON t.id = w.rowid GROUP BY t.conversation
+"""
+_WITHIN = "SELECT conversation AS id, max(id) AS turn FROM turn WHERE {} GROUP BY conversation"
+_HAS = "(question || ' ' || answer) LIKE :{} ESCAPE '\\'"
+_AROUND = (
+    "SELECT substr(answer, max(1, instr(answer, :word) - 20), 60) FROM turn WHERE id = :turn AND instr(answer, :word)"
 )
+_SEARCH = f"""
+WITH found AS ({{}})
 SELECT c.id, c.title, c.updated, (SELECT count(*) FROM turn t WHERE t.conversation = c.id), found.turn
 FROM conversation c LEFT JOIN found ON found.id = c.id
 WHERE found.id IS NOT NULL OR c.title LIKE :like ESCAPE '\\'

@@ -113,6 +113,11 @@ def _attachments(source: str) -> tuple[Attachment, ...]:
         return ()
 
 
+def name_of(first: Turn) -> str:
+    """The name of a conversation that begins so."""
+    return title("\n".join([first.question, *(one.name for one in first.attachments)]))
+
+
 def title(text: str) -> str:
     """A conversation's name: the first line that says something, cut at a word."""
     line = next((" ".join(line.split()) for line in text.splitlines() if line.strip()), "Untitled")

@@ -1,7 +1,7 @@
 """Lays out growing Markdown as rows of text: only the last block is parsed and drawn again.
 
-What HTML, links and pictures would be stays the text that it is; an address in it can be opened by terminals that know
-how (OSC 8), and leads to what is read there. Knows of styles, but of no widgets.
+What HTML, links and pictures would be stays the text that it is, but for <br> in tables; an address in it can be opened
+by terminals that know how (OSC 8), and leads to what is read there. Knows of styles, but of no widgets.
 """
 
 import re
@@ -37,6 +37,7 @@ PRODUCT = re.compile(  # a star with a factor on either side, or a power's two w
 )
 ADDRESS = re.compile(r"https?://[^\s<>\"'`|\\^{}]+")
 BEHIND = ".,;:!?*_"  # what stands behind an address, rather than at its end
+BREAK = re.compile(r" ?<br ?/?> ?", re.IGNORECASE)
 # A line of marks, which the next word gives a meaning; or a fence, unless another backtick follows in its line.
 BEGUN = re.compile(r"\n(?:[ >*+=#_-]+|[ >]*\d{1,9}[.)]?|[ >]*`{3,}[^`\n]*)\Z")
 
@@ -116,6 +117,11 @@ def parse(markdown: str) -> list[Node]:
     return Node(_parser().parse(markdown)).children
 
 
+def code_blocks(text: str) -> list[str]:
+    """What stands between the fences of a model's text, in its lists and quotations, too, or up to its end."""
+    return [token.content for token in _parser().parse(text) if token.type == "fence"]
+
+
 def draw(block: Node, width: int, *, growing: bool = False) -> list[DocumentRow]:
     """A block at a width, in cells; `growing`: it is drawn often."""
     width = max(NARROWEST, width)
@@ -136,7 +142,7 @@ def draw(block: Node, width: int, *, growing: bool = False) -> list[DocumentRow]
         case "table":
             rows = [row.children for part in block.children for row in part.children]
             sides = [str(cell.attrs.get("style", "")).removeprefix("text-align:") for cell in rows[0]]
-            cells = [[_inline(cell.children[0]) for cell in row] for row in rows]
+            cells = [[_cell(cell.children[0]) for cell in row] for row in rows]
             return [DocumentRow(line) for line in table(cells, sides, width)]
         case "hr":
             return [DocumentRow(Content.styled("─" * width, RULE))]
@@ -182,19 +188,24 @@ def _list(block: Node, width: int, *, growing: bool) -> list[DocumentRow]:
     return rows
 
 
-def _inline(node: Node) -> Content:
-    """The text of a paragraph, a heading or a cell."""
+def _inline(node: Node, *, breaks: bool = False) -> Content:
+    """The text of a paragraph, a heading or a cell; with `breaks`, <br> ends a line."""
     match node.type:
-        case "softbreak":
-            return Content(" ")
-        case "hardbreak":
+        case "softbreak" | "hardbreak":  # models do not wrap by hand: "Step 1: …" ends its line before "Step 2: …"
             return Content("\n")
         case "text":
-            return _with_addresses(re.sub(r"\s+", " ", node.content))
+            text = re.sub(r"\s+", " ", node.content)
+            return Content("\n").join(map(_with_addresses, BREAK.split(text) if breaks else [text]))
         case "code_inline":
             return Content.styled(node.content, STYLES["code_inline"])
         case _:
-            return Content("").join(map(_inline, node.children)).stylize(STYLES.get(node.type, ""))
+            parts = [_inline(child, breaks=breaks) for child in node.children]
+            return Content("").join(parts).stylize(STYLES.get(node.type, ""))
+
+
+def _cell(node: Node) -> Content:
+    """The text of a cell, which <br> alone can give several lines; a cell that holds nothing else is about it."""
+    return _inline(node, breaks=bool(BREAK.sub("", node.content)))
 
 
 def _with_addresses(text: str) -> Content:

@@ -15,11 +15,14 @@ FENCE_LANGUAGE = "maths"  # of the fenced blocks that displayed formulas become
 READABLE = 20_000  # characters of a question that are looked through for formulas
 MOST_CHARACTERS = 4000  # of a formula; an opening delimiter that finds no end within is text
 _LINE = 200  # characters of a line's beginning that are remembered
+MOST_INFO = 1000  # characters behind a fence on its line that are looked through for its end
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>#+=|~$!&-])")
 _FENCE = re.compile(r"[ >]*(?:(?:[-*+]|\d{1,9}[.)]) +)?(`{3,}|~{3,})")
 _MARK = re.compile(r"\n|`|\$|\\.|\\$", re.DOTALL)
-_BLOCK = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[`~]*\s*$", re.DOTALL | re.MULTILINE)
 _LIST_ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+")
+_SPACED = re.compile(r"\$ ([^$\n]{1,200}) \$")
+_SPACED_BEGUN = re.compile(r"\$ [^$\n]{0,201}")
+_FORMULA = re.compile(r"\\[A-Za-z]|[\^_]|\A\w\Z|\A(?=.*[=<>+*/-]).*(?<![^\W\d_])[^\W\d_](?![^\W\d_])")
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,16 @@ class MarkdownReader:
         while at < len(held):
             if not self._line and not final and not self._line_is_clear(held, at):
                 break
-            if not self._line and (opening := _FENCE.match(held, at)) and not self._fence:
-                self._fence, self._before_fence = opening[1], held[at : opening.start(1)]
-                self._line = held[at : opening.end()]
-                out.append(self._line)
-                at = opening.end()
-                continue
+            if not self._line and not self._fence and (opening := _FENCE.match(held, at)):
+                opens = _opens(held, opening, final=final)
+                if opens is None:
+                    break
+                if opens:
+                    self._fence, self._before_fence = opening[1], held[at : opening.start(1)]
+                    self._line = held[at : opening.end()]
+                    out.append(self._line)
+                    at = opening.end()
+                    continue
             if self._fence:
                 end = held.find("\n", at)
                 if end < 0 and not final:
@@ -116,7 +123,7 @@ class MarkdownReader:
         if two == "\\[":
             return self._delimited(held, at, "\\[", "\\]", self._display, final=final)
         if two == "\\(":
-            return self._delimited(held, at, "\\(", "\\)", _inline, final=final)
+            return self._parenthesised(held, at, final=final)
         name = re.compile(r"\\[a-zA-Z]*").match(held, at)
         if name and name.end() == len(held) and not final:
             return None  # the name may go on
@@ -157,10 +164,23 @@ class MarkdownReader:
             return _Found(start, _escaped(opening))
         return _Found(end + len(closing), show(held[start:end], held[at : end + len(closing)]))
 
+    def _parenthesised(self, held: str, at: int, *, final: bool) -> _Found | None:
+        """A formula between \\( and \\), in one paragraph; without its end, another begins before one ends."""
+        limit = min(len(held), at + 2 + MOST_CHARACTERS)
+        for end in re.compile(r"\\.|\n\s*\n", re.DOTALL).finditer(held, at + 2, limit):
+            if end[0] == "\\)":
+                return _Found(end.end(), _inline(held[at + 2 : end.start()], held[at : end.end()]))
+            if end[0] == "\\(" or end[0].isspace():
+                break
+        else:
+            if limit == len(held) and not final:
+                return None
+        return _Found(at + 2, _escaped("\\("))
+
     def _dollar(self, held: str, at: int, *, final: bool) -> _Found | None:
         """A formula between single dollars: no space inside at either end, and no digit after it, as money has."""
         if held[at + 1 : at + 2].isspace():
-            return _Found(at + 1, "\\$")
+            return self._spaced_dollar(held, at, final=final)
         limit = min(len(held), at + 1 + MOST_CHARACTERS)
         for end in re.compile(r"(?<!\\)\$|\n\s*\n").finditer(held, at + 1, limit):
             if end.end() == len(held) and not final:
@@ -171,6 +191,17 @@ class MarkdownReader:
         else:
             if limit == len(held) and not final:
                 return None
+        return _Found(at + 1, "\\$")
+
+    def _spaced_dollar(self, held: str, at: int, *, final: bool) -> _Found | None:
+        """A formula that some models set apart from its dollars, on one line; unlike prices it has signs or names."""
+        if found := _SPACED.match(held, at):
+            if len(held) < found.end() + 2 and not final:
+                return None  # a digit may follow
+            if _FORMULA.search(found[1]) and not re.match(r" ?\d", held[found.end() : found.end() + 2]):
+                return _Found(found.end(), _inline(found[1], found[0]))
+        elif _SPACED_BEGUN.fullmatch(held, at) and not final:
+            return None
         return _Found(at + 1, "\\$")
 
     def _boxed(self, held: str, at: int, start: int, *, final: bool) -> _Found | None:
@@ -215,6 +246,17 @@ class MarkdownReader:
         return f"{before}{fence}{language}\n{body}\n{indent}{fence}\n{indent}"
 
 
+def _opens(held: str, opening: re.Match[str], *, final: bool) -> bool | None:
+    """Whether a fence opens there, or code within a line, as in ```x = 1```; None if that is not clear yet."""
+    if opening[1].startswith("~"):
+        return True
+    rest = held[opening.end() : opening.end() + MOST_INFO]
+    info, newline, _ = rest.partition("\n")
+    if "`" in info:
+        return False
+    return True if newline or final or len(rest) == MOST_INFO else None
+
+
 def whole(text: str) -> str:
     """A finished text as Markdown."""
     reader = MarkdownReader()
@@ -232,11 +274,6 @@ def closed(text: str) -> str:
 def fence_for(text: str, least: int = 3) -> str:
     """Backticks around a text, more than follow each other in it."""
     return "`" * max(least, 1 + max(map(len, re.findall("`+", text)), default=0))
-
-
-def code_blocks(text: str) -> list[str]:
-    """What stands between the fences of a model's text."""
-    return [block for _, block in _BLOCK.findall(text)]
 
 
 def readable(text: str) -> str:

@@ -32,8 +32,7 @@ def _part(rows: list[list[Content]], sides: list[str], width: int) -> list[Conte
         widths[widths.index(max(widths))] -= 1
     lines = []
     for number, row in enumerate(rows):
-        fitted = zip(row, widths, strict=True)
-        wrapped = [[cell] if cell.cell_length <= size else cell.wrap(size) for cell, size in fitted]
+        wrapped = [_wrapped(cell, size) for cell, size in zip(row, widths, strict=True)]
         for at in range(max(map(len, wrapped))):
             parts = [part[at] if at < len(part) else Content() for part in wrapped]
             padded = [_padded(*one) for one in zip(parts, sides, widths, strict=True)]
@@ -45,7 +44,15 @@ def _part(rows: list[list[Content]], sides: list[str], width: int) -> list[Conte
 
 
 def _widest(rows: list[list[Content]], column: int) -> int:
-    return max(1, *(row[column].cell_length for row in rows))
+    return max(1, *(line.cell_length for row in rows for line in _lines(row[column])))
+
+
+def _lines(cell: Content) -> list[Content]:
+    return cell.split("\n", allow_blank=True)
+
+
+def _wrapped(cell: Content, width: int) -> list[Content]:
+    return [part for line in _lines(cell) for part in ([line] if line.cell_length <= width else line.wrap(width))]
 
 
 def _padded(text: Content, side: str, width: int) -> Content:

@@ -154,16 +154,22 @@ class Prompt(TextArea):
             event.prevent_default()  # else Textual goes on with TextArea's own handler
 
     def _through_history(self, key: str) -> bool:
-        row = self.cursor_location[0]
-        if key == "up" and row == 0:
+        """At the first and the last row: a long line has several, through which up and down go."""
+        at = self.cursor_location
+        came_by_up = self._at is not None and at == self._first_line_end
+        if key == "up" and (came_by_up or self.navigator.is_first_wrapped_line(at)):
             return self._older()
-        return key == "down" and row == self.document.line_count - 1 and self._newer()
+        return key == "down" and self.navigator.is_last_wrapped_line(at) and self._newer()
+
+    @property
+    def _first_line_end(self) -> tuple[int, int]:
+        return 0, len(self.document[0])
 
     def _older(self) -> bool:
         if not self.asked or self._at == 0:
             return False
         self._show_asked((len(self.asked) if self._at is None else self._at) - 1)
-        self.move_cursor((0, len(self.document[0])))  # where up goes on
+        self.move_cursor(self._first_line_end)  # where up goes on
         return True
 
     def _newer(self) -> bool:
@@ -189,6 +195,17 @@ class Prompt(TextArea):
             self.post_message(self.Pasted(text))
         else:
             self.move_cursor(self.replace(text, *self.selection, maintain_selection_offset=False).end_location)
+
+    def get_cursor_line_start_location(self, smart_home: bool = False) -> tuple[int, int]:
+        """Of the line, as readline has it, where it goes on in several rows."""
+        row, _ = self.cursor_location
+        return (
+            (row, 0) if self.wrapped_document.get_offsets(row) else super().get_cursor_line_start_location(smart_home)
+        )
+
+    def get_cursor_line_end_location(self) -> tuple[int, int]:
+        row, _ = self.cursor_location
+        return row, len(self.document[row])
 
     def action_delete_or_leave(self) -> None:
         if self.text:

@@ -22,6 +22,7 @@ class Status:
     used: int = 0  # tokens of the context
     context: int = 0
     rate: float | None = None  # tokens a second, of the run under way
+    unsaved: bool = False  # what is written now is not on the disk
     busy: str = ""  # that other programs keep cores busy; shown up to its colon, for want of room
     thinking: str = ""  # how many tokens it may think, if not as many as the model does
     memory: int = 0  # bytes, of all our processes
@@ -49,6 +50,8 @@ class StatusLine(Static):
         status, width = self._status, self.size.width
         model = Content.styled(printable(status.model) or "no model", "$foreground")
         parts = [Content.assemble(model, f" {printable(status.quant)}") if status.quant else model]
+        if status.unsaved:
+            parts.append(Content.styled("not saved", "$text-error"))
         if status.context:
             parts.append(meter(status.used, status.context))
         if status.rate is not None:

@@ -91,6 +91,7 @@ FENCES = {
     "vmatrix": ("|", "|"),
     "Vmatrix": ("‖", "‖"),
     "cases": ("{", ""),
+    "dcases": ("{", ""),
     "rcases": ("", "}"),
 }
 ALIGNED = frozenset(
@@ -98,6 +99,10 @@ ALIGNED = frozenset(
 )
 ENVIRONMENTS = frozenset(f"{name}{star}" for name in (*FENCES, *ALIGNED) for star in ("", "*"))
 STARRED = r"operatorname|hspace|vspace|tag"  # commands with a star of their own; after others it is a product's
+# Behind a number or a word, models mean a percent sign; by the book it would begin a comment there, too.
+COMMENT = re.compile(r"(?<!\S)(?<!\d )%[^\n]*|(?<![\d\\])%(?=\n)")
+INFIX = {"\\over": True, "\\choose": False}  # whether there is a bar between what stands before and behind it
+NO_BREAK = "\xa0"  # a space that is meant, in a name; others do not count there
 _TOKEN = re.compile(rf"\\(?:{STARRED})\*|\\[a-zA-Z]+|\\.|\s+|\d{{1,3}}(?:,\d{{3}})+(?!\d)|.", re.DOTALL)
 _OPERATORS: dict[str, Kind] = {
     "+": "binary",
@@ -123,7 +128,7 @@ def parse(source: str) -> Node:
     """Raises BrokenLatex."""
     if len(source) > MOST_CHARACTERS:
         raise BrokenLatex("too long")
-    reader = _LatexReader(_TOKEN.findall(re.sub(r"(?<!\\)%[^\n]*", "", source)))
+    reader = _LatexReader(_TOKEN.findall(COMMENT.sub("", source)))
     node = reader.rows() if "\\\\" in source else reader.row(frozenset())
     if reader.peek():
         raise BrokenLatex(f"unexpected {reader.peek()}")
@@ -154,6 +159,9 @@ class _LatexReader:
         while (token := self.peek()) and token not in ends and token not in ("}", "&", "\\\\", "\\end", "\\right"):
             if token in ("^", "_", "'"):
                 items.append(self._scripts(items.pop() if items else LatexSymbol("")))
+            elif token in INFIX:
+                self.take()
+                items = [_infix(Row(tuple(items)), token, self.row(ends))]
             elif (item := self._atom()) is not None:
                 items.append(item)
         self._depth -= 1
@@ -240,16 +248,17 @@ class _LatexReader:
         return body
 
     def _raw(self) -> str:
-        """The characters of a group."""
+        """The characters of a group, without the dollars around formulas in it."""
         self.take("{")
-        depth, text = 1, ""
+        depth, found = 1, list[str]()
         while self._at < len(self._tokens):
             token = self._tokens[self._at]
             self._at += 1
             depth += (token == "{") - (token == "}")
             if depth == 0:
-                return text
-            text += token[1:] if token[0] == "\\" and len(token) == 2 and not token[1].isalpha() else token
+                money = found.count("$") % 2  # one alone is no delimiter
+                return "".join(_plain(token) for token in found if token != "$" or money)
+            found.append(token)
         raise BrokenLatex("} is missing")
 
     def _atom(self) -> Node | None:
@@ -260,6 +269,8 @@ class _LatexReader:
         self.take()
         if token == "~":
             return LatexSymbol(" ", "space")
+        if token == "$" and self.peek()[:1].isdecimal():
+            return LatexSymbol(token)
         return self._command(token[1:]) if token[0] == "\\" else _character(token)
 
     def _command(self, name: str) -> Node | None:
@@ -277,15 +288,18 @@ class _LatexReader:
         if name == "left":
             return self._fenced()
         if name in symbols.TEXT:
-            text = re.sub(r"\s+", " ", self._raw().replace("$", ""))
+            text = re.sub(r"\s+", " ", self._raw())
             if "\\" in text:
                 raise BrokenLatex("a command in text")
             return LatexSymbol(text, "text")
         if name in ("operatorname", "operatorname*", "mathrm") and self.peek() == "{":
-            word = self._raw().strip()
-            if "\\" not in word and "{" not in word:
-                return LatexSymbol(word, "function" if len(word) > 1 else "ordinary")
-            raise BrokenLatex("a command in a name")
+            word = self._raw()
+            if "\\" in word or "{" in word:
+                raise BrokenLatex("a command in a name")
+            said = " ".join(word.split())
+            if word.startswith(NO_BREAK):  # a unit, apart from its number
+                return LatexSymbol(f" {said}")
+            return LatexSymbol(said, "function" if len(said) > 1 else "ordinary")
         if name in symbols.ALPHABETS:
             return _mapped(self._argument(), symbols.ALPHABETS[name])
         if name in symbols.ACCENTS:
@@ -369,6 +383,21 @@ class _LatexReader:
         if len(delimiter) != 1 or delimiter.isalnum():
             raise BrokenLatex(f"{token} as a delimiter")
         return delimiter
+
+
+def _infix(above: Node, command: str, below: Node) -> Node:
+    """What stands before and behind an \\over or a \\choose."""
+    fraction = Fraction(above, below, INFIX[command])
+    return fraction if fraction.bar else Fenced("(", fraction, ")")
+
+
+def _plain(token: str) -> str:
+    """A token of a text as it is read: \\% is a percent sign, ~ and \\, are spaces."""
+    if token == "~":
+        return NO_BREAK
+    if len(token) == 2 and token[0] == "\\" and not token[1].isalpha():
+        return symbols.SPACES.get(token[1], token[1]).replace(" ", NO_BREAK)
+    return token
 
 
 def _character(token: str) -> Node:

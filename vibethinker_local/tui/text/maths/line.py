@@ -59,7 +59,7 @@ def linear(node: Node | None, *, tight: bool = False) -> str:
             return "; ".join(between.join(filter(None, (linear(cell) for cell in row))) for row in rows)
 
 
-_LONG = frozenset("\u0305\u0332")  # over or under every character
+_LONG = frozenset("\u0305\u0332\u0338")  # over, under or through every character
 
 
 def _linear_scripts(node: Scripts, *, tight: bool) -> str:

@@ -57,7 +57,8 @@ PLAIN = frozenset(
     "mathrm mathit mathbf mathsf mathtt mathnormal boldsymbol bm pmb displaystyle textstyle scriptstyle "
     "scriptscriptstyle operatorname limits nolimits big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm "
     "Bigm middle mathop mathrel mathbin mathord mathopen mathclose mathstrut nonumber notag allowbreak relax hline "
-    "strut rm bf it cal mathclap mathllap mathrlap clap llap rlap".split()
+    "strut rm bf it cal mathclap mathllap mathrlap clap llap rlap "
+    "tiny scriptsize footnotesize small normalsize large Large LARGE huge Huge".split()
 )
 TEXT = frozenset("text textrm textbf textit texttt textsf textnormal mbox hbox emph".split())
 ACCENTS = {
@@ -68,6 +69,11 @@ ACCENTS = {
     "underline": "\u0332",
     "vec": "\u20d7",
     "overrightarrow": "\u20d7",
+    "overleftarrow": "\u20d6",
+    "overleftrightarrow": "\u20e1",
+    "cancel": "\u0338",
+    "bcancel": "\u0338",
+    "xcancel": "\u0338",
     "tilde": "\u0303",
     "widetilde": "\u0303",
     "dot": "\u0307",
