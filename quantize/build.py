@@ -30,7 +30,7 @@ class Built:
 def build(job: Job, out: Path, threads: int) -> Generator[Progress, None, Built]:
     """Write `out`. Whatever happens, an earlier `out` is kept until the new file is complete and checked."""
     check_target(out, [*job.checkpoint.files, *([job.imatrix.path] if job.imatrix else [])])
-    reader = stream.Reader(job.checkpoint, job.plan)
+    reader = stream.Reader(job.checkpoint, job.plan, threads)
     written: list[verify.Written] = []
     lock = threading.Lock()
     with partial(out, job.plan.data_size + HEADER_SPARE) as file:
@@ -44,7 +44,7 @@ def build(job: Job, out: Path, threads: int) -> Generator[Progress, None, Built]
             with lock:
                 written.append(record)
 
-        yield from stream.run(reader, job.plan, job.importance, write, threads, "writing")
+        yield from stream.run(reader, job.plan, job.importance, write, "writing")
         file.replace(UNKNOWN_SHA256.encode(), reader.fingerprint.encode(), within=data)
         file.sync()
         verify.check_header(file.path, job.plan)

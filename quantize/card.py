@@ -14,6 +14,8 @@ from typing import Any
 import yaml
 from gguf import Metadata, size_label
 
+from vibethinker_local.models import cache
+
 from .source import read_json
 
 CARD, GENERATION = "README.md", "generation_config.json"
@@ -57,20 +59,28 @@ def read_card(folder: Path, name: str | None, weights: int) -> Card:
     for field_name, value in _sampling(folder, warnings).items():
         setattr(metadata, field_name, value)
     origin = read_json(folder / "config.json").get("_name_or_path")
-    clean = Path(_encodable(str(folder)))
+    named = Path(_encodable(str(_named(folder))))
     try:
         Metadata.apply_metadata_heuristic(
             metadata,
             _front_matter(folder, warnings),
             {"_name_or_path": _encodable(origin)} if isinstance(origin, str) else {},
-            clean,
+            named,
             weights,
         )
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         warnings.add(CARD, None, f"names in it cannot be understood ({error}); left out")
-    metadata.name = name or metadata.name or clean.resolve().name
+    metadata.name = name or metadata.name or named.name
     metadata.size_label = metadata.size_label or size_label(weights, weights, 0, 0)
     return Card(metadata, tuple(warnings.lines))
+
+
+def _named(folder: Path) -> Path:
+    """The path whose last part names the model: that of a snapshot in the hub's cache would be a commit."""
+    origin = cache.origin(folder)
+    if origin:
+        return Path(origin[0])
+    return folder if folder.name not in ("", "..") else folder.resolve()  # the folder that one stands in
 
 
 @dataclass

@@ -77,7 +77,7 @@ TensorTypes = Annotated[
     list[str] | None, typer.Option("--tensor", metavar="RE=TYPE", help="Type of the tensors that RE finds; repeatable.")
 ]
 Template = Annotated[Path | None, typer.Option(metavar="F", help="A chat template, instead of the checkpoint's own.")]
-Name = Annotated[str | None, typer.Option(help="The model's name; else the model card's, or the folder's.")]
+Name = Annotated[str | None, typer.Option(help="The model's name; else its card's, the folder's or the repository's.")]
 Against = Annotated[str | None, typer.Option(metavar="SRC", help="Compare with this checkpoint, byte by byte.")]
 MemorySize = Annotated[
     str | None, typer.Option(metavar="SIZE", help="Memory to use, such as 8G; else 90% of what is free.")

@@ -55,7 +55,7 @@ def read_config(folder: Path) -> Qwen2Config:
     architectures = config.get("architectures")
     if architectures != [ARCHITECTURE]:
         raise CheckpointError(f"{path} describes {architectures or 'nothing'}; only {ARCHITECTURE} is supported")
-    if config.get("quantization_config"):
+    if config.get("quantization_config") or config.get("quantization"):  # mlx-lm's word
         raise CheckpointError(f"{folder} is already quantized; give the original bf16 checkpoint")
     rope = _rope(config, path)
     if (config.get("hidden_act") or "silu") not in ("silu", "swish") or _slides(config):
@@ -108,7 +108,10 @@ def _rope(config: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _slides(config: dict[str, Any]) -> bool:
     """Whether some layer may see less than the whole context. A window can be given, and be used by no layer."""
-    if not config.get("use_sliding_window") or config.get("sliding_window", 0) is None:
+    window, context = config.get("sliding_window", 0), config.get("max_position_embeddings")
+    if not config.get("use_sliding_window") or window is None:
+        return False
+    if isinstance(window, int) and isinstance(context, int) and window >= context:
         return False
     kinds = config.get("layer_types")
     if isinstance(kinds, list):

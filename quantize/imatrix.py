@@ -5,6 +5,8 @@ compute one.
 """
 
 import hashlib
+import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from .plan import QuantizationPlan
 
 SUMS, COUNTS = ".in_sum2", ".counts"
 HEADER_SPARE = 1 << 20  # bytes; more than the header needs, for the check of free space
+MAX_NAME = 1000  # characters of a tensor in the old form; llama.cpp allows 64
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Activations:
 
 def read_imatrix(path: Path) -> Imatrix:
     """Raises ModelError unless `path` is a complete importance matrix of finite numbers."""
+    _refuse_old_form(path)
     file = read_gguf(path)
     datasets, chunks = file.keys.get("imatrix.datasets"), file.keys.get("imatrix.chunk_count")
     if not isinstance(datasets, list) or not isinstance(chunks, int) or not file.tensors:
@@ -74,6 +78,21 @@ def read_imatrix(path: Path) -> Imatrix:
         if name.endswith(SUMS)
     }
     return Imatrix(path, hashlib.sha256(content).hexdigest(), tuple(map(str, datasets)), chunks, importance)
+
+
+def _refuse_old_form(path: Path) -> None:
+    """llama-imatrix wrote how many entries follow, then each: the length of its name, the name, and numbers."""
+    try:
+        with path.open("rb") as file:
+            entries, length = struct.unpack("<ii", file.read(8))
+            name = file.read(min(max(length, 0), MAX_NAME))
+    except (OSError, struct.error):
+        return
+    if entries > 0 and len(name) == length and re.fullmatch(rb"[\w.]+\.weight", name):
+        raise ModelError(
+            f"{path} is an importance matrix in the old form; make a new one of it with "
+            f"`llama-imatrix --in-file {path.name} -o NEW.gguf`, or compute one with `quantize imatrix`"
+        )
 
 
 def _mean_square(file: GgufFile, content: bytes, sums: Tensor, counts: Tensor | None) -> Floats:

@@ -16,7 +16,7 @@ from .errors import RequestError
 from .header import SOURCE_SHA256, UNKNOWN_SHA256, Keys, Provenance
 from .imatrix import Imatrix, check_belongs, read_imatrix
 from .plan import FILE_TYPES, Override, QuantizationPlan, make_plan, parse_file_type, parse_override, parse_tensor_type
-from .source import Checkpoint, Show, locate, open_checkpoint, same_bytes
+from .source import INDEX, SINGLE, Checkpoint, Show, check_has_weights, locate, open_checkpoint, same_bytes
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,9 @@ def prepare(request: Request, show: Show = lambda progress: None) -> Job:
         embedding = Override(re.compile(r"^token_embd\.weight$"), parse_tensor_type(request.embedding_type))
         overrides.insert(0, embedding)
     folder = locate(request.source, request.revision, show=show)
+    check_has_weights(folder)
+    config = read_config(folder)  # another architecture is refused by its name, before a tensor's shape is
     checkpoint = open_checkpoint(folder)
-    config = read_config(folder)
     weights = match_weights(config, checkpoint)
     imatrix = read_imatrix(request.imatrix) if request.imatrix else None
     plan = make_plan(config, weights, file_type, overrides=overrides, with_importance=imatrix is not None)
@@ -80,7 +81,7 @@ def prepare(request: Request, show: Show = lambda progress: None) -> Job:
     template = _read_template(request.chat_template) if request.chat_template else None
     vocabulary = vocab.read_vocabulary(folder, config.vocabulary, template)
     card = read_card(folder, request.name, plan.weights)
-    warnings = (*_output_warnings(config, checkpoint), *card.warnings)
+    warnings = (*_weight_warnings(config, checkpoint), *card.warnings)
     if template is None and vocab.template_file(folder) not in (None, vocabulary.chat_template):
         warnings += (
             "chat_template.jinja is not the template in tokenizer_config.json, which is taken, as llama.cpp's "
@@ -99,11 +100,16 @@ def _read_template(path: Path) -> str:
     return text
 
 
-def _output_warnings(config: Qwen2Config, checkpoint: Checkpoint) -> tuple[str, ...]:
+def _weight_warnings(config: Qwen2Config, checkpoint: Checkpoint) -> Iterator[str]:
+    single = checkpoint.folder / SINGLE
+    if single.is_file() and single not in checkpoint.files:
+        yield (
+            f"{SINGLE} is left out, as llama.cpp's converter does, for the index names other files; transformers takes "
+            f"it: to have it, remove {INDEX}"
+        )
     pair = redundant_output(config, checkpoint)
-    if pair is None or same_bytes(*pair):
-        return ()
-    return (f"{pair[0].name} differs from {pair[1].name}, but config.json ties them: it was left out",)
+    if pair and not same_bytes(*pair):
+        yield f"{pair[0].name} differs from {pair[1].name}, but config.json ties them: it was left out"
 
 
 def _origin(folder: Path) -> tuple[Provenance, ...]:

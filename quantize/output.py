@@ -3,18 +3,22 @@
 Knows operating systems: locks, fsync, full disks. Does not know what is written.
 """
 
+import errno
 import os
 import shutil
 import sys
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from vibethinker_local.system.files import FULL
 
 from .errors import MachineError, RequestError
+
+# What locking fails with on network file systems that have no locks: there, two builds of one file are not kept apart.
+NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
 
 
 class Partial:
@@ -55,11 +59,12 @@ class Partial:
         else:
             self.path.replace(self.out)  # while the lock is held: another build would empty what is not yet renamed
             self._file.close()
-            folder = os.open(self.out.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            with suppress(OSError):  # some network file systems cannot, and the file is there
+                folder = os.open(self.out.parent, os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
 
 
 def check_target(out: Path, sources: Collection[Path]) -> None:
@@ -69,6 +74,8 @@ def check_target(out: Path, sources: Collection[Path]) -> None:
             raise RequestError(f"{out} is a folder; give a file's name")
         if not out.parent.is_dir():
             raise RequestError(f"there is no folder {out.parent} to write {out.name} into")
+        if not os.access(out.parent, os.W_OK):  # hours before it is written, with some commands
+            raise RequestError(f"nothing can be written into the folder {out.parent}; choose another output")
         for target in (out, out.with_name(out.name + ".partial")):
             if target.exists() and not target.is_file():  # a rename would put a file in the place of /dev/null
                 raise RequestError(f"{target} is no ordinary file; choose another output")
@@ -125,7 +132,7 @@ def _is_named(file: BinaryIO, path: Path) -> bool:
 
 
 def _lock(file: BinaryIO) -> bool:
-    """Whether this process now holds the file; it lets go when the file is closed."""
+    """Whether no other process holds the file; this one does now, until it closes it, where there are locks."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -136,6 +143,6 @@ def _lock(file: BinaryIO) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno in NO_LOCKS
     return True

@@ -27,7 +27,7 @@ from .imatrix import read_imatrix
 from .job import Request, prepare
 from .output import write_whole
 from .plan import FILE_TYPES, TENSOR_TYPES, QuantizationPlan, make_plan, parse_file_type, parse_override
-from .source import locate, open_checkpoint
+from .source import check_has_weights, locate, open_checkpoint
 from .text import Cut, EvaluationText
 
 SCHEMA = 1
@@ -87,6 +87,7 @@ class Order:
 def recipes(order: Order) -> list[tuple[Recipe, Request]]:
     """Without those that would give the same file as an earlier one."""
     folder = locate(order.source, order.revision)
+    check_has_weights(folder)
     config = read_config(folder)
     weights = match_weights(config, open_checkpoint(folder))
     possible: list[str | None] = [name for name in EMBEDDINGS if kernels.fits(TENSOR_TYPES[name], config.hidden)]

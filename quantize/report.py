@@ -1,5 +1,6 @@
 """What the commands show: each result as a JSON object and as lines of text. Prints nothing."""
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,18 @@ def plan_lines(job: Job, need: Need, context: int, available: int, seconds: floa
     return [
         f"{plan.label}  {gigabytes(plan.data_size)}, {plan.bits_per_weight:.2f} bits per weight",
         *(f"  {share.type:7} {share.tensors:4} tensors  {gigabytes(share.size)}" for share in plan.shares),
-        *(f"  {t.name}: {t.type.name}, not {t.wanted.name} (rows of {t.source.width})" for t in plan.fallbacks),
+        *_fallback_lines(plan),
         f"to run with {context} tokens of context: {gigabytes(need.total)}, {fits} {gigabytes(available)} free here",
         f"to build here: about {seconds:.0f} s of computing",
+    ]
+
+
+def _fallback_lines(plan: QuantizationPlan) -> list[str]:
+    """One line for all tensors of a kind: a model of odd widths has some hundred of them. The JSON has each."""
+    kinds = Counter((t.type.name, t.wanted.name, t.source.width) for t in plan.fallbacks)
+    return [
+        f"  {type}, not {wanted}: {count} of them, with rows of {width}"
+        for (type, wanted, width), count in kinds.items()
     ]
 
 

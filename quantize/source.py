@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vibethinker_local.gguf.reader import LFS_POINTER
 from vibethinker_local.system.progress import Progress, run
 
 from .errors import CheckpointError, RequestError
@@ -33,7 +34,7 @@ COMPANIONS = (
     "tokenizer.json",
     "tokenizer_config.json",
 )
-SLOW_TOKENIZER = ("merges.txt", "vocab.json")  # read where there is no tokenizer.json
+SLOW_TOKENIZER = ("added_tokens.json", "merges.txt", "vocab.json")  # read where there is no tokenizer.json
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors library
 PIECE = 1 << 20  # bytes read at a time
@@ -107,16 +108,23 @@ def _fetched(repository: str, revision: str | None, parts: tuple[str, ...] | Non
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from `path`. Raises CheckpointError if it is missing, unreadable or no object."""
     try:
-        value = json.loads(path.read_bytes())
+        raw = path.read_bytes()
+        value = json.loads(raw)
     except FileNotFoundError:
         raise CheckpointError(f"{path.name} is missing from {path.parent}; download the checkpoint again") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
+        _refuse_pointer(raw, path)
         raise CheckpointError(f"{path} is not valid JSON ({error}); download it again") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} does not hold a JSON object; download it again")
     return value
+
+
+def _refuse_pointer(raw: bytes, path: Path) -> None:
+    if raw.startswith(LFS_POINTER):
+        raise CheckpointError(f"{path} only points to its content, by Git LFS; fetch that with `git lfs pull`")
 
 
 def read_json_if_there(path: Path) -> dict[str, Any]:
@@ -124,9 +132,15 @@ def read_json_if_there(path: Path) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
+def check_has_weights(folder: Path) -> None:
+    """Raises CheckpointError if nothing in the folder can be read as weights: its config.json may be missing, too."""
+    if not _weight_map(folder):
+        _shards_without_index(folder)
+
+
 def open_checkpoint(folder: Path) -> Checkpoint:
     """Read the headers of all shards. Raises CheckpointError if a shard or a tensor is missing, or a header unsound."""
-    weight_map = _weight_map(folder) if (folder / INDEX).exists() else {}
+    weight_map = _weight_map(folder)
     names = sorted(set(weight_map.values())) or _shards_without_index(folder)
     tensors: dict[str, SourceTensor] = {}
     for name in names:
@@ -149,8 +163,11 @@ def open_checkpoint(folder: Path) -> Checkpoint:
 def _weight_map(folder: Path) -> dict[str, str]:
     """The shard of each tensor.
 
-    Empty where a checkpoint in one file was saved over a sharded one: transformers leaves the old index there.
+    Empty without an index, and where a checkpoint in one file was saved over a sharded one: transformers leaves the old
+    index there.
     """
+    if not (folder / INDEX).exists():
+        return {}
     weight_map = read_json(folder / INDEX).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{folder / INDEX} has no weight_map; download it again")
@@ -192,11 +209,14 @@ def read_shard(path: Path) -> list[SourceTensor]:
     try:
         file_size = path.stat().st_size
         with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
+            start = file.read(len(LFS_POINTER))
+            _refuse_pointer(start, path)
+            length = int.from_bytes(start[:8], "little")
             if file_size < 8 or length > min(MAX_HEADER, file_size - 8):
                 raise CheckpointError(
                     f"{path} is truncated or no safetensors file: its header claims {length} of {file_size} bytes"
                 )
+            file.seek(8)
             raw = file.read(length)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror})") from error

@@ -29,6 +29,7 @@ from .progress import TICK
 from .source import Checkpoint
 
 SLAB_WEIGHTS = 1 << 20  # 2 MiB in bf16, 4 MiB widened; the slowest kernel needs a third of a second for them
+MANY = 16  # threads; of more, each gets smaller slabs, so that the buffers of all of them stay as large
 LARGEST_F16 = 65504.0
 WIDE = (GGMLQuantizationType.F32, GGMLQuantizationType.BF16)  # all other types keep their weights or scales in f16
 
@@ -65,16 +66,17 @@ Sink = Callable[[Slab, Bytes], None]
 Importance = Mapping[str, Floats]  # by GGUF tensor name: one number per column
 
 
-def slabs(tensor: TensorPlan) -> Iterator[Slab]:
-    step = max(1, SLAB_WEIGHTS // tensor.source.width)
+def slabs(tensor: TensorPlan, threads: int) -> Iterator[Slab]:
+    step = max(1, SLAB_WEIGHTS * MANY // max(threads, MANY) // tensor.source.width)
     for row in range(0, tensor.source.rows, step):
         yield Slab(tensor, row, min(step, tensor.source.rows - row))
 
 
 class Reader:
-    """Reads the checkpoint's files, each byte once, in order. `read` may be called from many threads."""
+    """Reads the checkpoint's files, each byte once, in order. `read` may be called from `threads` threads at once."""
 
-    def __init__(self, checkpoint: Checkpoint, plan: QuantizationPlan) -> None:
+    def __init__(self, checkpoint: Checkpoint, plan: QuantizationPlan, threads: int) -> None:
+        self.threads = threads
         self._lock = threading.Lock()
         self._buffer = memoryview(b"")
         self._slabs = self._walk(checkpoint, {tensor.source.name: tensor for tensor in plan.tensors})
@@ -99,7 +101,7 @@ class Reader:
                 with path.open("rb", buffering=0) as file:
                     for source in sorted(sources, key=lambda source: source.offset):
                         self._hash_until(source.offset, file, digest)
-                        for slab in slabs(planned[source.name]):
+                        for slab in slabs(planned[source.name], self.threads):
                             part = self._buffer[: slab.source_size]
                             _fill(part, file, path)
                             digest.update(part)
@@ -152,16 +154,15 @@ def convert(slab: Slab, source: Bytes, scratch: Floats, importance: Floats | Non
     return out
 
 
-def run(
-    reader: Reader, plan: QuantizationPlan, importance: Importance, sink: Sink, threads: int, stage: str
-) -> Iterator[Progress]:
-    """Convert everything that `reader` gives and hand it to `sink`, which is called from `threads` threads at once.
+def run(reader: Reader, plan: QuantizationPlan, importance: Importance, sink: Sink, stage: str) -> Iterator[Progress]:
+    """Convert everything that `reader` gives and hand it to `sink`, which is called from the reader's threads at once.
 
     Raises what reader, convert or sink raise. Closing the iterator stops the workers after their current slab.
     """
     stop = threading.Event()
+    threads = reader.threads
     done = [0] * threads  # bytes, one place per worker
-    largest = max(next(slabs(tensor)).weights for tensor in plan.tensors)
+    largest = max(next(slabs(tensor, threads)).weights for tensor in plan.tensors)
 
     def work(worker: int) -> None:
         buffer = np.empty(largest * 4, np.uint8)

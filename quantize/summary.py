@@ -1,7 +1,7 @@
 """What a GGUF file says about itself and what it holds, short enough to read."""
 
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 from pathlib import Path
 
 from gguf import GGMLQuantizationType
@@ -49,6 +49,8 @@ def _label(file: GgufFile) -> str:
 
 
 def shorten(value: Value) -> Value:
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)  # JSON has no number for it
     if isinstance(value, list) and len(value) > MAX_ITEMS:
         return f"[{len(value):,} items]"
     if isinstance(value, str) and len(value) > MAX_TEXT:

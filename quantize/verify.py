@@ -6,7 +6,7 @@ Does not repair and does not write.
 import hashlib
 import threading
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,6 +29,8 @@ from .stream import SLAB_WEIGHTS
 
 Events = Generator[Progress, None, None]
 IMATRIX_SHA256 = "quantize.imatrix.sha256"
+# What a model is called, as its folder's name tells: another name may have been given, or the folder moved.
+NAMES = {f"general.{key}" for key in ("name", "organization", "basename", "finetune", "version", "size_label")}
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def check_keys(file: GgufFile) -> None:
     problem = None
     if embedding is None or len(tokens) != embedding.shape[0]:
         problem = "a vocabulary that does not fit its embedding"
-    elif not isinstance(keys.get("tokenizer.ggml.pre"), str):
+    elif keys["tokenizer.ggml.model"] == "gpt2" and not isinstance(keys.get("tokenizer.ggml.pre"), str):
         problem = "no pre-tokenizer, so that llama.cpp would cut text in another way"
     elif keys.get("tokenizer.ggml.eos_token_id") not in range(len(tokens)):
         problem = "no eos token"
@@ -132,7 +134,7 @@ def verify_against(path: Path, job: Job, threads: int) -> Events:
         raise RequestError(f"{path} was built {how if IMATRIX_SHA256 in file.keys else 'without one'}")
     plan = _plan_of(file, job.plan)
     _compare_keys(file, job, plan)
-    reader = stream.Reader(job.checkpoint, plan)
+    reader = stream.Reader(job.checkpoint, plan, threads)
     with path.open("rb", buffering=0) as content:
         lock = threading.Lock()
 
@@ -143,7 +145,7 @@ def verify_against(path: Path, job: Job, threads: int) -> Events:
             if found != expected.tobytes():
                 raise ModelError(f"{slab.tensor.name} in {path} is not what {job.checkpoint.folder} gives")
 
-        yield from stream.run(reader, plan, job.importance, compare, threads, "comparing")
+        yield from stream.run(reader, plan, job.importance, compare, "comparing")
     recorded = file.keys.get(SOURCE_SHA256)
     if recorded is not None and recorded != reader.fingerprint:
         raise ModelError(f"{path} was built from other files: it says {recorded}, these are {reader.fingerprint}")
@@ -169,13 +171,11 @@ def _plan_of(file: GgufFile, plan: QuantizationPlan) -> QuantizationPlan:
 def _compare_keys(file: GgufFile, job: Job, plan: QuantizationPlan) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "header.gguf"
-        metadata = replace(job.card.metadata, name=str(file.keys.get("general.name")))  # another may have been given
-        keys = replace(job.keys, metadata=metadata)
-        data = write_header(path, keys, [tensor.info for tensor in plan.tensors])
+        data = write_header(path, job.keys, [tensor.info for tensor in plan.tensors])
         with path.open("r+b") as header:
             header.truncate(data + plan.data_size)  # sparse, but complete to the reader
         expected = read_gguf(path).keys
     expected["general.file_type"] = file.keys.get("general.file_type", 0)  # the job's type is a stand-in
-    for key in sorted(expected.keys() | file.keys.keys()):
+    for key in sorted((expected.keys() | file.keys.keys()) - NAMES):
         if not key.startswith(OUR_KEYS) and expected.get(key) != file.keys.get(key):
             raise ModelError(f"{file.path} has another {key} than {job.checkpoint.folder} gives")

@@ -48,26 +48,38 @@ def read_vocabulary(folder: Path, size: int, chat_template: str | None = None) -
     """
     settings = read_json_if_there(folder / "tokenizer_config.json")
     path = folder / "tokenizer.json"
-    if not path.is_file() and settings.get("tokenizer_class") == "Qwen2Tokenizer":
+    if not path.is_file() and settings.get("tokenizer_class") in ("Qwen2Tokenizer", "Qwen2TokenizerFast"):
         path = folder / "vocab.json"
-        tokenizer = _slow_tokenizer(folder)
+        tokenizer = _slow_tokenizer(folder, settings)
     else:
         tokenizer = read_json(path)
         refuse_foreign(tokenizer, path)
     added = {entry["content"]: entry for entry in _added(tokenizer, settings, path)}
     ids = {**tokenizer["model"]["vocab"], **{text: entry["id"] for text, entry in added.items()}}
+    tokens, specials = _tokens(ids, added, size, path), _specials(settings, ids, size, folder)
+    end = next(special.id for special in specials if special.role == "eos")
+    if tokens[end].type == TokenType.UNUSED:
+        raise CheckpointError(f"{path} lacks the token {end}, which ends an answer; download the tokenizer again")
     return Vocabulary(
-        tokens=_tokens(ids, added, size, path),
+        tokens=tokens,
         merges=_merges(tokenizer["model"], path),
-        specials=_specials(settings, ids, size, folder),
+        specials=specials,
         chat_template=chat_template or _chat_template(settings, folder),
     )
 
 
-def _slow_tokenizer(folder: Path) -> dict[str, Any]:
-    """What transformers 4 saves of a tokenizer in Python: the class says how text is cut, two files hold the BPE."""
+def _slow_tokenizer(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """What transformers 4 saves of a tokenizer in Python: the class says how text is cut, two files hold the BPE.
+
+    Tokens beside it are in a third one, where tokenizer_config.json does not have them in `added_tokens_decoder`.
+    """
     lines = _read_text(folder / "merges.txt").split("\n")
-    return {"model": {"vocab": read_json(folder / "vocab.json"), "merges": [line for line in lines if line.strip()]}}
+    model = {"vocab": read_json(folder / "vocab.json"), "merges": [line for line in lines if line.strip()]}
+    beside = {} if "added_tokens_decoder" in settings else read_json_if_there(folder / "added_tokens.json")
+    named = settings.get("additional_special_tokens")
+    special = [settings.get(f"{role}_token") for role in SPECIALS] + (named if isinstance(named, list) else [])
+    added = [{"id": number, "content": text, "special": text in special} for text, number in beside.items()]
+    return {"model": model, "added_tokens": added}
 
 
 def _added(tokenizer: dict[str, Any], settings: dict[str, Any], path: Path) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The file appears whole or not at all, whatever happens; and its bytes depend on the source alone."""
 
+import errno
 import hashlib
 import os
 import random
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import BinaryIO
@@ -18,11 +20,14 @@ from gguf import GGUFReader
 
 from quantize import output, stream
 from quantize.build import build
+from quantize.config import imagined
 from quantize.errors import CheckpointError, MachineError, RequestError
+from quantize.estimate import VIBETHINKER_3B
 from quantize.gguf_file import read_gguf
 from quantize.header import SOURCE_SHA256
 from quantize.job import Request, prepare
 from quantize.output import partial
+from quantize.plan import make_plan
 from tests.quantize.checkpoint import Bits, Shape, random_weights, to_bf16, widened, write_checkpoint, write_safetensors
 from tests.quantize.helpers import run_build
 from tests.quantize.reference import tensors
@@ -45,6 +50,16 @@ def test_bytes_do_not_depend_on_threads_or_slabs(small: Path, tmp_path: Path, mo
     assert (
         (tmp_path / "a.gguf").read_bytes() == (tmp_path / "b.gguf").read_bytes() == (tmp_path / "c.gguf").read_bytes()
     )
+
+
+def test_many_threads_take_no_more_memory_than_some() -> None:
+    plan = make_plan(VIBETHINKER_3B, imagined(VIBETHINKER_3B), "Q8_0")
+
+    def largest(threads: int) -> int:
+        return max(next(stream.slabs(tensor, threads)).weights for tensor in plan.tensors)
+
+    assert largest(1) == largest(16) == 1 << 20
+    assert 64 * largest(64) <= 16 * largest(16)
 
 
 def test_the_fingerprint_is_what_sha256sum_gives(small: Path, tmp_path: Path) -> None:
@@ -138,6 +153,39 @@ def test_two_builds_of_one_file(tiny: Path, tmp_path: Path) -> None:
     with partial(out, needed=1), pytest.raises(RequestError, match="another build is writing"):
         run_build(out, Request(str(tiny), "Q8_0"))
     run_build(out, Request(str(tiny), "Q8_0"))
+
+
+@POSIX
+@pytest.mark.parametrize(("code", "refused"), [(errno.ENOLCK, False), (errno.EOPNOTSUPP, False), (errno.EAGAIN, True)])
+def test_file_systems_without_locks(code: int, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(RequestError, match="another build") if refused else nullcontext():
+        output.write_whole(tmp_path / "out", b"content")
+    assert (tmp_path / "out").exists() != refused
+
+
+@POSIX
+def test_a_folder_that_cannot_be_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is there then: it must not be said that it could not be written."""
+
+    def refuse(*arguments: object) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    with partial(tmp_path / "out", needed=1) as file:
+        file.write(0, b"content")
+        monkeypatch.setattr(os, "open", refuse)
+        file.commit()
+        monkeypatch.undo()
+    assert (tmp_path / "out").read_bytes() == b"content"
+
+
+def test_a_folder_that_is_not_writable_is_known_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(RequestError, match="nothing can be written into the folder"):
+        output.check_target(tmp_path / "out", [])
 
 
 def test_remains_of_a_killed_build_are_written_over(tiny: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from quantize.card import Card, read_card
 from quantize.gguf_file import read_gguf
 from quantize.job import Request, prepare
-from tests.quantize.checkpoint import edit_json
+from tests.quantize.checkpoint import edit_json, write_json
 from tests.quantize.helpers import run_build
 from vibethinker_local.gguf.reader import Value
 
@@ -48,6 +48,23 @@ def test_a_whole_card(tiny: Path) -> None:
     assert card.metadata.base_models[0]["repo_url"] == "https://huggingface.co/Qwen/Qwen2.5-3B"
     assert card.metadata.base_models[1] == {"name": "Mine", "version": "2"}
     assert card.metadata.name == "Tiny"
+
+
+@pytest.mark.parametrize(
+    ("folder", "source"),
+    [
+        ("Vibe-3B-Chat", "Vibe-3B-Chat"),
+        ("Vibe-3B-Chat/sub", "Vibe-3B-Chat/sub/.."),
+        ("models--Org--Vibe-3B-Chat/snapshots/" + "0a" * 20, "models--Org--Vibe-3B-Chat/snapshots/" + "0a" * 20),
+    ],
+)
+def test_what_a_model_is_called(folder: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    write_json(tmp_path / source / "config.json", {})
+    for path in (tmp_path / source, Path()):
+        monkeypatch.chdir(tmp_path / source)
+        metadata = read_card(path, None, weights=3_000_000_000).metadata
+        assert (metadata.name, metadata.basename, metadata.size_label) == ("Vibe 3B Chat", "Vibe", "3B")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,17 @@ from quantize.config import match_weights, read_config
 from quantize.errors import CheckpointError
 from quantize.job import Request, prepare
 from quantize.source import open_checkpoint
-from tests.quantize.checkpoint import Bits, Shape, edit_json, random_weights, to_bf16, write_checkpoint, write_json
+from tests.quantize.checkpoint import (
+    Bits,
+    Shape,
+    edit_json,
+    random_weights,
+    to_bf16,
+    write_checkpoint,
+    write_json,
+    write_raw,
+    write_safetensors,
+)
 
 
 def test_hyperparameters(tiny: Path) -> None:
@@ -42,6 +53,7 @@ def test_rope_theta_as_newer_transformers_write_it(tiny: Path) -> None:
         {"num_key_value_heads": 2, "head_dim": None},
         {"use_sliding_window": False, "sliding_window": 1024, "max_window_layers": 0},
         {"use_sliding_window": True, "max_window_layers": 28},
+        {"use_sliding_window": True, "sliding_window": 2048, "max_window_layers": 0},  # as long as the context
         {"use_sliding_window": True, "sliding_window": 1024, "layer_types": ["full_attention"]},
         {"dtype": "bfloat16", "torch_dtype": None, "unsloth_fixed": True, "layer_types": ["full_attention"]},
         {"quantization_config": {}},
@@ -74,8 +86,10 @@ def test_config_as_editors_on_windows_save_it(encoding: str, tiny: Path) -> None
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e6}}, "rope_scaling"),
         ({"rope_scaling": "linear"}, "rope_scaling"),
         ({"quantization_config": {"quant_method": "awq"}}, "already quantized"),
+        ({"quantization": {"group_size": 64, "bits": 4}}, "already quantized"),
         ({"use_sliding_window": True}, "sliding window"),
         ({"use_sliding_window": True, "max_window_layers": 0}, "sliding window"),
+        ({"use_sliding_window": True, "sliding_window": 2047, "max_window_layers": 0}, "sliding window"),
         ({"use_sliding_window": True, "layer_types": ["sliding_attention"]}, "sliding window"),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling"),
         ({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}, "rope_scaling"),
@@ -137,6 +151,37 @@ def test_tensors_that_do_not_fit_the_config(changes: dict[str, Bits | None], mes
     folder = spoiled(tmp_path / "spoiled", **changes)
     with pytest.raises(CheckpointError, match=message):
         match_weights(read_config(folder), open_checkpoint(folder))
+
+
+@pytest.mark.parametrize(
+    ("changes", "dtype", "shape", "message"),
+    [
+        ({"architectures": ["Qwen2VLForConditionalGeneration"]}, "BF16", [2, 3, 2, 2], "describes .*Qwen2VL"),
+        ({"quantization_config": {"quant_method": "fp8"}}, "F8_E4M3", [24], "already quantized"),
+        ({}, "F8_E4M3", [24], "is F8_E4M3"),
+    ],
+)
+def test_another_kind_of_model_is_refused_by_its_name(
+    changes: dict[str, object], dtype: str, shape: list[int], message: str, tiny: Path
+) -> None:
+    size = math.prod(shape) * (2 if dtype == "BF16" else 1)
+    write_raw(
+        tiny / "model.safetensors", {"a": {"dtype": dtype, "shape": shape, "data_offsets": [0, size]}}, bytes(size)
+    )
+    edit_json(tiny / "config.json", **changes)
+    with pytest.raises(CheckpointError, match=message):
+        prepare(Request(str(tiny), "Q8_0"))
+
+
+def test_one_file_beside_the_shards_that_an_index_names(tmp_path: Path) -> None:
+    """transformers takes that file, llama.cpp's converter the shards."""
+    shape = Shape(num_hidden_layers=1, hidden_size=64, intermediate_size=64, num_attention_heads=2)
+    folder = write_checkpoint(tmp_path / "both", shape, shards=2)
+    assert prepare(Request(str(folder), "Q8_0")).warnings == ()
+    write_safetensors(folder / "model.safetensors", random_weights(shape, seed=1))
+    job = prepare(Request(str(folder), "Q8_0"))
+    assert ["model.safetensors is left out" in warning for warning in job.warnings] == [True]
+    assert folder / "model.safetensors" not in job.checkpoint.files
 
 
 def test_a_redundant_output_is_dropped_and_a_different_one_reported(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from quantize.errors import ModelError
 from quantize.gguf_file import read_gguf
 from tests import checkpoints
 from tests.quantize.checkpoint import write_safetensors
-from vibethinker_local.gguf.reader import BLOCKS
+from vibethinker_local.gguf.reader import BLOCKS, LFS_POINTER
 
 
 def test_the_gguf_package_reads_the_same(base: Path) -> None:
@@ -76,6 +76,9 @@ def test_other_files(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "x.safetensors", {})
     with pytest.raises(ModelError, match="not a GGUF file"):
         read_gguf(tmp_path / "x.safetensors")
+    (tmp_path / "pointer.gguf").write_bytes(LFS_POINTER + b"v1\noid sha256:00\nsize 5\n")
+    with pytest.raises(ModelError, match=r"only points to its content.*`git lfs pull`"):
+        read_gguf(tmp_path / "pointer.gguf")
     (tmp_path / "v2.gguf").write_bytes(b"GGUF" + (2).to_bytes(4, "little") + bytes(16))
     with pytest.raises(ModelError, match="version 2"):
         read_gguf(tmp_path / "v2.gguf")
@@ -103,6 +106,12 @@ def test_tensors_lie_as_far_apart_as_the_file_says(alignment: int, tmp_path: Pat
     first, second, third = read_gguf(tmp_path / "x.gguf").tensors
     assert first.offset % alignment == second.offset % alignment == third.offset % alignment == 0
     assert third.offset - first.offset < 180 + 2 * alignment
+    whole = (tmp_path / "x.gguf").read_bytes()
+    (tmp_path / "x.gguf").write_bytes(whole[: third.offset + third.size])  # as mlx-lm ends a file: nothing fills it up
+    assert read_gguf(tmp_path / "x.gguf").tensors == (first, second, third)
+    (tmp_path / "x.gguf").write_bytes(whole[: third.offset + third.size - 1])
+    with pytest.raises(ModelError, match="is cut off"):
+        read_gguf(tmp_path / "x.gguf")
 
 
 def test_a_part_is_no_model(tmp_path: Path) -> None:

@@ -89,4 +89,5 @@ def test_repository_and_revision_of_a_cached_download(tmp_path: Path) -> None:
     keys = build_keys(snapshot)
     assert keys["quantize.source.repository"] == "WeiboAI/VibeThinker-3B"
     assert keys["quantize.source.revision"] == "abc123"
+    assert keys["general.name"] == "VibeThinker 3B"  # not the commit, which its folder is called by
     assert keys["quantize.version.llama_cpp_python"] == "0.3.36"

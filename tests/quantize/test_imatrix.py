@@ -1,3 +1,4 @@
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,14 @@ def test_sums_without_counts(tmp_path: Path) -> None:
     writer.close()
     with pytest.raises(ModelError, match="lacks the counts"):
         read_imatrix(tmp_path / "i.gguf")
+
+
+def test_the_old_form_of_llama_imatrix(tmp_path: Path) -> None:
+    name = b"blk.0.attn_q.weight"
+    entry = struct.pack("<i", len(name)) + name + struct.pack("<ii", 2, WIDE.size) + WIDE.tobytes()
+    (tmp_path / "imatrix.dat").write_bytes(struct.pack("<i", 1) + entry + struct.pack("<ii", 2, 8) + b"text.txt")
+    with pytest.raises(ModelError, match=r"in the old form.*`llama-imatrix --in-file imatrix\.dat -o NEW\.gguf`"):
+        read_imatrix(tmp_path / "imatrix.dat")
 
 
 def test_a_model_is_no_importance_matrix(base: Path) -> None:

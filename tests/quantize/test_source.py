@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantize.errors import CheckpointError, RequestError
-from quantize.source import INDEX, locate, open_checkpoint, read_shard
+from quantize.source import INDEX, SINGLE, locate, open_checkpoint, read_json, read_shard
 from tests.quantize.checkpoint import to_bf16, write_json, write_raw, write_safetensors
 
 
@@ -190,6 +190,16 @@ def test_an_index_that_stayed_when_one_file_was_saved_over_the_shards(tmp_path: 
     write_shards(tmp_path, "model.safetensors")
     write_json(tmp_path / INDEX, {"weight_map": {"tensor0": SHARDS[0]}})
     assert list(open_checkpoint(tmp_path).tensors) == ["tensor0"]
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 6171877376\n"
+
+
+def test_what_git_leaves_without_lfs(tmp_path: Path) -> None:
+    for name, read in ((SINGLE, read_shard), ("tokenizer.json", read_json)):
+        (tmp_path / name).write_bytes(POINTER)
+        with pytest.raises(CheckpointError, match=rf"{name} only points to its content.*`git lfs pull`"):
+            read(tmp_path / name)
 
 
 def test_an_adapter_alone(tmp_path: Path) -> None:

@@ -89,6 +89,10 @@ def test_the_same_weights_from_other_files(built: Path, tiny: Path) -> None:
         against(built, tiny)
 
 
+def test_the_same_checkpoint_under_another_name(built: Path, tiny: Path) -> None:
+    against(built, tiny.rename(tiny.with_name("Moved-7B-Instruct-v2")))
+
+
 def test_another_chat_template(built: Path, tiny: Path) -> None:
     edit_json(tiny / "tokenizer_config.json", chat_template="{{ messages }}")
     with pytest.raises(ModelError, match=r"another tokenizer\.chat_template"):
@@ -136,6 +140,15 @@ def test_values_that_llama_cpp_takes_on_trust(key: str, value: Value, message: s
     check_keys(file)
     with pytest.raises(ModelError, match=message):
         check_keys(replace(file, keys=file.keys | {key: value}))
+
+
+def test_a_pre_tokenizer_is_of_byte_level_vocabularies_alone(built: Path) -> None:
+    file = read_gguf(built)
+    tokens = file.keys["tokenizer.ggml.tokens"]
+    assert isinstance(tokens, list)
+    keys = file.keys | {"tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": ["<0x0A>", *map(str, tokens[1:])]}
+    del keys["tokenizer.ggml.pre"]
+    check_keys(replace(file, keys=keys))
 
 
 def retype(path: Path, name: str, number: int) -> None:

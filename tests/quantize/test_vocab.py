@@ -248,6 +248,64 @@ def test_a_pre_tokenizer_that_differs_in_one_character(tiny: Path) -> None:
         read(tiny)
 
 
+def as_python_tokenizer(folder: Path, **settings: object) -> dict[str, int]:
+    """vocab.json and merges.txt in the place of tokenizer.json; returns the tokens that were added to them."""
+    tokenizer: dict[str, Any] = json.loads((folder / "tokenizer.json").read_bytes())
+    (folder / "tokenizer.json").unlink()
+    added = {entry["content"]: entry["id"] for entry in tokenizer["added_tokens"]}
+    own = {text: token for text, token in tokenizer["model"]["vocab"].items() if text not in added}
+    lines = ["#version: 0.2", *(" ".join(pair) for pair in tokenizer["model"]["merges"]), ""]
+    write_json(folder / "vocab.json", own)
+    (folder / "merges.txt").write_text("\n".join(lines), encoding="utf-8")
+    edit_json(folder / "tokenizer_config.json", **{"tokenizer_class": "Qwen2Tokenizer", **settings})
+    return added
+
+
+@pytest.mark.parametrize("kind", ["Qwen2Tokenizer", "Qwen2TokenizerFast"])
+@pytest.mark.parametrize("file", ["added_tokens.json", "tokenizer_config.json"])
+def test_a_tokenizer_in_python(file: str, kind: str, tiny: Path) -> None:
+    before = read(tiny)
+    added = as_python_tokenizer(tiny, tokenizer_class=kind)
+    if file == "added_tokens.json":
+        write_json(tiny / file, added)
+    else:
+        decoder = {str(token): {"content": text, "special": True} for text, token in added.items()}
+        edit_json(tiny / file, added_tokens_decoder=decoder)
+    assert read(tiny) == before
+    if file == "added_tokens.json":
+        assert tiny / file in prepare(Request(str(tiny), "Q8_0")).checkpoint.files  # of which the fingerprint is made
+
+
+@pytest.mark.parametrize(
+    ("settings", "type"),
+    [({}, TokenType.USER_DEFINED), ({"additional_special_tokens": ["<tool>"]}, TokenType.CONTROL)],
+)
+def test_which_added_tokens_are_special(settings: dict[str, object], type: TokenType, tiny: Path) -> None:
+    added = as_python_tokenizer(tiny, **settings)
+    write_json(tiny / "added_tokens.json", added | {"<tool>": 390})
+    assert read(tiny).tokens[390] == ("<tool>", type)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, r"vocab\.json lacks the token \d+, which ends an answer"),
+        ({"tokenizer_class": "GPT2Tokenizer"}, r"tokenizer\.json is missing"),
+    ],
+)
+def test_a_tokenizer_in_python_that_is_not_whole(settings: dict[str, object], message: str, tiny: Path) -> None:
+    as_python_tokenizer(tiny, **settings)
+    with pytest.raises(CheckpointError, match=message):
+        read(tiny)
+
+
+def test_an_end_that_is_no_token(tiny: Path) -> None:
+    edit_json(tiny / "tokenizer_config.json", eos_token=None)
+    edit_json(tiny / "config.json", eos_token_id=SIZE - 1)
+    with pytest.raises(CheckpointError, match=rf"tokenizer\.json lacks the token {SIZE - 1}, which ends an answer"):
+        read(tiny)
+
+
 def test_no_eos(tiny: Path) -> None:
     edit_json(tiny / "tokenizer_config.json", eos_token=None)
     assert "eos" in {special.role for special in read(tiny).specials}  # from config.json

@@ -20,6 +20,7 @@ VERSIONS = (2, 3)
 ALIGNMENT = 32  # bytes, where the file names no other
 MAX_HEADER = 64 << 20  # bytes; Qwen2's is 6 MB. No more is mapped, because address space may be limited (ulimit -v)
 MAX_DIMENSIONS = 4  # GGML_MAX_DIMS
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # begins what `git clone` leaves of a large file without LFS
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 # (elements, bytes) of a block, by ggml_type. The size of a tensor of a type that is not listed is not known.
@@ -71,6 +72,8 @@ def read(path: Path, raw: Container[str] | None = None) -> GgufFile:
         with path.open("rb") as file:
             magic = file.read(4)
             if magic != b"GGUF":
+                if magic + file.read(len(LFS_POINTER) - 4) == LFS_POINTER:
+                    raise ModelError(f"{path} only points to its content, by Git LFS: fetch that with `git lfs pull`.")
                 what = "not a GGUF file" if magic else "empty"
                 raise ModelError(f"{path} is {what}: give a .gguf model.")
             size = path.stat().st_size
