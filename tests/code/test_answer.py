@@ -35,6 +35,8 @@ def source(text: str, task: Task = FUNCTION) -> str | None:
         f"The function:\n\n{CODE}\n\nIt returns twice its argument, as was asked.",
         CODE,
         "```python\n>>> def double(n):\n...     return 2 * n\n```",
+        f"```python\n{CODE}\n```".replace("    ", 4 * "\u00a0"),
+        f"```python\n\ufeff{CODE}\u200b\n```",
     ],
 )
 def test_the_last_block_that_defines_the_function(text: str) -> None:
@@ -246,6 +248,9 @@ def test_the_prelude_of_the_statement_is_there() -> None:
         "for n, twice in [(1, 3)]:\n    assert double(n) == twice",
         "if double(1) != 3:\n    raise ValueError",
         "import sys\nsys.exit(double('a'))",
+        "n = int(input())\nresult = double(n)\nprint(result)",
+        "result: int = double()",
+        "total = 0\ntotal += double(None)",
     ],
 )
 def test_an_example_that_fails_is_no_part_of_the_program(example: str) -> None:
@@ -253,6 +258,18 @@ def test_an_example_that_fails_is_no_part_of_the_program(example: str) -> None:
     assert found is not None
     assert example in found.source  # what is shown is what was written
     assert run(found.program.source, "double(4)") == 8
+
+
+def test_what_is_made_by_a_call_is_there() -> None:
+    code = "table = dict(a=1)\ntable['b'] = int('2')\n\n\ndef double(n):\n    return table['b'] * n"
+    found = answer.attempt(f"```python\n{code}\n```", FUNCTION)
+    assert found is not None
+    assert run(found.program.source, "double(4)") == 8
+
+
+def test_blanks_that_are_not_seen_stay_in_strings() -> None:
+    code = "def double(n):\n    return n + '\u00a0'"
+    assert source(f"```python\n{code}\n```") == code
 
 
 @pytest.mark.parametrize("broken", ["import nothing_of_that_name", "table = [1][1]", "raise ValueError"])

@@ -91,6 +91,22 @@ def test_a_method_with_nodes_of_a_list() -> None:
 
 
 @pytest.mark.parametrize(
+    ("annotation", "given", "called"),
+    [
+        ("List[Optional[ListNode]]", "[[1,4],[],[2]]", "[list_node([1, 4]), list_node([]), list_node([2])]"),
+        ("list[TreeNode]", "[[1,null,2]]", "[tree_node([1, null, 2])]"),
+        ("List[Optional[ListNode]]", "[]", "[]"),
+        ("Optional[ListNode]", "[]", "list_node([])"),
+        ("List[List[int]]", "[[1]]", "[[1]]"),
+    ],
+)
+def test_lists_of_nodes(annotation: str, given: str, called: str) -> None:
+    found = task.read(f"class Solution:\n    def merge(self, lists: {annotation}) -> Optional[ListNode]:\n        ")
+    assert found is not None
+    assert found.call(given).code == f"Solution().merge({called})"
+
+
+@pytest.mark.parametrize(
     "statement",
     [
         "Sort it.\n\nInput: nums = [1, 0]\nOutput: [0, 1]\n\nclass Solution:\n"
@@ -376,6 +392,8 @@ def test_assertions_of_a_model(line: str, expected: str | None) -> None:
         ("I want a function which takes a dict and returns its keys", "function", None),
         ("Write a function that has two parameters and adds them.", "function", None),
         ("Design a class `Queue` using two stacks.", "function", None),
+        ("write a fn that reverses a string", "function", None),
+        ("please write a recursive func to add numbers", "function", None),
         (
             "class Solution:\n    def twoSum(self, nums: List[int], target: int) -> List[int]:\n        ",
             "method",
@@ -501,6 +519,7 @@ def test_examples_that_differ_in_their_names_are_no_task() -> None:
         "Please provide a function that has period 4 and amplitude 3.",
         "Define the function digitSum(n) as the sum of the digits. Find digitSum(99).",
         "Define a function f_n(x) by f_1(x) = x. What is f_3(2)?",
+        "Write fn as a sum of two terms if it returns to 1.",
     ],
 )
 def test_problems_that_ask_for_something_else(statement: str) -> None:

@@ -65,6 +65,17 @@ def test_what_is_no_plain_number_is_unknown(text: str) -> None:
         ("10 / 3 = 3.33", None),  # rounded
         ("10 / 3 ≈ 3", None),
         ("x^2 = 4", None),
+        ("-3^2 + 4 = 13", None),  # meant is (-3)^2
+        ("-3^2 + 4 = -5", True),
+        ("5 - 3^2 = -3", False),
+        ("2^3^2 = 64", None),
+        ("2^(3^2) = 64", False),
+        ("She works 9-5 = 8 hours a day", None),
+        ("She works 9 - 5 = 8 hours a day", None),
+        ("She works 9 - 5 = 4 hours a day", True),
+        ("She works 9 - 5 = 3 hours a day", False),
+        ("She works 9 - 5 = 8 days", False),
+        ("50 - 20 = 18", False),
         ("half of 10 = 5", None),
         ("5 - 2 = 3 and 4 + 4 = 8", None),
         ("17 mod 5 = 3", None),

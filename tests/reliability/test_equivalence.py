@@ -95,6 +95,13 @@ def test_lenient(kind: str, checker: Checker) -> None:
         ("twenty-fifth", "4"),
         ("two and a half hours", "2.5 minutes"),
         ("boys: 5, girls: 10", "10 boys, 5 girls"),
+        ("3.141592653", r"\pi"),
+        ("3.1415926535897", r"\pi"),
+        ("1234567890123456.5", r"1234567890123456"),
+        ("0.12345678901234", "0.12345678901235"),
+        ("x=1 or y=2", "x=1, y=2"),
+        ("(0,1), (2,3)", r"(0,1)\cup(2,3)"),
+        (r"5 \text{ cm } (x>0)", "5"),
     ],
 )
 def test_leniency_has_its_limits(answer: str, gold: str, checker: Checker) -> None:

@@ -9,12 +9,24 @@ from vibethinker_local.reliability.plan import BUDGETS, make, seconds
 from vibethinker_local.reliability.stopping import LIKELY
 
 
-@pytest.mark.parametrize(("text", "expected"), [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("0.5", 0.5)])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("10m", 600),
+        ("1h30m", 5400),
+        ("0.5", 0.5),
+        ("10m30", 630),
+        ("1h30s", 3630),
+        ("2h", 7200),
+    ],
+)
 def test_times(text: str, expected: float) -> None:
     assert seconds(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "0", "-5", "soon", "5d", "m"])
+@pytest.mark.parametrize("text", ["", "0", "-5", "soon", "5d", "m", "1h30", "1h0.5"])
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(UsageError, match="90s"):
         seconds(text)

@@ -99,6 +99,23 @@ def test_sentences(text: str, verdicts: list[bool | None]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("VALID", True),
+        ("**INVALID**", False),
+        ("This claim is correct, since 2 + 3 = 5.", True),
+        ("The step is not valid.", False),
+        ("It might be wrong.", None),
+        ("The answer is right.", None),
+        ("2. VALID", None),
+        ("1. VALID\n2. INVALID", True),
+    ],
+)
+def test_one_claim_need_not_be_numbered(text: str, verdict: bool | None) -> None:
+    assert rulings.parse(text, 1) == [verdict]
+
+
+@pytest.mark.parametrize(
     "part",
     [
         "a",

@@ -1,6 +1,7 @@
 """The part that runs inside the sandbox, run here natively on programs of the tests' own."""
 
 import sys
+import threading
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator
 from fractions import Fraction
@@ -37,11 +38,18 @@ class Plain:
         vars(self).update(fields)
 
 
+class Double(float):
+    """A float that calls itself by another name, as numpy's."""
+
+    def __repr__(self) -> str:
+        return f"np.float64({self})"
+
+
 @pytest.fixture(autouse=True)
 def _streams() -> Iterator[None]:
-    before = sys.stdout
+    before = {name: vars(sys)[name] for name in ("stdout", "__stdout__")}
     yield
-    sys.stdout = before
+    vars(sys).update(before)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +59,8 @@ def _streams() -> Iterator[None]:
         (True, "True"),
         (-3, "-3"),
         (0.1 + 0.2, "0.30000000000000004"),
+        (Double(0.5), "0.5"),
+        (1 + 2j, "(1+2j)"),
         (float("inf"), "inf"),
         ("a'b", '"a\'b"'),
         ("\ud800", "'\\ud800'"),
@@ -224,4 +234,34 @@ def test_a_cached_function_may_recurse_deeply(header: str, monkeypatch: pytest.M
 
     monkeypatch.setattr(functools, "_lru_cache_wrapper", guest.cache)
     source = f"from functools import cache, lru_cache\n{header}\ndef f(n): return n and f(n - 1) + 1"
-    assert run(source, "f(400)", "f(400)", "f.cache_clear()")[0]["end"]["value"] == "400"
+    ended = run(source, "f(400)", "f(400)", "f.cache_info().currsize", "f.cache_clear()")
+    assert [message["end"]["value"] for message in ended] == ["400", "400", "401", None]
+
+
+@pytest.mark.parametrize(
+    ("source", "printed"),
+    [
+        ("import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')\nprint('é')", "é\n"),
+        ("import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.detach(), 'utf-8')\nprint(5)\nsys.exit()", "5\n"),
+        ("import io, sys\nsys.stdout = io.StringIO()\nprint(5)\nsys.stdout = sys.__stdout__\nprint(6)", "6\n"),
+        ("import io, sys\nsys.stdout = io.StringIO()\nprint(5)", ""),
+    ],
+)
+def test_what_takes_the_place_of_stdout_has_its_say(source: str, printed: str) -> None:
+    assert run(source, "", alone=True)[0]["end"]["stdout"] == printed
+
+
+def test_what_stdout_holds_back_counts_as_output() -> None:
+    source = "import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.buffer)\nprint('x' * 101)"
+    assert run(source, "", alone=True)[0]["end"]["limit"] == "output"
+
+
+def test_a_thread_for_a_larger_stack_runs_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", threading.Thread.start)
+    monkeypatch.setattr(threading.Thread, "join", threading.Thread.join)
+    source = (
+        "import sys, threading\nthreading.stack_size(0)\n"
+        "def main():\n    print(threading.current_thread() is threading.main_thread())\n    sys.exit()\n"
+        "thread = threading.Thread(target=main)\nthread.start()\nthread.join()\nprint('end')"
+    )
+    assert run(source, "", alone=True)[0]["end"]["stdout"] == "True\nend\n"

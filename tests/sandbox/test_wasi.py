@@ -6,6 +6,7 @@ cache that later runs use.
 
 import contextlib
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ from vibethinker_local import sandbox
 from vibethinker_local.errors import SandboxError
 from vibethinker_local.sandbox import Limits, Outcome, Program, ProgramCall, WasiSandbox
 from vibethinker_local.sandbox.program import PATIENCE
+from vibethinker_local.sandbox.wasi import Worker
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900), pytest.mark.xdist_group("sandbox")]
 SECRET = "f3c1-nobody-may-read-this"
@@ -230,6 +232,26 @@ def test_recursion_goes_as_deep_as_programs_need_it(runner: WasiSandbox) -> None
 def test_mathematics_is_there(runner: WasiSandbox) -> None:
     source = "import numpy, sympy\nprint(sympy.solve('x**2 - 5*x + 6'))\nprint(numpy.arange(3).sum())"
     assert one(runner, source, Limits(seconds=30, total_seconds=30)).stdout == "[2, 3]\n3\n"
+
+
+def test_programs_do_as_they_are_used_to(runner: WasiSandbox) -> None:
+    source = (
+        "import io, sys, threading, numpy\n"
+        "sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')\n"
+        "threading.stack_size(2 ** 26)\n"
+        "def main():\n    print('é', threading.active_count())\n"
+        "thread = threading.Thread(target=main)\nthread.start()\nthread.join()\n"
+    )
+    assert one(runner, source).stdout == "é 1\n"
+    program = Program("import numpy\ndef f(xs): return numpy.mean(xs), [numpy.float64(1)]")
+    assert runner.run(program, [ProgramCall("f([1, 2])")])[0].value == "(1.5, [1.0])"
+
+
+def test_an_answer_that_is_cut_off_is_that_of_a_process_that_has_ended() -> None:
+    worker = object.__new__(Worker)
+    vars(worker)["_lines"] = queue.SimpleQueue()
+    worker._lines.put(b'{"outcomes": [{"val')
+    assert worker._next(1) is None
 
 
 def test_a_program_can_lie_about_itself_only(runner: WasiSandbox) -> None:

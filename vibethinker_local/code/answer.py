@@ -16,9 +16,11 @@ from vibethinker_local.sandbox import Outcome, Program, ProgramCall
 
 _DOCTEST = re.compile(r"^(?:>>>|\.\.\.) ?", re.MULTILINE)
 _USES = (ast.Assert, ast.Expr, ast.If, ast.For, ast.While, ast.With)  # what examples are made of
+_ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)  # and, where they call something, these
 _TRIED = "try:\n    ...\nexcept MemoryError:\n    raise\nexcept (Exception, SystemExit):\n    pass"
 _PYTHON = re.compile(r"(?:py|ipython|sage)\w*", re.IGNORECASE)  # tags of blocks; one without a tag may be Python, too
 _CODE_LINE = re.compile(r"^(?:from [\w.]+ import|import \w|def \w+\(|class \w+)", re.MULTILINE)
+_INVISIBLE = str.maketrans({"\u00a0": " ", "\u200b": "", "\ufeff": ""})  # in a program, blanks or nothing
 _STARTS = 5  # lines of code that are tried as the first one of a program without a fence
 _TRYING = re.compile(
     r"_?(?:test\w*|main|demo|examples?|run(?:_?(?:all|tests?|examples?|demo|checks?))?)", re.IGNORECASE
@@ -162,6 +164,8 @@ def _tried(node: ast.stmt) -> ast.stmt:
 
 
 def _is_use(node: ast.stmt) -> bool:
+    if isinstance(node, _ASSIGNMENTS):  # n = int(input()), result = double("x")
+        return any(isinstance(each, ast.Call) for each in ast.walk(node))
     docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     return isinstance(node, _USES) and not docstring
 
@@ -181,6 +185,8 @@ def _cleaned(block: str) -> str:
     if text.lstrip().startswith(">>> ") and parsed(text) is None:
         lines = [_DOCTEST.sub("", line) for line in text.split("\n") if _DOCTEST.match(line)]
         return "\n".join(lines)
+    if not text.isascii() and parsed(text) is None:
+        return text.translate(_INVISIBLE)
     return text
 
 

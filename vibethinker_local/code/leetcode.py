@@ -79,12 +79,13 @@ def in_place(statement: str) -> bool:
 
 
 def wrapped(arguments: str, parameters: tuple[str, ...], annotations: tuple[str, ...]) -> str:
-    """Arguments as a call takes them: lists where a list's or a tree's node is wanted are made into one."""
+    """Arguments as a call takes them: lists where a list's or a tree's node is wanted are made into one, and lists of
+    lists into lists of nodes."""
     makers = {
-        name: maker
+        name: (maker, "list[" in annotation.casefold())
         for name, annotation in zip(parameters, annotations, strict=True)
         for kind, maker in (("ListNode", "list_node"), ("TreeNode", "tree_node"))
-        if kind in annotation and "List[" not in annotation
+        if kind in annotation
     }
     if not makers:
         return arguments
@@ -102,6 +103,11 @@ def wrapped(arguments: str, parameters: tuple[str, ...], annotations: tuple[str,
     return ", ".join([*positional, *named])
 
 
-def _made(value: ast.expr, maker: str | None) -> str:
+def _made(value: ast.expr, maker: tuple[str, bool] | None) -> str:
     text = unparsed(value)
-    return f"{maker}({text})" if maker and isinstance(value, (ast.List, ast.Constant)) else text
+    if not maker or not isinstance(value, (ast.List, ast.Constant)):
+        return text
+    name, many = maker
+    if many and isinstance(value, ast.List):
+        return f"[{', '.join(_made(each, (name, False)) for each in value.elts)}]"
+    return text if many else f"{name}({text})"

@@ -39,8 +39,9 @@ _ORDER = (
     r"|complete(?! the (?:assert|sentence|sequence|table|square)))\b[^.\n]{0,80}?"
 )
 _NOUN = r"(?:function|method|program|script|class|code|one-liner)"
+_FN = r"\ba (?:[\w-]{1,20} )?(?:fn|func)\b"  # with an article: `fn` alone may be a term of a sequence
 _WANTED = re.compile(
-    _ORDER + r"\b(?:function|method|program|script|class|routine|subroutine|code|solution in python)\b"
+    _ORDER + rf"(?:\b(?:function|method|program|script|class|routine|subroutine|code|solution in python)\b|{_FN})"
     r"|\bcomplete the (?:\w{1,20} )?(?:function|method)\b"
     r"|(?:\b(?:i|we)(?:'d like| would like| need| want|(?:'m| am|'re| are) looking for)|^(?:need|want|looking for))"
     r" an? (?:[\w-]{1,20} ){0,3}(?:function|program|script|method)\b"
@@ -64,7 +65,7 @@ _PYTHON_WANTED_ELSEWHERE = re.compile(  # in other languages than English
 )
 _PROGRAMMING = re.compile(
     r"\bpython\b|\breturns?\b|\bstrings?\b|\barrays?\b|\blists?\b|\btuples?\b|\bdictionar|\bassert\b|\bstdin\b"
-    r"|\bprints?\b|standard input|\bcommand line\b|\btest cases?\b|\bO\("
+    rf"|\bprints?\b|standard input|\bcommand line\b|\btest cases?\b|\bO\(|{_FN}"
     r"|\bfunction (?:called|named)\b|\bimplement\b[^.\n]{0,40}?\b(?:function|class)\b(?! of\b| schedule\b)|\bclass `\w",
     re.IGNORECASE,
 )

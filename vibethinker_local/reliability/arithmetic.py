@@ -30,7 +30,10 @@ _DECIMAL = re.compile(r"\.\d")
 _FIRST = re.compile(rf"\s*({_NUMBER})")
 _MERE_NUMBER = re.compile(rf"\s*(?:{_NUMBER})\s*(?:\\?%)?\s*")
 _MERE_FRACTION = re.compile(r"\s*\d+\s*/\s*\d+\s*")
-_TWO_DIVISIONS = re.compile(r"(?:/|÷|\\div)\s*\d+(?:\.\d+)?\s*(?:/|÷|\\div)")  # 28 / 1/5: for many, 28 * 5
+_TWO_READINGS = re.compile(  # 28 / 1/5: for many, 28 * 5; 2^3^2: (2^3)^2; -3^2: (-3)^2
+    r"(?:/|÷|\\div)\s*\d+(?:\.\d+)?\s*(?:/|÷|\\div)|\^\s*\d+\s*\^|\*\*\s*\d+\s*\*\*"
+    r"|(?:^|[-+*/({×·])\s*[-−]\s*\d+(?:\.\d+)?\s*(?:\^|\*\*)"
+)
 _RANGE = re.compile(r"\s*\d+\s*[-–]\s*\d+\s*")  # pages 10-15
 _DOUBTFUL = re.compile(r"≈|\\approx|~|\bmod\b|\\p?mod|remainder|round|about|base|[<>≤≥≠]")
 
@@ -140,7 +143,7 @@ def _equal(left: str, before: Fraction, right: str, after: Fraction) -> bool | N
     factors = (Fraction(1), Fraction(100), Fraction(1, 100)) if ("%" in left) != ("%" in right) else (Fraction(1),)
     if any(before == after * factor for factor in factors):
         return True
-    if _TWO_DIVISIONS.search(left) or _TWO_DIVISIONS.search(right) or (before < 0 < after and _RANGE.fullmatch(left)):
+    if _TWO_READINGS.search(left) or _TWO_READINGS.search(right) or (before < 0 < after and _RANGE.fullmatch(left)):
         return None
     decimals = _DECIMAL.search(f"{left} {right}")
     for factor in factors:

@@ -37,6 +37,8 @@ _CONVERTED = (
     (frozenset("cent penny pennie".split()), (Fraction(1, 100),)),
     (frozenset("dollar euro € £".split()), (Fraction(100), Fraction(1, 1000), Fraction(1, 1_000_000))),
 )
+_SPAN = re.compile(r"(\d{1,2}) - (\d{1,2})")
+_HOURS = frozenset(("hour", "hr"))
 _CLOCK = frozenset("am pm a.m p.m o'clock o’clock noon midnight".split())
 MOST_WORDS = 4  # of a unit: "dollars per square foot"
 
@@ -252,6 +254,8 @@ def _comparable(left: _Side, right: _Side) -> bool:
     units = (*left.units, *right.units)
     if any(unit & (_COUNTS | _CLOCK) for unit in units):
         return False
+    if _is_span(left, right):
+        return False
     if right.part or (left.units and not left.computes and not right.units):
         return False
     alone = frozenset().union(*(unit for unit in units if len(unit) == 1))
@@ -261,6 +265,13 @@ def _comparable(left: _Side, right: _Side) -> bool:
         return False
     ours, theirs = (frozenset().union(*side.units) for side in (left, right))
     return not ours or not theirs or bool(ours & theirs)
+
+
+def _is_span(left: _Side, right: _Side) -> bool:
+    """Whether a difference says from when to when: 9 - 5 = 8 hours."""
+    found = _SPAN.fullmatch(left.text)
+    hours = not left.units and any(unit & _HOURS for unit in right.units)
+    return found is not None and hours and right.text == str((int(found[2]) - int(found[1])) % 12)
 
 
 def _factors(left: _Side, right: _Side) -> tuple[Fraction, ...]:

@@ -27,7 +27,9 @@ from vibethinker_local.reliability.maths.expressions import (
 )
 from vibethinker_local.reliability.maths.quantities import Unit
 from vibethinker_local.reliability.maths.values import (
+    NUMBERS,
     Answer,
+    Cases,
     Choice,
     Clock,
     Items,
@@ -46,6 +48,7 @@ from vibethinker_local.reliability.maths.values import (
 CONSTANT_OF_INTEGRATION = "C"
 _PERCENT, _DEGREES = "%", "°"
 DOZEN = Fraction(12)
+PRINTED = 14  # significant digits, at least, of what a program prints of an irrational number; zeros at the end apart
 _POINTED = [  # numbers as other languages write them, and those that are cut off, in ours
     (re.compile(pattern), ours)
     for pattern, ours in (
@@ -56,6 +59,7 @@ _POINTED = [  # numbers as other languages write them, and those that are cut of
     )
 ]
 _QUOTED = re.compile(r"""(['"])((?:(?!\1)[^\\\n])*)\1""")
+_ARTICLE = re.compile(r"^(\\text\{)?an? (?!and\b|or\b)(?=[a-z]{2})", re.IGNORECASE)  # a circle, not a + b
 _CENTS = (("cent", Fraction(1)),)
 _DOLLARS = re.compile(r"\\\$|^\$(?=[\d.,]+$)|\bdollars?\b", re.IGNORECASE)
 _PLAIN_UNIT = re.compile(r"^(-?[\d.,/]+) ([msghLNJWV])$")  # 10 m: for a grader metres, for a vote perhaps a variable
@@ -135,7 +139,8 @@ def match(answer: str, gold: str, prover: Prover) -> Match:
     for cents, dollars in ((answer, gold), (gold, answer)):
         if (agree := _in_money(cents, dollars)) is not None:
             return Match(Level.COMPATIBLE, "lenient") if agree else strict
-    answer, gold = (_PLAIN_UNIT.sub(r"\1 \\text{ \2}", text.strip()) for text in (answer, gold))
+    answer, gold = (_ARTICLE.sub(r"\1", text.strip()) for text in (answer, gold))
+    answer, gold = (_PLAIN_UNIT.sub(r"\1 \\text{ \2}", text) for text in (answer, gold))
     for one in dict.fromkeys(understood(answer)):
         for other in dict.fromkeys(understood(gold)):
             if lenient.answers(one, other):
@@ -175,7 +180,9 @@ def choice(answer: str) -> str | None:
 def plain(answer: str) -> bool:
     """Whether an answer is a rational number and nothing else, which no process is needed to compare."""
     one, other = understood(answer)
-    return one is other and isinstance(one.value, Scalar) and _rational(one.value.expression) is not None
+    return (
+        one is other and not one.where and isinstance(one.value, Scalar) and _rational(one.value.expression) is not None
+    )
 
 
 def _under_both_readings(comparison: "_Comparison", left: tuple[Answer, Answer], right: tuple[Answer, Answer]) -> Level:
@@ -196,16 +203,26 @@ class _Comparison:
         if left == right:
             self.method = "text"
             return Level.SAME
+        if left.where != right.where:
+            level = self.conditions(left, right)
+            return level and min(level, self.answers(replace(left, where=None), replace(right, where=None)))
         level = self._labelled(left, right)
         if level and self._checks_steps and not all(map(self._holds, (left, right))):
             return Level.DIFFERENT
         return level
 
+    def conditions(self, left: Answer, right: Answer) -> Level:
+        """How far the conditions of two answers agree. That k is an integer may be left out, that x > 0 may not."""
+        if left.where and right.where:
+            return self.answers(left.where, right.where)
+        only = left.where or right.where
+        return Level.COMPATIBLE if only and only.value in NUMBERS.values() else Level.DIFFERENT
+
     def _labelled(self, left: Answer, right: Answer) -> Level:
         if left.label == right.label:
             return self.values(left.value, right.value) or self._as_equations(left, right)
         if _leaves_out(left.label, right.label):
-            level = min(self.values(left.value, right.value), Level.COMPATIBLE)
+            level = min(self.values(_labels_within(left), _labels_within(right)), Level.COMPATIBLE)
             return level or self._as_equations(left, right)
         if ordered := _in_order(left, right):
             return self.values(ordered, right.value)
@@ -249,6 +266,8 @@ class _Comparison:
                 return self._letters(left, right)
             case Choice(), Choice() if left.letter == right.letter:
                 return self.answers(left.said, right.said) if left.said and right.said else Level.COMPATIBLE
+            case Cases(), Cases():
+                return self._sets(left.members, right.members)
             case Clock(), Clock():
                 return self._level(_time_of_day(left) == _time_of_day(right))
         return Level.DIFFERENT
@@ -392,6 +411,10 @@ class _Lenient:
         self._comparison = _Comparison(prover, checks_steps=False)
 
     def answers(self, left: Answer, right: Answer) -> bool:
+        if left.where or right.where:
+            if not self._comparison.conditions(left, right):
+                return False
+            left, right = replace(left, where=None), replace(right, where=None)
         if not _leaves_out(left.label, right.label):
             return bool(self._comparison.answers(left, right))
         if self._comparison.answers(left, right):
@@ -400,6 +423,7 @@ class _Lenient:
             if self._values(one.value, other.value):
                 return True
             names_all = one.label is not None and "," in one.label and other.label is None  # AB = 4, CD = 5 beside 4, 5
+            names_all &= not (isinstance(other.value, Items) and any(each.label for each in other.value.members))
             if names_all and isinstance(one.value, Ordered) and self.answers(Answer(Items(one.value.members)), other):
                 return True
         return False
@@ -409,7 +433,7 @@ class _Lenient:
         match left, right:
             case Scalar(), Scalar():
                 return self._scalars(left, right)
-            case Items((only,)), Scalar():  # {5}
+            case Items((only,)), Scalar() | Ordered():  # {5}
                 return self.answers(only, Answer(right))
             case Clock((hours, minutes)), Scalar() if not left.half and minutes:
                 return bool(same(Scalar(Number(Fraction(hours, minutes))), right))
@@ -441,6 +465,8 @@ class _Lenient:
     def _scalars(self, left: Scalar, right: Scalar) -> bool:
         """One with, the other without a unit, a percent sign, a degree sign."""
         equal = self._comparison.equal
+        if left == Scalar(left.expression) and right == Scalar(right.expression):
+            return _is_as_printed(left.expression, right.expression)
         if left.unit and not right.unit and not right.percent:
             dozens = any(name.startswith("dozen") for name, _ in left.unit.dimensions)  # asked for, or counted in
             if dozens and equal(_times(left.expression, DOZEN), right.expression):
@@ -491,6 +517,14 @@ def _leaves_out(left: str | None, right: str | None) -> bool:
         return True
     ours, theirs = set(left.split("=")), set(right.split("="))
     return ours <= theirs or theirs <= ours
+
+
+def _labels_within(answer: Answer) -> Value:
+    """The value, with the label at each member of a list: x = 1 or x = 2 beside x = 1 or y = 2."""
+    if answer.label is None or not isinstance(answer.value, Items):
+        return answer.value
+    members = (replace(member, label=member.label or answer.label) for member in answer.value.members)
+    return replace(answer.value, members=tuple(members))
 
 
 def _in_order(left: Answer, right: Answer) -> Ordered | None:
@@ -553,6 +587,16 @@ def _exact(question: str, left: Expression, right: Expression) -> bool | None:
         return algebra.equal(one, other)
     except algebra.TooLarge:
         return None
+
+
+def _is_as_printed(number: Expression, exact: Expression) -> bool:
+    """Whether a number with as many digits as programs print is what an exact constant is worth: 1.4142135623730951."""
+    if not isinstance(number, Number) or number.value.denominator == 1 or isinstance(exact, Number) or symbols(exact):
+        return False
+    printed, worth = regions.worth(number), regions.worth(exact)
+    if printed is None or worth is None or not math.isclose(printed, worth, rel_tol=2e-14):
+        return False
+    return len(f"{printed:.15g}".replace(".", "").lstrip("-0")) >= PRINTED
 
 
 def _differ_at_a_glance(left: Expression, right: Expression) -> bool:

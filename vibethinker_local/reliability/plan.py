@@ -112,7 +112,8 @@ def check_programs(programs: int, samples: int) -> None:
 
 def seconds(text: str) -> float:
     """A time as people write it: 90, 90s, 10m, 1h30m. Raises UsageError."""
-    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip().lower())
+    hours = r"(\d+)h(?![\d.]+$)"  # 1h30 would not be an hour and 30 seconds
+    found = re.fullmatch(rf"(?:{hours})?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip().lower())
     total = (
         sum(float(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0
     )

@@ -36,10 +36,13 @@ _GOOD = ("valid", "true", "correct", "right")
 def parse(text: str, count: int) -> list[bool | None]:
     """What the visible text of a reply says of each of `count` claims: valid, invalid, or nothing that can be read.
 
-    The last word on a claim counts.
+    The last word on a claim counts. Where there is only one, it need not be numbered.
     """
     found: list[bool | None] = [None] * count
-    items = [item for item in _ITEM.finditer(text) if 1 <= int(item["number"]) <= count]
+    numbered = list(_ITEM.finditer(text))
+    if count == 1 and not numbered:
+        return [_ruling(text, 1)]
+    items = [item for item in numbered if 1 <= int(item["number"]) <= count]
     ends = [item.start() for item in items[1:]] + [len(text)] * bool(items)
     for item, end in zip(items, ends, strict=True):
         number = int(item["number"])

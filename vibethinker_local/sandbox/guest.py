@@ -6,6 +6,7 @@ whose `call` carries bytes to the host and brings its answer.
 
 import ast
 import builtins
+import contextlib
 import functools
 import hashlib
 import io
@@ -73,8 +74,12 @@ def pieces(value: Any, depth: int) -> Iterator[str]:
     """The text of a value, piece by piece."""
     if depth > DEEPEST:
         yield "…"
-    elif value is None or isinstance(value, (bool, float, complex, bytes)):
+    elif value is None or isinstance(value, (bool, bytes)):
         yield repr(value)
+    elif isinstance(value, float):
+        yield float.__repr__(value)  # numpy's float64 is one, too
+    elif isinstance(value, complex):
+        yield complex.__repr__(value)
     elif isinstance(value, int):
         try:
             yield int.__repr__(value)
@@ -149,7 +154,7 @@ def level_by_level(root: Any) -> list[Any]:
     return values
 
 
-def cache(function: Any, maxsize: Any = None, typed: bool = False, info: Any = None) -> Any:
+def cache(function: Any, maxsize: Any, typed: bool, info: Any) -> Any:
     """functools.lru_cache in Python, as far as programs use it.
 
     The one in C takes C stack at every level of a recursion, of which WebAssembly has little: 200 levels.
@@ -166,8 +171,21 @@ def cache(function: Any, maxsize: Any = None, typed: bool = False, info: Any = N
         return value
 
     cached.cache_clear = memory.clear  # type: ignore[attr-defined]
-    cached.cache_info = lambda: (0, 0, maxsize, len(memory))  # type: ignore[attr-defined]
+    cached.cache_info = lambda: info(0, len(memory), maxsize, len(memory))  # type: ignore[attr-defined]
     return cached
+
+
+def run_at_once() -> None:
+    """Have a thread run where it is started. There are none here, and a program that asks for a larger stack has a
+    single one do all its work."""
+    import threading
+
+    def start(thread: Any) -> None:
+        with contextlib.suppress(SystemExit):
+            thread.run()
+
+    for name, instead in (("start", start), ("join", lambda thread, timeout=None: None)):
+        setattr(threading.Thread, name, instead)
 
 
 def evaluate(code: str, names: dict[str, Any]) -> Any:
@@ -205,10 +223,14 @@ def called(call: ast.Call, names: dict[str, Any]) -> Any:
 def attempt(action: Callable[[], Any], output_limit: int) -> dict[str, Any]:
     """Do something with stdout kept, and say how it ended."""
     output = Output(output_limit)
-    sys.stdout = io.TextIOWrapper(output, encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True)
+    stream = io.TextIOWrapper(output, encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True)
+    vars(sys).update(stdout=stream, __stdout__=stream)
     outcome: dict[str, Any] = {}
     try:
-        value = action()
+        try:
+            value = action()
+        finally:
+            flush()
         outcome["value"] = None if value is None else describe(value)
     except OutputFull:
         outcome["limit"] = "output"
@@ -223,6 +245,12 @@ def attempt(action: Callable[[], Any], output_limit: int) -> dict[str, Any]:
         outcome["message"] = message(error)
     outcome["stdout"] = output.getvalue().decode("utf-8", "replace")
     return outcome
+
+
+def flush() -> None:
+    """What a program has put in the place of stdout, it may still hold back: TextIOWrapper(sys.stdout.buffer)."""
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
 
 
 def message(error: BaseException) -> str:
@@ -245,6 +273,8 @@ def serve(report: Report) -> None:
             import random
 
             random.seed(0)
+        if "stack_size" in work["source"]:
+            run_at_once()
         for source, name in ((work["prelude"], "<prelude>"), (work["source"], "<program>")):
             exec(compile(source, name, "exec", dont_inherit=True), names)
 

@@ -83,9 +83,9 @@ class Worker:
             line = self._lines.get(timeout=seconds)
         except queue.Empty:
             raise TimeoutError from None
-        if not line:
-            return None
-        answer: dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] | None = None
+        with contextlib.suppress(ValueError):  # it has ended, perhaps in mid-sentence
+            answer = json.loads(line)
         return answer
 
 

@@ -27,7 +27,10 @@ _WRAPPED = (  # numbers and lists in the names of their types
     (re.compile(r"\b(?:np\.(?:float|int)\d+|Decimal)\('?(-?\d[\d.e+-]*)'?\)"), r"\1"),
     (re.compile(r"\b(?:Fraction|Rational)\((-?\d+), (\d+)\)"), r"\1/\2"),
     (re.compile(r"^array\((\[[^\[\]]*\])\)$"), r"\1"),
+    (re.compile(r"^(?:frozenset|dict_keys|dict_values|deque)\(([\[{][^\[\]{}]*[\]}])\)$"), r"\1"),
 )
+_FAILED = re.compile(r"\w+(?:Error|Exception)\b|Traceback\b|Error\b\D*$")  # caught, and printed
+_STRINGS = re.compile(r"'[^',]*'(?:, '[^',]*')*")
 _NUMPY = re.compile(r"\[\s*-?[\d.]+(?:\s+-?[\d.]+)+\s*\]")  # [3 5]
 _PART = r"((?:[^(),]|\([^()]{0,40}\)){1,40})"  # one of a call's arguments
 _ENDS = rf"\({_PART}, {_PART}\)"
@@ -61,6 +64,8 @@ def printed(stdout: str) -> str | None:
     lines = [line.strip() for line in stdout.split("\n") if line.strip()]
     if not 0 < len(lines) <= MOST_LINES:
         return None
+    if _FAILED.match(lines[-1]):
+        return None
     said = answers.boxed(lines[-1]) or lines[-1].rstrip(" .")
     if said.count("=") < 2 and (lead := _LEAD.match(said)):
         said = said[lead.end() :]
@@ -82,6 +87,7 @@ def printed(stdout: str) -> str | None:
         said = ", ".join(said.strip("[] ").split())
     if said[0] == "[" and said[-1] == "]":  # a list of solutions, not an interval
         said = said[1:-1]
+        said = said.replace("'", "") if _STRINGS.fullmatch(said) else said
     return _formula(_exact(said)) if equivalence.comparable(said) else None
 
 

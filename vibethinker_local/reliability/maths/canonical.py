@@ -21,6 +21,7 @@ from vibethinker_local.reliability.maths.expressions import (
     Product,
     Reading,
     Sum,
+    Symbol,
     minus,
     negated,
     parse,
@@ -41,9 +42,11 @@ from vibethinker_local.reliability.maths.quantities import Unit
 from vibethinker_local.reliability.maths.spellings import FUNCTIONS
 from vibethinker_local.reliability.maths.values import (
     EMPTY,
+    NUMBERS,
     REALS,
     Answer,
     Based,
+    Cases,
     Choice,
     Clock,
     Items,
@@ -91,6 +94,8 @@ _DAY, _YEAR = "(?P<day>[0-9]{1,2})(?: (?:st|nd|rd|th))?", "(?: (?P<year>[0-9]{4}
 _MONTH_FIRST = re.compile(f"{_MONTH} (?:the )?{_DAY}{_YEAR}")
 _DAY_FIRST = re.compile(f"(?:the )?{_DAY} (?:of )?{_MONTH}{_YEAR}")
 _NOON = {f"{hour}{word}": half for word, half in (("noon", "pm"), ("midnight", "am")) for hour in ("", "12", "12:00")}
+_SET_OF_NUMBERS = re.compile(r"(?:vec|\\mathbf)?([ZℤNℕRℝ])([*_^+>0]*)")  # without blanks and braces
+_BEFORE_PARAMETER = ("where", "for", "with", "any", "all", "every", "each", "some")
 _CURRENCIES = {"€": "euro", "£": "£", "¥": "¥", "₹": "rupee"}
 
 
@@ -166,6 +171,8 @@ class _Reader:
         if fixed := _phrase(nodes) or _choice(nodes) or _clock(nodes) or _date(nodes):
             return Answer(fixed)
         prose = _count_words(nodes) >= PROSE_WORDS
+        if not prose and (conditional := self._conditional(nodes)):
+            return conditional
         if not prose and (listed := self._listed(nodes)):
             return listed
         if not prose and (signs := _signs(nodes)):
@@ -184,6 +191,39 @@ class _Reader:
         self.ambiguous |= ambiguous
         return result
 
+    # Conditions
+
+    def _conditional(self, nodes: Nodes) -> Answer | None:
+        r"""An answer with a condition behind it: `k\pi, k \in \mathbb{Z}`, `x^2 (x > 0)`."""
+        if found := _parameter(nodes):
+            before, letter, numbers = found
+            answer = self.statement(before)
+            if letter != answer.label or numbers == "ℝ":
+                named = letter in (answer.label or "").split() or _mentions(before, "k")
+                if numbers == "ℤ" and not named:  # whatever it is called
+                    answer, letter = self.statement(_renamed(before, letter, "k")), "k"
+                return None if answer.where else replace(answer, where=Answer(NUMBERS[numbers], letter))
+        if not (parts := _condition(nodes)):
+            return None
+        answer, where = map(self.statement, parts)
+        return None if answer.where else replace(answer, where=where)
+
+    def _cases(self, group: Group) -> Cases | None:
+        r"""A function by cases: `x & x > 0`, `x, x > 0` or `x \text{ if } x > 0` in each row."""
+        members: list[Answer] = []
+        for row in filter(None, split(group.nodes, "\\\\")):
+            cells = split(row, "&")
+            if len(cells) == 1:
+                at = next((at for at, node in enumerate(row) if is_sign(node, ",") or is_word(node, *_CONDITIONS)), 0)
+                cells = [row[:at], row[at:]]
+            value, condition = _stripped(cells[0]), _stripped(cells[1])
+            while len(condition) > 1 and is_word(condition[0], *_CONDITIONS):
+                condition = _stripped(condition[1:])
+            if len(cells) > 2 or not value or not condition:
+                return None
+            members.append(replace(self.statement(value), where=self.statement(condition)))
+        return Cases(tuple(members)) if 1 < len(members) <= MOST_PARTS else None
+
     # Lists
 
     def _listed(self, nodes: Nodes) -> Answer | None:
@@ -201,10 +241,22 @@ class _Reader:
                 if not either and _are_of_one_solution(answers):
                     continue
                 if any(
-                    isinstance(answer.value, Ordered) and answer.subject is None and answer.label for answer in answers
+                    (isinstance(answer.value, Ordered) and answer.subject is None and answer.label) or answer.where
+                    for answer in answers
                 ):
                     return _gathered(answers)
-        return _combined([self.statement(part) for part in parts], either=either)
+        return _combined([self._part(part) for part in parts], either=either)
+
+    def _part(self, nodes: Nodes) -> Answer:
+        """One of several answers. What stands behind `(A)` counts there: they may be asked for one by one."""
+        answer = self.statement(nodes)
+        if not isinstance(answer.value, Choice) or answer.value.said:
+            return answer
+        behind = nodes[1:] if isinstance(nodes[0], Group) else nodes[2:]
+        said = self.statement(behind) if behind and not is_word(nodes[0]) else None
+        if said is None or isinstance(said.value, Text):
+            return answer
+        return replace(answer, value=replace(answer.value, said=said))
 
     def _compound(self, parts: list[Nodes], nodes: Nodes) -> Answer | None:
         """`1 hour and 30 minutes` is one quantity, and so is `two and a half hours`."""
@@ -298,6 +350,8 @@ class _Reader:
             return label
         if any(map(_is_matrix, other)):
             return names.of_matrix(nodes)
+        if (sets := names.of_sets(nodes)) is not None:
+            return sets
         named = names.applied(nodes)
         return named if named and (value := self._expression(other)) is not None and not symbols(value) else None
 
@@ -346,7 +400,7 @@ class _Reader:
                 return Answer(Relation(signs[0].replace(">", "<"), minus(left, right)))
         elif len(parts) == 3 and "!=" not in signs and signs[0][0] == signs[1][0]:
             low, middle, high = sides
-            if low is not None and high is not None and not symbols(low) | symbols(high):
+            if low is not None and high is not None and _is_free(middle, symbols(low) | symbols(high)):
                 if signs[0][0] == ">":
                     parts, signs, low, high = parts[::-1], [regions.MIRRORED[sign] for sign in signs[::-1]], high, low
                 bounds = Piece(low, high, signs[0] == "<=", signs[1] == "<=")
@@ -550,6 +604,8 @@ class _Reader:
                 return self._set(inside)
             case "{":
                 return self.statement(inside).value if inside else None
+            case "cases" | "dcases" | "rcases":
+                return self._cases(group)
             case "(" | "[" | "<":
                 return self._tuple(group, inside)
         return None
@@ -622,7 +678,7 @@ class _Reader:
         if len(parts) == 1:
             if group.open == "(" and group.close == ")":
                 inner = self.statement(inside)
-                return inner.value if inner.label is None else None
+                return inner.value if inner.label is None and inner.where is None else None
             return Ordered(group.open, (self.statement(inside),)) if group.open != "<" else None
         if group.open != "<" and len(parts) == 2:
             low, high = (self._end(part) for part in parts)
@@ -638,7 +694,12 @@ class _Reader:
                 return None
         elif group.open != "<" and (group.open, group.close) not in (("(", ")"), ("[", "]")):
             return None
-        return Ordered(group.open, tuple(self.statement(part) for part in parts))
+        return Ordered(group.open, tuple(map(self._coordinate, parts)))
+
+    def _coordinate(self, nodes: Nodes) -> Answer:
+        """A part of a tuple, where a letter is no option."""
+        letter = self._expression(nodes) if len(nodes) == 1 and is_letter(nodes[0]) else None
+        return Answer(Scalar(letter)) if letter else self.statement(nodes)
 
     def _end(self, nodes: Nodes) -> Expression | None:
         return _infinity(nodes) or self._expression(nodes)
@@ -665,7 +726,11 @@ class _Reader:
         domain = split(variable, "∈")
         name = names.label_of(_stripped(domain[0]))
         inside = self.statement(condition)
-        if name is None or inside.label != name or not isinstance(inside.value, Region | Items):
+        if name is None or inside.label != name:
+            return None
+        if isinstance(inside.value, Scalar) and inside.where:  # one for each k
+            return Items((replace(inside, label=None),), in_braces=True)
+        if not isinstance(inside.value, Region | Items) or (inside.where and inside.where.value != NUMBERS["ℤ"]):
             return None
         return _braced(inside.value)
 
@@ -732,6 +797,85 @@ def _unaligned(row: Nodes) -> Nodes:
     return _stripped(tuple(node for node, drop in zip(row, aligning, strict=True) if not drop))
 
 
+def _parameter(nodes: Nodes) -> tuple[Nodes, str, str] | None:
+    """What stands before `k ∈ ℤ`, where that is the last thing and speaks of a letter in it; the letter and the set."""
+    at = max(
+        (at for at, node in enumerate(nodes) if is_sign(node, ",", ";") or is_word(node, *_BEFORE_PARAMETER[:3])),
+        default=0,
+    )
+    last = nodes[-1]
+    if isinstance(last, Group) and last.open == "(":
+        before, about = nodes[:-1], last.nodes
+    else:
+        before, about = nodes[:at], nodes[at + 1 :]
+    before = _stripped(before)
+    while about and is_word(about[0], *_BEFORE_PARAMETER):
+        about = about[1:]
+    if not before or len(about) < 2:
+        return None
+    letter, numbers = about[0], "ℤ"
+    if is_sign(about[1], "∈"):
+        found = _SET_OF_NUMBERS.fullmatch(re.sub(r"[\s{}]", "", spelled(about[2:])))
+        if not found:
+            return None
+        numbers = {"Z": "ℤ", "N": "ℕ", "R": "ℝ"}.get(found[1], found[1])
+        if found[2]:
+            if numbers == "ℝ" or (numbers == "ℤ" and "*" in found[2]):
+                return None
+            numbers = "ℕ+"
+    elif spelled(about[1:]) not in ("is an integer", "is any integer"):
+        if spelled(about[:-1]) not in ("integer", "integers"):
+            return None
+        letter = about[-1]
+    if not isinstance(letter, Token) or not is_letter(letter) or not _mentions(before, letter.text):
+        return None
+    return before, letter.text, numbers
+
+
+def _condition(nodes: Nodes) -> tuple[Nodes, Nodes] | None:
+    """What stands before a condition, and the condition: `x^2 (x > 0)` or `x^2, x > 0`, but not `P(X > 0)`."""
+    last = nodes[-1]
+    if isinstance(last, Group) and (last.open, last.close) == ("(", ")"):
+        before, about = nodes[:-1], last.nodes
+        conditional = any(is_sign(node, *_COMPARISONS, "=", "∈") for node in about)
+    else:
+        before, *parts = split(nodes, ",")
+        about = parts[0] if len(parts) == 1 else ()
+        conditional = (
+            len(about) > 2
+            and isinstance(about[0], Token)
+            and is_letter(about[0])
+            and is_sign(about[1], *_COMPARISONS)
+            and _mentions(before, about[0].text)
+            and not any(is_sign(node, *_COMPARISONS, "∈") for node in before)  # x > 0, x < 5
+        )
+    if not conditional or len(before) < 2 or is_sign(before[-1], *"+-*/^_=:<>"):
+        return None
+    return None if any(is_sign(node, ",", ";", "and", "or") for node in before) else (before, about)
+
+
+def _is_free(middle: Expression | None, ends: set[str]) -> bool:
+    """Whether the middle of `a < x < b` lies between ends that do not depend on it."""
+    return not ends or (isinstance(middle, Symbol) and not symbols(middle) <= ends)
+
+
+def _mentions(nodes: Sequence[Node], letter: str) -> bool:
+    found: list[Token] = []
+    notation.walk(nodes, found.append)
+    return any(token.kind == "letter" and token.text == letter for token in found)
+
+
+def _renamed(nodes: Nodes, letter: str, name: str) -> Nodes:
+    return tuple(
+        replace(node, nodes=_renamed(node.nodes, letter, name))
+        if isinstance(node, Group)
+        else replace(node, text=name)
+        if is_letter(node) and node.text == letter
+        else node
+        for node in nodes
+    )
+
+
 def _unbracketed(nodes: Nodes) -> Nodes:
     nodes = _stripped(nodes)
     if len(nodes) == 1 and isinstance(nodes[0], Group) and nodes[0].open == "(":
@@ -756,7 +900,7 @@ def _choice(nodes: Nodes) -> Value | None:
         letter = first.nodes[0]
         if isinstance(letter, Token) and is_letter(letter) and (letter.text in _CHOICES or not rest):
             formula = bool(rest) and is_sign(rest[0], *"+-*/^_=!") and not _is_own_sign(rest)
-            return _chosen(letter.text) if not formula and not _names_another(rest) else None
+            return _chosen(letter.text) if not formula and not _names_another(rest, letter.text) else None
         return None
     if not isinstance(first, Token) or not is_letter(first):
         return None
@@ -764,7 +908,8 @@ def _choice(nodes: Nodes) -> Value | None:
     if not rest:
         return _chosen(letter_text)
     if is_sign(rest[0], ".", ")") or (is_sign(rest[0], ":") and (first.upright or named)):
-        return _chosen(letter_text) if letter_text in _CHOICES else None
+        another = any(_is_option(part, spelled(rest[:1])) for part in split(rest, ",", ";", "and", "or")[1:])
+        return _chosen(letter_text) if letter_text in _CHOICES and not another else None
     return None
 
 
@@ -788,7 +933,12 @@ def option(text: str) -> str | None:
     if not named and letter.text in _CHOICES:  # "A cat" has an article, "A + 1" is a sum
         spaced = rest[0].spaced and (not isinstance(rest[0], Token) or rest[0].kind == "number" or _is_dash(rest))
         named = spaced or is_sign(rest[0], "=", ",")
-    return letter.text.upper() if named and not _names_another(rest) else None
+    return letter.text.upper() if named and not _names_another(rest, letter.text) else None
+
+
+def _is_option(nodes: Nodes, sign: str) -> bool:
+    """Whether an option begins in the same way as the one before: `B. 6` behind `A. 5`."""
+    return len(nodes) > 1 and is_letter(nodes[0]) and spelled(nodes[:1]) in _CHOICES and is_sign(nodes[1], sign)
 
 
 def _is_own_sign(nodes: Nodes) -> bool:
@@ -800,8 +950,9 @@ def _is_dash(nodes: Nodes) -> bool:
     return is_sign(nodes[0], "-") and len(nodes) > 1
 
 
-def _names_another(nodes: Nodes) -> bool:
-    """Whether another letter of a choice follows: `(A) and (B)` is not `(A)`."""
+def _names_another(nodes: Nodes, letter: str) -> bool:
+    """Whether another letter of a choice follows: `(A) and (B)` is not `(A)`. Behind `(A)`, `I and II` are statements,
+    which it names."""
     for part in split(nodes, ",", ";", "and", "or")[1:]:
         first = part[0] if part else None
         if isinstance(first, Group):
@@ -810,7 +961,7 @@ def _names_another(nodes: Nodes) -> bool:
             continue
         if isinstance(first, Token) and is_letter(first) and first.text in _CHOICES:
             return True
-        if is_word(first, "ii", "iii", "iv"):  # I, II: statements, not options
+        if letter == "I" and is_word(first, "ii", "iii", "iv"):  # I, II: statements, not options
             return True
     return False
 
@@ -965,14 +1116,16 @@ def _combined(answers: list[Answer], *, either: bool, in_braces: bool = False) -
         labels = [labels[0]] * len(answers)
     label = labels[0] if len(set(labels)) == 1 else None
     found = [answer.value for answer in answers if isinstance(answer.value, Region)]
-    if label is not None and len(found) == len(answers):  # inequalities
+    conditional = any(answer.where for answer in answers)
+    if label is not None and len(found) == len(answers) and not conditional:  # inequalities
         met = None if either else regions.intersection(found)
         if met is None or met is EMPTY:
             met = regions.normal([piece for region in found for piece in region.pieces])
         return Answer(met, label)
     known = [label for label in labels if label is not None]
     several = any(isinstance(answer.value, Items) for answer in answers)
-    if len(known) == len(labels) == len(set(known)) and not several:  # x = 1, y = 2
+    apart = either and len({name.split()[0] for name in known}) > 1  # x = 1 or y = 2, but not x_1 = 1 or x_2 = 2
+    if len(known) == len(labels) == len(set(known)) and not several and not apart:  # x = 1, y = 2
         return Answer(Ordered("(", tuple(replace(answer, label=None) for answer in answers)), ",".join(known))
     return _gathered(answers)
 
@@ -982,13 +1135,16 @@ def _gathered(answers: list[Answer]) -> Answer:
     flat: list[Answer] = []
     for answer in answers:
         if isinstance(answer.value, Items) and not answer.value.in_braces:
-            flat += [replace(member, label=member.label or answer.label) for member in answer.value.members]
+            flat += [
+                replace(member, label=member.label or answer.label, where=member.where or answer.where)
+                for member in answer.value.members
+            ]
         else:
             flat.append(answer)
     labels = {answer.label for answer in flat}
     if len(labels) == 1 and (label := labels.pop()) is not None:
         subject = flat[0].subject
-        return Answer(Items(tuple(Answer(answer.value) for answer in flat)), label, subject)
+        return Answer(Items(tuple(Answer(answer.value, where=answer.where) for answer in flat)), label, subject)
     return Answer(Items(tuple(flat)))
 
 

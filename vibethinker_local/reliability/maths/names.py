@@ -19,6 +19,7 @@ from vibethinker_local.reliability.maths.spellings import FUNCTIONS
 _VALUES = {"∞", "∅", "ℝ", "e", "i", r"\pi"}  # letters that are no names
 _FUNCTIONS = set("fghFGH")
 _APPLIED = set("sin cos tan cot sec csc det dim deg arg sgn Re Im".split())
+_SETS = {*"ABCDEFGHMNPQSTU", "complement"}
 _NO_SUM_LABEL = set("xyzXYZ")  # x + y = 5 is a line, m + n = 5 says what is asked for
 
 
@@ -91,6 +92,14 @@ def applied(nodes: Nodes) -> str | None:
         return None
     named = any(token.kind in ("letter", "word") and token.text not in _VALUES for token in found)
     return spelled((nodes[0], *power, *to)) if named else None
+
+
+def of_sets(nodes: Nodes) -> str | None:
+    """What else names a set: A \\cap B, A \\cup (C_U B)."""
+    found: list[Node] = []
+    walk(nodes, found.append)
+    known = all(is_sign(node, "∩", "∪", "∖", "_") or spelled((node,)).strip("\\") in _SETS for node in found)
+    return spelled(nodes) if known and any(is_sign(node, "∩", "∪", "∖") for node in found) else None
 
 
 def of_matrix(nodes: Nodes) -> str | None:

@@ -69,6 +69,7 @@ _DOUBLED = re.compile(
     r"\\\\(?=(?:d?frac|sqrt|left|right|text|begin|end|pi|cdot|times|boxed|infty|pm|leq?|geq?|in|cup|mathrm|mathbf|"
     r"circ|theta|alpha|beta|ln|log|sin|cos|tan|dots|ldots|quad|operatorname|angle|%)(?![a-zA-Z]))"
 )
+_NO_FENCE = r"(?:(?!\\(?:left|right)(?![a-z]))[\s\S])*"
 # What people write in numbers and beside them, in LaTeX.
 _WORDINGS = [
     (re.compile(pattern, re.IGNORECASE), latex)
@@ -84,7 +85,10 @@ _WORDINGS = [
             r"\1\2(",
         ),
         (r"(?:\\right\s*)?\[(?=(?:[\s$.]|\\\))*(?:$|\\cup|∪))", ")"),
-        (r"\bUS\s?(?=\\?\$)", ""),
+        (r"\bUS\s?(?=\\?\$)|\bUSD\s?(?=\d)", ""),
+        # one bar alone, as tall as what stands behind it or before it
+        (rf"\\left\s*(?:\||\\[lr]?vert(?![a-z])|\\mid(?![a-z]))({_NO_FENCE})\\right\s*\.(?!\d)", r" | \1"),
+        (rf"\\left\s*\.(?!\d)({_NO_FENCE})\\right\s*\|(?!\s*[_^])", r"\1 | "),
         (r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm)\s*\]", r"\\\\ "),  # a row's end and the space below
         (  # a brace before rows, and nothing behind them
             r"\\left\s*\\(?:\{|lbrace)\s*\\begin\s*\{(array|aligned|gathered|matrix|split|cases)\}(?:\s*\{[lcr|\s]*\})?"

@@ -264,7 +264,7 @@ def unit(nodes: Nodes) -> Unit | None:
         if lower == "per":
             sign = -1
             continue
-        if lower in _FILLERS:
+        if lower in _FILLERS or (lower in DOLLARS and at == 1 < len(nodes)):  # dollars per hour: its sign has gone
             continue
         power, at = _power(nodes, at)
         if power_ahead and power == 1:

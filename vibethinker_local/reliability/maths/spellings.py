@@ -228,6 +228,7 @@ CHARACTERS = (
             \ldots : … ⋯
             m^{2} : ㎡
             m^{3} : ㎥
+            \text{cents} : ¢
         """).items()
     }
     | dict.fromkeys("\u00a0\u202f\u2009", " ")

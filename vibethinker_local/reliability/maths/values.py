@@ -101,7 +101,14 @@ class Ratio:
     parts: tuple[Expression, ...]
 
 
-Value = Scalar | Text | Choice | Items | Ordered | Region | Matrix | Relation | Based | Modular | Clock | Ratio
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """A function by cases: values, each with the condition `where` it is one."""
+
+    members: "tuple[Answer, ...]"
+
+
+Value = Scalar | Text | Choice | Items | Ordered | Region | Matrix | Relation | Based | Modular | Clock | Ratio | Cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,9 @@ class Answer:
     label: str | None = None
     subject: Expression | None = None  # the label as an expression, for equations in another form
     steps: tuple[Value, ...] = ()  # what it is said to be equal to on the way: `55 + 3 = 58`
+    where: "Answer | None" = None  # a condition: x > 0; of a parameter, as k ∈ ℤ, one of NUMBERS with its name
 
 
 EMPTY = Text("∅")
+NUMBERS = {name: Text(name) for name in ("ℤ", "ℕ", "ℕ+", "ℝ")}  # of which a parameter is one
 REALS = Region((Piece(negated(INFINITY), INFINITY, False, False),))
