@@ -16,7 +16,7 @@ import pytest
 from tests.command import vibe
 from vibethinker_local.bench import bench, peers
 from vibethinker_local.bench import report as bench_report
-from vibethinker_local.bench.measurement import Measurement
+from vibethinker_local.bench.measurement import Measurement, with_earlier
 from vibethinker_local.errors import UsageError
 from vibethinker_local.events import Options
 from vibethinker_local.models import installed, results
@@ -119,6 +119,26 @@ def test_figures_are_written_out() -> None:
     assert "prefill: 20,080 by llama-bench's 0.01 tokens/s" in text
     assert "1: Q8_0 (10,040 tokens/s)" in text
     assert str(Measurement("prefill", "vibe", 10_041.7)) == "prefill: 10,040 tokens/s (vibe)"
+
+
+def test_a_run_that_measures_less_leaves_the_rest_of_an_earlier_one() -> None:
+    def steps(*counts: int) -> tuple[results.BatchStep, ...]:
+        return tuple(results.BatchStep(tokens=count, seconds=0.1, low=0.1, high=0.1) for count in counts)
+
+    full, less = found(rates={1: 9.0, 4: 30.0, 16: 50.0}, steps=steps(1, 2, 4)), found(rates={1: 10.0}, steps=steps(1))
+    kept = with_earlier(less, full)
+    assert [(row.sequences, row.tokens_per_second) for row in kept.decode] == [(1, 10.0), (4, 30.0), (16, 50.0)]
+    assert kept.steps == full.steps
+    assert with_earlier(full, less) == full
+    assert with_earlier(less, None) == with_earlier(less, found(threads=1, steps=steps(1, 2))) == less
+
+
+def test_what_does_not_fit_is_said_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "step_times", lambda *_: pytest.fail("it was measured"))
+    monkeypatch.setattr(machine, "room", lambda: machine.Room(300 << 20, "this machine"))
+    result = vibe(*SMALL, "--threads", "1", "--depth", "131072")
+    assert (result.code, result.out) == (4, "")
+    assert "3 Sequences of 131,145 tokens do not fit into memory" in result.err
 
 
 def test_a_server_is_not_measured() -> None:

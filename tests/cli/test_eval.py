@@ -132,7 +132,7 @@ def test_damaged_lines_are_named_and_the_rest_is_reported(bank: Path) -> None:
     done = vibe("eval", "report", str(bank), "--json")
     assert (done.code, done.receipt["problems"]) == (0, 39)
     assert "bank.jsonl, line 51: damaged, and left out" in done.err
-    assert "1 problems have fewer than 4 trajectories and are left out." in done.receipt["notes"]
+    assert "Left out: 1 problem with fewer than 4 trajectories." in done.receipt["notes"]
 
 
 def test_two_models_are_compared_in_pairs(bank: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from vibethinker_local.engine import SamplingParams, SequenceId, scheduler
 from vibethinker_local.engine.backend import Logits, Slice
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.scheduler import PREFILL_LEAST
+from vibethinker_local.errors import NoRoom
 
 LIMIT = 50  # tokens that each may generate
 
@@ -110,6 +111,34 @@ def test_places_get_more_cells_as_they_fill_and_then_become_fewer() -> None:
     assert [len(outputs[name]) for name in names] == [63] * 8
     assert backend.arranged[:3] == [(8, 16), (4, 32), (2, 64)]
     assert sum(backend.decoded) < 2 * 8 * 63, "of what was put away, as much is kept as there is room for"
+
+
+def test_memory_that_others_have_taken_since_leaves_fewer_places_for_a_while() -> None:
+    class Beside(ScriptedBackend):
+        memory = 96  # cells, of the 256 that there were at first
+
+        def arrange(self, kept: Sequence[int], places: int, each: int) -> list[bool]:
+            if places > 1 and places * each > max(self.memory, self.places * self.each):
+                raise NoRoom("taken")
+            return super().arrange(kept, places, each)
+
+    backend = Beside(mixes, context=64, cells=256, places=4, first=16)
+    engine, alone = Engine(backend), Engine(ScriptedBackend(mixes, context=64, cells=256, places=4, first=64))
+    outputs = []
+    for each in (engine, alone):
+        sampling = [params(seed, max_tokens=60, stop_ids=frozenset()) for seed in range(4)]
+        names = [each.add(bytes([65 + seed]), one) for seed, one in enumerate(sampling)]
+        found = run(each)
+        outputs.append([[output.token for output in found[name]] for name in names])
+        for name in names:
+            each.abort(name)
+    assert outputs[0] == outputs[1], "what waits meanwhile goes on as it was"
+    assert backend.arranged[:2] == [(3, 32), (1, 64)]
+    backend.memory = 256
+    for seed in range(4):
+        engine.add(bytes([65 + seed] * 40), params(seed, max_tokens=2, stop_ids=frozenset()))
+    run(engine)
+    assert backend.arranged[-1] == (4, 64)
 
 
 def test_there_are_more_places_again_once_those_that_run_are_short() -> None:

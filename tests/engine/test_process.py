@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -301,6 +302,34 @@ def test_a_death_between_requests_is_nothing(
     _, end, arguments, _ = made[0].end.detach()  # type: ignore[misc]  # as if another thread were at it
     assert isinstance(made[0].failure(), EngineDied)
     end(*arguments)
+
+
+def test_a_process_that_starts_while_the_engine_is_closed_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dead:
+        """A connection whose process is gone, and that takes long enough to begin for somebody to close the engine."""
+
+        alive, ready = False, SimpleNamespace(threads=1)
+
+        def __init__(self) -> None:
+            made.append(self)
+            self.ended = False
+
+        def begin(self, *_: object) -> None:
+            if self is not made[0]:
+                engine.close()
+
+        def check(self) -> None:
+            pass
+
+        def end(self) -> None:
+            self.ended = True
+
+    made: list[Dead] = []
+    monkeypatch.setattr(process, "Connection", Dead)
+    engine = EngineProcess(faults.Scripted())
+    with pytest.raises(EngineError, match="closed"):
+        engine.tokenize("a", special=False)
+    assert [each.ended for each in made] == [True, True]
 
 
 def test_close_is_prompt_and_may_be_repeated(start: Callable[..., EngineProcess]) -> None:

@@ -14,6 +14,7 @@ from vibethinker_local.errors import UsageError
 from vibethinker_local.eval import fit, table
 from vibethinker_local.eval.bank import Entry, Writer, fitting, locked, read, same_problems
 from vibethinker_local.eval.problems import Problem
+from vibethinker_local.eval.table import InstructionTable
 from vibethinker_local.events import Signals
 from vibethinker_local.reliability.claims import CheckedClaim, Pairing
 from vibethinker_local.reliability.yardstick import KnownStatement
@@ -267,6 +268,8 @@ def test_a_fit_finds_the_curve_its_data_came_from(tmp_path: Path) -> None:
     assert (kept.sha256, kept.samples, kept.claims, kept.trajectories) == (HEADER.sha256, 8, 5, 16_000)
     with pytest.raises(UsageError, match="nothing to fit"):
         fit.fit(bank, banks.table(0 * standing, standing, standing))
+    with pytest.raises(UsageError, match="has no claims"):
+        fit.fit(bank, replace(drawn, instructions=InstructionTable(standing, standing, standing, standing[:, 0])))
 
 
 def test_json_is_ascii_and_one_line_each(tmp_path: Path) -> None:

@@ -40,6 +40,25 @@ def test_grades(tmp_path: Path) -> None:
     assert mismatches(graded) == []
 
 
+LOGGED = {"doc_id": 3, "doc": {"question": "p"}, "target": "12 + 6 = 18\n#### 18"}
+
+
+@pytest.mark.parametrize(
+    ("row", "matches"),
+    [
+        (LOGGED | {"resps": [["So it is 18.\n#### 18"]], "filtered_resps": ["[invalid]"]}, True),
+        (LOGGED | {"resps": [["#### 17"]], "filtered_resps": ["18"]}, False),
+        (LOGGED | {"resps": [["I cannot tell."]]}, False),
+        ({"expected_answer": "1/2", "generation": "The answer is 0.5."}, True),
+        ({"ideal": 4, "generated_text": "#### 4"}, True),
+    ],
+)
+def test_what_other_programs_log(tmp_path: Path, row: dict[str, object], matches: bool) -> None:
+    (graded,) = grades(read(lines(tmp_path / "pairs.jsonl", [row])), NOBODY)
+    assert graded.matches == matches
+    assert summary([graded])[0].startswith("1 pair: ")
+
+
 def test_verdicts_against_the_file_are_shown(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [
         {"gold": "3", "answer": "4", "same": True, "kind": "odd"},
@@ -48,6 +67,14 @@ def test_verdicts_against_the_file_are_shown(tmp_path: Path) -> None:
     graded = list(grades(read(lines(tmp_path / "pairs.jsonl", rows)), NOBODY))
     assert mismatches(graded) == ["line 1: 3 | 4 (algebra)", "line 2: 3 | 3 (same)"]
     assert "  odd: 1 of 1 otherwise than wanted" in summary(graded)
+
+
+def test_a_table_of_pairs_is_shown_by_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text('gold,answer\n1/2,0.5\n"1,\n2","{2,1}"\n3,4\n5,\n', encoding="utf-8")
+    graded = list(grades(read(path), NOBODY))
+    assert [grade.same for grade in graded] == [True, True, False, False]
+    assert mismatches(graded) == ["line 5: 3 | 4 (algebra)", "line 6: 5 | no answer (no answer)"]
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:
@@ -72,6 +99,9 @@ def test_on_the_command_line(tmp_path: Path) -> None:
         ('{"gold": true, "answer": "1"}', "it lacks 'gold'"),
         ('{"gold": "1"}', "it lacks 'answer' and 'output'"),
         ('{"gold": "1", "answer": [1]}', "'answer' is neither a text nor a number"),
+        ('{"gold": "1", "answer": ["1"]}', "'answer' is neither a text nor a number"),
+        ('{"target": "1", "resps": [["1", "2"]]}', "'resps' is neither a text nor a number"),
+        ('{"target": "1", "resps": [[[-1.5, false]]]}', "'resps' is neither a text nor a number"),
         ('{"gold": "1", "answer": "1"}\n{', "line 2: this is not JSON"),
     ],
 )

@@ -1,6 +1,8 @@
 """Problem files as people and published sets write them."""
 
+import gzip
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -57,7 +59,13 @@ def test_json_lines(tmp_path: Path) -> None:
     assert read(path) == ProblemFile(found, [])
 
 
-@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"version": 1, "data": rows}])
+def of_the_hub(rows: list[dict[str, object]]) -> dict[str, object]:
+    """As its viewer gives them."""
+    numbered = [{"row_idx": at, "row": row, "truncated_cells": []} for at, row in enumerate(rows)]
+    return {"features": [{"feature_idx": 0, "name": "problem"}], "rows": numbered, "num_rows_total": 9}
+
+
+@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"version": 1, "data": rows}, of_the_hub])
 def test_json_arrays(tmp_path: Path, wrap) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "set.json"
     path.write_text(json.dumps(wrap([{"problem": "p", "answer": 1}, {"problem": "q", "answer": 2}]), indent=1))
@@ -77,6 +85,13 @@ def test_json_arrays(tmp_path: Path, wrap) -> None:  # type: ignore[no-untyped-d
         ({"messages": [{"role": "user", "content": "p"}], "expected_answer": "5"}, "5"),
         ({"question": "p", "answer": "So it is 11.", "answer_number": 11}, "11"),
         ({"instruction": "p", "input": "", "output": "3"}, "3"),
+        ({"input": [{"role": "system", "content": "Hi"}, {"role": "user", "content": "p"}], "ideal": ["4"]}, "4"),
+        ({"turns": ["p"], "ground_truth": "4"}, "4"),
+        ({"question": "p", "answer": "12 perhaps", "Correct Answer": "4"}, "4"),
+        ({"row_idx": 0, "row": {"question": "p", "answer": "4"}, "truncated_cells": []}, "4"),
+        ({"doc_id": 0, "doc": {"question": "p", "answer": "4"}, "target": "4", "resps": [["5"]]}, "4"),
+        ({"problem": "p", "options": "[]", "answer": 4}, "4"),
+        ({"problem": "p", "choices": None, "answer": "4"}, "4"),
     ],
 )
 def test_the_names_of_fields(tmp_path: Path, row: dict[str, object], answer: str) -> None:
@@ -135,13 +150,67 @@ def test_an_answer_by_the_labels_of_the_file(tmp_path: Path, options: object, an
     assert (found.answer, found.kind) == (letter, "choice")
 
 
-@pytest.mark.parametrize("name", ["{}", "option_{}", "choice_{}", "op{}"])
+@pytest.mark.parametrize("name", ["{}", "option_{}", "choice_{}", "op{}", "answer{}"])
 def test_options_with_a_field_each(tmp_path: Path, name: str) -> None:
     row = {name.format(letter): said for letter, said in zip("ABC", "357", strict=True)}
     assert one(tmp_path, {"id": "x", "question": "p", "answer": "C"} | row) == Problem(
         "x", "p\n\nA. 3\nB. 5\nC. 7", "C", "choice"
     )
     assert one(tmp_path, {"question": "p", "answer": "12"} | row).kind == "maths"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("set.csv", 'ID,Problem,Answer\n7,"What,\nis ""1 + 1""?",2\n', Problem("7", 'What,\nis "1 + 1"?', "2")),
+        ("set.csv", "\ufeffproblem;answer\r\nIs it a, b?;2\r\n", Problem("set-0", "Is it a, b?", "2")),
+        ("set.TSV", "problem\tanswer\tkind\nIs it a, b?\t2\t\n", Problem("set-0", "Is it a, b?", "2")),
+        ("set.csv", "question,A,B,answer\nWhich?,3,5,B\n", Problem("set-0", "Which?\n\nA. 3\nB. 5", "B", "choice")),
+        ("set.jsonl", '{"problem": "p", "answer": "2"}\n', Problem("set-0", "p", "2")),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_tables_and_packed_files(tmp_path: Path, name: str, text: str, problem: Problem, packed: bool) -> None:
+    path = tmp_path / (name + ".gz" * packed)
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    assert read(path).problems == [problem]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("set.csv", b"", "holds no problem"),
+        ("set.csv", b"What is 1 + 1?,2\nWhat is 2 + 2?,4\n", "line 2: it lacks 'problem'"),
+        ("set.csv", b"question,choices,answer\np,\"['0' '4']\",1\n", "its options are not understood"),
+        ("set.jsonl.gz", gzip.compress(b"x" * 900, mtime=0)[:20], "cut off"),
+        ("set.jsonl.gz", b"\x1f\x8b of another kind", "damaged"),
+    ],
+)
+def test_tables_and_packed_files_that_are_none(tmp_path: Path, name: str, data: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UsageError, match=re.escape(says)):
+        read(tmp_path / name)
+
+
+WRONG = {"Incorrect Answer 1": "x", "Incorrect Answer 2": "y", "Incorrect Answer 3": "z"}
+
+
+@pytest.mark.parametrize(
+    ("row", "right"),
+    [
+        ({"Record ID": "r", "Question": "p", "Correct Answer": "B\n"} | WRONG, "B"),
+        ({"id": "r", "question": "p", "correct_answer": "w", "distractor1": "x", "distractor2": "y"}, "w"),
+        ({"id": "r", "question": "p", "correct_answer": "#### 5", "incorrect_answers": ["x", "4"]}, "#### 5"),
+    ],
+)
+def test_wrong_options_in_fields_of_their_own(tmp_path: Path, row: dict[str, object], right: str) -> None:
+    found = one(tmp_path, row)
+    assert (found.id, found.kind) == ("r", "choice")
+    assert f"\n{found.answer}. {right}" in found.problem
+    name = next(name for name in row if name.casefold() == "question")
+    assert len({one(tmp_path, row | {name: f"p{n}"}).answer for n in range(9)}) > 1, (
+        "the right one is not always in the same place"
+    )
 
 
 def test_options_in_one_text(tmp_path: Path) -> None:
@@ -155,7 +224,7 @@ def test_what_a_question_is_about_stands_before_it(tmp_path: Path, name: str) ->
     path = lines(tmp_path / "set.jsonl", {name: "There are 3. ", "question": "How many?", "answer": "3"})
     found = read(path)
     assert found.problems[0].problem == "There are 3.\n\nHow many?"
-    assert found.notices == [f"{path}: 1 problems, read from '{name.lower()}', 'question' and 'answer'"]
+    assert found.notices == [f"{path}: 1 problem, read from '{name.lower()}', 'question' and 'answer'"]
     again = one(tmp_path, {name: "There are 3.", "question": "There are 3. How many?", "answer": "3"})
     assert again.problem == "There are 3. How many?"
 
@@ -222,7 +291,7 @@ def test_repeated_ids_are_numbered_and_empty_golds_left_out(tmp_path: Path) -> N
     found = read(path)
     assert [problem.id for problem in found.problems] == ["1", "1-3", "1-2", "1-4"]
     assert found.notices == [
-        f"{path}: 2 problems have an id that another one has: they are numbered",
+        f"{path}: 2 problems numbered, as another one has the same id",
         f"{path}, line 5: the answer is neither a text nor a number, or empty: left out",
         f"{path}, line 6: it lacks 'answer': left out",
     ]
@@ -297,6 +366,11 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
         ('{"problem": "p", "choices": ["x", "y"], "answer": "c"}', "the answer is none of the options"),
         ('{"problem": "p", "choices": ["a", "b"], "answer": "c"}', "the answer is none of the options"),
         ('{"problem": "p", "options": "x or y", "answer": "b"}', "its options are not understood"),
+        ('{"question": "p", "options": "[\\"x\\", \\"y\\"]", "answer": 1}', "its options are not understood"),
+        (json.dumps({"question": "p", "options": list("abcdefghijkl"), "answer": 3}), "its options are not understood"),
+        ('{"question": "p", "correct_answer": "x", "distractor1": "x"}', "its options are not understood"),
+        ('{"row_idx": 0, "row": {"question": "p", "answer": "1"}, "truncated_cells": ["x"]}', "the Hub cut its text"),
+        ('{"input": "p", "ideal": ["4", "four"]}', "several answers, each of which is right"),
         ('{"problem": "p", "solution": "' + 30 * "It is long. " + '"}', "ends neither in ####"),
         ('{"prompt": [], "reward_model": {"ground_truth": 1}}', "prompt and reward_model are odd"),
         ('{"prompt": 3, "reward_model": {"ground_truth": 1}}', "prompt and reward_model are odd"),

@@ -8,7 +8,7 @@ import pytest
 from tests.eval import banks
 from tests.solving.thinker import Thinker, run
 from vibethinker_local.eval import report, show
-from vibethinker_local.eval.policies import PERMUTED, replay
+from vibethinker_local.eval.policies import PERMUTED, most, replay
 from vibethinker_local.eval.table import Table
 from vibethinker_local.reliability import vote
 from vibethinker_local.reliability.clusters import Cluster
@@ -192,6 +192,14 @@ def test_vote_shares_are_compared_with_what_was_right() -> None:
     votes = report.make(banks.table(answers, 0 * answers, 0 * answers + 1)).votes
     assert votes.brier.value == pytest.approx((0 + 0.75**2 + 0.5**2) / 3)
     assert [(b.problems, b.share, b.accuracy) for b in votes.bins] == [(1, 0.5, 1), (1, 0.75, 0), (1, 1, 1)]
+
+
+def test_a_bank_has_more_samples_than_a_pass_can_draw() -> None:
+    """What decides a vote of hundreds takes minutes to compute, and no pass has so many."""
+    answers = np.zeros((1, 65), np.int64)
+    drawn = banks.table(answers, answers, answers + 1, claims=0)
+    assert [each.name for each in report.compare((drawn, drawn))] == ["single@1", "majority@65", "oracle@65"]
+    assert [most(name, 65) for name in ("adaptive", "majority")] == [64, 65]
 
 
 def test_headroom() -> None:

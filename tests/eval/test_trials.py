@@ -197,6 +197,11 @@ def test_two_banks_are_replayed_in_turn(tmp_path: Path) -> None:
     built = table.build(found)
     assert built.computed is not None
     assert built.computed.tolist() == [[False, True, False, True]]
+    for header, claims in ((replace(HEADER, claims=0), 0), (replace(HEADER, claims=0, programs=1.0), 3), (HEADER, 3)):
+        beside = on_disk.read(banks.write(tmp_path / "e.jsonl", problems, computed, header))
+        assert [on_disk.joined(*both).header.claims for both in ((one, beside), (beside, one))] == [claims, claims]
+    with pytest.raises(UsageError, match="the same trajectories"):
+        on_disk.joined(one, on_disk.read(banks.write(tmp_path / "f.jsonl", problems, reasoned[2:3])))
     foreign = on_disk.read(banks.write(tmp_path / "c.jsonl", problems, computed, replace(HEADER, sha256="cd" * 32)))
     with pytest.raises(UsageError, match="different model files"):
         on_disk.joined(one, foreign)

@@ -23,6 +23,7 @@ from vibethinker_local.mini.problems import problems
 from vibethinker_local.models import installed
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.runtime.prompts import claims_grammar
+from vibethinker_local.system import machine
 from vibethinker_local.system.paths import MINI
 
 CHECKPOINT = MINI.parent / "checkpoint"
@@ -255,6 +256,19 @@ def test_places_are_arranged_anew_and_keep_what_they_hold(cache: CacheType) -> N
             found.append(backend.decode([Slice(1, 190, streams[1][190:], logits=True)])[0].copy())
             rows.append(np.array(found))
     assert np.array_equal(rows[0], rows[1])
+
+
+def test_no_more_cells_than_there_is_memory_for(backend: LlamaBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend.decode([Slice(0, 0, [5, 6, 7], logits=False)])
+    before = backend.decode([Slice(0, 3, [8], logits=True)])[0].copy()
+    monkeypatch.setattr(machine, "room", lambda: machine.Room(0, "this machine"))
+    with pytest.raises(NoRoom):
+        backend.arrange([0], 8, 2048)
+    assert (backend.places, backend.each, backend._length(0)) == (8, 1024, 4), "nothing has changed"
+    assert backend.arrange([0], 4, 2048) == [True], "as many together as before"
+    assert backend.arrange([0], 1, 16_384) == [True], "for a single one it is tried"
+    backend.trim(0, 3)
+    assert np.array_equal(backend.decode([Slice(0, 3, [8], logits=True)])[0], before)
 
 
 def test_an_interrupted_batch_leaves_nothing(

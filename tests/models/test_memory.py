@@ -151,17 +151,17 @@ def test_reasons_are_sentences() -> None:
         assert plan
         return plan.reason
 
-    assert reason(16, sequences=1) == ("32,768 tokens of context fit into the 16.0 GiB that this machine has free.")
+    assert reason(16, sequences=1) == ("32,768 tokens of context fit into the 16.0 GiB of memory that is free.")
     assert reason(3, sequences=1) == (
-        "18,432 tokens of context: 32,768 do not fit into the 3.0 GiB that this machine has free."
+        "18,432 tokens of context: 32,768 do not fit into the 3.0 GiB of memory that is free."
     )
     assert reason(4, sequences=8) == (
         "28,672 tokens of context for each of 8 Sequences (1 at a time if all fill it): "
-        "32,768 do not fit into the 4.0 GiB that this machine has free."
+        "32,768 do not fit into the 4.0 GiB of memory that is free."
     )
     assert reason(8, sequences=2, context=65536) == (
-        "65,536 tokens of context for each of 2 Sequences (1 at a time if all fill it) fit into the 8.0 GiB that this "
-        "machine has free."
+        "65,536 tokens of context for each of 2 Sequences (1 at a time if all fill it) fit into the 8.0 GiB of "
+        "memory that is free."
     )
 
 
@@ -170,8 +170,8 @@ def test_a_refusal_says_what_is_short_and_what_to_do() -> None:
         memory.plan(Q4_K_M, Room(2 * GIB, "this container"), sequences=8)
     assert str(refusal.value) == (
         "The model does not fit into memory: for a context of 8,192 tokens it needs 2.3 GiB (weights 1.8 GiB, "
-        "KV cache 288 MiB, the rest 203 MiB), and may fill 90% of the 2.0 GiB that this container has free. "
-        "Use a smaller quant, a shorter context (--ctx), or --kv q8_0."
+        "KV cache 288 MiB, the rest 214 MiB), and may fill 90% of the 2.0 GiB of memory that is free in this "
+        "container. Use a smaller quant, a shorter context (--ctx), or --kv q8_0."
     )
 
 
@@ -184,13 +184,13 @@ def test_kv_cache_of_the_3b() -> None:
 @pytest.mark.parametrize(
     ("cells", "sequences", "cache", "logged"),
     [
-        (2048, 1, "f16", 11.7),
+        (2048, 1, "f16", 45.1),
         (8192, 1, "f16", 37.2),
         (32768, 1, "f16", 139.2),
         (32768, 4, "f16", 39.0),
         (131072, 2, "f16", 275.8),
-        (32768, 8, "f16", 24.3),
-        (32768, 64, "f16", 75.18),
+        (32768, 8, "f16", 43.9),
+        (32768, 64, "f16", 77.2),
         (65536, 16, "q8_0", 89.9),
         (131072, 4, "f16", 140.9),
     ],
@@ -307,7 +307,7 @@ def test_a_model_that_does_not_fit_is_not_started(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delattr(EngineProcess, "__init__")
     result = vibe("solve", "-m", "mini", "-t", "What is 17 + 25?", "--json", "-q")
     assert result.code == 4
-    assert "this container has free" in result.receipt["error"]
+    assert "of memory that is free in this container" in result.receipt["error"]
     assert "smaller quant" in result.err
     fit = next(check for check in doctor.examine() if check.name == "fit mini Q8_0")
     assert (fit.value, fit.state) == ("no", "warning")

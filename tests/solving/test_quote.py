@@ -246,6 +246,7 @@ def test_a_calibration_measures_and_leaves_nothing(tmp_path: Path, monkeypatch: 
         began = time.perf_counter()
         monkeypatch.setattr(forecast, "SECONDS", 60.0)
         assert announced(model, plan, Control(stop=True)) == [forecast.MEASURING]
+        assert announced(model, plan, Control(answer_now=True)) == [forecast.MEASURING, ""]
         assert time.perf_counter() - began < 30, "it was told to stop"
         assert forecast.known(model) is None, "what was cut short is not remembered"
     finally:

@@ -394,6 +394,14 @@ def test_a_deadline_is_kept_and_ends_in_an_answer() -> None:
     assert {t.finish for t in found.trajectories} <= {"forced", "aborted", "loop"}
 
 
+def test_the_answer_that_is_wanted_before_a_solution_has_begun_is_asked_for() -> None:
+    plan = Plan("majority", samples=4, claims=0, tokens=20_000, think_tokens=0)
+    found, _ = run(endless(), plan, control=Control(answer_now=True), max_tokens=20_000)
+    assert (found.status, found.answer, [t.finish for t in found.trajectories]) == ("answered", "7", ["forced"])
+    assert found.report
+    assert found.report.decision == "answer now"
+
+
 class Clocked(Speaker):
     """Every token takes a hundredth of a second, by a clock of its own."""
 

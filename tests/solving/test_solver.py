@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +19,11 @@ from vibethinker_local.engine.engine import Engine
 from vibethinker_local.errors import EngineDied, ModelError, UsageError
 from vibethinker_local.events import Control, Finished, Options, SolveEvent, Wrote
 from vibethinker_local.models.installed import Chosen, ModelSpec
+from vibethinker_local.reliability.plan import Plan
+from vibethinker_local.reliability.stopping import LIKELY
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.solving import single
+from vibethinker_local.solving import forecast, single
+from vibethinker_local.system import awake
 
 Events = Generator[SolveEvent, None, object]
 PROBLEM = "What is 17 + 25?"
@@ -89,6 +93,22 @@ def test_with_its_last_event_a_run_is_over(solver: Solver) -> None:
     first = solver.stream(PROBLEM, seed=1)
     assert any(isinstance(event, Finished) for event in first)
     assert solver.solve(PROBLEM, seed=1).status == "answered"
+
+
+def test_a_vote_of_programs_is_quoted_by_the_rule_that_ends_it(solver: Solver, monkeypatch: pytest.MonkeyPatch) -> None:
+    def announce(_model: Model, _options: Options, _control: Control, _prompt: int, plan: Plan, *_: object) -> None:
+        seen.append(plan.likely)
+        raise UsageError("no further")
+
+    seen: list[float] = []
+    monkeypatch.setattr(forecast, "is_quick", lambda _: False)
+    monkeypatch.setattr(forecast, "announce", announce)
+    monkeypatch.setattr(awake, "keep_awake", nullcontext)
+    plan = replace(solver.plan("quick", samples=1), likely=0.8)
+    for problem in (PROBLEM, CODE):
+        with pytest.raises(UsageError, match="no further"):
+            list(solver.stream(problem, plan=plan, announce="always"))
+    assert seen == [0.8, LIKELY]
 
 
 def test_after_an_error_it_solves_the_next_problem(solver: Solver) -> None:

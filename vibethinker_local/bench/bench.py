@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -202,6 +202,9 @@ def run(
     programs compute beside both sides, once the number of threads and the times of steps are known.
     """
     size = _size(chosen.path)
+    parts = (request, *([replace(request, prompt=depth, deep=True)] if depth else []))
+    for part in parts:  # now, and not after minutes of measuring
+        check_fit(chosen.path, part.context, part.most_sequences + 1, request.threads or machine.threads())
     threads = request.threads or fastest_threads(chosen)
     rows: list[Measurement] = []
 
@@ -213,21 +216,20 @@ def run(
     note(step_times(chosen, request, threads))
     planner = Planner({row.tokens: row.seconds for row in step_rows(rows)})
     with neighbours(busy):
-        info = _take_turns(chosen, request, depth, peers, threads, planner, note)
+        info = _take_turns(chosen, parts, peers, threads, planner, note)
     return summary(chosen, size, info, request.prompt, threads, rows)
 
 
 def _take_turns(
     chosen: Chosen,
-    request: BenchRequest,
-    depth: int | None,
+    parts: Sequence[BenchRequest],
     peers: Peers,
     threads: int,
     planner: Planner,
     note: Callable[[Iterable[Measurement]], None],
 ) -> ModelInfo:
     """Measure ourselves and the peers, round by round. Returns what the model's file says of itself."""
-    for part in (request, *([replace(request, prompt=depth, deep=True)] if depth else [])):
+    for part in parts:
         with closing(Bench.load(chosen, part, threads, planner)) as bench:
             for _ in range(part.rounds):
                 note(bench.prefill())
@@ -238,9 +240,9 @@ def _take_turns(
                     for peer in peers.decode:
                         note(peer(chosen, replace(part, sequences=(count,)), threads))
             info = bench.info
-    for _ in range(request.rounds):
+    for _ in range(parts[0].rounds):
         for peer in peers.alone:
-            note(peer(chosen, request, threads))
+            note(peer(chosen, parts[0], threads))
     return info
 
 

@@ -69,6 +69,26 @@ def summary(
     )
 
 
+def with_earlier(found: results.Figures, earlier: results.Figures | None) -> results.Figures:
+    """What to keep of a run: with what an earlier one on this machine measured besides.
+
+    Times of steps are compared with each other, so they stay those of one run: of the one that has more of them.
+    """
+    if earlier is None or earlier.machine != found.machine:
+        return found
+    decode, deep = (
+        {(row.sequences, row.depth): row for row in rows}
+        for rows in ((*earlier.decode, *found.decode), (*earlier.deep, *found.deep))
+    )
+    return found.model_copy(
+        update={
+            "decode": tuple(decode[key] for key in sorted(decode)),
+            "deep": tuple(deep[key] for key in sorted(deep)),
+            "steps": max(found.steps, earlier.steps, key=len),
+        }
+    )
+
+
 def _decode_row(rows: list[Measurement]) -> results.Decode:
     rates = [row.value for row in rows]
     return results.Decode(

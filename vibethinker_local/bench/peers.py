@@ -28,6 +28,7 @@ from vibethinker_local.errors import UsageError
 from vibethinker_local.llama.attention import BATCH, whole_blocks
 from vibethinker_local.models import installed, results
 from vibethinker_local.models.installed import Chosen
+from vibethinker_local.system.units import counted
 
 VIBE = [sys.executable, "-P", "-m", "vibethinker_local"]
 SHORT = 16  # tokens of a prompt where decoding is what counts
@@ -92,7 +93,7 @@ def processor_time(setup: Setup) -> Iterator[Measurement]:
     planner = (measured.planner if measured else None) or Planner()
     few, more = 2, 2 + setup.request.tokens
     for count in setup.request.sequences:
-        what = f"processor time of a token, {count} Sequence{'s' if count > 1 else ''}, one thread"
+        what = f"processor time of a token, {counted(count, 'Sequence')}, one thread"
         request = replace(setup.request, sequences=(count,), prompt=SHORT)
         with closing(Bench.load(setup.chosen, request, 1, planner)) as bench:
             bench.prefill()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from vibethinker_local.models.results import Decode, Figures, PeerRatio, fastest
 from vibethinker_local.system import svg
 from vibethinker_local.system.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
-from vibethinker_local.system.units import figure
+from vibethinker_local.system.units import counted, figure
 
 
 def lines(found: Figures, files: Sequence[Figures]) -> Iterator[str]:
@@ -29,7 +29,7 @@ def lines(found: Figures, files: Sequence[Figures]) -> Iterator[str]:
 
 
 def _threads(found: Figures) -> str:
-    return f"{found.machine.threads} thread{'s' if found.machine.threads > 1 else ''}"
+    return counted(found.machine.threads, "thread")
 
 
 def _ratio(row: PeerRatio) -> str:

@@ -41,6 +41,7 @@ def bench(
     from vibethinker_local.bench import bench as benching
     from vibethinker_local.bench import peers as others
     from vibethinker_local.bench import report as bench_report
+    from vibethinker_local.bench.measurement import with_earlier
     from vibethinker_local.cli import render
     from vibethinker_local.models import installed, results
     from vibethinker_local.remote import address
@@ -67,6 +68,6 @@ def bench(
         for line in bench_report.lines(found, measured):
             render.print_line(line)
     if threads is None and not busy:  # after what was measured is said: neither of these may cost it
-        results.keep(found)
+        results.keep(with_earlier(found, results.of(chosen.path)))
     if plot:
         write_atomic(plot, bench_report.draw(measured))

@@ -17,6 +17,7 @@ from vibethinker_local.models import installed, memory
 from vibethinker_local.remote.address import find
 from vibethinker_local.remote.server import connect
 from vibethinker_local.system import machine, paths, settings
+from vibethinker_local.system.units import counted
 
 # What makes llama.cpp faster, by its names, and the system's name for each. (AMX has a check of its own.)
 INSTRUCTIONS = {"AVX": "avx", "AVX2": "avx2", "FMA": "fma", "F16C": "f16c", "AVX512": "avx512f"}
@@ -58,7 +59,7 @@ def examine() -> Iterator[Check]:
 
 
 def _cores(count: int) -> str:
-    return f"{count} performance core{'s' if count > 1 else ''}"
+    return counted(count, "performance core")
 
 
 def _folders() -> Iterator[Check]:

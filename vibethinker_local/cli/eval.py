@@ -86,7 +86,7 @@ def run(
     chosen = choose(model or own.model, progress.say)
     if together and together > MOST and isinstance(chosen, Chosen):
         raise UsageError(f"--at-once: one batch on this machine holds at most {MOST}.")
-    path = bank or Path(f"{problems.stem}-{chosen.name.replace('/', '-')}.bank.jsonl")
+    path = bank or Path(f"{layouts.bare_name(problems)}-{chosen.name.replace('/', '-')}.bank.jsonl")
     with banks.locked(path):
         known = banks.read(path) if path.exists() else None
         if known:
@@ -171,11 +171,17 @@ def report(
     for each in found:
         _name_damage(each, progress)
     if joined:
+        claims = max(each.header.claims for each in found)
         found = [banks.joined(*found)]
+        if claims and not found[0].header.claims:
+            progress.say("Claims are left out: the two banks have not equally many of each solution.")
     thinking = verdicts == "think"
     if compared:
         samples = samples or min(table.build(each).samples for each in found)
         one, other = (table.build(each, samples, thinking=thinking, stated=stated) for each in found)
+        for each, part in zip(found, (one, other), strict=True):
+            for note in _left_out(part):
+                progress.say(f"{each.path}: {note}")
         pair = table.together(one, other)
         contrasts, headers = reports.compare(pair), [each.header for each in found]
         problems = len(pair[0].ids)
@@ -186,8 +192,7 @@ def report(
         return
     whole = table.build(found[0], samples, thinking=thinking, stated=stated)
     fitted, notes = _calibration(found[0].header, whole)
-    if whole.left_out:
-        notes.append(f"{whole.left_out} problems have fewer than {whole.samples} trajectories and are left out.")
+    notes += _left_out(whole)
     made = reports.make(whole, fitted, _speeds(found[0].header, whole.samples, speeds))
     if as_json:
         render.print_json(show.as_data(made, found[0].header, notes))
@@ -245,6 +250,7 @@ def fit(bank: BankFile, samples: Samples = None) -> None:
     from vibethinker_local.eval import table
     from vibethinker_local.runtime import prompts
     from vibethinker_local.solving import calibration
+    from vibethinker_local.system.units import counted
 
     found = banks.read(bank)
     _name_damage(found, render.Display())
@@ -254,7 +260,8 @@ def fit(bank: BankFile, samples: Samples = None) -> None:
     path = calibration.keep(kept)
     render.print_line(
         f"K = {kept.samples}, M = {kept.claims}: weight = 1 / (1 + exp(-({kept.intercept:.3f} + {kept.slope:.3f} s))) "
-        f"for a share s of claims that stand; from {kept.trajectories:,} trajectories, {len(kept.problems):,} problems"
+        f"for a share s of claims that stand; from {kept.trajectories:,} trajectories, "
+        f"{counted(len(kept.problems), 'problem')}"
     )
     render.print_line(str(path))
 
@@ -337,6 +344,15 @@ def _speeds(header: "BankHeader", samples: int, given: tuple[float, float] | Non
     return Speeds(figures.prefill[0].tokens_per_second, figures.rate(samples)) if figures else None
 
 
+def _left_out(table: "Table") -> list[str]:
+    """What there is to say of problems that a bank has too little of."""
+    from vibethinker_local.system.units import counted
+
+    if not table.left_out:
+        return []
+    return [f"Left out: {counted(table.left_out, 'problem')} with fewer than {table.samples} trajectories."]
+
+
 def _name_damage(bank: "Bank", progress: "Display") -> None:
     for line in bank.damaged:
         progress.say(f"{bank.path}, line {line}: damaged, and left out")
@@ -350,5 +366,5 @@ def _calibration(header: "BankHeader", table: "Table") -> "tuple[vote.Calibratio
     if kept is None:
         return None, []
     if seen := len(set(kept.problems) & set(table.digests)):
-        return None, [f"fitted is left out: its weight was fitted to {seen} of these problems."]
+        return None, [f"fitted is left out: its weight was fitted to {seen:,} of these problems."]
     return kept.weight, [f"fitted was fitted to {len(kept.problems):,} other problems."]

@@ -195,7 +195,7 @@ class Display:
         elif run.tokens and run.started:
             doing = "reasoning" if run.phase == "thinking" else "answering"
             speed = f"{run.rate:.0f} tok/s" if run.rate >= 10 else f"{run.rate:.1f} tok/s" if run.rate else ""
-            counted = f"{run.tokens} of {run.started.max_tokens} tokens"
+            counted = f"{run.tokens:,} of {run.started.max_tokens:,} tokens"
             remaining = left(run.seconds_left) if run.seconds_left else ""
             self.status(" · ".join(filter(None, (doing, counted, speed, f"{run.seconds:.0f} s", remaining))), hint)
         elif run.started and self._live:

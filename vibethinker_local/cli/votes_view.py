@@ -6,7 +6,7 @@ from rich.text import Text
 
 from vibethinker_local.solving.follow import Votes, parted, short
 from vibethinker_local.system.terminal import printable
-from vibethinker_local.system.units import duration
+from vibethinker_local.system.units import counted, duration
 
 MOST_ROWS = 6  # for trajectories, and for answers
 MOST_REFUTED = 3
@@ -36,7 +36,7 @@ def headline(votes: Votes) -> str:
     """One line that says what is being done, and how far it has got."""
     if votes.stage == "checking":
         checked = sum(claim.verdict is not None for claim in votes.claims)
-        stated = f"{len(votes.claims)} claims stated"
+        stated = f"{counted(len(votes.claims), 'claim')} stated"
         return f"the vote is contested: {stated}" + (f", {checked} checked" if checked else "")
     parts = [f"{votes.done} of up to {votes.samples} solutions"]
     if votes.seconds_left is not None:

@@ -60,8 +60,8 @@ class Backend(Protocol):
     def arrange(self, kept: Tokens[int], places: int, each: int) -> list[bool]:
         """Have so many places with so many cells each. What the places `kept` hold goes to places 0, 1, and so on.
 
-        Returns for each of those whether it is there; if not, the place is empty. All else is forgotten. Raises
-        EngineError if there is no memory even for that.
+        Returns for each of those whether it is there; if not, the place is empty. All else is forgotten. Raises NoRoom
+        with nothing changed if there is no memory for so many places, and EngineError if there is none even for one.
         """
         ...
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from vibethinker_local.engine.backend import Backend, State
 from vibethinker_local.engine.layout import Layout, doubled
+from vibethinker_local.errors import NoRoom
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +52,23 @@ class KV:
     def layout_for(self, length: int) -> Layout:
         """The layout with the most places in which one can hold `length` positions: cells are doubled as they fill."""
         each = doubled(self._first.each, length, self._backend.context)
-        return Layout(min(self._first.places, self.cells // each), each)
+        return Layout(max(1, min(self._first.places, self.cells // each)), each)
+
+    def plan_anew(self) -> None:
+        """Count on all cells again, though there was no memory for some when they were wanted."""
+        self.cells = self._backend.cells
 
     def arrange(self, kept: Sequence[int], layout: Layout) -> list[bool]:
         """Change the layout. The contents of the places `kept` go to places 0, 1, and so on; other places are free.
 
-        Returns for each of those whether it still holds them; if not, it is empty.
+        Returns for each of those whether it still holds them; if not, it is empty. Raises NoRoom, with nothing changed,
+        if other programs have taken the memory for it: it is then planned with fewer cells.
         """
-        whole = self._backend.arrange(kept, layout.places, layout.each)
+        try:
+            whole = self._backend.arrange(kept, layout.places, layout.each)
+        except NoRoom:
+            self.cells = (layout.places - 1) * layout.each
+            raise
         lengths = [self._lengths[place] for place in kept]
         self._lengths = {place: length if whole[place] else 0 for place, length in enumerate(lengths)}
         return whole

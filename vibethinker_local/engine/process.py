@@ -270,6 +270,9 @@ class EngineProcess:
         connection = Connection()
         connection.begin(self._recipe, self._planner)
         self._connection, self._taken = connection, 0
+        if self._closed:  # meanwhile, by another thread, which ended the one before
+            connection.end()
+            raise EngineError(CLOSED)
 
     def _losing(self) -> bool:
         """Whether the death of the process would lose anything that somebody is waiting for."""

@@ -59,6 +59,8 @@ class Scheduler:
 
     def admit(self) -> None:
         """Let waiting Sequences run while there is room."""
+        if not self.running:
+            self._kv.plan_anew()
         while self.waiting:
             if self._ready(self.waiting[0]):
                 sequence = self.waiting.popleft()
@@ -81,7 +83,7 @@ class Scheduler:
                 if not self._make_room(sequence, source):
                     return False
             elif layout.each > self._kv.layout.each:
-                self._arrange(layout)
+                self._arrange(layout)  # if there is no memory for it, the next is another one
             else:
                 self._open(sequence, source, shared)
                 return True
@@ -91,8 +93,11 @@ class Scheduler:
         longest = max((len(sequence.tokens) for sequence in (*self.running, *more)), default=0)
         return self._kv.layout if longest <= self._kv.layout.each else self._kv.layout_for(longest)
 
-    def _arrange(self, layout: Layout) -> None:
-        """Change the layout, which has a place for all who run. Of those who do not, some may lose theirs."""
+    def _arrange(self, layout: Layout) -> bool:
+        """Change the layout, which has a place for all who run. Of those who do not, some may lose theirs.
+
+        Returns False if there is no memory for it any more; layouts are then made of fewer cells.
+        """
         idle = self._idle(waiting=True)
         kept = sorted(self.running, key=lambda sequence: sequence.place or 0)
         short = [other for other in reversed(idle) if other.computed <= layout.each]
@@ -100,11 +105,15 @@ class Scheduler:
         for other in idle:
             if other not in kept:
                 self._put_away(other)
-        whole = self._kv.arrange([sequence.place for sequence in kept if sequence.place is not None], layout)
+        try:
+            whole = self._kv.arrange([sequence.place for sequence in kept if sequence.place is not None], layout)
+        except NoRoom:
+            return False
         for place, sequence in enumerate(kept):
             sequence.place = place
             if not whole[place]:
                 self._lost(sequence)
+        return True
 
     def _widen(self) -> bool:
         """Have more places again, if they are what is short, and would be there still if all grew to twice as much."""
@@ -112,20 +121,16 @@ class Scheduler:
             return False
         longest = max(len(sequence.tokens) for sequence in (*self.running, self.waiting[0]))
         layout = self._kv.layout_for(2 * longest)
-        if layout.places <= self._kv.layout.places:
-            return False
-        self._arrange(layout)
-        return True
+        return layout.places > self._kv.layout.places and self._arrange(layout)
 
     def _lengthen(self) -> None:
         """Have more cells for those who run, and fewer places if need be: then the youngest wait."""
         while True:
             layout = self._layout_for()
-            if len(self.running) <= layout.places:
-                break
-            self._preempt()
-        if layout != self._kv.layout:
-            self._arrange(layout)
+            if len(self.running) > layout.places:
+                self._preempt()
+            elif layout == self._kv.layout or self._arrange(layout):
+                return
 
     def _prefix(self, sequence: Sequence) -> tuple[Sequence | None, int]:
         """The Sequence with the longest shared prefix in KV, now or soon, and the length of that prefix."""

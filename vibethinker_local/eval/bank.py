@@ -182,7 +182,7 @@ def locked(path: Path) -> Iterator[None]:
             f"Another run is filling {path} at this moment: wait for it, or give another --bank."
         ) from None
     except OSError as error:
-        raise unwritable(lock.lock_file, error, "is the folder writable?") from error
+        raise unwritable(lock.lock_file, error, "set VIBE_HOME to a folder of yours") from error
     try:
         yield
     finally:
@@ -190,7 +190,10 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def joined(one: Bank, other: Bank) -> Bank:
-    """The trajectories of two banks of one model in turn, of the problems that both have. Raises UsageError."""
+    """The trajectories of two banks of one model in turn, of the problems that both have. Raises UsageError.
+
+    Their claims count only if both have equally many of each reasoned solution: what was not checked is not refuted.
+    """
     if one.path.resolve() == other.path.resolve():
         raise UsageError(f"{one.path} is one bank: --with takes another one of the same model.")
     if one.header.sha256 != other.header.sha256:
@@ -198,12 +201,20 @@ def joined(one: Bank, other: Bank) -> Bank:
     common = {name: each for name, each in one.problems.items() if other.problems.get(name) == each}
     if not common:
         raise UsageError(f"{one.path} and {other.path} have no problem in common.")
+    drawn, again = (
+        {(each.id, each.seed, each.kind, each.text) for each in bank.entries.values() if each.id in common}
+        for bank in (one, other)
+    )
+    if drawn & again:
+        raise UsageError(f"{one.path} and {other.path} have the same trajectories: --with takes one of another --seed.")
     entries = dict[tuple[str, int], Entry]()
     for name in common:
         for at, pair in enumerate(zip(one.of(name), other.of(name), strict=False)):
             for place, entry in enumerate(pair):
                 entries[name, 2 * at + place] = replace(entry, index=2 * at + place)
-    return replace(one, problems=common, entries=entries)
+    claims = {each.header.claims for each in (one, other) if each.header.programs < 1} or {one.header.claims}
+    header = replace(one.header, claims=claims.pop() if len(claims) == 1 else 0)
+    return replace(one, header=header, problems=common, entries=entries)
 
 
 class Writer:

@@ -13,7 +13,7 @@ RIDGE = 1e-3  # keeps the slope finite when the claims separate right from wrong
 
 def fit(bank: Bank, table: Table) -> Kept:
     """Logistic regression by Newton's method. Raises UsageError if the bank cannot teach anything."""
-    if not table.claims:
+    if not table.claims or table.programs or table.instructions:  # the latter two are asked for none
         raise UsageError(f"{bank.path} has no claims: there is nothing to fit.")
     answered = table.answered
     right = table.each_right[answered].astype(np.float64)

@@ -11,17 +11,18 @@ from typing import Any
 from vibethinker_local.errors import UsageError
 from vibethinker_local.eval.layouts import rows
 from vibethinker_local.reliability import answers, equivalence
+from vibethinker_local.system.units import counted
 
-_GOLDS = ("gold", "target", "ground_truth", "reference", "expected")
+_GOLDS = ("gold", "target", "ground_truth", "reference", "expected", "expected_answer", "ideal")
 _ANSWERS = ("answer", "prediction", "pred")
-_OUTPUTS = ("output", "completion", "response")
+_OUTPUTS = ("output", "completion", "response", "generation", "generated_text", "resps")
 NO_ANSWER = "no answer"
 MISMATCHES = 20  # of pairs that differ are shown
 
 
 @dataclass(frozen=True)
 class Pair:
-    line: int
+    where: str  # in the file: line 3
     gold: str
     answer: str | None  # None: the output has none
     wanted: bool | None = None  # the verdict that the file says is right
@@ -49,7 +50,7 @@ class Grade:
 
 def read(path: Path) -> list[Pair]:
     """The pairs of a file. Raises UsageError naming the line that is none."""
-    pairs = [_pair(where, row, number) for number, (where, row) in enumerate(rows(path), 1)]
+    pairs = [_pair(where, row) for where, row in rows(path)]
     if not pairs:
         raise UsageError(
             f'{path} holds no pair: each line is {{"gold": …, "answer": …}} or {{"gold": …, "output": …}}.'
@@ -74,7 +75,7 @@ def summary(graded: Sequence[Grade]) -> list[str]:
     same, matches = sum(grade.same for grade in graded), sum(grade.matches for grade in graded)
     missing = sum(grade.method == NO_ANSWER for grade in graded)
     lines = [
-        f"{len(graded):,} pairs: {matches:,} match the gold answer ({matches / len(graded):.1%}), "
+        f"{counted(len(graded), 'pair')}: {matches:,} match the gold answer ({matches / len(graded):.1%}), "
         f"{same:,} of them strictly; {len(graded) - matches:,} do not"
         + (f", {missing:,} of which have no answer" if missing else ""),
         "decided by " + ", ".join(f"{method} {n:,}" for method, n in _methods(graded).most_common()),
@@ -97,7 +98,7 @@ def mismatches(graded: Sequence[Grade]) -> list[str]:
     return lines + ([f"… and {len(shown) - MISMATCHES:,} more"] if len(shown) > MISMATCHES else [])
 
 
-def _pair(where: str, row: Any, line: int) -> Pair:
+def _pair(where: str, row: Any) -> Pair:
     if not isinstance(row, dict):
         raise UsageError(f'{where}: not a pair. {{"gold": …, "answer": …}} or {{"gold": …, "output": …}} is wanted.')
     gold = next((row[name] for name in _GOLDS if name in row), None)
@@ -105,24 +106,31 @@ def _pair(where: str, row: Any, line: int) -> Pair:
         raise UsageError(f"{where}: it lacks 'gold', the known answer as a text or a number.")
     answer: str | None
     if name := next((name for name in _ANSWERS if name in row), None):
-        answer = _text(row[name])
+        answer = _text(value := row[name])
     elif name := next((name for name in _OUTPUTS if name in row), None):
-        answer = answers.spoken(_text(row[name]) or "")
+        answer = answers.spoken(_text(value := _single(row[name])) or "")
     else:
         raise UsageError(f"{where}: it lacks 'answer' and 'output'.")
-    if answer is None and row[name] is not None and not isinstance(row[name], str):
+    if answer is None and value is not None and not isinstance(value, str):
         raise UsageError(f"{where}: '{name}' is neither a text nor a number.")
     wanted = row.get("same")
     if "####" in gold_text:
         gold_text = answers.spoken(gold_text) or gold_text
     return Pair(
-        line,
+        where.rpartition(", ")[2],
         gold_text,
         answer if answer and answer.strip() else None,
         wanted if isinstance(wanted, bool) else None,
         row.get("lenient") is True,
         str(row.get("kind") or ""),
     )
+
+
+def _single(value: Any) -> Any:
+    """What lists of one hold, as samples of lm-eval have it."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value
 
 
 def _text(value: Any) -> str | None:
@@ -159,7 +167,7 @@ def _agreement(judged: Sequence[Grade]) -> list[str]:
 def _shown(grade: Grade) -> str:
     pair = grade.pair
     answer = NO_ANSWER if pair.answer is None else _short(pair.answer)
-    return f"line {pair.line}: {_short(pair.gold)} | {answer} ({'same' if grade.same else grade.method})"
+    return f"{pair.where}: {_short(pair.gold)} | {answer} ({'same' if grade.same else grade.method})"
 
 
 def _short(text: str) -> str:

@@ -1,14 +1,20 @@
 r"""Problem files in the layouts in which sets are published, read by the names of their fields.
 
-JSON lines, a JSON array or parquet. The problem is called `problem`, `question`, `prompt`, `input`; the answer
-`answer`, `final_answer`, `target`, or a worked `solution` that ends in `#### 72` or `\boxed{72}`; options may be a
-list; code has tests in the place of an answer. A row without an answer is left out, a file without any is refused.
+JSON lines, a JSON array, a table with commas or parquet. The problem is called `problem`, `question`, `prompt`,
+`input`; the answer `answer`, `final_answer`, `target`, or a worked `solution` that ends in `#### 72` or `\boxed{72}`;
+options may be a list, or the right one and the wrong ones have fields of their own; code has tests in the place of an
+answer. A row without an answer is left out, a file without any is refused.
 """
 
+import csv
+import gzip
+import hashlib
+import io
 import itertools
 import json
 import math
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,16 +27,20 @@ from vibethinker_local.eval import testing
 from vibethinker_local.eval.instructions import Instruction
 from vibethinker_local.eval.problems import GradingProgram, Kind, Problem
 from vibethinker_local.reliability import answers
+from vibethinker_local.system.units import counted
 
-_IDS = ("id", "task_id", "unique_id", "problem_id", "question_id", "uid", "qid")
+_IDS = ("id", "task_id", "unique_id", "problem_id", "question_id", "record_id", "uid", "qid")
 _PROBLEMS = ("problem", "problem_description", "question", "prompt", "input", "text", "query", "question_content",
-             "messages", "question_stem", "instruction", "description")  # fmt: skip
+             "messages", "question_stem", "instruction", "description", "turns")  # fmt: skip
 _BEFORE = ("instruction", "body", "context", "passage", "article")  # what a question is about
-_ANSWERS = ("answer_number", "answer", "final_answer", "final_ans", "target", "expected_answer", "gold", "golden",
-            "ground_truth", "answerkey", "correct", "label", "solution", "output", "response",
+_RIGHT = "correct_answer"
+_ANSWERS = ("answer_number", _RIGHT, "answer", "final_answer", "final_ans", "target", "expected_answer", "gold",
+            "golden", "ground_truth", "answerkey", "correct", "label", "ideal", "solution", "output", "response",
             "answer_index")  # fmt: skip
+_WRONG = re.compile(r"(?:incorrect_answer|wrong_answer|distractor)s?_?\d{0,2}")  # beside the right one
 _OPTIONS = ("choices", "options")
-_OPTION_FIELDS = ("", "option_", "choice_", "op")  # before a letter: a field for each option
+_OPTION_FIELDS = ("", "option_", "choice_", "op", "answer")  # before a letter: a field for each option
+_INSIDE = {"row_idx": "row", "doc_id": "doc"}  # where the Hub's rows and samples of lm-eval have what was asked
 _CODE_TESTS = ("test", "tests", "test_list", "public_test_cases", "input_output", "public_tests")
 _NUMBER_OF_NOTICES = 5  # rows that are named one by one
 
@@ -69,7 +79,7 @@ def read(path: Path) -> ProblemFile:
         if isinstance(row, dict) and "bank" in row and not found:
             raise UsageError(f"{where}: this is a bank of `vibe eval run`, not a file of problems.")
         try:
-            problem, layout = _problem(row, f"{path.stem}-{len(found) + len(left_out)}")
+            problem, layout = _problem(row, f"{bare_name(path)}-{len(found) + len(left_out)}")
         except _Unusable as fault:
             left_out.append(f"{where}: {fault}")
             continue
@@ -78,13 +88,18 @@ def read(path: Path) -> ProblemFile:
     if not found:
         raise UsageError(f"{left_out[0]}." if left_out else f"{path} holds no problem.")
     problems, renamed = _with_own_ids(found)
-    notices = [f"{path}: {count:,} problems, {layout}" for layout, count in layouts.items() if layout]
+    notices = [f"{path}: {counted(count, 'problem')}, {layout}" for layout, count in layouts.items() if layout]
     if renamed:
-        notices.append(f"{path}: {renamed:,} problems have an id that another one has: they are numbered")
+        notices.append(f"{path}: {counted(renamed, 'problem')} numbered, as another one has the same id")
     notices += [f"{fault}: left out" for fault in left_out[:_NUMBER_OF_NOTICES]]
     if len(left_out) > _NUMBER_OF_NOTICES:
-        notices.append(f"{path}: {len(left_out) - _NUMBER_OF_NOTICES:,} further rows are left out")
+        notices.append(f"{path}: {counted(len(left_out) - _NUMBER_OF_NOTICES, 'further row')}: left out")
     return ProblemFile(problems, notices)
+
+
+def bare_name(path: Path) -> str:
+    """The name of a file without what says how it is written."""
+    return Path(path.stem).stem if path.suffix == ".gz" else path.stem
 
 
 def _with_own_ids(problems: Sequence[Problem]) -> tuple[list[Problem], int]:
@@ -107,19 +122,43 @@ def _with_own_ids(problems: Sequence[Problem]) -> tuple[list[Problem], int]:
 
 def rows(path: Path) -> Iterator[tuple[str, Any]]:
     """The rows of a file, each with where it stands. Raises UsageError."""
-    return _parquet(path) if path.suffix == ".parquet" else _json(path)
+    name = path.name.casefold()
+    if name.endswith(".parquet"):
+        return _parquet(path)
+    return _sheet(path) if name.removesuffix(".gz").endswith((".csv", ".tsv")) else _json(path)
+
+
+def _text(path: Path) -> str:
+    """What a text file holds, also a packed one. Raises UsageError."""
+    if path.is_char_device():
+        raise UsageError(f"{path} is a device, which may never end: give a file of JSON lines.")
+    try:
+        data = path.read_bytes()
+        return (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text: give JSON lines, or a .parquet file.") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise UsageError(f"{path} is packed by gzip, and damaged or cut off: fetch it again.") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}): check the path.") from error
+
+
+def _sheet(path: Path) -> Iterator[tuple[str, Any]]:
+    """The rows of a table whose first line names the columns, with commas, semicolons or tabs between them."""
+    text = _text(path)
+    csv.field_size_limit(len(text) + 1)
+    separator = max(",;\t", key=text.partition("\n")[0].count)
+    lines = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        for row in lines:
+            yield f"{path}, line {lines.line_num}", {name: said or "" for name, said in row.items() if name}
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {lines.line_num}: this is no table of texts ({error}).") from error
 
 
 def _json(path: Path) -> Iterator[tuple[str, Any]]:
     """The rows of a JSON array, or of JSON lines."""
-    if path.is_char_device():
-        raise UsageError(f"{path} is a device, which may never end: give a file of JSON lines.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8 text: give JSON lines, or a .parquet file.") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}): check the path.") from error
+    text = _text(path)
     if (array := _array(text)) is not None:
         for number, row in enumerate(array, 1):
             yield f"{path}, row {number}", row
@@ -142,6 +181,8 @@ def _array(text: str) -> list[Any] | None:
     except (ValueError, RecursionError):
         return None  # JSON lines
     if isinstance(whole, dict):
+        if isinstance(whole.get("rows"), list) and isinstance(whole.get("features"), list):
+            return cast("list[Any]", whole["rows"])  # as the Hub gives them
         lists = [value for value in whole.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
         if len(lists) == 1 and not _first(whole, _PROBLEMS):
             return lists[0]
@@ -171,7 +212,10 @@ def _problem(row: Any, name: str) -> tuple[Problem, str]:
     """A row as a problem, and how its fields were understood, if that needs saying. Raises _Unusable."""
     if not isinstance(row, dict):
         raise _Unusable('not a problem: {"id": …, "problem": …, "answer": …} is wanted')
-    fields = {key.casefold(): value for key, value in row.items() if isinstance(key, str)}
+    if row.get("truncated_cells"):
+        raise _Unusable("the Hub cut its text: download the set instead")
+    row = next((row[inner] for mark, inner in _INSIDE.items() if mark in row and isinstance(row.get(inner), dict)), row)
+    fields = {_named(key): value for key, value in row.items() if isinstance(key, str)}
     id = next((fields[key] for key in _IDS if fields.get(key) not in (None, "")), None)
     name = name if id is None else str(id)
     reader: Callable[[str, dict[str, Any]], tuple[Problem, str]] = _plain
@@ -190,6 +234,11 @@ def _problem(row: Any, name: str) -> tuple[Problem, str]:
     return problem, layout
 
 
+def _named(key: str) -> str:
+    """The name of a field as it is looked for: `Correct Answer` is `correct_answer`."""
+    return key.strip().casefold().replace(" ", "_")
+
+
 def _plain(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
     """A question and its answer under the names that are common."""
     asked, given = _first(fields, _PROBLEMS), _first(fields, _ANSWERS)
@@ -204,12 +253,16 @@ def _plain(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
     before = [name for name in _BEFORE if has_more and isinstance(fields.get(name), str)]
     before = [name for name in before if fields[name].strip() not in text]
     text = "\n\n".join([*(fields[name].strip() for name in before), text])
+    if given == "ideal" and isinstance(fields[given], list) and len(fields[given]) > 1:
+        raise _Unusable("it has several answers, each of which is right")
     answer = _answer(fields[given], worked=given in ("solution", "output", "response"))
-    options = options or (_SMALL_LETTERED.fullmatch(answer) and _options_of_fields(fields)) or []
+    dealt = _dealt(fields, text) if given == _RIGHT and not options else []
+    options = dealt or options or (_SMALL_LETTERED.fullmatch(answer) and _options_of_fields(fields)) or []
     if options:
         letters = "ABCDEFGHIJ"[: len(options)]
-        answer = _chosen(fields[given], answer, options, fields)
-        if not re.search(r"(?:^|\n)\s*\(?A[).:]", text):
+        right = str(fields[given]).strip()
+        answer = letters[dealt.index(("", right))] if dealt else _chosen(fields[given], answer, options, fields)
+        if dealt or not re.search(r"(?:^|\n)\s*\(?A[).:]", text):
             text += "\n\n" + "\n".join(f"{letter}. {said}" for letter, (_, said) in zip(letters, options, strict=True))
     kind = _kind(fields, text, answer, has_options=bool(options))
     if kind == "choice":
@@ -217,7 +270,7 @@ def _plain(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
         if not letter:
             raise _Unusable("the answer of a choice is the letter of the right option, A to J")
         answer = letter[1]
-    elif kind == "maths" and _first(fields, _OPTIONS) and _SMALL_LETTERED.fullmatch(answer):
+    elif kind == "maths" and _has_options(fields, answer):
         raise _Unusable("its options are not understood")
     names = ", ".join(f"'{name}'" for name in (*before, asked))
     layout = "" if (asked, given) == ("problem", "answer") else f"read from {names} and '{given}'"
@@ -309,6 +362,8 @@ def _first(fields: dict[str, Any], names: Sequence[str]) -> str | None:
 
 def _asked(value: Any) -> str:
     """The text of a problem, also as a conversation. Raises _Unusable."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        value = value[0]
     if isinstance(value, list):
         messages = [each for each in value if isinstance(each, dict) and each.get("role") == "user"]
         value = messages[-1].get("content") if messages else None
@@ -365,6 +420,29 @@ def _options_of_fields(fields: dict[str, Any]) -> list[tuple[str, str]]:
     return []
 
 
+def _dealt(fields: dict[str, Any], text: str) -> list[tuple[str, str]]:
+    """The right option and wrong ones that have fields of their own, in an order that the problem decides; empty where
+    there are none. Raises _Unusable."""
+    found = [fields[key] for key in sorted(fields) if _WRONG.fullmatch(key) and fields[key] not in (None, "", [])]
+    wrong = [str(each).strip() for value in found for each in (value if isinstance(value, list) else [value])]
+    options = [str(fields[_RIGHT]).strip(), *wrong]
+    if not wrong:
+        return []
+    if len(set(options)) < len(options) or len(options) > 10:
+        raise _Unusable("its options are not understood")
+    drawn = sorted(options, key=lambda said: hashlib.sha256(f"{text}\0{said}".encode()).digest())
+    return [("", said) for said in drawn]
+
+
+def _has_options(fields: dict[str, Any], answer: str) -> bool:
+    """Whether a row that was not read as a choice is one: its options are a list, or its answer is a letter."""
+    name = _first(fields, _OPTIONS)
+    given = fields[name] if name else None
+    listed = isinstance(given, list | dict) and len(given) > 1
+    listed |= isinstance(given, str) and given.startswith("[") and given.strip("[] \n") != ""  # a list in a table
+    return name is not None and (listed or bool(_SMALL_LETTERED.fullmatch(answer)))
+
+
 def _split_options(text: str) -> list[str]:
     """Options that follow each other in one text, from `a )` or `A.` on."""
     marks: list[re.Match[str]] = []
@@ -406,7 +484,7 @@ def _chosen(value: Any, answer: str, options: list[tuple[str, str]], fields: dic
 
 
 def _kind(fields: dict[str, Any], text: str, answer: str, *, has_options: bool) -> Kind:
-    kind = fields.get("kind")
+    kind = fields.get("kind") or None
     if kind is not None and kind not in get_args(Kind):
         raise _Unusable(_no_kind(kind))
     if kind == "code":

@@ -15,6 +15,7 @@ from vibethinker_local.eval import confidence
 from vibethinker_local.eval.confidence import Setting
 from vibethinker_local.eval.table import Bools, Floats, Ints, Table
 from vibethinker_local.reliability import stopping, vote
+from vibethinker_local.reliability.plan import MOST_SAMPLES
 
 PERMUTED = 16  # how often the weights are shuffled
 ALIKE = 1e-9  # sums of weights that differ by less count as equal
@@ -25,6 +26,7 @@ EXACT = "arithmetic"  # the vote, in which a solution with an equation that does
 PAIRED = "pairwise"  # of two answers that are close, the one that the model prefers, shown in both orders
 CLOSE = 0.5  # of the leader's votes
 CHECKED = ("clr", "linear", "mechanical", "model", "permuted", "fitted")  # policies that need claims
+STOPPED = "adaptive"  # with no more samples than a pass has: what decides a vote takes ever longer to compute
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ def replay(
     )
 
 
+def most(name: str, samples: int) -> int:
+    """The most trajectories that a policy is replayed with."""
+    return min(samples, MOST_SAMPLES) if name == STOPPED else samples
+
+
 def _replay(
     table: Table, name: str, begin: int, k: int, calibration: vote.Calibration | None, setting: Setting | None
 ) -> PolicyOutcome:
@@ -67,7 +74,7 @@ def _replay(
     read = np.zeros(len(cluster))
     if name == "oracle":
         right = _only(np.any(table.each_right[:, part], axis=1))
-    elif name == "adaptive":
+    elif name == STOPPED:
         likely = setting[0] if setting else stopping.LIKELY
         pairs = zip(cluster.tolist(), table.tokens[:, part].tolist(), strict=True)
         ended, written = zip(*(_until_decided(tuple(c), tuple(t), likely) for c, t in pairs), strict=True)

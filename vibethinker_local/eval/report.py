@@ -11,7 +11,7 @@ import numpy as np
 
 from vibethinker_local.eval import diagnosis, statistics
 from vibethinker_local.eval.diagnosis import Headroom, Slips, Verifier, VoteShare
-from vibethinker_local.eval.policies import CONSTRAINED, EXACT, PAIRED, RUN, PolicyOutcome, replay
+from vibethinker_local.eval.policies import CONSTRAINED, EXACT, PAIRED, RUN, PolicyOutcome, most, replay
 from vibethinker_local.eval.statistics import Interval
 from vibethinker_local.eval.table import InstructionTable, Ints, Table
 from vibethinker_local.eval.trials import Speeds, Trials, at_equal_cost, generated, majorities, trials
@@ -108,7 +108,7 @@ def make(table: Table, calibration: vote.Calibration | None = None, speeds: Spee
     exact = (EXACT,) if table.slips is not None and table.slips.any() else ()
     paired = (PAIRED,) if table.pairs is not None else ()
     names = (*PLAIN, *exact, *own, *paired, "oracle")
-    outcomes = [replay(table, name, k) for name in names for k in steps(samples)]
+    outcomes = [replay(table, name, k) for name in names for k in steps(samples) if k <= most(name, samples)]
     outcomes.insert(0, replay(table, "single", 1))
     outcomes += _kinds(table)
     if calibration and claims:
@@ -155,6 +155,7 @@ def compare(tables: tuple[Table, Table]) -> list[Contrast]:
     return [
         contrast(f"{name}@{k}", replay(tables[1], name, k), replay(tables[0], name, k))
         for name, k in [*names, ("oracle", samples)]
+        if k <= most(name, samples)
     ]
 
 

@@ -14,6 +14,7 @@ from vibethinker_local.eval.report import Contrast, PolicyReport, signed
 from vibethinker_local.eval.statistics import Interval
 from vibethinker_local.eval.trials import TrialRow, Trials
 from vibethinker_local.system.terminal import printable
+from vibethinker_local.system.units import counted
 
 DIGITS = 6  # in JSON
 WIDTH = 200  # of a table, at most
@@ -44,7 +45,8 @@ def contrasts_as_data(contrasts: Sequence[Contrast], headers: Sequence[BankHeade
 
 def tables(report: PolicyReport, header: BankHeader, notes: Sequence[str]) -> str:
     """The report as text."""
-    what = f"{report.problems:,} problems · {report.samples} trajectories each · seed {header.seed}"
+    each = f"{report.samples} {'trajectories' if report.samples != 1 else 'trajectory'} each"
+    what = f"{counted(report.problems, 'problem')} · {each} · seed {header.seed}"
     return _text(
         f"{model(header)} · {what}",
         "",
@@ -61,7 +63,8 @@ def tables(report: PolicyReport, header: BankHeader, notes: Sequence[str]) -> st
 def contrasts(found: Sequence[Contrast], headers: Sequence[BankHeader], problems: int) -> str:
     """The comparison of two models as text."""
     first, second = map(model, headers)
-    return _text(f"{second}", f"against {first}", f"on {problems:,} problems that both banks have", "", _grid_of(found))
+    on = f"on {counted(problems, 'problem')} that both banks have"
+    return _text(f"{second}", f"against {first}", on, "", _grid_of(found))
 
 
 def model(header: BankHeader) -> str:

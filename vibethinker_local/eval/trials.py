@@ -13,7 +13,7 @@ import numpy as np
 
 from vibethinker_local.eval import confidence, statistics
 from vibethinker_local.eval.confidence import GRIDS, Setting
-from vibethinker_local.eval.policies import CHECKED, EXACT, PAIRED, PolicyOutcome, replay
+from vibethinker_local.eval.policies import CHECKED, EXACT, PAIRED, STOPPED, PolicyOutcome, most, replay
 from vibethinker_local.eval.statistics import Interval
 from vibethinker_local.eval.table import Floats, Table
 from vibethinker_local.reliability import vote
@@ -89,7 +89,7 @@ def trials(table: Table, calibration: vote.Calibration | None = None, speeds: Sp
     if table.kinds:
         base, baseline = table.columns(table.kinds[0]), "majority of the reasoned"
     first, rest = base.halves()
-    names = ["adaptive", *(name for name in CHECKED if base.claims and (name != "fitted" or calibration))]
+    names = [STOPPED, *(name for name in CHECKED if base.claims and (name != "fitted" or calibration))]
     names += [EXACT] if base.slips is not None and base.slips.any() else []
     names += [PAIRED] if base.pairs is not None else []
     settings = dict[str, Setting]()
@@ -109,7 +109,8 @@ def trials(table: Table, calibration: vote.Calibration | None = None, speeds: Sp
         rows.append(_row(name, setting, here, speeds, there))
         if setting is None:
             untuned.append(_row(name, None, whole, speeds))
-    stopping = [_stop("adaptive", base, (likely,)) for likely in (LIKELY, SOONER)]
+    rules = (LIKELY, SOONER) if most(STOPPED, base.samples) == base.samples else ()
+    stopping = [_stop(STOPPED, base, (likely,)) for likely in rules]
     if "reasc" in settings:
         stopping.append(_stop("reasc", rest, settings["reasc"]))
     tables = tuple(rows), tuple(untuned)
@@ -177,7 +178,8 @@ class _Part:
     curve: list[PolicyOutcome]
 
     def descending(self, name: str, setting: Setting | None, calibration: vote.Calibration | None) -> _Descending:
-        return lambda: (replay(self.table, name, k, calibration, setting) for k in range(self.table.samples, 0, -1))
+        counts = range(most(name, self.table.samples), 0, -1)
+        return lambda: (replay(self.table, name, k, calibration, setting) for k in counts)
 
 
 def _row(

@@ -23,7 +23,7 @@ from vibethinker_local.events import CacheType
 from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.gguf.chat import reasoning_tags
 from vibethinker_local.llama import amx, state
-from vibethinker_local.llama.attention import BATCH, BATCH_WITHOUT_FLASH, flash_attention, whole_blocks
+from vibethinker_local.llama.attention import BATCH, flash_attention, prompt_batch, whole_blocks
 from vibethinker_local.llama.grammar import LlamaGrammar
 from vibethinker_local.llama.library import library, listening, reason, supports_gpu
 
@@ -41,6 +41,7 @@ OTHER_KINDS = {
 _place = operator.attrgetter("place")
 SAME = 0.5  # of the logits' standard deviation: rounding makes up to a tenth of it, a wrong cut more than one
 _CACHE_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: enum ggml_type
+_CELL_BYTES = {"f16": 2, "q8_0": 34 / 32}  # of each key or value
 
 
 class LlamaBackend:
@@ -104,7 +105,7 @@ class LlamaBackend:
                 self._pieces[self.info.controls[tag]] = tag.encode()
 
     def _open(self, path: Path, threads: int, cache: CacheType, *, gpu: bool) -> None:
-        self._model = self._load(path, gpu=gpu)
+        self._model, self._gpu = self._load(path, gpu=gpu), gpu
         self.threads = 1 if gpu else threads  # a GPU does not wait for cores that others use
         self._vocab = self._native.llama_model_get_vocab(self._model)
         self.vocabulary = int(self._native.llama_vocab_n_tokens(self._vocab))
@@ -210,7 +211,7 @@ class LlamaBackend:
         native = self._native
         params = native.llama_context_default_params()
         cells = params.n_ctx = self.each * self.places
-        params.n_batch, params.n_ubatch = BATCH, BATCH if self._flash else max(BATCH_WITHOUT_FLASH, self.places)
+        params.n_batch, params.n_ubatch = BATCH, max(prompt_batch(self.each, flash=self._flash), self.places)
         params.n_seq_max = self.places
         params.n_outputs_max = max(params.n_seq_max, 8)
         params.n_threads = params.n_threads_batch = self._threads
@@ -236,6 +237,7 @@ class LlamaBackend:
         return True
 
     def arrange(self, kept: Tokens[int], places: int, each: int) -> list[bool]:
+        self._check_room(kept, places, each)
         saved = [self._state(place) if self._length(place) else None for place in kept]
         self._native.llama_free(self._context)
         self._context = None
@@ -247,6 +249,21 @@ class LlamaBackend:
         if not attends:
             raise EngineError("The KV cache could not be laid out anew: flash attention, which it had, is refused.")
         return [contents is None or self.restore(place, contents) for place, contents in enumerate(saved)]
+
+    def _check_room(self, kept: Tokens[int], places: int, each: int) -> None:
+        """Raises NoRoom if a larger cache, and the copy of what it keeps, would take more memory than is free now.
+
+        It was planned when the model was loaded, and other programs may have taken some since. For one place it is
+        tried in any case.
+        """
+        more = places * each - self.places * self.each
+        if more <= 0 or places == 1 or self._gpu:
+            return
+        from vibethinker_local.system import machine
+
+        cell = self._header.kv_numbers * _CELL_BYTES[self._cache]
+        if (more + sum(map(self._length, kept))) * cell > machine.room().memory:
+            raise NoRoom(f"No memory for {places} places with {each} cells each.")
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
         """The token ids of `text`. Control tokens are recognised only if `special`."""

@@ -2,7 +2,7 @@
 
 Computed from the file's header alone, for the way this engine sets up llama.cpp on a CPU: a KV cache in which each
 Sequence has cells of its own; logits for as many tokens as there are Sequences; batches of 512 tokens with flash
-attention, else scores over the cells for 64 at a time.
+attention, else scores over the cells for 256 to 64 at a time.
 
 Each Sequence begins with few cells, so that memory is taken as it is used. What is decided here is how far that may go:
 if not all can have their whole context at once, fewer run as they grow.
@@ -10,12 +10,12 @@ if not all can have their whole context at once, fewer run as they grow.
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import CacheType
 from vibethinker_local.gguf.header import Header
-from vibethinker_local.llama.attention import BATCH, BATCH_WITHOUT_FLASH, BLOCK, flash_attention, whole_blocks
+from vibethinker_local.llama.attention import BATCHES, BLOCK, flash_attention, prompt_batch, whole_blocks
 from vibethinker_local.system.machine import Room, memory_size
 
 VALUES, VALUE_BYTES = 32, {"f16": 64, "q8_0": 34}  # bytes of so many keys or values
@@ -100,12 +100,19 @@ def need(
     seen = whole_blocks(context or cells // sequences)  # cells that a token goes over at most
     cells = cells if context else seen * sequences
     flash = flash_attention(cache)
-    batch = min(BATCH if flash else max(BATCH_WITHOUT_FLASH, sequences), cells)
-    batch = -(-batch // sequences) * sequences  # it reserves as many tokens of each Sequence
-    scores = 0 if flash else header.heads * batch * seen  # numbers
-    mask = (2 if flash else 4) * batch * seen
-    attention = 4 * (scores + 7 * batch * header.width)
-    network = 4 * batch * (3 * header.feed_forward + 4 * header.width)
+
+    def prompts(seen: int) -> tuple[int, int]:
+        """Bytes of intermediate results and of work, for a batch of tokens that go over so many cells."""
+        batch = min(max(prompt_batch(seen, flash=flash), sequences), cells)
+        batch = -(-batch // sequences) * sequences  # it reserves as many tokens of each Sequence
+        scores = 0 if flash else header.heads * batch * seen  # numbers
+        mask = (2 if flash else 4) * batch * seen
+        attention = 4 * (scores + 7 * batch * header.width)
+        network = 4 * batch * (3 * header.feed_forward + 4 * header.width)
+        return mask + max(attention, network), 2 * max(batch * header.feed_forward, scores)
+
+    # A cache that grows has larger batches before.
+    computes, works = zip(*map(prompts, (seen, *(min(seen, most) for most in BATCHES))), strict=True)
     row = 4 * header.vocabulary
     logits = max(sequences, 8) * (row + 8 * header.width)
     kv_cache = cells * header.kv_numbers * VALUE_BYTES[cache] // VALUES
@@ -113,8 +120,8 @@ def need(
         weights=header.weights,
         kv_cache=kv_cache,
         copy=kv_cache // 2 if grows else 0,
-        compute=max(mask + max(attention, network), logits) + sequences * row,
-        work=2 * max(batch * header.feed_forward, scores),
+        compute=max(*computes, logits) + sequences * row,
+        work=max(works),
         program=PROGRAM + PER_TOKEN * header.vocabulary,
         threads=threads,
     )
@@ -217,4 +224,4 @@ def _limit(wanted: Need, room: Room) -> str:
     """What limits, or comes closest to limiting, this need: the free memory, or the address space."""
     if room.address_space is not None and wanted.total <= SHARE * room.memory:
         return f"the {memory_size(room.address_space)} of address space that a process may have (ulimit -v)"
-    return f"the {memory_size(room.memory)} that {room.limit} has free"
+    return f"the {replace(room, address_space=None)}"

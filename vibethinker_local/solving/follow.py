@@ -32,6 +32,7 @@ from vibethinker_local.events import (
     Wrote,
 )
 from vibethinker_local.solving.quote import Countdown, Eta
+from vibethinker_local.system.units import counted
 
 Phase = Literal["waiting", "reading", "thinking", "answering", "done"]
 Stage = Literal["sampling", "checking", "decided"]
@@ -389,7 +390,7 @@ def _claims_told(report: ReliabilityReport) -> str:
     if not report.checked:
         return ""
     if report.exact:
-        count = f"{report.checked} equation{'s' if report.checked != 1 else ''}"
+        count = counted(report.checked, "equation")
         if not report.refuted:
             return f"{count} checked, and all hold"
         return f"{report.refuted} of {count} {'do' if report.refuted != 1 else 'does'} not hold"
@@ -399,7 +400,7 @@ def _claims_told(report: ReliabilityReport) -> str:
         return f"the claims told nothing: all {report.checked} refuted"
     if not report.refuted:
         return f"the claims told nothing: none of {report.checked} refuted"
-    refuted = f"{report.refuted} of {report.checked} claims refuted"
+    refuted = f"{report.refuted} of {counted(report.checked, 'claim')} refuted"
     if not report.measured and report.refuted == report.by_arithmetic:
         return f"{refuted}, by arithmetic alone: the model's own verdicts told nothing"
     return refuted
@@ -428,7 +429,7 @@ def behaved(behaviour: Behaviour, chosen: int | None) -> str:
         return behaviour.note or ""
     said = [f"{passed} of {behaviour.examples} examples passed"] if behaviour.examples else []
     if behaviour.inputs:
-        said.append(f"{len(behaviour.inputs)} further inputs tried")
+        said.append(f"{counted(len(behaviour.inputs), 'further input')} tried")
     if behaviour.assertions:
         said.append(f"{behaviour.held} of the model's {behaviour.assertions} own expectations met")
     if behaviour.differ:

@@ -46,8 +46,10 @@ def announce(
     if rates is None and measure:
         yield Notice(MEASURING)
         rates, measured = calibrate(model, control), True
-        if control.stop:
-            return None  # the measurement was cut short
+        if _cut_short(control):
+            if not control.stop:
+                yield Notice("")
+            return None
     if rates:
         sentence = expect(forecast(model, options, prompt, plan, rates))
     else:
@@ -110,9 +112,9 @@ def known(model: Model) -> Rates | None:
 
 
 def calibrate(model: Model, control: Control) -> Rates:
-    """Speeds of a loaded model, measured in a few seconds, or less well if it is to stop. Raises EngineError.
+    """Speeds of a loaded model, measured in a few seconds, or less well if the user is in a hurry. Raises EngineError.
 
-    They are kept for other runs, unless it was to stop or other programs slowed it down.
+    They are kept for other runs, unless it was cut short or other programs slowed it down.
     """
     engine, rng, at_once = model.engine, random.Random(0), model.places
     prompt = [rng.randrange(model.backend.vocabulary) for _ in range(min(PROMPT, model.context // 4))]
@@ -125,9 +127,14 @@ def calibrate(model: Model, control: Control) -> Rates:
     engine.abort(parent)
     threads = engine.threads
     found = results.Tried(at=time.time(), machine=results.here(threads.most), prefill=prefill, decode=speeds)
-    if model.file and threads.now == threads.most and not control.stop:
+    if model.file and threads.now == threads.most and not _cut_short(control):
         results.keep_tried(model.file.path, found)
     return Rates(prefill, found.rate)
+
+
+def _cut_short(control: Control) -> bool:
+    """Whether nobody wants to wait for a measurement any more."""
+    return control.stop or control.answer_now
 
 
 def _decode(model: Model, control: Control, prompt: list[int], parent: SequenceId, count: int) -> float:
@@ -146,7 +153,7 @@ def _decode(model: Model, control: Control, prompt: list[int], parent: SequenceI
             rates.append(written / (engine.stepped_at - before))
         if written:  # an engine of another process is asked again and again while it computes
             before = engine.stepped_at
-        if control.stop or (time.perf_counter() - began > SECONDS and len(rates) >= TOKENS):
+        if _cut_short(control) or (time.perf_counter() - began > SECONDS and len(rates) >= TOKENS):
             break
     for name in names:
         engine.abort(name)

@@ -52,6 +52,7 @@ from vibethinker_local.solving.follow import behaved
 from vibethinker_local.solving.journal import Journal, JournalEntry
 from vibethinker_local.solving.sampling import Budget, Ended, Sampling, shown
 from vibethinker_local.system import paths
+from vibethinker_local.system.units import counted
 
 HURRY = 0.85  # of the time limit; from then on the model is asked for an answer if there is none yet
 AT_LAST = 0.95  # of it; from then on it is asked outright, in the middle of whatever it writes
@@ -126,7 +127,7 @@ def solve_journalled(
             seed, entries = cut_off
             resumed = tuple(entry for entry in entries if entry.index < plan.samples)
             options = replace(options, seed=seed)
-            say(f"going on with seed {seed}: {len(resumed)} solutions are there")
+            say(f"going on with seed {seed}: {counted(len(resumed), 'solution')} found")
         else:
             say("no run of this problem was cut off: starting anew")
     assert options.seed is not None, "the caller draws one"
@@ -289,7 +290,9 @@ class _Pass:
             self._decision = self._decided(coming=len(ahead) + sampling.running)
             if self._decision or self._over:
                 break
-            while ahead and self._has_place and not self._hurried and not self._may_suffice(len(ahead)):
+            while ahead and self._has_place and not self._may_suffice(len(ahead)):
+                if self._hurried and (sampling.running or sampling.finished):
+                    break  # one is begun in any case: it can be asked for its answer
                 index = ahead.pop(0)
                 sampling.start(index, (self._seed + index) % 2**63)
             if not sampling.running + self._asking:

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Literal, Self, TypeVar
 
+from vibethinker_local.code import task
 from vibethinker_local.engine.connection import Connection
 from vibethinker_local.errors import ModelError, UsageError
 from vibethinker_local.events import (
@@ -33,6 +34,7 @@ from vibethinker_local.models.installed import Chosen
 from vibethinker_local.models.spec import ModelSpec
 from vibethinker_local.reliability import plan as planning
 from vibethinker_local.reliability.plan import Plan
+from vibethinker_local.reliability.stopping import LIKELY
 from vibethinker_local.remote.choose import choose
 from vibethinker_local.runtime import prose
 from vibethinker_local.runtime.model import Model, at_once
@@ -226,7 +228,8 @@ class Solver:
                     recent = model.recent(problem, earlier, options.kind)
                     prompt = len(model.encode(problem, recent, kind=options.kind, think=options.think))
                     rates, measure = self._rates or forecast.known(model), announce == "always" or plan is not None
-                    announcing = forecast.announce(model, options, control, prompt, plan, rates, measure, notices)
+                    quoted = replace(plan, likely=LIKELY) if plan and task.of(problem, options.kind) else plan
+                    announcing = forecast.announce(model, options, control, prompt, quoted, rates, measure, notices)
                     self._rates = yield from announcing
                 if plan:
                     from vibethinker_local.solving import reliable  # with all that a vote takes, which takes a moment

@@ -63,9 +63,14 @@ def rate(text: str) -> float:
     return value
 
 
+def counted(count: int, what: str) -> str:
+    """For example: 1 problem, 1,024 problems."""
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
+
+
 def tokens(count: int) -> str:
     """For example: 1,024 tokens."""
-    return f"{count:,} token{'s' if count != 1 else ''}"
+    return counted(count, "token")
 
 
 def left(seconds: float) -> str:
