@@ -270,10 +270,31 @@ def test_check(claim: str, holds: bool | None) -> None:
         "They cost 5 × 50 = $2.50 in all.",
         "They arrive at 10 + 5 = 3:00 PM.",
         "So he needs 2 cups / 1/4 cup/burger = 8 burgers.",
+        # Proofs by contradiction, and slips that are noticed.
+        "If x = 2, then 2 + 3 = 6, which is false.",
+        "Then 0 + 0 = 1, a contradiction.",
+        "Suppose n = 3. Then 3 + 4 = 8. This is a contradiction.",
+        "We get\n\\[ 7 = 16 + 2 \\]\n\\[ 7 = 18 \\]\nThis equation is incorrect, so we start again.",
+        "3 + 4 = 8. But that cannot be, so k is odd.",
+        "Then 3 + 4 = 8 of them. Hence, the assumption does not hold.",
     ],
 )
 def test_no_correct_line_of_a_solution_is_refuted(text: str) -> None:
     assert all(holds for _, holds, _ in arithmetic.told(text, "a problem"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He has 3 + 4 = 8 apples. He ate two.",
+        "He got 5 wrong, so 20 - 5 = 16 are right.",
+        "So 3 + 4 = 8. This is what he pays. It is not much.",
+        "He has 3 + 4 = 8 apples. He ate two. He has six. That cannot be more.",
+        "It cannot be seen. So 3 + 4 = 8 apples are left.",
+    ],
+)
+def test_a_wrong_sum_that_nobody_takes_back(text: str) -> None:
+    assert [holds for _, holds, _ in arithmetic.told(text, "a problem") if not holds] == [False]
 
 
 def test_a_refutation_has_a_witness() -> None:

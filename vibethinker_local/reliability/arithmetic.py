@@ -35,7 +35,9 @@ _TWO_READINGS = re.compile(  # 28 / 1/5: for many, 28 * 5; 2^3^2: (2^3)^2; -3^2:
     r"|(?:^|[-+*/({×·])\s*[-−]\s*\d+(?:\.\d+)?\s*(?:\^|\*\*)"
 )
 _RANGE = re.compile(r"\s*\d+\s*[-–]\s*\d+\s*")  # pages 10-15
-_DOUBTFUL = re.compile(r"≈|\\approx|~|\bmod\b|\\p?mod|remainder|round|about|base|[<>≤≥≠]")
+_DOUBTFUL = re.compile(
+    rf"≈|\\approx|~|\bmod\b|\\p?mod|remainder|round|about|base|[<>≤≥≠]|\b(?:{statements.UNTRUE})", re.IGNORECASE
+)
 
 
 class Undecidable(Exception):

@@ -120,6 +120,18 @@ _TOLD = re.compile(  # what introduces a claim without being part of it
     r"|this (?:means|implies|shows) that)[,:]?\s+",
     re.IGNORECASE,
 )
+# A proof by contradiction, or a slip that was noticed: what stands before is no claim of the solution.
+UNTRUE = (
+    r"contradict\w*|impossible|absurd|cannot be\b|can't be\b|(?:is|are) (?:false|wrong|incorrect)\b"
+    r"|(?:not|n't|n’t|never) (?:possible|true|correct|valid|hold|work|satisf\w+|make sense)\b"
+)
+_SPOKEN_OF = r"this|that|it|which|we|the (?:last |above )?(?:equation|equality|statement|result|assumption)"
+_TAKES_BACK = re.compile(
+    rf"^(?:(?:{_any('but and so yet however thus therefore hence clearly again oops wait hmm')})[,:.!]?\s+)*"
+    rf"(?:a contradiction|contradiction|impossible|(?:{_SPOKEN_OF})\b[^.]{{0,40}}?(?:{UNTRUE}))",
+    re.IGNORECASE,
+)
+_TAKEN_BACK_WITHIN = 2  # sentences
 SAID = 0.75  # of a claim's words, in their order, in what the problem says: then the problem says it
 _WINDOW = 2  # sentences of the problem that one claim may repeat
 
@@ -322,7 +334,10 @@ def extracted(text: str, problem: str, most: int) -> list[str]:
     """The claims that the visible text of a solution makes, in their order, each once: equations before assertions
     where there are more than `most`."""
     found: dict[str, str] = {}
-    for sentence in _steps(text):
+    steps = list(_steps(text))
+    for at, sentence in enumerate(steps, 1):
+        if any(map(_TAKES_BACK.match, steps[at : at + _TAKEN_BACK_WITHIN])):
+            continue
         if len(sentence) <= MOST_CHARACTERS and not_a_claim(sentence, problem) is None:
             found.setdefault(key(sentence), sentence)
     claims = list(found.values())
