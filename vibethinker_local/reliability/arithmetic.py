@@ -3,7 +3,9 @@
 It refutes only what it has read without doubt; anything else is unknown. Knows nothing of models.
 """
 
+import math
 import re
+from decimal import Decimal
 from fractions import Fraction
 
 from vibethinker_local.reliability import equations, statements
@@ -12,7 +14,7 @@ MOST_DIGITS = 400  # of any number on the way: beyond it, nothing is known
 MOST_CHARACTERS = 2000
 MOST_NESTED = 50
 MOST_EQUATIONS = 40  # of one solution
-ROUNDED = Fraction(1, 10)  # of the larger side: sides with decimals that are closer may have been rounded
+ROUNDED = Fraction(1, 10)  # of the larger side: sides with decimals that are closer may have been rounded on the way
 
 _NUMBER = r"\d+(?:\.\d+)?|\.\d+"
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:,|\{,\}|\\,)\d{3})+(?![\d,])")
@@ -27,6 +29,7 @@ _FRACTION = re.compile(r"\\frac\s*(\d)\s*(\d)")
 _MIXED = re.compile(r"(\d)\s*\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}")
 _PREFIX = re.compile(r"^[^:=\d]{0,60}:\s+")  # "Ann: Tom + 5 = …"
 _DECIMAL = re.compile(r"\.\d")
+_DECIMALS, _WHOLE = re.compile(r"\d*\.(\d+)"), re.compile(r"\d+()")
 _FIRST = re.compile(rf"\s*({_NUMBER})")
 _MERE_NUMBER = re.compile(rf"\s*(?:{_NUMBER})\s*(?:\\?%)?\s*")
 _MERE_FRACTION = re.compile(r"\s*\d+\s*/\s*\d+\s*")
@@ -138,7 +141,8 @@ def _refutation(left: str, worth: Fraction, right: str) -> str:
 
 def _equal(left: str, before: Fraction, right: str, after: Fraction) -> bool | None:
     """Whether two sides are; None where it depends on how one is read, or where one may be the other rounded: decimals
-    that are close, or a quotient to a whole number or to whole percents.
+    that are close, in a sum or product by no more than their last places, or a quotient to a whole number or to whole
+    percents.
 
     Where a percent sign stands on one side alone, a factor of 100 is the sign: 0.25 * 100 = 25%.
     """
@@ -150,13 +154,37 @@ def _equal(left: str, before: Fraction, right: str, after: Fraction) -> bool | N
     decimals = _DECIMAL.search(f"{left} {right}")
     for factor in factors:
         other = after * factor
-        if decimals and abs(before - other) <= ROUNDED * max(abs(before), abs(other)):
+        off = abs(before - other)
+        if decimals and off <= ROUNDED * max(abs(before), abs(other)) and off <= _slack(left, right):
             return None
         if _divides(left) and _is_whole(other, factor, right, before):
             return None
         if _divides(right) and _MERE_NUMBER.fullmatch(left) and _is_whole(before, Fraction(1), left, other):
             return None
     return False
+
+
+def _slack(left: str, right: str) -> Fraction | float:
+    """By how much rounding may part two sides: without bounds where quotients or percents were rounded on the way, else
+    as far as the last places of the decimals matter."""
+    sides = (left, right)
+    try:
+        return math.inf if any(_divides(side) or "%" in side for side in sides) else sum(map(_last_places, sides))
+    except Undecidable:
+        return math.inf
+
+
+def _last_places(side: str) -> Fraction:
+    """How far a side moves if each of its decimals is another in the last place. Where it has none beside a side that
+    has some, they were left out: so for its whole numbers, and for a single one in the last digit that is not 0."""
+    if _MERE_NUMBER.fullmatch(side) and not _DECIMAL.search(side):
+        digits = _plain(side).strip()
+        return Fraction(10 ** (len(digits) - len(digits.rstrip("0"))))
+    worth, moves = value(side), Fraction(0)
+    for found in (_DECIMALS if _DECIMAL.search(side) else _WHOLE).finditer(side):
+        next_to_it = Decimal(found[0]) + Decimal(1).scaleb(-len(found[1]))
+        moves += abs(value(f"{side[: found.start()]}{next_to_it:f}{side[found.end() :]}") - worth)
+    return moves
 
 
 def _divides(side: str) -> bool:
