@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.messages import (
@@ -37,6 +37,7 @@ from vibethinker_local.engine.messages import (
     Tokenize,
     Took,
 )
+from vibethinker_local.engine.output import SequenceId
 from vibethinker_local.errors import ModelError, VibeError
 
 log = logging.getLogger("vibethinker_local.engine")
@@ -52,7 +53,7 @@ class Child:
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._loading_sent = time.monotonic()
         self._ahead = 0  # steps that were sent but not taken yet
-        self._done: list[Any] = []  # ids of Sequences whose command was carried out since the last step
+        self._done: list[SequenceId] = []  # ids of Sequences whose command was carried out since the last step
 
     def run(self) -> None:
         begin: Begin = pickle.load(self._source)

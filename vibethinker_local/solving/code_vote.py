@@ -61,6 +61,7 @@ class Programs:
         self._expected: list[tuple[int, str]] = []  # of the model's inputs, by their position among all
         self._attempts: dict[int, Attempt] = {}
         self._outcomes: dict[int, list[Outcome]] = {}
+        self._groups: list[BehaviourGroup] | None = None  # as long as no outcome is added: each step of a vote asks
         self._asking: dict[SequenceId, tuple[int, list[str]]] = {}  # how many inputs, and what was written so far
         self._asked_apart = False
 
@@ -171,7 +172,7 @@ class Programs:
 
     def _run(self, index: int) -> None:
         """Run a program on the inputs that it has not seen."""
-        attempt, known = self._attempts[index], self._outcomes[index]
+        attempt, known, self._groups = self._attempts[index], self._outcomes[index], None
         ahead = self._inputs[len(known) :]
         if attempt.fault:
             known += answer.crashed(attempt, ahead)
@@ -230,8 +231,11 @@ class Programs:
         """Those that pass the most examples, in groups that behave alike, the weightiest first."""
         if not self.runs:
             return []
-        chosen = behaviour.best(self.task, self._outcomes)
-        return behaviour.groups(self.task, {index: self._outcomes[index] for index in chosen}, self._expected)
+        if self._groups is None:
+            chosen = behaviour.best(self.task, self._outcomes)
+            outcomes = {index: self._outcomes[index] for index in chosen}
+            self._groups = behaviour.groups(self.task, outcomes, self._expected)
+        return self._groups
 
     def clusters(self) -> "list[Cluster]":
         """The same as the vote has it."""
