@@ -12,9 +12,8 @@ PassMode = Literal["majority", "arithmetic", "clr", "fitted", "published"]  # ho
 Mode = Literal["single", PassMode]
 BudgetName = Literal["quick", "standard", "deep"]
 VerdictKind = Literal["score", "think"]  # read off a probability, or reasoned about
-ClaimSource = Literal[
-    "stated", "extracted", "published"
-]  # in a second turn; by the solution itself; in its first reply
+# Stated in a second turn; extracted from the solution's own text; published with its first reply.
+ClaimSource = Literal["stated", "extracted", "published"]
 Ruling = Literal["supported", "refuted", "undecided"]
 Reason = Literal["length", "loop", "stop", "answer now", "time"]  # why an end is forced
 TrajectoryKind = Literal["reasoned", "computed"]  # computed: by a program that the model wrote and the sandbox ran
@@ -28,7 +27,7 @@ Decision = Literal["settled", "likely", "all", "time", "answer now", "incomparab
 class Options:
     """What the user may set; None takes the model's own value."""
 
-    seed: int | None = None  # None: another one each time
+    seed: int | None = None  # None: a new one for each run
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
@@ -178,7 +177,7 @@ class ReliabilityReport:
     note: str | None = None  # a sentence, where the pass could not do what was asked
     drawn: int = 0  # trajectories that came to their end
     answered: int = 0  # of these, with an answer
-    computed: int = 0  # of the votes for the chosen answer: by programs
+    computed: int = 0  # votes for the chosen answer that come from programs
     measured: bool = True  # False: the one-pass verdicts could not tell what the problem says from the same altered
     crux: Crux | None = None  # of a contested vote, where the solutions show one
     exact: bool = False  # claims are equations of the solutions' own, checked by arithmetic alone
@@ -230,7 +229,7 @@ class Usage:
     solve_tokens: int
     seconds: float
     verify_tokens: int = 0  # claims and verdicts, generated
-    earlier_tokens: int = 0  # of solve_tokens: from an earlier run, which was gone on with
+    earlier_tokens: int = 0  # of solve_tokens: those of an earlier run that was resumed
 
     @property
     def tokens_per_second(self) -> float:

@@ -231,3 +231,5 @@ def test_problems_are_normalised_as_the_checkpoints_tokenizer_does() -> None:
     assert "Zoë schätzt √½ Ångström" in content
     assert unicodedata.is_normalized("NFC", content)
     assert "½" in content  # NFC, not NFKC
+    marks = "a" + "\u0301\u0323" * 1000
+    assert marks in prompts.solve(marks)[0]["content"]  # putting them in order can take minutes

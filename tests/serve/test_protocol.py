@@ -3,7 +3,6 @@
 import asyncio
 import codecs
 import json
-import unicodedata
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -294,19 +293,6 @@ def test_what_cannot_be_done_is_refused_by_name(served: Served, fields: dict[str
     assert error["param"].startswith(param)
     assert why in error["message"]
     assert error["message"].endswith(".")
-
-
-@pytest.mark.parametrize(
-    ("text", "composed"),
-    [
-        ("e\u0301 \u1112\u1161\u11ab x\u0307\u0323", "\u00e9 \ud55c \u1e8b\u0323"),
-        ("a" + "\u0301\u0323" * 15, None),
-        ("e\u0301 a" + "\u0301\u0323" * 100_000, "e\u0301 a" + "\u0301\u0323" * 100_000),  # would take a minute
-    ],
-    ids=["some", "many", "too many"],
-)
-def test_a_text_is_composed_as_far_as_its_marks_are_those_of_a_script(text: str, composed: str | None) -> None:
-    assert wire.composed(text) == (composed or unicodedata.normalize("NFC", text))
 
 
 def test_what_is_no_request(served: Served) -> None:

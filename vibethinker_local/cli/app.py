@@ -124,14 +124,14 @@ app.command("models", short_help="List models: size, state, context, speed.")(mo
 app.command()(models.rm)
 app.command(short_help="Show the settings and where each came from.")(models.config)
 app.add_typer(eval_commands.app, name="eval", short_help="Measure what votes and claims are worth.")
-app.add_typer(sandbox.app, name="sandbox", short_help="The sandbox for programs that the model writes.")
+app.add_typer(sandbox.app, name="sandbox", short_help="Set up the sandbox for programs that the model writes.")
 
 
 @app.command(short_help="Check this installation.")
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Look at this installation: versions, processor, memory, models. Exit 1 for an error (x), not for warnings (!).
+    """Check this installation: versions, processor, memory, models. Exit code 1 if there is an error (x).
 
     \b
     vibe doctor
@@ -145,7 +145,7 @@ def doctor(
 
 
 @app.command(
-    short_help="Make a GGUF file of a published checkpoint.",
+    short_help="Turn a published checkpoint into a GGUF file.",
     add_help_option=False,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )

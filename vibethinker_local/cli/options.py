@@ -5,15 +5,16 @@ from typing import Annotated
 import typer
 
 Model = Annotated[
-    str | None, typer.Option("-m", "--model", help="A name in models.toml, a .gguf file, or a server's URL#MODEL.")
+    str | None,
+    typer.Option("-m", "--model", help="A name in models.toml, ORG/REPO, a .gguf file, or a server's URL#MODEL."),
 ]
 LocalModel = Annotated[
     str | None, typer.Option("-m", "--model", help="A name in models.toml, ORG/REPO, or a .gguf file.")
 ]
-Context = Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens that the context holds.")]
+Context = Annotated[int | None, typer.Option(min=64, max=2**20, help="Size of the context in tokens.")]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, max=512, help="Default: what `vibe bench` found fastest, else the performance cores."),
+    typer.Option(min=1, max=512, help="Default: the number `vibe bench` found fastest, else one per performance core."),
 ]
 Temperature = Annotated[
     float | None,
@@ -21,5 +22,5 @@ Temperature = Annotated[
 ]
 TopP = Annotated[
     float | None,
-    typer.Option(min=0.01, max=1.0, help="Sample from the likeliest tokens that have this probability together."),
+    typer.Option(min=0.01, max=1.0, help="Sample from the likeliest tokens that together have this probability."),
 ]

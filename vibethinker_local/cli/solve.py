@@ -20,32 +20,34 @@ def solve(
     file: Annotated[str | None, typer.Argument(metavar="FILE|-", help="A text file, or - for stdin.")] = None,
     text: Annotated[str | None, typer.Option("-t", "--text", help="The problem itself.")] = None,
     model: Model = None,
-    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="The same seed, the same solution.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same solution.")
+    ] = None,
     temperature: Temperature = None,
     top_p: TopP = None,
-    max_tokens: Annotated[int | None, typer.Option(min=32, help="Tokens that a solution may have.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=32, help="At most so many tokens per solution.")] = None,
     ctx: Context = None,
     kv: Annotated[CacheType, typer.Option("--kv", help="The KV cache: q8_0 takes half the memory.")] = "f16",
     threads: Threads = None,
     think: Annotated[
         str | None,
-        typer.Option(metavar="off|auto|N", help="Reasoning: none, as the model does, or at most N tokens."),
+        typer.Option(metavar="off|auto|N", help="Reasoning: none, as the model chooses, or at most N tokens."),
     ] = None,
-    kind: Annotated[ProblemKind | None, typer.Option(help="What is asked for. Default: as the problem reads.")] = None,
+    kind: Annotated[ProblemKind | None, typer.Option(help="What is asked for. Default: detected.")] = None,
     reliable: Annotated[
-        bool, typer.Option("-r", "--reliable", help="Several solutions, a vote, and claims that are checked.")
+        bool, typer.Option("-r", "--reliable", help="Several solutions, a vote, and checked claims.")
     ] = False,
     mode: Annotated[PassMode | None, typer.Option(help="With -r: how votes are weighted.")] = None,
-    budget: Annotated[BudgetName | None, typer.Option(help="With -r: how much it may cost.")] = None,
-    samples: Annotated[int | None, typer.Option("-k", "--samples", min=1, max=64, help="With -r: solutions.")] = None,
+    budget: Annotated[BudgetName | None, typer.Option(help="With -r: how much to spend.")] = None,
+    samples: Annotated[
+        int | None, typer.Option("-k", "--samples", min=1, max=64, help="With -r: at most so many solutions.")
+    ] = None,
     programs: Annotated[
         int, typer.Option(min=0, help="With -r: how many of the solutions are programs that print the answer.")
     ] = 0,
-    verdicts: Annotated[
-        VerdictKind | None, typer.Option(help="With -r: read off a probability, or reasoned about.")
-    ] = None,
-    stopping: Annotated[bool, typer.Option("--stopping/--no-stopping", help="With -r: end when decided.")] = True,
-    time_limit: Annotated[str | None, typer.Option(metavar="TIME", help="With -r: 90s, 10m, 1h30m.")] = None,
+    verdicts: Annotated[VerdictKind | None, typer.Option(help="With -r: from a probability, or reasoned.")] = None,
+    stopping: Annotated[bool, typer.Option("--stopping/--no-stopping", help="With -r: stop when decided.")] = True,
+    time_limit: Annotated[str | None, typer.Option(metavar="TIME", help="With -r: such as 90s, 10m, 1h30m.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="With -r: go on with a run that was cut off.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON, nothing else.")] = False,
     answer_only: Annotated[bool, typer.Option("--answer-only", help="Print the extracted answer alone.")] = False,

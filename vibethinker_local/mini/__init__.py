@@ -1,0 +1,1 @@
+"""The bundled model: its problems, how it is trained, and what it can do."""

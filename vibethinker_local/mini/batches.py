@@ -27,7 +27,7 @@ POOL = 512  # examples drawn and sorted by length at a time
 
 @dataclass(frozen=True)
 class Mix:
-    """What is drawn where there are cases to judge, in shares of a pool; the rest is worked solutions alone."""
+    """What is drawn if there are cases to judge, in shares of a pool; the rest is worked solutions alone."""
 
     own: float  # claims of mini's own solutions
     thinking: float  # verdicts after reasoning
@@ -37,7 +37,7 @@ class Mix:
 
 
 EARLY, LATE = Mix(0.08, 0.12, 0.36, 0.24, 0.3), Mix(0.10, 0.14, 0.18, 0.38, 0.12)
-SOLVING_AGAIN = 0.67  # share of the plan after which the mix is LATE: many verdicts cost it some of its solving
+SOLVING_AGAIN = 0.67  # share of the plan after which the mix is LATE: with many verdicts, it had got worse at solving
 
 
 @dataclass(frozen=True)

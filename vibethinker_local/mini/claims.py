@@ -1,7 +1,7 @@
 r"""Claims of mini's solutions, and whether they are true: chains of equations such as `Ann = Tom + 5 = 12 + 5 = 17`.
 
-`claims` reads them off a solution's text, right or wrong, without looking at the problem: the answer and where it comes
-from first, then the steps from the last to the first, then the numbers it started from, then its steps the other way
+`claims` reads them off a solution's text, right or wrong, without looking at the problem: first the answer and where it
+comes from, then the steps from the last to the first, then the numbers it started from, then its steps the other way
 round. `judge` compares one with what a problem's own `truths` imply.
 """
 
@@ -13,8 +13,8 @@ from vibethinker_local.mini.problems import WordProblem
 from vibethinker_local.reliability import answers
 
 PROMPTS = 1  # version of the texts that mini learns to answer with claims
-# What is wrong with a claim: a sum that does not come out; else a wrong operand or operation, which no check of sums
-# sees; else a right step on a number that went wrong before it. "form": not an equation of the kinds above.
+# What is wrong with a claim: a wrong sum; else a wrong operand or operation, which no check of sums sees; else a right
+# step on a number that an earlier step got wrong. "form": not an equation of the kinds above.
 Fault = Literal["arithmetic", "plan", "carried", "form"]
 
 _TERM = r"(?:[A-Za-z]+|\d+)"
@@ -30,8 +30,8 @@ _INVERSE = {"+": "-", "-": "+", "*": "/"}
 def claims(reasoning: str, text: str) -> list[str]:
     """Everything that a solution claims, most important for its answer first; empty if it cannot be parsed.
 
-    `Ann - 5 = 17 - 5 = 12` after `Ann = Tom + 5 = 12 + 5 = 17` says little that is new, but it can be checked: a
-    solution of one step has no better ones to fill up with.
+    `Ann - 5 = 17 - 5 = 12` after `Ann = Tom + 5 = 12 + 5 = 17` says little that is new, but it can be checked, and a
+    solution of one step has no better claims to offer.
     """
     answer = answers.extract(text)
     steps, given, inverse = list[str](), list[str](), list[str]()

@@ -2,7 +2,7 @@
 
 - solve: a problem and its worked solution.
 - claims: after a solution, the app's second turn and the claims; the solution is a worked one, or mini's own, right or
-  wrong, so that it learns to say what stands there.
+  wrong, so that it learns to repeat what the solution says.
 - judge: a problem and claims of mini's own solutions, half of them false. At once: one claim, then its label. Thinking:
   several, mini's own solution between <think> and </think>, then a label for each.
 """
@@ -95,7 +95,7 @@ def balanced(case: Case, rng: random.Random, most: int) -> list[tuple[str, bool]
         rng.shuffle(group)
     false = plans[: max(1, most // 2)]
     others = others[: max(0, most // 2 - len(false))]
-    if not plans and rng.random() < 0.5:  # or else too few of the false ones would be errors of plan
+    if not plans and rng.random() < 0.5:  # else too few of the false ones would be errors of plan
         others = others[:1]
     false += others
     picked = [(claim, False) for claim in false] + [(claim, True) for claim in true[: len(false) or 2]]
@@ -171,7 +171,7 @@ def numbered(lines: Iterable[str]) -> str:
 
 
 def renamed(case: Case, rng: random.Random) -> Case:
-    """The same case with other names. The errors stay the same, and there are far more cases than were sampled."""
+    """The same case, with the same errors, under other names: so there are far more cases than were sampled."""
     known = sorted({word for word in re.findall("[A-Z][a-z]+", case.problem.text) if word in NAMES})
     names = dict(zip(known, rng.sample(NAMES, len(known)), strict=True))
 

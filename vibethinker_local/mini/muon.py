@@ -1,7 +1,7 @@
 """Muon (Keller Jordan 2024): an optimiser for matrices that orthogonalises its momentum steps.
 
-As torch.optim.Muon with adjust_lr_fn="original", but in the precision that is asked for: PyTorch's always computes in
-bfloat16, which took most of the time of training on a CPU that only imitates it.
+As torch.optim.Muon with adjust_lr_fn="original", but in a precision of choice: PyTorch's always computes in
+bfloat16, which took most of the training time on a CPU that only emulates it.
 """
 
 from collections.abc import Iterable

@@ -5,8 +5,8 @@ question asks for one that needs `operations` steps. Facts are shuffled and up t
 
     python -m vibethinker_local.mini.problems -n 200 --seed 1      prints JSON lines {"id", "problem", "answer"}
 
-The command prints held-out problems only: `split` sorts a problem by a hash of its numbers and structure, names and
-wording left out, and `train.py` takes none but the `train` part.
+The command prints held-out problems only: `split` sorts a problem by a hash of its numbers and structure, without
+names and wording, and `train.py` takes only the `train` part.
 """
 
 import argparse
@@ -278,7 +278,7 @@ def _fact(rng: random.Random, q: Quantity, verb: str, items: str) -> str:
 
 
 def _story(rng: random.Random, operations: int, made_up: float) -> WordProblem:
-    """A story about one person and one kind of thing, which change in number one after another."""
+    """A story about one person and one kind of thing, whose number changes step by step."""
     name, items = _names(rng, 1, made_up)[0], rng.choice(ITEMS)
     start = rng.randint(1, rng.choice((20, 100, 400)))
     value, parts, lines, signature = start, [], [f"{name} has {start} {items}."], f"story{start}"

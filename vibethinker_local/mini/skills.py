@@ -122,7 +122,7 @@ def state(model: Model, solved: Sequence[Solved], each: int, seed: int) -> list[
 
 
 def judge(model: Model, stated: Iterable[StatedClaims], seed: int) -> list[JudgedClaim]:
-    """Have every readable claim judged, by itself and at once; and the first five of a problem together, thinking."""
+    """Have each readable claim judged by itself, at once; and the first five of a problem together, thinking."""
     claims: dict[WordProblem, dict[str, None]] = {}
     for one in stated:
         if one.readable:

@@ -32,7 +32,7 @@ log = logging.getLogger("vibethinker_local.runtime.model")
 
 EARLIER_SHARE = 1 / 3  # of the context, at most, goes to earlier exchanges; the rest is for thinking
 SMALL_BYTES = 50_000_000  # below this, a step takes less time than waking other threads
-AT_ONCE = 16  # Sequences worth running together, where nothing was measured: kernels are at their best from there on
+AT_ONCE = 16  # Sequences worth running together, where nothing was measured: kernels are fastest from there on
 QUESTION: template.Messages = [{"role": "user", "content": "?"}]  # to see what the template writes around one
 TYPICAL_PROMPT, LEAST_TYPICAL = 1024, 2048  # tokens
 
@@ -82,7 +82,7 @@ class Model:
     chosen: Chosen | Served
     engine: AnyEngine
     places: int = 1  # Sequences that run at once
-    cells: int | None = None  # of the KV cache at the most, for all Sequences together; None: they are not counted
+    cells: int | None = None  # of the KV cache at most, for all Sequences together; None: they are not counted
     notices: tuple[str, ...] = ()  # what the user should know about how it was loaded
 
     @property
@@ -173,7 +173,7 @@ class Model:
 
     @cached_property
     def tags(self) -> Tags:
-        """What it writes before and behind its reasoning."""
+        """What it writes before and after its reasoning."""
         return self.spec.think or self.backend.info.think or TAGS
 
     @property
@@ -195,12 +195,12 @@ class Model:
 
     @property
     def close_reasoning(self) -> str:
-        """The text that ends its reasoning where tokens run out."""
+        """The text that ends its reasoning when tokens run out."""
         return prompts.close_reasoning(self.tags[1], self.spec.closing)
 
     @cached_property
     def no_reasoning(self) -> str:
-        """The text with which a reply begins that holds no reasoning."""
+        """The text that begins a reply without reasoning."""
         close = prompts.close_reasoning(self.tags[1])
         if self._opens:
             return close
@@ -285,7 +285,7 @@ def load(
 
 
 def _unusual(context: int | None, header: Header) -> str | None:
-    """What there is to say of a context that was asked for and is no good one."""
+    """A warning about a requested context that is too short or too long; None if there is nothing to say."""
     if context is None:
         return None
     if context < BLOCK:
@@ -312,7 +312,7 @@ def fingerprint(chosen: Chosen | Served) -> str:
 
 def typical_tokens(chosen: Chosen | Served) -> int:
     """Tokens that a Sequence of a model has at its end, its prompt among them: most of its solutions have fewer."""
-    spec = chosen.spec  # easy problems do not make the next one easy: less than its entry says is not planned with
+    spec = chosen.spec  # earlier problems may have been easy: never plan with less than its entry says
     solution = spec.typical_tokens[1] if "typical_tokens" in spec.model_fields_set else 0
     return max(LEAST_TYPICAL, max(solution, lengths.typical(chosen)[1]) + TYPICAL_PROMPT)
 
@@ -322,7 +322,7 @@ def at_once(chosen: Chosen | Served, most: int) -> int:
     if isinstance(chosen, Served):
         return min(most, chosen.places)
     measured, usual = results.of(chosen.path), min(most, AT_ONCE)
-    if measured is None or measured.most_sequences < usual:  # of one Sequence nothing follows for sixteen
+    if measured is None or measured.most_sequences < usual:  # one Sequence's speed says nothing about sixteen
         return usual
     return measured.best_sequences(most)
 
@@ -339,7 +339,7 @@ def step_planner(chosen: Chosen, threads: int) -> Planner:
 
 
 def _threads(path: Path, header: Header, cores: int) -> int:
-    """The number that `vibe bench` found fastest; or else all performance cores, but one for a very small model."""
+    """The number that `vibe bench` found fastest; else one per performance core, but a single one for a tiny model."""
     if measured := results.of(path):
         return measured.machine.threads
     return 1 if header.weights < SMALL_BYTES else cores  # waking the others would take longer than the work

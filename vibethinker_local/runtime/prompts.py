@@ -1,12 +1,12 @@
 """Every text that the app sends to a model, by name. Knows nothing of templates or tokens."""
 
-import unicodedata
 from collections.abc import Sequence
 
 from vibethinker_local.code import task
 from vibethinker_local.code.task import Task
 from vibethinker_local.events import Exchange, ProblemKind
 from vibethinker_local.runtime import prose
+from vibethinker_local.system.unicode import composed
 
 VERSION = 2  # increased with every change to a text below; a model trained on an earlier one is asked in its words
 
@@ -54,7 +54,7 @@ APART = "Two solutions differ. The first:\n\n```python\n{first}\n```\n\nThe seco
 ASK_ANSWER = "The answer is \\boxed{"
 
 # A second turn after a solution, which asks what it rests on, one claim per line; by version. Small models copy any
-# example or list of don'ts (Qwen2.5-Coder-0.5B did in all of eight replies), so that there is none.
+# example or list of don'ts (Qwen2.5-Coder-0.5B did in all of eight replies), so there is none.
 CLAIMS = {
     1: (
         "State {count} claims that your answer rests on, one per line. "
@@ -98,7 +98,7 @@ EMPTY_CLAIM = "(no claim was given)"
 FIRST_VERDICT = "1. "
 JUDGE_AT_ONCE = "<think>\n\n</think>\n\n" + FIRST_VERDICT  # of a model with these tags
 
-# To a server that cannot continue a reply: what was written of it stands behind the last question.
+# For a server that cannot continue a reply: the last question, and then what was written so far.
 QUOTED = (
     "{question}\n\nYour reply begins as follows. Go on from exactly where it ends, without repeating any of it and "
     "without thinking anew.\n\n{written}"
@@ -111,7 +111,7 @@ def close_reasoning(tag: str, sentence: str = "") -> str:
 
 
 def solve(problem: str, earlier: Sequence[Exchange] = (), kind: ProblemKind | None = None) -> list[dict[str, str]]:
-    """The chat messages that ask for a solution of one problem, or, of `prose`, for what it says.
+    """The chat messages that ask for a solution of one problem; a request for `prose` is sent as it is.
 
     NFC, because Hugging Face's Qwen2 tokenizer normalises and llama.cpp does not.
     """
@@ -144,8 +144,8 @@ def talk(said: str, earlier: Sequence[Exchange] = (), kind: ProblemKind | None =
 
 
 def assertions(problem: str, of: Task, count: int, programs: tuple[str, str] | None = None) -> list[dict[str, str]]:
-    """The conversation that asks for inputs of programs, with what the model expects of them; of two `programs`, for
-    inputs on which they differ."""
+    """The conversation that asks for inputs of programs, and for what the model expects of them; with two `programs`,
+    for inputs on which these differ."""
     text = _stated(problem)
     if programs:
         text += "\n\n" + APART.format(first=programs[0], second=programs[1])
@@ -166,8 +166,8 @@ def claims(count: int, version: int = VERSION) -> str:
 
 
 def claims_grammar(count: int) -> str:
-    """The GBNF grammar of the reply: `count` numbered lines, none of which can be a heading by its form. That a line
-    claims something is beyond a grammar."""
+    """The GBNF grammar of the reply: `count` numbered lines, none of which has the form of a heading. Whether a
+    line claims anything, no grammar can say."""
     lines = " ".join(f'"{number}. " line "\\n"' for number in range(1, count)) + f' "{count}. " line'
     return f"root ::= {lines.strip()}\nline ::= [^\\n*#] ([^\\n]* [^\\n:*])?\n"
 
@@ -202,9 +202,9 @@ def quoted(question: str, written: str) -> str:
 
 def _stated(problem: str) -> str:
     """A statement of a code problem: in a block, if it is nothing but code."""
-    text = unicodedata.normalize("NFC", problem).strip("\n").rstrip()
+    text = composed(problem).strip("\n").rstrip()
     return BLOCK.format(problem=text) if task.parsed(text) is not None and "\n" in text else text.strip()
 
 
 def _normal(text: str) -> str:
-    return unicodedata.normalize("NFC", text).strip()
+    return composed(text).strip()

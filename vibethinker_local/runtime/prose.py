@@ -51,7 +51,7 @@ _HAS_AN_ANSWER = re.compile(  # what a problem has: a figure that is asked for, 
 )
 _SMALL = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred"
 _VALUE = rf"(?:\(?\d[\d,.]{{0,20}}[a-z]?\)?|\b(?:{_SMALL})\b)"
-_ARITHMETIC = re.compile(  # signs that stand in dates, times and names as well count with spaces around them alone
+_ARITHMETIC = re.compile(  # signs that also occur in dates, times and names count only with spaces around them
     rf"{_VALUE}[ ]?(?:[+*×÷·]|[ ][-−–/][ ]|\b(?:times|plus|minus|divided by|multiplied by)\b)[ ]?{_VALUE}"
     rf"|\d[ ]?(?:%|percent|per cent)[ ]of[ ]{_VALUE}|\d/\d{{1,20}}[ ]of\b"
     r"|\b(?:sum|product|quotient|average|mean|median|largest|smallest|greatest|least|square root|factorial)\b"
@@ -70,7 +70,7 @@ _NAMED = re.compile(  # HTTP/2, Python 3
 
 
 def is_wanted(statement: str) -> bool:
-    """Whether a text is asked for and surely nothing that has an answer of its own; in doubt it is a problem."""
+    """Whether a text is asked for, and nothing that has a definite answer; in doubt it is a problem."""
     if not _ORDER.match(statement) or _HAS_AN_ANSWER.search(statement) or task.read(statement) is not None:
         return False
     if _OF_A_TEXT.match(statement):

@@ -132,7 +132,7 @@ def split(text: str, *, opened: bool = False, tags: Tags = TAGS) -> tuple[str, s
 
 
 def joined(reasoning: str, text: str, *, opened: bool = False, tags: Tags = TAGS) -> str:
-    """The whole text that `split` would part so; without visible text, the reasoning goes on."""
+    """The whole text that `split` takes apart into these two; without visible text, the reasoning is left open."""
     if not reasoning and not opened:
         return text
     begin = reasoning if opened else f"{tags[0]}\n{reasoning}"

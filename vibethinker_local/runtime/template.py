@@ -31,7 +31,7 @@ SECONDS = 2.0
 SOURCE_CHARACTERS = 200_000
 MOST = 1_000_000  # characters of any intermediate string, and items and characters of any list, nested ones included
 ALTOGETHER = 100 * MOST  # characters of all strings that it makes: each may be in a variable of its own
-LARGEST = 2**63  # what numbers stay below: to divide larger ones, or to write them out, may take for ever
+LARGEST = 2**63  # what numbers stay below: dividing larger ones, or writing them out, may take for ever
 SEARCHED = 1000  # characters to search for, or to strip: the time grows with them and with the text
 PRECISION = 100  # digits to round to
 Messages = list[dict[str, str]]
@@ -54,7 +54,7 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class ChatTemplate:
-    """A template's source, with what a file says of its tokens."""
+    """A template's source, with what its file says about tokens."""
 
     source: str
     name: str  # of the file, for errors
@@ -131,7 +131,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return text
 
     def concat(self, pieces: Iterable[str]) -> str:
-        """Jinja joins what a block or a macro wrote by this."""
+        """Jinja joins what a block or a macro wrote with this."""
         return "".join(self.weighed(list(pieces)))
 
     def checked(self, function: Any) -> Callable[..., Any]:
@@ -148,10 +148,10 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return bool(super().is_safe_attribute(obj, attr, value))
 
     def wrap_str_format(self, value: Any) -> None:
-        """Jinja allows `str.format` specially, which can fill the memory in one step. None: treat it as any other."""
+        """Jinja treats `str.format`, which can fill the memory in one step, specially. None: it is like any other."""
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """Filters look up `attribute="a.b.c"` by this, for every item."""
+        """Filters look up `attribute="a.b.c"` with this, for every item."""
         self.tick()
         return super().getitem(obj, argument)
 
@@ -355,10 +355,10 @@ def encode(
 
 
 def _tokens(parts: list[tuple[str, bool]], controls: Mapping[str, int], tokenize: Tokenizer) -> list[int]:
-    """The ids of a text whose parts may hold control tokens, or not.
+    """The ids of a text in parts, each with whether it is the template's own, which may hold control tokens.
 
-    It is cut into tokens as a whole, since they may span parts: in many vocabularies a word's includes the space before
-    it. Only where a message holds the name of a control token are the template's own ones put in by hand.
+    It is cut into tokens as a whole, since tokens may span parts: in many vocabularies a word's token includes the
+    space before it. Only where a message holds the name of a control token are the template's own ones put in by hand.
     """
     text = "".join(part for part, _ in parts)
     names = re.compile("|".join(map(re.escape, sorted(filter(None, controls), key=len, reverse=True))) or "(?!)")

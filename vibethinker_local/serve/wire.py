@@ -5,17 +5,16 @@ A field that asks for something else than what would be done is refused by name;
 """
 
 import codecs
-import unicodedata
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vibethinker_local.events import BudgetName, PassMode, VerdictKind
 from vibethinker_local.system import wording
+from vibethinker_local.system.unicode import composed
 
 MOST_MESSAGES, MOST_CHOICES, MOST_STOPS, LONGEST_STOP = 2000, 64, 4, 500
 NAMED = 200  # characters of a client's value that an error may quote
-MOST_MARKS = 30  # on one character, as Unicode itself has it for streams: UAX #15
 Role = Literal["system", "developer", "user", "assistant"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 FinishReason = Literal["stop", "length"]
@@ -237,21 +236,6 @@ def _explain(wrong: ValidationError) -> NoReturn:
         said += f"; there are {', '.join(Reliability.model_fields)}"
     where = ".".join(path)
     raise ApiError(f"{where}: {said}." if where else f"The body is no request: {said}.", param=where or None) from None
-
-
-def composed(text: str) -> str:
-    """A text in NFC. One with more marks on a character than any script has stays as it is.
-
-    They have to be put in order, which takes Python a time that grows with the square of their number.
-    """
-    if unicodedata.is_normalized("NFC", text):
-        return text
-    marks = 0
-    for character in text:
-        marks = marks + 1 if unicodedata.combining(character) else 0
-        if marks > MOST_MARKS:
-            return text
-    return unicodedata.normalize("NFC", text)
 
 
 def _part(part: Any) -> str:
