@@ -130,6 +130,10 @@ def test_a_run_that_measures_less_leaves_the_rest_of_an_earlier_one() -> None:
     assert [(row.sequences, row.tokens_per_second) for row in kept.decode] == [(1, 10.0), (4, 30.0), (16, 50.0)]
     assert kept.steps == full.steps
     assert with_earlier(full, less) == full
+    deep, deeper = (tuple(row.model_copy(update={"depth": depth}) for row in full.decode) for depth in (80, 160))
+    assert with_earlier(less, found(deep=deep)).deep == deep
+    assert with_earlier(found(deep=deep[:1]), found(deep=deep)).deep == deep
+    assert with_earlier(found(deep=deeper[:1]), found(deep=deep)).deep == deeper[:1], "one depth at a time is drawn"
     assert with_earlier(less, None) == with_earlier(less, found(threads=1, steps=steps(1, 2))) == less
 
 

@@ -75,6 +75,8 @@ def test_a_table_of_pairs_is_shown_by_its_lines(tmp_path: Path) -> None:
     graded = list(grades(read(path), NOBODY))
     assert [grade.same for grade in graded] == [True, True, False, False]
     assert mismatches(graded) == ["line 5: 3 | 4 (algebra)", "line 6: 5 | no answer (no answer)"]
+    path.write_text("gold,answer,same,lenient\n3,4,True,\n3,3,false,\n5 cm,5,true,TRUE\n3,4,,\n", encoding="utf-8")
+    assert [grade.as_wanted for grade in grades(read(path), NOBODY)] == [False, False, True, True]
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:

@@ -165,6 +165,9 @@ def test_options_with_a_field_each(tmp_path: Path, name: str) -> None:
         ("set.csv", 'ID,Problem,Answer\n7,"What,\nis ""1 + 1""?",2\n', Problem("7", 'What,\nis "1 + 1"?', "2")),
         ("set.csv", "\ufeffproblem;answer\r\nIs it a, b?;2\r\n", Problem("set-0", "Is it a, b?", "2")),
         ("set.TSV", "problem\tanswer\tkind\nIs it a, b?\t2\t\n", Problem("set-0", "Is it a, b?", "2")),
+        ("set.tsv", 'problem\tanswer\n"How many?" he asks.\t2\n', Problem("set-0", '"How many?" he asks.', "2")),
+        ("set.tsv", 'problem\tanswer\n"5\t6""?"\t2\n', Problem("set-0", '5\t6"?', "2")),
+        ("set.csv", "\n,problem,answer\n0,p,2\n", Problem("set-0", "p", "2")),
         ("set.csv", "question,A,B,answer\nWhich?,3,5,B\n", Problem("set-0", "Which?\n\nA. 3\nB. 5", "B", "choice")),
         ("set.jsonl", '{"problem": "p", "answer": "2"}\n', Problem("set-0", "p", "2")),
     ],
@@ -182,6 +185,8 @@ def test_tables_and_packed_files(tmp_path: Path, name: str, text: str, problem: 
         ("set.csv", b"", "holds no problem"),
         ("set.csv", b"What is 1 + 1?,2\nWhat is 2 + 2?,4\n", "line 2: it lacks 'problem'"),
         ("set.csv", b"question,choices,answer\np,\"['0' '4']\",1\n", "its options are not understood"),
+        ("set.csv", b'problem,answer\n"What,\nis it?",2\n"p,2\nq,3\n', "line 4: this is no row of a table"),
+        ("set.csv", b"question,correct_answer,wrong_answers\np,x,\"['y', 'z']\"\n", "its options are not understood"),
         ("set.jsonl.gz", gzip.compress(b"x" * 900, mtime=0)[:20], "cut off"),
         ("set.jsonl.gz", b"\x1f\x8b of another kind", "damaged"),
     ],
@@ -200,6 +205,7 @@ WRONG = {"Incorrect Answer 1": "x", "Incorrect Answer 2": "y", "Incorrect Answer
     [
         ({"Record ID": "r", "Question": "p", "Correct Answer": "B\n"} | WRONG, "B"),
         ({"id": "r", "question": "p", "correct_answer": "w", "distractor1": "x", "distractor2": "y"}, "w"),
+        ({"id": "r", "question": "p", "correct_answer": ["w"], "distractors": ["x"]}, "w"),
         ({"id": "r", "question": "p", "correct_answer": "#### 5", "incorrect_answers": ["x", "4"]}, "#### 5"),
     ],
 )

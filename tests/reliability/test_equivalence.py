@@ -102,6 +102,9 @@ def test_lenient(kind: str, checker: Checker) -> None:
         ("x=1 or y=2", "x=1, y=2"),
         ("(0,1), (2,3)", r"(0,1)\cup(2,3)"),
         (r"5 \text{ cm } (x>0)", "5"),
+        ("a sin x", "sin x"),
+        ("A cos(t)", "cos(t)"),
+        ("a xy", "xy"),
     ],
 )
 def test_leniency_has_its_limits(answer: str, gold: str, checker: Checker) -> None:

@@ -42,7 +42,7 @@ class Double(float):
     """A float that calls itself by another name, as numpy's."""
 
     def __repr__(self) -> str:
-        return f"np.float64({self})"
+        return f"np.float64({float(self)})"
 
 
 @pytest.fixture(autouse=True)

@@ -72,12 +72,14 @@ def summary(
 def with_earlier(found: results.Figures, earlier: results.Figures | None) -> results.Figures:
     """What to keep of a run: with what an earlier one on this machine measured besides.
 
-    Times of steps are compared with each other, so they stay those of one run: of the one that has more of them.
+    Times of steps are compared with each other, so they stay those of one run: of the one that has more of them. The
+    rows at depth are all of one depth, the last that was measured.
     """
     if earlier is None or earlier.machine != found.machine:
         return found
+    depths = {row.depth for row in found.deep or earlier.deep}
     decode, deep = (
-        {(row.sequences, row.depth): row for row in rows}
+        {row.sequences: row for row in rows if not row.depth or row.depth in depths}
         for rows in ((*earlier.decode, *found.decode), (*earlier.deep, *found.deep))
     )
     return found.model_copy(

@@ -174,7 +174,7 @@ def report(
         claims = max(each.header.claims for each in found)
         found = [banks.joined(*found)]
         if claims and not found[0].header.claims:
-            progress.say("Claims are left out: the two banks have not equally many of each solution.")
+            progress.say("Claims are left out: the two banks do not have equally many of each solution.")
     thinking = verdicts == "think"
     if compared:
         samples = samples or min(table.build(each).samples for each in found)

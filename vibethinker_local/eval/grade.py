@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vibethinker_local.errors import UsageError
-from vibethinker_local.eval.layouts import rows
+from vibethinker_local.eval.layouts import rows, single
 from vibethinker_local.reliability import answers, equivalence
 from vibethinker_local.system.units import counted
 
@@ -108,29 +108,26 @@ def _pair(where: str, row: Any) -> Pair:
     if name := next((name for name in _ANSWERS if name in row), None):
         answer = _text(value := row[name])
     elif name := next((name for name in _OUTPUTS if name in row), None):
-        answer = answers.spoken(_text(value := _single(row[name])) or "")
+        answer = answers.spoken(_text(value := single(row[name])) or "")
     else:
         raise UsageError(f"{where}: it lacks 'answer' and 'output'.")
     if answer is None and value is not None and not isinstance(value, str):
         raise UsageError(f"{where}: '{name}' is neither a text nor a number.")
-    wanted = row.get("same")
     if "####" in gold_text:
         gold_text = answers.spoken(gold_text) or gold_text
     return Pair(
         where.rpartition(", ")[2],
         gold_text,
         answer if answer and answer.strip() else None,
-        wanted if isinstance(wanted, bool) else None,
-        row.get("lenient") is True,
+        _truth(row.get("same")),
+        _truth(row.get("lenient")) is True,
         str(row.get("kind") or ""),
     )
 
 
-def _single(value: Any) -> Any:
-    """What lists of one hold, as samples of lm-eval have it."""
-    while isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    return value
+def _truth(value: Any) -> bool | None:
+    """What a row says to be true or false; in a table it is a text."""
+    return {"true": True, "false": False}.get(str(value).casefold())
 
 
 def _text(value: Any) -> str | None:

@@ -1,9 +1,9 @@
 r"""Problem files in the layouts in which sets are published, read by the names of their fields.
 
-JSON lines, a JSON array, a table with commas or parquet. The problem is called `problem`, `question`, `prompt`,
-`input`; the answer `answer`, `final_answer`, `target`, or a worked `solution` that ends in `#### 72` or `\boxed{72}`;
-options may be a list, or the right one and the wrong ones have fields of their own; code has tests in the place of an
-answer. A row without an answer is left out, a file without any is refused.
+JSON lines, a JSON array, a table with commas or tabs, or parquet. The problem is called `problem`, `question`,
+`prompt`, `input`; the answer `answer`, `final_answer`, `target`, or a worked `solution` that ends in `#### 72` or
+`\boxed{72}`; options may be a list, or the right one and the wrong ones have fields of their own; code has tests in the
+place of an answer. A row without an answer is left out, a file without any is refused.
 """
 
 import csv
@@ -136,7 +136,7 @@ def _text(path: Path) -> str:
         data = path.read_bytes()
         return (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8 text: give JSON lines, or a .parquet file.") from None
+        raise UsageError(f"{path} is not UTF-8 text: save it as UTF-8, or give a .parquet file.") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise UsageError(f"{path} is packed by gzip, and damaged or cut off: fetch it again.") from None
     except OSError as error:
@@ -147,13 +147,33 @@ def _sheet(path: Path) -> Iterator[tuple[str, Any]]:
     """The rows of a table whose first line names the columns, with commas, semicolons or tabs between them."""
     text = _text(path)
     csv.field_size_limit(len(text) + 1)
-    separator = max(",;\t", key=text.partition("\n")[0].count)
-    lines = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    separator = max(",;\t", key=text.lstrip("\r\n").partition("\n")[0].count)
+    quoted = separator != "\t" or _has_quoted(text)
+    lines = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=separator,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=True,
+    )
+    names, begins = list[str](), 1
     try:
         for row in lines:
-            yield f"{path}, line {lines.line_num}", {name: said or "" for name, said in row.items() if name}
+            if row and names:
+                cells = itertools.zip_longest(names, row, fillvalue="")
+                yield f"{path}, line {begins}", {name: cell for name, cell in cells if name}
+            names, begins = names or row, lines.line_num + 1
     except csv.Error as error:
-        raise UsageError(f"{path}, line {lines.line_num}: this is no table of texts ({error}).") from error
+        raise UsageError(f"{path}, line {begins}: this is no row of a table ({error}).") from error
+
+
+def _has_quoted(text: str) -> bool:
+    """Whether the quotes of a table with tabs stand around its texts, and are no part of them."""
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True):
+            pass
+    except csv.Error:
+        return False
+    return True
 
 
 def _json(path: Path) -> Iterator[tuple[str, Any]]:
@@ -256,11 +276,11 @@ def _plain(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
     if given == "ideal" and isinstance(fields[given], list) and len(fields[given]) > 1:
         raise _Unusable("it has several answers, each of which is right")
     answer = _answer(fields[given], worked=given in ("solution", "output", "response"))
-    dealt = _dealt(fields, text) if given == _RIGHT and not options else []
+    right = str(single(fields[given])).strip()
+    dealt = _dealt(fields, right, text) if given == _RIGHT and not options else []
     options = dealt or options or (_SMALL_LETTERED.fullmatch(answer) and _options_of_fields(fields)) or []
     if options:
         letters = "ABCDEFGHIJ"[: len(options)]
-        right = str(fields[given]).strip()
         answer = letters[dealt.index(("", right))] if dealt else _chosen(fields[given], answer, options, fields)
         if dealt or not re.search(r"(?:^|\n)\s*\(?A[).:]", text):
             text += "\n\n" + "\n".join(f"{letter}. {said}" for letter, (_, said) in zip(letters, options, strict=True))
@@ -360,6 +380,13 @@ def _first(fields: dict[str, Any], names: Sequence[str]) -> str | None:
     return next((name for name in known if fields[name] not in (None, "", [])), known[0] if known else None)
 
 
+def single(value: Any) -> Any:
+    """What lists of one hold; any other value as it is."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value
+
+
 def _asked(value: Any) -> str:
     """The text of a problem, also as a conversation. Raises _Unusable."""
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
@@ -420,15 +447,16 @@ def _options_of_fields(fields: dict[str, Any]) -> list[tuple[str, str]]:
     return []
 
 
-def _dealt(fields: dict[str, Any], text: str) -> list[tuple[str, str]]:
+def _dealt(fields: dict[str, Any], right: str, text: str) -> list[tuple[str, str]]:
     """The right option and wrong ones that have fields of their own, in an order that the problem decides; empty where
     there are none. Raises _Unusable."""
-    found = [fields[key] for key in sorted(fields) if _WRONG.fullmatch(key) and fields[key] not in (None, "", [])]
-    wrong = [str(each).strip() for value in found for each in (value if isinstance(value, list) else [value])]
-    options = [str(fields[_RIGHT]).strip(), *wrong]
+    found = {key: fields[key] for key in sorted(fields) if _WRONG.fullmatch(key) and fields[key] not in (None, "", [])}
+    wrong = [str(each).strip() for value in found.values() for each in (value if isinstance(value, list) else [value])]
+    options = [right, *wrong]
     if not wrong:
         return []
-    if len(set(options)) < len(options) or len(options) > 10:
+    in_one_text = any(key.endswith("s") and isinstance(value, str) for key, value in found.items())
+    if in_one_text or len(set(options)) < len(options) or len(options) > 10:
         raise _Unusable("its options are not understood")
     drawn = sorted(options, key=lambda said: hashlib.sha256(f"{text}\0{said}".encode()).digest())
     return [("", said) for said in drawn]
@@ -462,8 +490,7 @@ def _chosen(value: Any, answer: str, options: list[tuple[str, str]], fields: dic
 
     A number beside options that are texts, and digits perhaps, is a place, and no text.
     """
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
+    value = single(value)
     said_as_numbers = any(isinstance(fields.get(name), list) and value in fields[name] for name in _OPTIONS)
     letters = "ABCDEFGHIJ"[: len(options)]
     labels, texts = [label for label, _ in options], [" ".join(said.split()).casefold() for _, said in options]

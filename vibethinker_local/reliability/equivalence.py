@@ -59,7 +59,7 @@ _POINTED = [  # numbers as other languages write them, and those that are cut of
     )
 ]
 _QUOTED = re.compile(r"""(['"])((?:(?!\1)[^\\\n])*)\1""")
-_ARTICLE = re.compile(r"^(\\text\{)?an? (?!and\b|or\b)(?=[a-z]{2})", re.IGNORECASE)  # a circle, not a + b
+_ARTICLE = re.compile(r"^(\\text\{)?an? (?!and\b|or\b)(?=[a-z]{2})", re.IGNORECASE)  # perhaps: also in `a sin x`
 _CENTS = (("cent", Fraction(1)),)
 _DOLLARS = re.compile(r"\\\$|^\$(?=[\d.,]+$)|\bdollars?\b", re.IGNORECASE)
 _PLAIN_UNIT = re.compile(r"^(-?[\d.,/]+) ([msghLNJWV])$")  # 10 m: for a grader metres, for a vote perhaps a variable
@@ -139,8 +139,7 @@ def match(answer: str, gold: str, prover: Prover) -> Match:
     for cents, dollars in ((answer, gold), (gold, answer)):
         if (agree := _in_money(cents, dollars)) is not None:
             return Match(Level.COMPATIBLE, "lenient") if agree else strict
-    answer, gold = (_ARTICLE.sub(r"\1", text.strip()) for text in (answer, gold))
-    answer, gold = (_PLAIN_UNIT.sub(r"\1 \\text{ \2}", text) for text in (answer, gold))
+    answer, gold = (_PLAIN_UNIT.sub(r"\1 \\text{ \2}", _without_article(text.strip())) for text in (answer, gold))
     for one in dict.fromkeys(understood(answer)):
         for other in dict.fromkeys(understood(gold)):
             if lenient.answers(one, other):
@@ -153,6 +152,12 @@ def _pointed(text: str) -> str:
     for other, ours in _POINTED:
         text = other.sub(ours, text)
     return text
+
+
+def _without_article(text: str) -> str:
+    """`circle` for `a circle`; any other text as it is."""
+    bare = _ARTICLE.sub(r"\1", text)
+    return bare if isinstance(understood(bare)[0].value, Text) else text
 
 
 def _in_money(cents: str, dollars: str) -> bool | None:
@@ -215,8 +220,7 @@ class _Comparison:
         """How far the conditions of two answers agree. That k is an integer may be left out, that x > 0 may not."""
         if left.where and right.where:
             return self.answers(left.where, right.where)
-        only = left.where or right.where
-        return Level.COMPATIBLE if only and only.value in NUMBERS.values() else Level.DIFFERENT
+        return Level.COMPATIBLE if _is_about_parameter(left if left.where else right) else Level.DIFFERENT
 
     def _labelled(self, left: Answer, right: Answer) -> Level:
         if left.label == right.label:
@@ -517,6 +521,14 @@ def _leaves_out(left: str | None, right: str | None) -> bool:
         return True
     ours, theirs = set(left.split("=")), set(right.split("="))
     return ours <= theirs or theirs <= ours
+
+
+def _is_about_parameter(answer: Answer) -> bool:
+    """Whether the condition says which numbers a letter stands for. In `0 < x < 5 (x ∈ ℤ)` it takes most of x away."""
+    where = answer.where
+    if where is None or where.value not in NUMBERS.values():
+        return False
+    return not isinstance(answer.value, Region) or where.label != answer.label or where.value == NUMBERS["ℝ"]
 
 
 def _labels_within(answer: Answer) -> Value:

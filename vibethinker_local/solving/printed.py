@@ -1,5 +1,6 @@
 """The answer in what a program printed: numbers and formulas as Python, NumPy and sympy write them."""
 
+import builtins
 import re
 from fractions import Fraction
 
@@ -29,7 +30,10 @@ _WRAPPED = (  # numbers and lists in the names of their types
     (re.compile(r"^array\((\[[^\[\]]*\])\)$"), r"\1"),
     (re.compile(r"^(?:frozenset|dict_keys|dict_values|deque)\(([\[{][^\[\]{}]*[\]}])\)$"), r"\1"),
 )
-_FAILED = re.compile(r"\w+(?:Error|Exception)\b|Traceback\b|Error\b\D*$")  # caught, and printed
+_ERRORS = "|".join(name for name in vars(builtins) if name.endswith(("Error", "Exception")))
+_FAILED = re.compile(  # caught, and printed; but StandardError: 0.5
+    rf"(?:{_ERRORS})\b|\w+(?:Error|Exception)\b(?!\W*[\d.]+$)|Traceback\b|Error\b\D*$"
+)
 _STRINGS = re.compile(r"'[^',]*'(?:, '[^',]*')*")
 _NUMPY = re.compile(r"\[\s*-?[\d.]+(?:\s+-?[\d.]+)+\s*\]")  # [3 5]
 _PART = r"((?:[^(),]|\([^()]{0,40}\)){1,40})"  # one of a call's arguments

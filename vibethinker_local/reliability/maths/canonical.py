@@ -94,7 +94,8 @@ _DAY, _YEAR = "(?P<day>[0-9]{1,2})(?: (?:st|nd|rd|th))?", "(?: (?P<year>[0-9]{4}
 _MONTH_FIRST = re.compile(f"{_MONTH} (?:the )?{_DAY}{_YEAR}")
 _DAY_FIRST = re.compile(f"(?:the )?{_DAY} (?:of )?{_MONTH}{_YEAR}")
 _NOON = {f"{hour}{word}": half for word, half in (("noon", "pm"), ("midnight", "am")) for hour in ("", "12", "12:00")}
-_SET_OF_NUMBERS = re.compile(r"(?:vec|\\mathbf)?([ZℤNℕRℝ])([*_^+>0]*)")  # without blanks and braces
+_SET_OF_NUMBERS = re.compile(r"(?:vec|\\mathbf)?([ZℤNℕRℝ])([*_^+]*(?:>0)?)")  # without blanks and braces
+_PROBABILITIES = ("P", r"\mathbb P", r"\Pr")
 _BEFORE_PARAMETER = ("where", "for", "with", "any", "all", "every", "each", "some")
 _CURRENCIES = {"€": "euro", "£": "£", "¥": "¥", "₹": "rupee"}
 
@@ -730,7 +731,9 @@ class _Reader:
             return None
         if isinstance(inside.value, Scalar) and inside.where:  # one for each k
             return Items((replace(inside, label=None),), in_braces=True)
-        if not isinstance(inside.value, Region | Items) or (inside.where and inside.where.value != NUMBERS["ℤ"]):
+        if not isinstance(inside.value, Region | Items):
+            return None
+        if inside.where and (inside.where.value != NUMBERS["ℤ"] or inside.where.label == name):
             return None
         return _braced(inside.value)
 
@@ -833,7 +836,7 @@ def _parameter(nodes: Nodes) -> tuple[Nodes, str, str] | None:
 
 
 def _condition(nodes: Nodes) -> tuple[Nodes, Nodes] | None:
-    """What stands before a condition, and the condition: `x^2 (x > 0)` or `x^2, x > 0`, but not `P(X > 0)`."""
+    """What stands before a condition, and the condition: `x^2 (x > 0)` or `x^2, x > 0`, but not `1 - P(X > 0)`."""
     last = nodes[-1]
     if isinstance(last, Group) and (last.open, last.close) == ("(", ")"):
         before, about = nodes[:-1], last.nodes
@@ -850,6 +853,8 @@ def _condition(nodes: Nodes) -> tuple[Nodes, Nodes] | None:
             and not any(is_sign(node, *_COMPARISONS, "∈") for node in before)  # x > 0, x < 5
         )
     if not conditional or len(before) < 2 or is_sign(before[-1], *"+-*/^_=:<>"):
+        return None
+    if isinstance(last, Group) and spelled(before[-1:]) in _PROBABILITIES:
         return None
     return None if any(is_sign(node, ",", ";", "and", "or") for node in before) else (before, about)
 

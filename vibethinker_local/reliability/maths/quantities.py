@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from vibethinker_local.reliability.maths.notation import Group, Node, Nodes, Token, is_sign, is_word
+from vibethinker_local.reliability.maths.notation import Group, Node, Nodes, Token, is_sign, is_word, spelled
 
 # Unit: its spellings. The first is its name; capitals matter in symbols, not in words.
 _SAME_UNIT = """
@@ -264,7 +264,8 @@ def unit(nodes: Nodes) -> Unit | None:
         if lower == "per":
             sign = -1
             continue
-        if lower in _FILLERS or (lower in DOLLARS and at == 1 < len(nodes)):  # dollars per hour: its sign has gone
+        rated = at == 1 and spelled(nodes[1:2]) in ("per", "/")
+        if lower in _FILLERS or (lower in DOLLARS and rated):  # dollars per hour: in $5 per hour the sign has gone
             continue
         power, at = _power(nodes, at)
         if power_ahead and power == 1:
