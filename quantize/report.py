@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vibethinker_local.models.memory import Need
+from vibethinker_local.system.units import counted
 
 from .build import Built
 from .divergence import Estimate
@@ -65,7 +66,7 @@ def _fallback_lines(plan: QuantizationPlan) -> list[str]:
     """One line for all tensors of a kind: a model of odd widths has some hundred of them. The JSON has each."""
     kinds = Counter((t.type.name, t.wanted.name, t.source.width) for t in plan.fallbacks)
     return [
-        f"  {type}, not {wanted}: {count} of them, with rows of {width}"
+        f"  {type}, not {wanted}: {counted(count, 'tensor')} with rows of {width}"
         for (type, wanted, width), count in kinds.items()
     ]
 

@@ -49,10 +49,11 @@ def _label(file: GgufFile) -> str:
 
 
 def shorten(value: Value) -> Value:
-    if isinstance(value, float) and not isfinite(value):
-        return str(value)  # JSON has no number for it
     if isinstance(value, list) and len(value) > MAX_ITEMS:
         return f"[{len(value):,} items]"
+    numbers = value if isinstance(value, list) else [value]
+    if not all(isfinite(each) for each in numbers if isinstance(each, float)):
+        return str(value)  # JSON has no number for it
     if isinstance(value, str) and len(value) > MAX_TEXT:
         return value[: MAX_TEXT - 1] + "…"
     return value

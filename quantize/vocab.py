@@ -77,7 +77,8 @@ def _slow_tokenizer(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     model = {"vocab": read_json(folder / "vocab.json"), "merges": [line for line in lines if line.strip()]}
     beside = {} if "added_tokens_decoder" in settings else read_json_if_there(folder / "added_tokens.json")
     named = settings.get("additional_special_tokens")
-    special = [settings.get(f"{role}_token") for role in SPECIALS] + (named if isinstance(named, list) else [])
+    given = [settings.get(f"{role}_token") for role in SPECIALS] + (named if isinstance(named, list) else [])
+    special = [_text_of(each) for each in given]
     added = [{"id": number, "content": text, "special": text in special} for text, number in beside.items()]
     return {"model": model, "added_tokens": added}
 
@@ -156,8 +157,7 @@ def _specials(settings: dict[str, Any], ids: dict[str, Any], size: int, folder: 
     """tokenizer_config.json wins over config.json, whose eos is often the base model's; then generation_config.json."""
     found: dict[str, int] = {}
     for role in SPECIALS:
-        named = settings.get(f"{role}_token")
-        text = named.get("content") if isinstance(named, dict) else named
+        text = _text_of(settings.get(f"{role}_token"))
         if isinstance(text, str) and text in ids:
             found[role] = ids[text]
     for source in (read_json(folder / "config.json"), _generation_config(folder)):
@@ -174,6 +174,11 @@ def _specials(settings: dict[str, Any], ids: dict[str, Any], size: int, folder: 
     # Trainers write null for bos, as Qwen2's tokenizer has none; llama.cpp would take a comma. It is never added.
     found.setdefault("bos", ids.get(QWEN2_BOS, found["eos"]))
     return tuple(Special(role, token_id) for role, token_id in found.items())
+
+
+def _text_of(token: Any) -> Any:
+    """What a special token is written as: it is named by its text, or by a table that says more of it."""
+    return token.get("content") if isinstance(token, dict) else token
 
 
 def _generation_config(folder: Path) -> dict[str, Any]:

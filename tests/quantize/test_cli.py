@@ -76,9 +76,9 @@ def test_a_fallback_is_said_aloud(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "odd", Shape(num_hidden_layers=1, hidden_size=288, intermediate_size=320))
     planned = [line for line in invoke("plan", folder).stdout.splitlines() if ", not " in line]
     assert planned == [
-        "  Q5_0, not Q4_K: 5 of them, with rows of 288",
-        "  Q8_0, not Q6_K: 1 of them, with rows of 288",
-        "  Q8_0, not Q6_K: 1 of them, with rows of 320",
+        "  Q5_0, not Q4_K: 5 tensors with rows of 288",
+        "  Q8_0, not Q6_K: 1 tensor with rows of 288",
+        "  Q8_0, not Q6_K: 1 tensor with rows of 320",
     ]
     result = invoke("build", folder, "-o", tmp_path / "odd.gguf", "--type", "Q4_K_M")
     assert "7 of 14 tensors have rows that Q4_K_M does not allow; the file will be Q5_0+Q8_0" in result.stderr
@@ -223,9 +223,11 @@ def test_foreign_text_does_not_steer_the_terminal(tiny: Path, tmp_path: Path) ->
 
 
 def test_numbers_that_json_does_not_have(tmp_path: Path) -> None:
-    file = checkpoints.write(tmp_path / "x.gguf", "qwen2", keys={"a": float("nan"), "b": float("-inf"), "c": 0.5})
+    file = checkpoints.write(
+        tmp_path / "x.gguf", "qwen2", keys={"a": float("nan"), "b": [float("-inf"), 1.0], "c": 0.5}
+    )
     keys = output("inspect", file)["keys"]
-    assert (keys["a"], keys["b"], keys["c"]) == ("nan", "-inf", 0.5)
+    assert (keys["a"], keys["b"], keys["c"]) == ("nan", "[-inf, 1.0]", 0.5)
 
 
 def test_importance_and_quality_by_command(base: Path, small: Path, prose: Path, tmp_path: Path) -> None:

@@ -278,7 +278,12 @@ def test_a_tokenizer_in_python(file: str, kind: str, tiny: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "type"),
-    [({}, TokenType.USER_DEFINED), ({"additional_special_tokens": ["<tool>"]}, TokenType.CONTROL)],
+    [
+        ({}, TokenType.USER_DEFINED),
+        ({"additional_special_tokens": ["<tool>"]}, TokenType.CONTROL),
+        ({"additional_special_tokens": [{"content": "<tool>", "lstrip": False}]}, TokenType.CONTROL),
+        ({"mask_token": {"content": "<tool>", "lstrip": False}}, TokenType.CONTROL),
+    ],
 )
 def test_which_added_tokens_are_special(settings: dict[str, object], type: TokenType, tiny: Path) -> None:
     added = as_python_tokenizer(tiny, **settings)

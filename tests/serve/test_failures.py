@@ -18,6 +18,7 @@ import pytest
 
 from tests.command import vibe
 from tests.serve.helpers import PROBLEM, Served, events, serving, user
+from vibethinker_local.errors import UsageError
 from vibethinker_local.serve import completion, http, server
 
 LONG: dict[str, Any] = {"temperature": 5, "top_p": 1, "max_tokens": 1900, "thinking_budget": -1}  # noise, on and on
@@ -189,3 +190,12 @@ def test_bad_options() -> None:
             assert (found.code, found.out) == (2, ""), arguments
             assert why in found.err
     assert vibe("serve", "-m", "nothing", "--port", "0").code == 4
+
+
+def test_a_host_that_there_is_not_is_said_in_the_resolvers_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(8, "nodename nor servname provided, or not known")  # 8 as a file's error is another
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(UsageError, match=r"nowhere, port 80 \(nodename nor servname provided, or not known\)"):
+        server.listen("nowhere", 80)

@@ -58,7 +58,18 @@ def test_an_origin_that_can_be_let_in(origin: str) -> None:
 
 @pytest.mark.parametrize(
     "origin",
-    ["", "chat.example", "https://chat.example/", "https://", "://x", "HTTPS://chat.example", "https://a b", "null"],
+    [
+        "",
+        "chat.example",
+        "https://chat.example/",
+        "https://",
+        "://x",
+        "HTTPS://chat.example",
+        "https://Chat.example",
+        "https://a b",
+        "https://*.example",
+        "null",
+    ],
 )
 def test_what_is_no_origin(origin: str) -> None:
     with pytest.raises(UsageError, match="--allow-origin"):

@@ -185,6 +185,18 @@ def test_an_end_that_cannot_be_kept_yet_is_kept_although_another_conversation_ha
     session.close()
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_chat_that_could_not_be_kept_at_all_says_so_at_its_end(asked: bool, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store, solver = Store(tmp_path / "file" / "chat.db"), ScriptedSolver([reply("", "It is 7.")])
+    session = Session(lambda name, loading: solver, store, time.monotonic, lambda: 7)
+    if asked:
+        session.ask("Why?", lambda: None)
+    session.close()
+    said = f"What was written last was not saved: {tmp_path / 'file' / 'chat.db'} could not be used."
+    assert session.unkept == (said if asked else None)
+
+
 def test_a_damaged_file_is_said_and_the_conversations_are_there(tmp_path: Path) -> None:
     async def test() -> None:
         async with chatting(tmp_path) as chat:

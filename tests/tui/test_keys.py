@@ -385,8 +385,12 @@ def test_an_answer_that_was_cut_goes_on(tmp_path: Path) -> None:
         end = finished([begun])
         cut = replace(end.solution.trajectories[0], finish="length")
         ended = replace(end, solution=replace(end.solution, trajectories=(cut,)))
-        pause = Pause()
-        scripts = [[first, begun, ended], [first, begun, pause, rest, finished([begun, rest])], reply("", "new")]
+        reading, pause = Pause(), Pause()
+        scripts = [
+            [first, begun, ended],
+            [first, reading, begun, pause, rest, finished([begun, rest])],
+            reply("", "new"),
+        ]
         async with chatting(tmp_path, ScriptedSolver(scripts)) as chat:
             await chat.pilot.press("alt+c")
             assert "There is no turn yet" in chat.shown
@@ -398,6 +402,9 @@ def test_an_answer_that_was_cut_goes_on(tmp_path: Path) -> None:
             store.reopen(turn)
             assert store.turns(1)[0].answer == "It goes on"  # also if it is killed now
             await chat.pilot.press("alt+c")
+            await chat.reach(reading)
+            assert [turn.answer for turn in chat.app.session.written] == ["It goes on"]  # before it has come to more
+            reading.go.set()
             await chat.reach(pause)
             assert "goes on with the answer" not in chat.shown
             request = chat.solver.requests[1]

@@ -98,7 +98,7 @@ def check(host: str, key: str | None, origins: list[str]) -> None:
         if origin == "null":  # of files, but also of frames that any page may have
             if key is None:
                 raise UsageError(f"--allow-origin null lets every page ask: give a key, in {KEY} or with --api-key.")
-        elif not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+|file://", origin):
+        elif not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\sA-Z*?#@]+|file://", origin):
             raise UsageError(
                 f"--allow-origin {origin} is no origin: write it as browsers do, https://chat.example or "
                 "chrome-extension://ID, in small letters and without a path."

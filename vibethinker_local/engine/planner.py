@@ -79,7 +79,10 @@ class Planner:
         return next(count for count, rate in rates.items() if rate * (1 + GAIN) >= max(rates.values()))
 
     def _trial(self, count: int, padding: int) -> tuple[Part, ...]:
-        """A plan with the size that was tried least, of those that may help; none if the times of all are known."""
+        """A plan with the size that was tried least, of those that may help; none if the times of all are known.
+
+        Those are all in one batch, and the powers of 2 from a quarter to less than twice of them: splits, and padding.
+        """
         powers = [1 << exponent for exponent in range(count.bit_length() + 1)]
         sizes = [count, *(size for size in powers if count <= 4 * size < 8 * count and size - count <= padding)]
         unknown = [size for size in sizes if size not in self._seconds]

@@ -191,10 +191,10 @@ class EngineProcess:
         heard = self._heard.get(id)
         if heard is None or heard.aborted:
             return
-        if heard.ended:
-            del self._heard[id]
         heard.aborted = True
         heard.muted += 1
+        if heard.ended:
+            del self._heard[id]
         self._connection.write(Abort(id, heard.put_out))  # if that fails, `step` will tell
 
     def step(self) -> list[StepOutput]:

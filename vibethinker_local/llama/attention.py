@@ -3,6 +3,7 @@
 from vibethinker_local.events import CacheType
 
 BLOCK = 256  # cells
+VALUES, VALUE_BYTES = 32, {"f16": 64, "q8_0": 34}  # bytes of so many keys or values in the cache
 BATCH = 512  # tokens of prompts at once, with flash attention
 # Without it, a score is kept for every token and cell: the more cells a Sequence has, the fewer tokens at once.
 BATCHES = {2048: 256, 4096: 128}  # by cells up to which

@@ -23,7 +23,7 @@ from vibethinker_local.events import CacheType
 from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.gguf.chat import reasoning_tags
 from vibethinker_local.llama import amx, state
-from vibethinker_local.llama.attention import BATCH, flash_attention, prompt_batch, whole_blocks
+from vibethinker_local.llama.attention import BATCH, VALUE_BYTES, VALUES, flash_attention, prompt_batch, whole_blocks
 from vibethinker_local.llama.grammar import LlamaGrammar
 from vibethinker_local.llama.library import library, listening, reason, supports_gpu
 
@@ -41,7 +41,6 @@ OTHER_KINDS = {
 _place = operator.attrgetter("place")
 SAME = 0.5  # of the logits' standard deviation: rounding makes up to a tenth of it, a wrong cut more than one
 _CACHE_TYPES = {"f16": 1, "q8_0": 8}  # ggml.h: enum ggml_type
-_CELL_BYTES = {"f16": 2, "q8_0": 34 / 32}  # of each key or value
 
 
 class LlamaBackend:
@@ -261,8 +260,8 @@ class LlamaBackend:
             return
         from vibethinker_local.system import machine
 
-        cell = self._header.kv_numbers * _CELL_BYTES[self._cache]
-        if (more + sum(map(self._length, kept))) * cell > machine.room().memory:
+        values = (more + sum(map(self._length, kept))) * self._header.kv_numbers
+        if values * VALUE_BYTES[self._cache] // VALUES > machine.room().memory:
             raise NoRoom(f"No memory for {places} places with {each} cells each.")
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:

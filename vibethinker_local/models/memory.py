@@ -15,10 +15,16 @@ from dataclasses import dataclass, replace
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import CacheType
 from vibethinker_local.gguf.header import Header
-from vibethinker_local.llama.attention import BATCHES, BLOCK, flash_attention, prompt_batch, whole_blocks
+from vibethinker_local.llama.attention import (
+    BATCHES,
+    BLOCK,
+    VALUE_BYTES,
+    VALUES,
+    flash_attention,
+    prompt_batch,
+    whole_blocks,
+)
 from vibethinker_local.system.machine import Room, memory_size
-
-VALUES, VALUE_BYTES = 32, {"f16": 64, "q8_0": 34}  # bytes of so many keys or values
 
 FIRST = 2048  # cells of a Sequence, to begin with
 LEAST_CONTEXT, STEP = 8192, 1024  # tokens: the least a Sequence gets by default, and the step by which that grows

@@ -2,12 +2,15 @@
 
 DIGITS = 16  # of a number before its point, and behind it
 LARGEST = 10**DIGITS - 1
-NONE = "no number lies between its bounds"
+NONE = f"no number of up to {DIGITS} digits lies between its bounds"
 
 
 def integers(low: int | None, high: int | None) -> str:
     """The integers from low to high; None is no bound. Raises ValueError if there are none."""
-    least, most = _within(low, high)
+    least = -LARGEST if low is None else max(low, -LARGEST)
+    most = LARGEST if high is None else min(high, LARGEST)
+    if least > most:
+        raise ValueError(NONE)
     parts = [_naturals(max(least, 0), most)] if most >= 0 else []
     if least < 0:
         parts.append(f'"-" ({_naturals(max(-most, 1), -least)})')
@@ -19,23 +22,18 @@ def decimals(low: int | None, high: int | None, *, above: bool = False, below: b
 
     Raises ValueError if there are none.
     """
-    least, most = _within(low, high)
-    if least == most and (above or below):
+    if low is None or low < -LARGEST:
+        low, above = -LARGEST - 1, True
+    if high is None or high > LARGEST:
+        high, below = LARGEST + 1, True
+    if low > high or (low == high and (above or below)):
         raise ValueError(NONE)
     parts = []
-    if most > 0 or (most == 0 and not below):
-        parts.append(_magnitudes(max(least, 0), most, above=above and least >= 0, below=below))
-    if least < 0:
-        parts.append(f'"-" ({_magnitudes(max(-most, 0), -least, above=below and most <= 0, below=above)})')
+    if high > 0 or (high == 0 and not below):
+        parts.append(_magnitudes(max(low, 0), high, above=above and low >= 0, below=below))
+    if low < 0:
+        parts.append(f'"-" ({_magnitudes(max(-high, 0), -low, above=below and high <= 0, below=above)})')
     return " | ".join(parts)
-
-
-def _within(low: int | None, high: int | None) -> tuple[int, int]:
-    least = -LARGEST if low is None else max(low, -LARGEST)
-    most = LARGEST if high is None else min(high, LARGEST)
-    if least > most:
-        raise ValueError(NONE)
-    return least, most
 
 
 def _magnitudes(least: int, most: int, *, above: bool, below: bool) -> str:
@@ -52,10 +50,13 @@ def _magnitudes(least: int, most: int, *, above: bool, below: bool) -> str:
 
 def _naturals(least: int, most: int) -> str:
     """The integers from least to most, neither of them below 0."""
-    parts = []
-    for count in range(len(str(least)), len(str(most)) + 1):
-        shortest = 10 ** (count - 1) if count > 1 else 0
-        parts.append(_alike(str(max(least, shortest)), str(min(most, 10**count - 1))))
+    few, many = len(str(least)), len(str(most))
+    if few == many:
+        return _alike(str(least), str(most))
+    parts = [_alike(str(least), "9" * few)]
+    if few + 1 < many:
+        parts.append(f"[1-9] [0-9]{{{few},{many - 2}}}")
+    parts.append(_alike(str(10 ** (many - 1)), str(most)))
     return " | ".join(parts)
 
 

@@ -258,7 +258,7 @@ def _implied(known: Mapping[str, Any]) -> str | None:
 def _of_kind(known: Mapping[str, Any], kind: object) -> dict[str, Any]:
     """The keywords that concern one type."""
     keywords = {
-        "object": {"properties", "additionalProperties", "required"},
+        "object": {"properties", "additionalProperties", "required", "propertyNames"},
         "array": {"items", "minItems", "maxItems"},
         "string": {"minLength", "maxLength", "format"},
         "integer": {*BOUNDS, "format"},

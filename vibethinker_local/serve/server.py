@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import sys
@@ -105,8 +104,8 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=512)
     except (OSError, UnicodeError) as error:
-        number = getattr(error, "errno", None) or 0
-        reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or str(error)
+        said = getattr(error, "strerror", None) or str(error)
+        reason = said.partition(" (while attempting")[0]  # behind that, Python has the address once more
         raise UsageError(
             f"The server cannot listen on {host}, port {port} ({reason}): give another --port or --host."
         ) from error

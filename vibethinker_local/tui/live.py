@@ -29,6 +29,13 @@ class Live:
         self._before = before
         self._kept = Place(-1 if before else 0), Place(-1 if before else 0)  # of reasoning and answer, on the disk
 
+    @property
+    def written(self) -> Turn:
+        """The turn as far as it has come."""
+        if self._before and not self.run.tokens:
+            return self.turn  # what was there is there
+        return replace(self.turn, reasoning=str(self.run.reasoning).strip(), answer=str(self.run.answer).strip())
+
     def save(self, store: Store) -> None:
         """Keep what was written since the last call, or could not be kept then. Raises UsageError."""
         if self._before and not self.run.tokens:

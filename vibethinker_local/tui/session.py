@@ -67,6 +67,7 @@ class Session:
         self._loading = threading.Lock()  # held while a model is loaded
         self._choosing = threading.Lock()  # held for a moment, where the user's choice and its end might cross
         self._run: Run | None = None
+        self._asked = False  # anything, in this chat
         self._closed = False
 
     @property
@@ -77,10 +78,7 @@ class Session:
     @property
     def written(self) -> list[Turn]:
         """The turns as they stand, the one that is being written, too, whether or not they could be kept."""
-        if not (live := self.live):
-            return self.turns
-        reasoning, answer = str(live.run.reasoning).strip(), str(live.run.answer).strip()
-        return [*self.turns, replace(live.turn, reasoning=reasoning, answer=answer)]
+        return [*self.turns, self.live.written] if self.live else self.turns
 
     @property
     def votes(self) -> Votes | None:
@@ -187,7 +185,7 @@ class Session:
             solver = self.loaded()
             return solver.solve(replace(request, earlier=() if solver.alone else request.earlier), control)
 
-        self.live = live
+        self.live, self._asked = live, True
         self.save()
         self._run = Run(begin, arrived)
         self._run.start()
@@ -307,6 +305,8 @@ class Session:
             self._finish(replace(self._next(asked), status="stopped", note=NOT_ASKED))
         self.queue = []
         self.save()
+        if self._asked and self.store.in_memory:
+            self.unkept = f"What was written last was not saved: {self.store.path} could not be used."
         for solver in (self.solver, self._left):
             if solver:
                 solver.close()

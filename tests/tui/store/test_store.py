@@ -102,6 +102,13 @@ def test_words_are_found_in_scripts_that_put_no_spaces_between_them(store: Store
     assert all(words.split()[-1] in one.title + one.excerpt for one in store.search(words))
 
 
+def test_a_long_text_is_searched_for_by_its_beginning(store: Store) -> None:
+    asked(store, "求解二次方程", "判别式大于零。")
+    assert [one.title for one in store.search("方程 零 " * 1000)] == ["求解二次方程"]
+    assert store.search("判" * 100_000) == []
+    assert store.take_notices() == []
+
+
 def test_an_answer_is_found_anew_after_it_was_replaced(store: Store) -> None:
     conversation, turn = asked(store, "Q", "first")
     store.finish(Turn("Q", "mini", 7, turn, answer="second", status="answered"))

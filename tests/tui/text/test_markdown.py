@@ -64,6 +64,9 @@ def test_what_comes_out(text: str, markdown: str) -> None:
 ALPHABET = [
     *"ab1 \n`$\\[](){}*_|>-~",
     "```",
+    "- ",
+    "1. ",
+    "\n- ```",
     "\\(",
     "\\)",
     "\\[",

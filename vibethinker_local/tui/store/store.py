@@ -23,6 +23,7 @@ from vibethinker_local.tui.store.turns import COLUMNS, Turn, moment, name_of, nu
 
 LISTED = 200  # conversations that a list holds at most; the rest is found by searching
 DRAFTS = 20  # that are kept at most
+SEARCHED = 1000  # characters of what is looked for, at most: SQLite refuses the search for a thousand words
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Store:
     def renew(self) -> None:
         """Set the file aside and go on with what can be read of it."""
         self._db.renew()
+
+    @property
+    def path(self) -> Path:
+        return self._db.path
 
     @property
     def in_memory(self) -> bool:
@@ -230,7 +235,7 @@ class Store:
 
     def search(self, words: str) -> list[Listed]:
         """The conversations whose title, questions or answers have all these words, the last perhaps only begun."""
-        wanted = whole(words).replace('"', " ").replace("\0", " ").split()
+        wanted = whole(words[:SEARCHED]).replace('"', " ").replace("\0", " ").split()
         if not wanted:
             return self.recent()
         query = " ".join(f'"{word}"' for word in wanted) + "*" * (len(wanted[-1]) > 1)  # one letter begins too much

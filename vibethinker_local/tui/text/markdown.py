@@ -20,6 +20,7 @@ _PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>#+=|~$!&-])")
 _FENCE = re.compile(r"[ >]*(?:(?:[-*+]|\d{1,9}[.)]) +)?(`{3,}|~{3,})")
 _MARK = re.compile(r"\n|`|\$|\\.|\\$", re.DOTALL)
 _LIST_ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+")
+_ITEM_BEGUN = re.compile(r"[ >]*(?:[-*+]|\d{1,9}[.)]?)")  # a line that may become one
 _SPACED = re.compile(r"\$ ([^$\n]{1,200}) \$")
 _SPACED_BEGUN = re.compile(r"\$ [^$\n]{0,201}")
 _FORMULA = re.compile(r"\\[A-Za-z]|[\^_]|\A\w\Z|\A(?=.*[=<>+*/-]).*(?<![^\W\d_])[^\W\d_](?![^\W\d_])")
@@ -107,6 +108,8 @@ class MarkdownReader:
     def _line_is_clear(self, held: str, at: int) -> bool:
         """Whether enough of a line is there to tell whether it is a fence."""
         line = held[at : at + 80]
+        if _ITEM_BEGUN.fullmatch(line):
+            return False
         return "\n" in line or len(line) == 80 or bool(re.search(r"[^\s>`~]", re.sub(_LIST_ITEM, "", line)))
 
     def _construct(self, held: str, at: int, *, final: bool) -> _Found | None:
