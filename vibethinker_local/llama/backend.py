@@ -258,10 +258,8 @@ class LlamaBackend:
         more = places * each - self.places * self.each
         if more <= 0 or places == 1 or self._gpu:
             return
-        from vibethinker_local.system import machine
-
         values = (more + sum(map(self._length, kept))) * self._header.kv_numbers
-        if values * VALUE_BYTES[self._cache] // VALUES > machine.room().memory:
+        if values * VALUE_BYTES[self._cache] // VALUES > _free_memory():
             raise NoRoom(f"No memory for {places} places with {each} cells each.")
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
@@ -343,9 +341,7 @@ class LlamaBackend:
         return 0 <= first <= max(0, length - self._window)
 
     def save(self, place: int) -> State | None:
-        from vibethinker_local.system import machine  # a twentieth of a second that few starts need
-
-        if state.size(self._native, self._context, place) > machine.room().memory // 2:
+        if state.size(self._native, self._context, place) > _free_memory() // 2:
             return None
         return self._state(place)
 
@@ -410,6 +406,13 @@ class _Batch:
                 rows += 1
         self.native.n_tokens = count
         return rows
+
+
+def _free_memory() -> int:
+    """Bytes."""
+    from vibethinker_local.system import machine  # a twentieth of a second that few starts need
+
+    return machine.room().memory
 
 
 def _is_set(native: Any) -> Any:

@@ -39,7 +39,7 @@ class Repository:
             return []
 
     def lock(self, etag: str) -> Path:
-        return self.folder.parent / ".locks" / self.folder.name / f"{etag}.lock"
+        return lock_of(self.partial(etag))
 
     def reference(self, revision: str) -> Path:
         return self.folder / "refs" / revision

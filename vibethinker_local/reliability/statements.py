@@ -335,8 +335,9 @@ def extracted(text: str, problem: str, most: int) -> list[str]:
     where there are more than `most`."""
     found: dict[str, str] = {}
     steps = list(_steps(text))
+    takes_back = [_TAKES_BACK.match(sentence) is not None for sentence in steps]
     for at, sentence in enumerate(steps, 1):
-        if any(map(_TAKES_BACK.match, steps[at : at + _TAKEN_BACK_WITHIN])):
+        if any(takes_back[at : at + _TAKEN_BACK_WITHIN]):
             continue
         if len(sentence) <= MOST_CHARACTERS and not_a_claim(sentence, problem) is None:
             found.setdefault(key(sentence), sentence)

@@ -81,7 +81,6 @@ INFINITY = Symbol("∞")
 _NOT_NUMBERS = set("∞∅ℝℕℤℚℂ°")
 _UNKNOWN_FUNCTIONS = set("fghFGHPQp")
 _INVERSES = {name: "arc" + name for name in ("sin", "cos", "tan", "cot", "sec", "csc")}
-_ADDITIVE = ("+", "-", "±", "∓")
 _BRACKETS_OF_CALLS = {"|": "abs", "⌊": "floor", "⌈": "ceil", "‖": "norm"}
 
 
