@@ -93,6 +93,30 @@ def test_adaptive_draws_what_the_reliability_pass_draws() -> None:
     assert max(theirs) < 0.9 * drawn
 
 
+def test_arithmetic_stops_where_the_reliability_pass_stops() -> None:
+    """The same with solutions that calculate wrongly: they end no vote, and hardly count."""
+
+    def reply(answer: str) -> str:
+        half = int(answer) // 2
+        return f"<think>so</think>\n\nSo it is {half} + {half} = {answer} pens.\n\n\\boxed{{{answer}}}"
+
+    plan = make("arithmetic", "standard", likely=0.85)
+    for seed in range(1, 9):
+        given = {"17": 5, "4": 2, "30": 2}
+        whole = run(Thinker(given, reply=reply), replace(plan, stopping=False), seed=seed)[0]
+        each = [trajectory.answer for trajectory in whole.trajectories]
+        number = {answer: at for at, answer in enumerate(dict.fromkeys(each))}
+        answers, tokens = np.array([[number[a] for a in each]]), np.array([[t.tokens for t in whole.trajectories]])
+        slips = np.array([[answer == "17" for answer in each]])
+        found = run(Thinker(given, reply=reply), plan, seed=seed)[0]
+        right = np.array([[answer == found.answer for answer in number]])
+        table = replace(banks.table(answers, 0 * answers, tokens), slips=slips, right=right)
+        replayed = replay(table, "adaptive-arithmetic", 8, setting=(plan.likely,))
+        assert replayed.right.tolist() == [1]
+        assert replayed.tokens == pytest.approx(found.usage.solve_tokens, abs=tokens.max()), "ties may part there"
+        assert found.answer != "17" or set(each) == {"17"}
+
+
 def rambling() -> Thinker:
     """Answers of different lengths."""
     answers = {"17": 5, "4": 1, "30": 2, "9": 1}

@@ -16,7 +16,7 @@ from vibethinker_local.errors import SandboxError
 from vibethinker_local.events import Behaviour, Control, Differing, Finished, Options, Sampled, Solution
 from vibethinker_local.reliability.plan import make
 from vibethinker_local.sandbox import Outcome
-from vibethinker_local.solving import receipt, reliable, single
+from vibethinker_local.solving import deadline, receipt, single
 from vibethinker_local.solving.code_vote import INPUTS, Programs
 from vibethinker_local.solving.follow import behaved
 
@@ -97,7 +97,7 @@ def test_the_time_that_a_program_takes_is_not_the_models(
         return run_program(*given)
 
     monkeypatch.setattr(native, "run", slow)
-    monkeypatch.setattr(reliable if vote else single, "time", clock)
+    monkeypatch.setattr(deadline if vote else single, "time", clock)
     plan = make("majority", "standard", samples=1)
     found = run(Coder({GOOD: 1}), plan, problem=PROBLEM)[0] if vote else solve(Coder({GOOD: 1}))
     assert found.behaviour

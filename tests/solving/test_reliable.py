@@ -31,7 +31,7 @@ from vibethinker_local.models.spec import ModelSpec
 from vibethinker_local.reliability import vote, yardstick
 from vibethinker_local.reliability.plan import Plan, make
 from vibethinker_local.runtime.model import Model
-from vibethinker_local.solving import reliable
+from vibethinker_local.solving import deadline, reliable
 from vibethinker_local.solving.follow import summary
 
 pytestmark = pytest.mark.usefixtures("nothing_symbolic")
@@ -129,6 +129,9 @@ def test_what_solutions_calculate_turns_a_vote_without_a_token() -> None:
         assert (claim.source, claim.verdict.method) == ("extracted", "arithmetic")
         assert trajectory.reliability == (1.0 if trajectory.answer == "4" else vote.FLOOR)
     assert next(event for event in events if isinstance(event, Contested)).claims == 0
+    alike, _ = run(Thinker({"4": 1}, reply=reply), plan)
+    assert alike.report
+    assert summary(alike.report) == "8 of 8 agree · 8 equations checked, and all hold"
     silent, _ = run(Thinker({"9": 0.7, "4": 0.3}), plan)
     assert silent.report
     assert (silent.answer, silent.report.checked) == ("9", 0), "who calculates nothing votes plainly"
@@ -431,7 +434,7 @@ def test_a_deadline_leaves_the_time_to_ask_outright(
     closed: bytes, asked: bool, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = Clocked(closed)
-    monkeypatch.setattr(reliable, "time", backend)
+    monkeypatch.setattr(deadline, "time", backend)
     model = Model(Chosen("s", ModelSpec(about="scripted", stops=("<stop>",)), Path("s.gguf")), Engine(backend))
     plan = make("majority", "quick", samples=1, seconds=20)
     events = list(reliable.solve("p", model, Options(2, max_tokens=12_000), Control(), plan))

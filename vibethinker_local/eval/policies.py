@@ -26,7 +26,9 @@ EXACT = "arithmetic"  # the vote, in which a solution with an equation that does
 PAIRED = "pairwise"  # of two answers that are close, the one that the model prefers, shown in both orders
 CLOSE = 0.5  # of the leader's votes
 CHECKED = ("clr", "linear", "mechanical", "model", "permuted", "fitted")  # policies that need claims
-STOPPED = "adaptive"  # with no more samples than a pass has: what decides a vote takes ever longer to compute
+STOPPED = "adaptive"  # the vote, ended when it is decided
+EXACT_STOPPED = "adaptive-arithmetic"  # both: what calculates wrongly ends no vote, either
+STOPPING = (STOPPED, EXACT_STOPPED)  # with no more samples than a pass has: what decides a vote takes long to compute
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def replay(
 
 def most(name: str, samples: int) -> int:
     """The most trajectories that a policy is replayed with."""
-    return min(samples, MOST_SAMPLES) if name == STOPPED else samples
+    return min(samples, MOST_SAMPLES) if name in STOPPING else samples
 
 
 def _replay(
@@ -74,12 +76,14 @@ def _replay(
     read = np.zeros(len(cluster))
     if name == "oracle":
         right = _only(np.any(table.each_right[:, part], axis=1))
-    elif name == STOPPED:
+    elif name in STOPPING:
         likely = setting[0] if setting else stopping.LIKELY
-        pairs = zip(cluster.tolist(), table.tokens[:, part].tolist(), strict=True)
+        weights = _exact(table, part) if name == EXACT_STOPPED else np.ones(cluster.shape)
+        voting = np.where(weights < 1, -1, cluster)
+        pairs = zip(voting.tolist(), table.tokens[:, part].tolist(), strict=True)
         ended, written = zip(*(_until_decided(tuple(c), tuple(t), likely) for c, t in pairs), strict=True)
         tokens = np.array(written, np.float64)
-        right = _only(_wins(table, cluster, (answered & np.array(ended)).astype(np.float64)))
+        right = _only(_wins(table, cluster, np.where(answered & np.array(ended), weights, 0.0)))
     elif name == CONSTRAINED:
         assert table.instructions
         chosen = table.instructions.read_off[:, part].argmax(axis=1)  # of equals, the first
@@ -98,9 +102,7 @@ def _replay(
         assert table.programs
         tokens += table.programs.ask_tokens if name in ASKED else 0
     elif name == EXACT:
-        assert table.slips is not None
-        weights = np.where(table.slips[:, part], vote.arithmetic(0, 0), vote.arithmetic(1, 0))
-        right = _only(_wins(table, cluster, np.where(answered, weights, 0.0)))
+        right = _only(_wins(table, cluster, np.where(answered, _exact(table, part), 0.0)))
     elif name == PAIRED:
         weights, compared = _preferred(table, part)
         right = _only(_wins(table, cluster, weights))
@@ -129,6 +131,12 @@ def _replay(
         rescues=(right & ~majority).mean(axis=0),
         harms=(~right & majority).mean(axis=0),
     )
+
+
+def _exact(table: Table, part: slice) -> Floats:
+    """(n, k): what trajectories count where arithmetic alone checks them."""
+    assert table.slips is not None
+    return np.where(table.slips[:, part], vote.arithmetic(0, 0), vote.arithmetic(1, 0))
 
 
 def _program_wins(table: Table, name: str, part: slice) -> Bools:

@@ -11,7 +11,7 @@ import numpy as np
 
 from vibethinker_local.eval import diagnosis, statistics
 from vibethinker_local.eval.diagnosis import Headroom, Slips, Verifier, VoteShare
-from vibethinker_local.eval.policies import CONSTRAINED, EXACT, PAIRED, RUN, PolicyOutcome, most, replay
+from vibethinker_local.eval.policies import CONSTRAINED, EXACT, EXACT_STOPPED, PAIRED, RUN, PolicyOutcome, most, replay
 from vibethinker_local.eval.statistics import Interval
 from vibethinker_local.eval.table import InstructionTable, Ints, Table
 from vibethinker_local.eval.trials import Speeds, Trials, at_equal_cost, generated, majorities, trials
@@ -105,7 +105,7 @@ def make(table: Table, calibration: vote.Calibration | None = None, speeds: Spee
     plain = table.programs is None and table.instructions is None
     claims = table.claims if plain else 0  # programs are run and instructions checked: none are asked for
     own = RUN if table.programs else (CONSTRAINED,) if table.instructions else WEIGHTED if claims else ()
-    exact = (EXACT,) if table.slips is not None and table.slips.any() else ()
+    exact = (EXACT_STOPPED, EXACT) if table.slips is not None and table.slips.any() else ()
     paired = (PAIRED,) if table.pairs is not None else ()
     names = (*PLAIN, *exact, *own, *paired, "oracle")
     outcomes = [replay(table, name, k) for name in names for k in steps(samples) if k <= most(name, samples)]
@@ -224,6 +224,7 @@ def _contrasts(full: dict[str, PolicyOutcome]) -> list[Contrast]:
         ("arithmetic", "majority"),
         ("pairwise", "majority"),
         ("adaptive", "majority"),
+        ("adaptive-arithmetic", "majority"),
         ("oracle", "majority"),
         ("behaviour", "examples"),
         ("codet", "behaviour"),

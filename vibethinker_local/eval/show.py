@@ -123,7 +123,8 @@ def _trials(found: Trials) -> Iterator[str | Grid]:
     for each in found.stopping:
         yield (
             f"{each.name} ({_setting(each.setting)}) uses {_percent(each.saved)} fewer tokens than always "
-            f"drawing all, accuracy {_gain(each.difference)} points, on {each.problems:,} problems."
+            f"drawing all, accuracy {_gain(each.difference)} points, on {each.problems:,} problems; "
+            f"{_gain(each.at_equal_tokens)} against a vote of as many tokens."
         )
     if not speeds:
         yield "How fast this machine reads and writes is unknown: `vibe bench` measures it, or give --speeds."

@@ -13,7 +13,17 @@ import numpy as np
 
 from vibethinker_local.eval import confidence, statistics
 from vibethinker_local.eval.confidence import GRIDS, Setting
-from vibethinker_local.eval.policies import CHECKED, EXACT, PAIRED, STOPPED, PolicyOutcome, most, replay
+from vibethinker_local.eval.policies import (
+    CHECKED,
+    EXACT,
+    EXACT_STOPPED,
+    PAIRED,
+    STOPPED,
+    STOPPING,
+    PolicyOutcome,
+    most,
+    replay,
+)
 from vibethinker_local.eval.statistics import Interval
 from vibethinker_local.eval.table import Floats, Table
 from vibethinker_local.reliability import vote
@@ -67,6 +77,7 @@ class EarlyStop:
     setting: tuple[float, ...]
     saved: Interval  # share of the tokens
     difference: Interval  # of accuracy
+    at_equal_tokens: Interval  # of accuracy, against as many votes as cost the same
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,8 @@ def trials(table: Table, calibration: vote.Calibration | None = None, speeds: Sp
         base, baseline = table.columns(table.kinds[0]), "majority of the reasoned"
     first, rest = base.halves()
     names = [STOPPED, *(name for name in CHECKED if base.claims and (name != "fitted" or calibration))]
-    names += [EXACT] if base.slips is not None and base.slips.any() else []
+    exact = base.slips is not None and bool(base.slips.any())
+    names += [EXACT_STOPPED, EXACT] if exact else []
     names += [PAIRED] if base.pairs is not None else []
     settings = dict[str, Setting]()
     if base.signals:
@@ -110,7 +122,7 @@ def trials(table: Table, calibration: vote.Calibration | None = None, speeds: Sp
         if setting is None:
             untuned.append(_row(name, None, whole, speeds))
     rules = (LIKELY, SOONER) if most(STOPPED, base.samples) == base.samples else ()
-    stopping = [_stop(STOPPED, base, (likely,)) for likely in rules]
+    stopping = [_stop(name, base, (likely,)) for name in STOPPING[: 1 + exact] for likely in rules]
     if "reasc" in settings:
         stopping.append(_stop("reasc", rest, settings["reasc"]))
     tables = tuple(rows), tuple(untuned)
@@ -227,4 +239,5 @@ def _stop(name: str, table: Table, setting: Setting) -> EarlyStop:
         setting,
         statistics.ratio(all_drawn.tokens - found.tokens, all_drawn.tokens),
         statistics.means((found.right - all_drawn.right)[None])[0],
+        at_equal_cost(majorities(table), [found], generated).difference,
     )

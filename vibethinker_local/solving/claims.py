@@ -46,7 +46,9 @@ class Checks:
 class Stated:
     """The claims of one trajectory, and how far their checks have come."""
 
+    seed: int = 0  # the trajectory's
     claims: list[CheckedClaim] | None = None  # None while they are being stated
+    extracted: list[CheckedClaim] = field(default_factory=list)  # those of its own, before the model states others
     dropped: list[CheckedClaim] = field(default_factory=list)  # what was stated and claims nothing
     reasoned: bool = False
     claim_tokens: int = 0  # generated, to state them
@@ -72,8 +74,6 @@ class Claims:
         self._count, self._checks = count, checks
         self.tokens = 0  # generated; a score counts as one
         self._stated: dict[int, Stated] = {}  # by the trajectory's index
-        self._extracted: dict[int, list[CheckedClaim]] = {}
-        self._seeds: dict[int, int] = {}
         self._stating: dict[SequenceId, _Reply] = {}
         self._scoring: dict[SequenceId, str] = {}  # the claim's key
         self._measuring: dict[SequenceId, str] = {}  # the known statement
@@ -93,8 +93,7 @@ class Claims:
         The step that is to be checked `first` comes first, in the solution's own words, and once.
         """
         index = ended.index
-        stated = self._stated[index] = Stated()
-        self._seeds[index] = ended.trajectory.seed
+        stated = self._stated[index] = Stated(ended.trajectory.seed)
         if not self._checks.ask:
             equations = arithmetic.told(ended.trajectory.text, self._problem)
             self._check(index, [_calculated(*each) for each in equations])
@@ -104,12 +103,12 @@ class Claims:
             step = crux.step_of(first)
             others = [text for text in texts if not step.same(crux.step_of(text))]
             texts = [_own_words(ended, step, self._problem), *others][: self._count]
-        self._extracted[index] = [CheckedClaim(text, source="extracted") for text in texts]
-        if len(texts) >= ENOUGH and not self._checks.state:
-            self._check(index, self._extracted[index])
+        own = [CheckedClaim(text, source="extracted") for text in texts]
+        if len(own) >= ENOUGH and not self._checks.state:
+            self._check(index, own)
             return
-        if not self._checks.state:
-            self._extracted[index] = []
+        if self._checks.state:
+            stated.extracted = own
         params = self._params(ended.trajectory.seed, CLAIM_TOKENS, prompts.claims_grammar(self._count))
         name = self._model.engine.add([*ended.tokens, *self._turn], params, parent=ended.sequence)
         self._stating[name] = _Reply(index)
@@ -117,8 +116,7 @@ class Claims:
 
     def publish(self, ended: Ended, texts: Sequence[str]) -> None:
         """Take a trajectory's claims from its own reply, as the published method has them; an empty one is missing."""
-        self._stated[ended.index] = Stated()
-        self._seeds[ended.index] = ended.trajectory.seed
+        self._stated[ended.index] = Stated(ended.trajectory.seed)
         self._check(ended.index, [CheckedClaim(text, source="published") for text in texts])
 
     def reason(self, index: int, most: int, *, published: bool = False) -> None:
@@ -138,7 +136,7 @@ class Claims:
         if reserve > most // 2:
             closing, reserve = (), 0
         if any(texts) and most > 0:
-            name = self._model.engine.add(prompt, self._params(self._seeds[index], most - reserve, reserve=reserve))
+            name = self._model.engine.add(prompt, self._params(stated.seed, most - reserve, reserve=reserve))
             self._reasoning[name] = _Reply(index, closing=closing)
             stated.questions += 1
 
@@ -223,7 +221,7 @@ class Claims:
             echoed = statements.says(asked, text)  # a small model may repeat what it was asked
             dropped = "instruction" if echoed else statements.not_a_claim(text, self._problem)
             (stated.dropped if dropped else found).append(CheckedClaim(text, dropped=dropped))
-        self._check(reply.index, [*self._extracted[reply.index], *found])
+        self._check(reply.index, [*stated.extracted, *found])
 
     def _check(self, index: int, found: list[CheckedClaim]) -> None:
         """Begin to check a trajectory's claims, now that they are known."""

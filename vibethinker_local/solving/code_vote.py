@@ -1,7 +1,7 @@
 """The programs of a code problem: run on the statement's examples and on inputs of the model's own, and compared.
 
-Like Claims, this adds Sequences to an engine and is handed what the engine puts out. Without a sandbox no program is
-run, and none agrees with another.
+A Ballot: like Claims, this adds Sequences to an engine and is handed what the engine puts out. Without a sandbox no
+program is run, and none agrees with another.
 
     ask ─→ inputs and assertions ─┐
     add ─→ examples ─→ inputs ────┴─→ groups that behave alike
@@ -20,7 +20,7 @@ from vibethinker_local.code.behaviour import BehaviourGroup
 from vibethinker_local.code.task import Task
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.errors import EngineError, SandboxError
-from vibethinker_local.events import Behaviour, Differing, Options
+from vibethinker_local.events import Behaviour, Differing, Options, Trajectory
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.sandbox import Limits, Outcome, Program, ProgramCall, Sandbox
@@ -82,6 +82,14 @@ class Programs:
             self._attempts[index], self._outcomes[index] = attempt, []
             self._run(index)
         return attempt
+
+    def count(self, index: int, trajectory: Trajectory) -> None:
+        """`add`, as a Ballot has it."""
+        self.add(index, trajectory.text)
+
+    def incomparable(self, coming: int) -> bool:
+        """Without a sandbox, no program agrees with another."""
+        return not self.runs
 
     @property
     def assertions(self) -> int:

@@ -7,8 +7,7 @@ The best answer so far is there at every moment; a deadline, "answer now" and a 
 earlier. Knows how to drive an engine; what votes and claims are worth is `reliability`'s business.
 """
 
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -36,26 +35,24 @@ from vibethinker_local.events import (
     Usage,
 )
 from vibethinker_local.models import lengths
-from vibethinker_local.reliability import answers, crux, equivalence, stopping, vote
+from vibethinker_local.reliability import answers, crux, stopping, vote
 from vibethinker_local.reliability import claims as parsing
-from vibethinker_local.reliability.checker import Checker
-from vibethinker_local.reliability.clusters import Cluster, Clusters
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model, fingerprint
 from vibethinker_local.solving import calibration, computed
 from vibethinker_local.solving import journal as journals
+from vibethinker_local.solving.ballot import AnswerBallot, Ballot
 from vibethinker_local.solving.claims import Checks, Claims, parting
 from vibethinker_local.solving.code_vote import Programs, open_sandbox
 from vibethinker_local.solving.computed import Computing
+from vibethinker_local.solving.deadline import Deadline
 from vibethinker_local.solving.follow import behaved
 from vibethinker_local.solving.journal import Journal, JournalEntry
 from vibethinker_local.solving.sampling import Budget, Ended, Sampling, shown
 from vibethinker_local.system import paths
 from vibethinker_local.system.units import counted
 
-HURRY = 0.85  # of the time limit; from then on the model is asked for an answer if there is none yet
-AT_LAST = 0.95  # of it; from then on it is asked outright, in the middle of whatever it writes
 INCOMPARABLE = "These answers cannot be compared with each other, so this is one solution and not a vote."
 
 
@@ -170,9 +167,10 @@ class _Pass:
         assert options.seed is not None, "the caller draws one"
         self._seed = options.seed
         self._weight = vote.weight_of(plan.mode, fitted)
-        self._began = self._stepped = time.monotonic()
-        self._checker = Checker(left=lambda: 0.0 if control.stop else self._left)
-        self._clusters = Clusters(lambda a, b: equivalence.compare(a, b, self._checker).level)
+        self._deadline = Deadline(plan.seconds, control)
+        self._stepped = (
+            0.0  # seconds until the last step's end: what is run and compared then is no time of the model's
+        )
         recent = model.recent(problem, earlier, options.kind)
         self._dropped = len(earlier) - len(recent)
         asked = task.of(problem, options.kind)
@@ -197,8 +195,12 @@ class _Pass:
         after = self._claims.context if plan.asks_for_claims and not self._published else 0
         self._budget = Budget.of(_most_tokens(model, options, plan), model, longest, after)
         self._sampling = Sampling(model, options, self._prompt, self._budget, task=asked, computing=self._computing)
-        self._programs = Programs(problem, asked, model, options, *open_sandbox()) if asked else None
+        self._code = asked is not None
+        self._ballot: Ballot = (
+            Programs(problem, asked, model, options, *open_sandbox()) if asked else AnswerBallot(self._deadline)
+        )
         self._answered: dict[int, Ended] = {}
+        self._slipped = set[int]()  # those of them that arithmetic has refuted, in the mode that asks nothing else
         self._error: str | None = None
         self._done = False  # it has come to its end
         self._decision: Decision | None = None
@@ -219,15 +221,18 @@ class _Pass:
             for entry in resumed:
                 ended = Ended(entry.index, entry.trajectory, None, entry.tokens)
                 self._sampling.finished.append(ended)
-                yield self._count(ended)
+                yield from self._count(ended)
             yield from self._sample(done={entry.index for entry in resumed})
-            self._tell_apart()
+            if self._decision == "all" and self._ballot.ask_apart():
+                while self._ballot.asking and not self._deadline.interrupts:
+                    self._ballot.take(self._step())
             if self._contested:
                 yield Contested(tuple(self._ranked()), plan.claims if plan.asks_for_claims else 0)
                 self._crux = self._parting(self._ranked())
                 if self._crux:
                     yield Parted(Crux((self._side(self._crux[0]), self._side(self._crux[1]))))
-                yield from self._check_claims()
+                if not plan.exact:
+                    yield from self._check_claims()
         except EngineError as failure:
             self._error = str(failure)
         solution = self._solution()
@@ -236,9 +241,7 @@ class _Pass:
 
     def close(self) -> None:
         """Free everything that a run holds, in the engine and elsewhere."""
-        self._checker.close()
-        if self._programs:
-            self._programs.close()
+        self._ballot.close()
         if self._computing:
             self._computing.runner.close()
         with suppress(EngineError):
@@ -249,71 +252,38 @@ class _Pass:
 
     def _step(self) -> list[StepOutput]:
         outputs = self._model.engine.step()
-        self._stepped = time.monotonic()  # what is run and compared after the last step is no time of the model's
+        self._stepped = self._deadline.passed
         return outputs
-
-    # How long it may go on
-
-    @property
-    def _left(self) -> float:
-        """Seconds."""
-        return self._plan.seconds - (time.monotonic() - self._began)
-
-    @property
-    def _hurried(self) -> bool:
-        """Whether an answer is needed now."""
-        return self._control.answer_now or self._late
-
-    @property
-    def _late(self) -> bool:
-        """Whether little of the time limit is left."""
-        return self._left < (1 - HURRY) * self._plan.seconds
-
-    @property
-    def _at_last(self) -> bool:
-        """Whether hardly any time is left, and no solution has an answer yet."""
-        return not self._answered and self._left < (1 - AT_LAST) * self._plan.seconds
-
-    @property
-    def _over(self) -> bool:
-        return self._control.stop or self._left <= 0
 
     # Sampling
 
     def _sample(self, done: set[int]) -> Iterator[SolveEvent]:
         """Sample until the vote is decided, refilling a free place as soon as one trajectory ends."""
-        sampling, plan = self._sampling, self._plan
-        ahead = [index for index in range(plan.samples) if index not in done]
-        if self._programs and ahead:
-            self._programs.ask()
+        sampling, ballot, deadline = self._sampling, self._ballot, self._deadline
+        ahead = [index for index in range(self._plan.samples) if index not in done]
+        if ahead:
+            ballot.ask()
         while True:
             self._decision = self._decided(coming=len(ahead) + sampling.running)
-            if self._decision or self._over:
+            if self._decision or deadline.over:
                 break
             while ahead and self._has_place and not self._may_suffice(len(ahead)):
-                if self._hurried and (sampling.running or sampling.finished):
+                if deadline.hurries and (sampling.running or sampling.finished):
                     break  # one is begun in any case: it can be asked for its answer
                 index = ahead.pop(0)
                 sampling.start(index, (self._seed + index) % 2**63)
-            if not sampling.running + self._asking:
+            if not sampling.running + ballot.asking:
                 break
             before = len(sampling.finished)
             outputs = self._step()
-            if self._programs:
-                self._programs.take(outputs)
-            now = self._control.answer_now
-            yield from sampling.take(outputs, answer_now=now, time_up=self._late, at_last=self._at_last)
+            ballot.take(outputs)
+            now, at_last = self._control.answer_now, deadline.at_hand and not self._answered
+            yield from sampling.take(outputs, answer_now=now, time_up=deadline.near, at_last=at_last)
             for ended in sampling.finished[before:]:
                 if self._journal:
                     self._journal.add(JournalEntry(ended.index, ended.trajectory, ended.tokens))
-                yield self._count(ended)
+                yield from self._count(ended)
         sampling.abandon()
-
-    def _tell_apart(self) -> None:
-        """Where two groups of programs tie, ask for inputs on which they differ."""
-        if self._programs and self._decision == "all" and self._programs.ask_apart():
-            while self._programs.asking and not self._interrupted:
-                self._programs.take(self._step())
 
     def _without_claims(self, ended: Ended) -> Ended:
         """A reply of the published method with the text and the answer of its solution alone."""
@@ -323,35 +293,36 @@ class _Pass:
         answer = answers.extract(text, ended.trajectory.reasoning)
         return replace(ended, trajectory=replace(ended.trajectory, text=text, answer=answer))
 
-    def _count(self, ended: Ended) -> Sampled:
-        """Take a trajectory into the vote."""
+    def _count(self, ended: Ended) -> Iterator[SolveEvent]:
+        """Take a trajectory into the vote, with what arithmetic alone has to say about it, where that is all."""
         ended = self._without_claims(ended)
-        answer = ended.trajectory.answer
-        if answer is not None and ended.trajectory.finish != "aborted":
-            self._answered[ended.index] = ended
-            if self._programs:
-                self._programs.add(ended.index, ended.trajectory.text)
-            elif equivalence.comparable(answer):
-                if not equivalence.plain(answer):
-                    self._checker.warm()  # while the others are sampled, so that decoding does not wait for it
-                self._clusters.add(ended.index, answer)
-        return Sampled(ended.index, ended.trajectory, tuple(self._by_votes()))
+        index, trajectory = ended.index, ended.trajectory
+        votes = trajectory.answer is not None and trajectory.finish != "aborted"
+        if votes:
+            self._answered[index] = ended
+            self._ballot.count(index, trajectory)
+        yield Sampled(index, trajectory, tuple(self._by_votes()))
+        if votes and self._plan.exact and not self._code and trajectory.kind == "reasoned":
+            self._claims.state(ended)
+            yield from self._claims.take(())
+            if self._claims.standings().get(index, 1.0) < 1:
+                self._slipped.add(index)
 
     def _decided(self, coming: int) -> Decision | None:
         """The reason why no further trajectory is needed, or None."""
         if not self._answered:
             return None
-        if self._incomparable(coming):
+        if self._ballot.incomparable(coming):
             return "incomparable"
-        if self._hurried:
+        if self._deadline.hurries:
             return "answer now" if self._control.answer_now else "time"
         if coming == 0:
-            return None if self._asking else "all"
+            return None if self._ballot.asking else "all"
         if not self._plan.stopping:
             return None
         votes = self._votes
         reason = stopping.stop(votes, coming, self._likely)
-        if reason == "settled" and self._plan.checks_claims and len(votes) > 1:
+        if reason == "settled" and self._plan.asks_for_claims and len(votes) > 1:
             return None  # claims may still turn the vote, and what is sampled yet may turn it further
         return reason
 
@@ -362,44 +333,34 @@ class _Pass:
 
     @property
     def _votes(self) -> list[int]:
-        """Of each answer, the most first."""
-        return [cluster.votes for cluster in self._by_votes()]
+        """Of each answer, the most first. A solution that calculates wrongly hardly counts, and ends no vote."""
+        members = [set(cluster.members) - self._slipped for cluster in self._ballot.clusters()]
+        return sorted(filter(None, map(len, members)), reverse=True)
 
     @property
     def _likely(self) -> float:
         """How probable it has to be that a vote stays as it is. Of programs nothing was measured that allows less."""
-        return stopping.LIKELY if self._programs else self._plan.likely
+        return stopping.LIKELY if self._code else self._plan.likely
 
     @property
     def _has_place(self) -> bool:
-        return self._sampling.running + self._asking < self._model.places
-
-    @property
-    def _asking(self) -> int:
-        """Sequences that write inputs for programs."""
-        return self._programs.asking if self._programs else 0
-
-    def _incomparable(self, coming: int = 0) -> bool:
-        """Whether there is nothing to vote on. One odd answer does not say so while others may come."""
-        if self._programs:
-            return not self._programs.runs
-        return len(self._answered) > (1 if coming else 0) and not list(self._clusters)
+        return self._sampling.running + self._ballot.asking < self._model.places
 
     @property
     def _contested(self) -> bool:
         """Whether claims are worth their tokens: they could change the answer."""
-        if self._programs or not self._plan.checks_claims:
+        if self._code or not self._plan.checks_claims:
             return False
-        if self._over or not self._answered or self._decision not in ("all", None):
+        if self._deadline.over or not self._answered or self._decision not in ("all", None):
             return False
-        return len(list(self._clusters)) > 1 or self._plan.mode == "published"
+        return len(list(self._ballot.clusters())) > 1 or self._plan.mode == "published"
 
     # Claims
 
     def _check_claims(self) -> Iterator[SolveEvent]:
         """Verdicts on the claims of all that answered; reasoned ones too, while two answers are close."""
         claims, plan = self._claims, self._plan
-        votes = [self._answered[member] for cluster in self._clusters for member in cluster.members]
+        votes = [self._answered[member] for cluster in self._ballot.clusters() for member in cluster.members]
         reasoned = {ended.index for ended in votes if ended.trajectory.kind == "reasoned"}
         if self._published:
             replies = {ended.index: ended.trajectory.text for ended in self._sampling.finished}
@@ -416,19 +377,15 @@ class _Pass:
             yield from self._until_checked()
             return
         left = plan.think_tokens
-        while left > 0 and not self._interrupted and (contested := self._in_question()) is not None:
+        while left > 0 and not self._deadline.interrupts and (contested := self._in_question()) is not None:
             before = claims.tokens
             claims.reason(contested, left)
             yield from self._until_checked()
             left -= max(1, claims.tokens - before)
 
     def _until_checked(self) -> Iterator[SolveEvent]:
-        while self._claims.waiting and not self._interrupted:
+        while self._claims.waiting and not self._deadline.interrupts:
             yield from self._claims.take(self._step() if self._claims.running else ())
-
-    @property
-    def _interrupted(self) -> bool:
-        return self._over or self._control.answer_now
 
     def _in_question(self) -> int | None:
         """The next trajectory to reason about: in the two best answers, while they are close."""
@@ -442,7 +399,7 @@ class _Pass:
 
     def _parting(self, best: Sequence[AnswerCluster]) -> tuple[crux.Side, crux.Side] | None:
         """The first step on which the solutions of the two best answers differ."""
-        if len(best) < 2 or self._programs:
+        if len(best) < 2 or self._code:
             return None
         return parting(self._answered.values(), best[0].members, best[1].members, self._problem)
 
@@ -453,22 +410,16 @@ class _Pass:
     # The vote
 
     def _weights(self) -> dict[int, float]:
-        if self._programs:
-            return dict.fromkeys(self._answered, 1.0) | self._programs.weights()
         tells = self._published or self._plan.exact or self._claims.tells
         standings = self._claims.standings() if tells else {}  # where all were refuted, or none, the plain vote counts
-        return vote.weights(standings, self._answered, self._plan.claims, self._weight)
+        weights = vote.weights(standings, self._answered, self._plan.claims, self._weight)
+        return weights | self._ballot.weights()
 
     def _ranked(self) -> list[AnswerCluster]:
-        return vote.ranked(self._grouped, self._weights(), sorted(self._answered))
+        return vote.ranked(self._ballot.clusters(), self._weights(), sorted(self._answered))
 
     def _by_votes(self) -> list[AnswerCluster]:
-        return vote.ranked(self._grouped, dict.fromkeys(self._answered, 1.0), sorted(self._answered))
-
-    @property
-    def _grouped(self) -> Iterable[Cluster]:
-        """Programs that behave alike, or equivalent answers."""
-        return self._programs.clusters() if self._programs else self._clusters
+        return vote.ranked(self._ballot.clusters(), dict.fromkeys(self._answered, 1.0), sorted(self._answered))
 
     def _solution(self) -> Solution:
         ranked, weights = self._ranked(), self._weights()
@@ -486,10 +437,10 @@ class _Pass:
             status = "stopped"
         if self._error:
             status = "failed"
-        incomparable = self._incomparable()
-        behaviour, note = None, INCOMPARABLE if incomparable else None
-        if self._programs:
-            behaviour = self._programs.report([ended.index for ended in finished])
+        incomparable = self._ballot.incomparable(coming=0)
+        note = INCOMPARABLE if incomparable else None
+        behaviour = self._ballot.report([ended.index for ended in finished])
+        if behaviour:
             at = next((at for at, each in enumerate(finished) if each.trajectory == chosen), None)
             note = f"{INCOMPARABLE} {behaviour.note}" if incomparable else behaved(behaviour, at)
         if self._computing and self._computing.note:
@@ -501,8 +452,8 @@ class _Pass:
             usage=Usage(
                 len(self._prompt),
                 self._sampling.tokens,
-                self._stepped - self._began,
-                self._claims.tokens + (self._programs.tokens if self._programs else 0),
+                self._stepped,
+                self._claims.tokens + self._ballot.tokens,
                 earlier_tokens=sum(e.trajectory.tokens for e in self._sampling.finished if e.sequence is None),
             ),
             answer=ranked[0].answer if ranked else chosen.answer if chosen else None,
@@ -520,7 +471,7 @@ class _Pass:
                 note=note,
                 drawn=sum(trajectory.finish != "aborted" for trajectory in trajectories),
                 answered=len(self._answered),
-                dropped=len(self._answered) - sum(c.votes for c in ranked) if self._programs and ranked else 0,
+                dropped=len(self._answered) - sum(c.votes for c in ranked) if behaviour and ranked else 0,
                 computed=sum(trajectories[m].kind == "computed" for m in clusters[0].members) if clusters else 0,
                 measured=self._claims.measured,
                 exact=self._plan.exact,
@@ -539,7 +490,7 @@ class _Pass:
         """What ended a run that was not decided."""
         if self._error:
             return "failed"
-        return "stopped" if self._control.stop else "time" if self._late else "all"
+        return "stopped" if self._control.stop else "time" if self._deadline.near else "all"
 
     def _chosen(self, ranked: list[AnswerCluster], weights: dict[int, float]) -> Trajectory | None:
         """The trajectory that is shown: of the chosen answer the weightiest, the earliest among equals; a computed one
