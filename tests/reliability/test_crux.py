@@ -33,6 +33,13 @@ def test_what_is_said_again_in_words_is_no_other_step() -> None:
     assert [side.claim for side in found] == ["48 + 24 = 72", "Then 48 + 24 = 62 bulbs."]
 
 
+def test_a_number_of_the_problem_that_gets_a_name_is_no_step() -> None:
+    named = "Bulbs in April = 48\n48 * 2 = 96\n\\boxed{288}"
+    found = crux.find({0: HALF, 1: named}, [0], [1], PROBLEM)
+    assert found
+    assert [side.claim for side in found] == ["In May, she planted 48 / 2 = 24 bulbs.", "48 * 2 = 96"]
+
+
 def test_others_belong_to_the_side_whose_step_they_take() -> None:
     found = crux.find({0: HALF, 1: TWICE, 2: SLIP}, [0], [1], PROBLEM)
     assert found

@@ -122,6 +122,12 @@ def test_the_claims_of_a_solution() -> None:
     ]
 
 
+def test_what_stands_behind_an_instruction_is_the_claim() -> None:
+    monday = "1. Calculate the rolls of Monday:\n\\[ \\text{Rolls on Monday} = 4 \\times 9 = 36 \\]"
+    text = f"{monday}\n2. Add both: 36 + 18 = 54."
+    assert statements.extracted(text, SHOP, 9) == ["Rolls on Monday = 4 × 9 = 36", "Add both: 36 + 18 = 54."]
+
+
 def test_equations_come_first_where_there_are_too_many() -> None:
     found = statements.extracted(WORKED, SHOP, 3)
     assert len(found) == 3

@@ -64,6 +64,8 @@ def test_votes_by_programs_are_named() -> None:
 def test_where_answers_part_in_a_line() -> None:
     one = CruxSide("She sold twice as many in May", (1,), Verdict("refuted", "model", 0.1))
     others = CruxSide("She sold half as many in May", (0, 2, 3, 4, 5))
+    long = "Now we can add up all the practice hours of the week: 3 + 2 + 2 = 7"
+    assert "#1 “… 3 + 2 + 2 = 7” · " in parted(Crux((CruxSide(long, (0,)), others)))
     assert parted(Crux((others, one))) == (
         "they part at: #1, #3, #4 and 2 more “She sold half as many in May” · "
         "#2 “She sold twice as many in May” (refuted)"

@@ -38,6 +38,10 @@ class Step:
         said_again = self.result is None and self.numbers and not statements.relates(self.text)
         return bool(said_again and self.numbers <= numbers) or any(map(self.same, steps))
 
+    def names(self, numbers: frozenset[float]) -> bool:
+        """Whether it only gives a name to one of these numbers: trays = 12."""
+        return self.result in numbers and not self.operands
+
 
 @dataclass(frozen=True)
 class Side:
@@ -56,11 +60,14 @@ def find(
     members.
     """
     steps = {index: steps_of(text, problem) for index, text in texts.items()}
-    sides = []
+    given, sides = numbers_of(problem), []
     for own, others in ((leading, rival), (rival, leading)):
         known = [step for index in others for step in steps[index]]
-        numbers = numbers_of(problem).union(*(step.numbers for step in known))
-        firsts = [next((step for step in steps[index] if not step.among(known, numbers)), None) for index in own]
+        numbers = given.union(*(step.numbers for step in known))
+        firsts = [
+            next((step for step in steps[index] if not (step.names(given) or step.among(known, numbers))), None)
+            for index in own
+        ]
         found = [step for step in firsts if step is not None]
         if not found:
             return None

@@ -354,8 +354,12 @@ def _steps(text: str) -> Iterator[str]:
             announced = sentence
             continue
         alone = not any(len(word) > 2 and word.isalpha() for word in sentence.split())
-        yield f"{announced} {sentence}" if announced and alone and _heads(announced) else sentence
+        if announced and alone and _heads(announced):
+            sentence = f"{announced} {sentence}"
         announced = ""
+        head, _, rest = sentence.partition(": ")
+        instructs = _INSTRUCTION.match(head) and _heads(head) and rest[:1].isalpha()
+        yield rest if instructs else sentence  # "Calculate the total: Trays = 12" claims what is behind the colon
 
 
 def key(claim: str) -> str:

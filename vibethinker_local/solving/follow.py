@@ -415,7 +415,10 @@ def parted(crux: Crux) -> str:
         *before, end = [f"#{member + 1}" for member in named] + last
         who = f"{', '.join(before)} and {end}" if before else end
         ruling = f" ({side.verdict.ruling})" if side.verdict and side.verdict.ruling != "undecided" else ""
-        said.append(f"{who} “{short(side.claim, BRIEF)}”{ruling}")
+        claim = side.claim
+        if len(claim) > BRIEF and ": " in claim:  # of a long one, the formula that it announces
+            claim = f"… {claim.rpartition(': ')[2]}"
+        said.append(f"{who} “{short(claim, BRIEF)}”{ruling}")
     return f"they part at: {' · '.join(said)}"
 
 
