@@ -54,11 +54,16 @@ class Computing:
         return printed(outcome.stdout), outcome.stdout.strip()[-SHOWN:]
 
 
-def opened(model: Model, problem: str, earlier: Sequence[Exchange], share: float) -> Computing:
+def prompt(model: Model, problem: str, earlier: Sequence[Exchange]) -> list[int]:
+    """What asks for a program."""
+    return model.encode_chat(prompts.compute(problem, earlier))
+
+
+def opened(prompt: list[int], share: float) -> Computing:
     """Programs for one problem, in a sandbox that is getting ready. Raises SandboxError if there is none."""
     runner = sandbox.open()
     runner.warm()
-    return Computing(model.encode_chat(prompts.compute(problem, earlier)), runner, share)
+    return Computing(prompt, runner, share)
 
 
 def kind(index: int, share: float) -> TrajectoryKind:

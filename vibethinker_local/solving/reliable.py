@@ -45,7 +45,6 @@ from vibethinker_local.solving import journal as journals
 from vibethinker_local.solving.ballot import AnswerBallot, Ballot
 from vibethinker_local.solving.claims import Checks, Claims, parting
 from vibethinker_local.solving.code_vote import Programs, open_sandbox
-from vibethinker_local.solving.computed import Computing
 from vibethinker_local.solving.deadline import Deadline
 from vibethinker_local.solving.follow import behaved
 from vibethinker_local.solving.journal import Journal, JournalEntry
@@ -168,9 +167,7 @@ class _Pass:
         self._seed = options.seed
         self._weight = vote.weight_of(plan.mode, fitted)
         self._deadline = Deadline(plan.seconds, control)
-        self._stepped = (
-            0.0  # seconds until the last step's end: what is run and compared then is no time of the model's
-        )
+        self._stepped = 0.0  # seconds, to the end of the last step
         recent = model.recent(problem, earlier, options.kind)
         self._dropped = len(earlier) - len(recent)
         asked = task.of(problem, options.kind)
@@ -188,12 +185,11 @@ class _Pass:
         )
         self._crux: tuple[crux.Side, crux.Side] | None = None
         self._claims = Claims(problem, model, options, plan.claims, checks)
-        self._computing: Computing | None = None
-        if plan.programs and asked is None:
-            self._computing = computed.opened(model, problem, recent, plan.programs / plan.samples)
-        longest = max(len(self._prompt), len(self._computing.prompt) if self._computing else 0)
+        asking = computed.prompt(model, problem, recent) if plan.programs and asked is None else []
+        longest = max(len(self._prompt), len(asking))
         after = self._claims.context if plan.asks_for_claims and not self._published else 0
         self._budget = Budget.of(_most_tokens(model, options, plan), model, longest, after)
+        self._computing = computed.opened(asking, plan.programs / plan.samples) if asking else None
         self._sampling = Sampling(model, options, self._prompt, self._budget, task=asked, computing=self._computing)
         self._code = asked is not None
         self._ballot: Ballot = (
@@ -252,7 +248,7 @@ class _Pass:
 
     def _step(self) -> list[StepOutput]:
         outputs = self._model.engine.step()
-        self._stepped = self._deadline.passed
+        self._stepped = self._deadline.passed  # what is run and compared afterwards is no time of the model's
         return outputs
 
     # Sampling
