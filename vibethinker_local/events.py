@@ -23,6 +23,10 @@ AgreementLevel = Literal["decided", "leading", "none"]
 Decision = Literal["settled", "likely", "all", "time", "answer now", "incomparable", "stopped", "failed"]
 
 
+SEEDS = 2**63  # there are so many
+LEAST_CONTEXT, MOST_CONTEXT = 64, 2**20  # tokens
+
+
 @dataclass(frozen=True)
 class Options:
     """What the user may set; None takes the model's own value."""

@@ -2,19 +2,27 @@
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+if sys.platform == "win32":
+    pytest.skip("signals, pseudo-terminals and bash are POSIX's", allow_module_level=True)
+
+import pty
+
 from tests.command import vibe
+from vibethinker_local.cli.solve import interrupts
+from vibethinker_local.events import Control
+from vibethinker_local.solving import solver
+from vibethinker_local.system.progress import Progress
 
 ROOT = Path(__file__).parents[2]
 PROBLEM = "Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?"
@@ -171,6 +179,30 @@ def test_ctrl_c_twice_stops(slow: "subprocess.Popen[bytes]") -> None:
     assert (slow.returncode, told["status"], told["trajectories"][0]["finish"]) == (130, "stopped", "aborted")
     assert b"Stopped." in err
     assert b"Traceback" not in err
+
+
+def test_ctrl_c_twice_stops_loading_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: object, loading: Callable[[Progress], None], **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        loading(Progress("loading m.gguf", 1, 3))
+        os.kill(os.getpid(), signal.SIGINT)
+        loading(Progress("loading m.gguf", 2, 3))
+        raise AssertionError("it goes on")
+
+    monkeypatch.setattr(solver, "load_model", load)
+    stopped = vibe("solve", "--json", "-t", PROBLEM)
+    assert (stopped.code, stopped.receipt["status"]) == (130, "stopped")
+
+
+def test_a_script_that_has_ctrl_c_ignored_goes_on() -> None:
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupts(control := Control()):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert control == Control(stop=True)
 
 
 def test_ctrl_c_too_late_costs_no_answer(environment: dict[str, str]) -> None:

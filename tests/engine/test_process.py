@@ -23,7 +23,7 @@ from tests import faults
 from tests.command import vibe
 from tests.engine.helpers import params, run, text, tokens
 from tests.fakes import ScriptedBackend, mixes
-from vibethinker_local.engine import SequenceId, StepOutput, process
+from vibethinker_local.engine import SequenceId, StepOutput, connection, process
 from vibethinker_local.engine.connection import Connection
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.process import EngineProcess, Heard
@@ -98,8 +98,8 @@ def test_what_was_not_heard_is_taken_back(start: Callable[..., EngineProcess]) -
     for engine in (here, there):
         name = engine.add(b"hi\n", params(3, max_tokens=9, reserve=12))
         heard = [output for output in _first(engine) if output.sequence == name]
-        if engine is there:
-            time.sleep(0.3)  # it goes to its end by itself
+        while engine is there and there._connection.events.qsize() < 8:
+            time.sleep(0.01)  # it goes to its end by itself
         engine.force(name, b"so:", then=6)
         engine.force(name, b"!", then=6)  # before a step
         heard += run(engine)[name]
@@ -229,6 +229,22 @@ def test_a_death_is_told_in_a_sentence_and_the_next_request_works(
     assert run(engine)[again][-1].end == "length"
 
 
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [
+        (-4, "met an instruction that this processor does not have: llama.cpp was built for another one. Build it"),
+        (0xC000001D, "met an instruction that this processor does not have: llama.cpp was built"),
+        (-11, "crashed. Try again"),
+        (0xC0000005, "crashed. Try again"),
+        (0xC0000409, "gave up. Try again"),
+        (-15, "was ended by SIGTERM. Try again"),
+        (3, "ended by itself (exit code 3). Try again"),
+    ],
+)
+def test_how_a_process_ended_on_any_system(code: int, how: str) -> None:
+    assert connection._obituary(code, "").startswith(f"The engine's process {how}")
+
+
 def _until_it_fails(engine: AnyEngine, heard: list[StepOutput]) -> None:
     while True:
         heard += engine.step()
@@ -260,6 +276,7 @@ def test_the_same_seed_repeats_in_another_process(tokens: str) -> None:
     assert found[0] == found[1]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is mapped cannot be removed there")
 def test_a_model_file_deleted_under_it(start: Callable[..., EngineProcess], tmp_path: Path) -> None:
     """What runs has it mapped and goes on; the next process says so."""
     shutil.copy(MINI, tmp_path / "m.gguf")
@@ -267,7 +284,7 @@ def test_a_model_file_deleted_under_it(start: Callable[..., EngineProcess], tmp_
     engine.add([5, 6, 7], params(max_tokens=20))
     (tmp_path / "m.gguf").unlink()
     run(engine)
-    os.kill(engine._connection.process.pid, signal.SIGKILL)
+    engine._connection.process.kill()
     engine._connection.process.wait()
     with pytest.raises(ModelError, match=r"m\.gguf cannot be read: No such file"):
         engine.add([5, 6, 7], params())
@@ -287,9 +304,9 @@ def test_a_death_between_requests_is_nothing(
         return made[-1]
 
     engine = start(faults.Scripted())
-    os.kill(engine._connection.process.pid, signal.SIGKILL)
+    engine._connection.process.kill()
     assert engine.tokenize("a", special=False) == [97]
-    os.kill(engine._connection.process.pid, signal.SIGKILL)
+    engine._connection.process.kill()
     engine._connection.process.wait()
     monkeypatch.setattr(process, "Connection", slowly)
     other = threading.Thread(target=engine.tokenize, args=("b",), kwargs={"special": False})
@@ -298,10 +315,27 @@ def test_a_death_between_requests_is_nothing(
     other.join()
     assert made == [engine._connection]
     assert tokens(run(engine)[name])
-    os.kill(made[0].process.pid, signal.SIGKILL)
+    made[0].process.kill()
     _, end, arguments, _ = made[0].end.detach()  # type: ignore[misc]  # as if another thread were at it
     assert isinstance(made[0].failure(), EngineDied)
     end(*arguments)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stops the process by a signal")
+def test_a_question_that_ctrl_c_cuts_short_leaves_the_next_its_own_answer(start: Callable[..., EngineProcess]) -> None:
+    def ask(text: str) -> None:
+        threading.Timer(0.03, os.kill, (os.getpid(), signal.SIGINT)).start()
+        engine.tokenize(text, special=False)
+
+    engine = start(faults.Scripted())
+    process = engine._connection.process
+    for length in (1, 1_000_000):  # it waits for its answer, or is half sent
+        process.send_signal(signal.SIGSTOP)
+        with pytest.raises(KeyboardInterrupt):
+            ask("a" * length)
+        process.send_signal(signal.SIGCONT)
+        assert engine.piece(length % 97) == bytes([length % 97])
+        assert engine.tokenize("c" * length, special=False) == [99] * length
 
 
 def test_a_process_that_starts_while_the_engine_is_closed_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -479,7 +513,7 @@ def deaths(engine: EngineProcess, count: int, folder: Path) -> None:
     for _ in range(count):
         engine.add([5, 6, 7], params(max_tokens=200))
         _first(engine)
-        os.kill(engine._connection.process.pid, signal.SIGKILL)
+        engine._connection.process.kill()
         with pytest.raises(EngineDied):
             run(engine)
         now = (len(me.children()), me.num_fds(), threading.active_count(), sorted((folder / "home/logs").iterdir()))

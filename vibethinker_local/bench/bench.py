@@ -24,7 +24,7 @@ from vibethinker_local.gguf import header as gguf_header
 from vibethinker_local.llama.recipe import LlamaModel
 from vibethinker_local.models import memory, results
 from vibethinker_local.models.installed import Chosen, ModelSpec
-from vibethinker_local.runtime.model import AnyEngine, step_planner
+from vibethinker_local.runtime.model import SMALL_BYTES, AnyEngine, step_planner
 from vibethinker_local.system import machine
 
 SEQUENCES = "1,4,8,16"
@@ -34,7 +34,6 @@ PROBE = 12  # tokens to decode when trying a number of threads
 STEPS = (*range(1, 11), 12, 14, 16, 20, 24, 28, 32)
 STEP_PROMPT, STEP_TOKENS = 64, 4  # tokens
 MOST = 255  # Sequences: llama.cpp's limit (LLAMA_MAX_SEQ), less the one that computes their prompt
-SMALL = 50_000_000  # bytes; a smaller model may run fastest on a single thread
 
 
 @dataclass(frozen=True)
@@ -291,7 +290,7 @@ def check_fit(path: Path, context: int, sequences: int, threads: int) -> None:
 def fastest_threads(chosen: Chosen) -> int:
     """The number of threads with which one Sequence decodes fastest: all performance cores, all CPUs, or one."""
     candidates = {machine.threads(), machine.logical_cpus()}
-    if _size(chosen.path) < SMALL:
+    if _size(chosen.path) < SMALL_BYTES:  # it may run fastest on a single thread
         candidates.add(1)
     if len(candidates) == 1:
         return candidates.pop()

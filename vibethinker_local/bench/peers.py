@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -71,7 +71,7 @@ def batched_bench(setup: Setup) -> Iterator[Measurement]:
     request = setup.request
     command = [setup.tool("llama-batched-bench"), *setup.common(request.context, request.most_sequences)]
     command += ["-pps", "--output-format", "jsonl"]
-    command += ["-npp", str(request.prompt), "-ntg", str(request.tokens), "-npl", _commas(request.sequences)]
+    command += ["-npp", str(request.prompt), "-ntg", str(request.tokens), "-npl", ",".join(map(str, request.sequences))]
     for _ in range(ATTEMPTS):
         rows = list(_json_lines(command))
         if len(rows) == len(request.sequences):
@@ -292,10 +292,6 @@ def _peak(pid: int) -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) << 10
     return 0
-
-
-def _commas(numbers: Iterable[int]) -> str:
-    return ",".join(map(str, numbers))
 
 
 Comparison = Callable[[Setup], Iterator[Measurement]]

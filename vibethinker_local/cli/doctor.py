@@ -46,7 +46,7 @@ def examine() -> Iterator[Check]:
         yield Check("translation", "x86 Python on an Apple chip", "warning", advice)
     for package in ("llama-cpp-python", "gguf", "numpy"):
         yield _package(package)
-    yield Check("processor", f"{machine.processor()}, uses {_cores(machine.threads())}")
+    yield Check("processor", f"{machine.processor()}, uses {counted(machine.threads(), 'performance core')}")
     yield from _llama()
     yield Check("memory", machine.room().short())
     yield from _model_files()
@@ -56,10 +56,6 @@ def examine() -> Iterator[Check]:
     yield from _folders()
     for name in settings.unknown_variables():
         yield Check("variable", name, "warning", f"{name} is not a setting: is it misspelt?")
-
-
-def _cores(count: int) -> str:
-    return counted(count, "performance core")
 
 
 def _folders() -> Iterator[Check]:

@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 BankFile = Annotated[Path, typer.Argument(metavar="BANK", help="A bank made by `vibe eval run`.")]
 Samples = Annotated[int | None, typer.Option("-k", "--samples", min=1, max=1024, help="Default: all there are.")]
-MOST = 64  # trajectories at once
+MOST, MOST_ELSEWHERE = 64, 4096  # trajectories at once, on this machine and on servers
 EVERY = 30.0  # seconds between lines of progress when stderr is not a terminal
 
 
@@ -53,7 +53,7 @@ def run(
     kv: Annotated[CacheType, typer.Option("--kv", help="q8_0 takes half the memory.")] = "f16",
     threads: shared.Threads = None,
     together: Annotated[
-        int | None, typer.Option("--at-once", min=1, max=4096, help="Default: what is fastest.")
+        int | None, typer.Option("--at-once", min=1, max=MOST_ELSEWHERE, help="Default: what is fastest.")
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
@@ -98,7 +98,7 @@ def run(
         )
         sha256 = fingerprint(chosen)
         with awake.keep_awake():
-            places = together or at_once(chosen, MOST if isinstance(chosen, Chosen) else 4096)
+            places = together or at_once(chosen, MOST if isinstance(chosen, Chosen) else MOST_ELSEWHERE)
             loaded = load(chosen, options, threads=machine.threads(), places=places)
             with closing(loaded.engine):
                 for notice in loaded.notices:
@@ -177,18 +177,7 @@ def report(
             progress.say("Claims are left out: the two banks do not have equally many of each solution.")
     thinking = verdicts == "think"
     if compared:
-        samples = samples or min(table.build(each).samples for each in found)
-        one, other = (table.build(each, samples, thinking=thinking, stated=stated) for each in found)
-        for each, part in zip(found, (one, other), strict=True):
-            for note in _left_out(part):
-                progress.say(f"{each.path}: {note}")
-        pair = table.together(one, other)
-        contrasts, headers = reports.compare(pair), [each.header for each in found]
-        problems = len(pair[0].ids)
-        if as_json:
-            render.print_json(show.contrasts_as_data(contrasts, headers, problems))
-        else:
-            render.print_line(show.contrasts(contrasts, headers, problems))
+        _compare(found, samples, progress, thinking=thinking, stated=stated, as_json=as_json)
         return
     whole = table.build(found[0], samples, thinking=thinking, stated=stated)
     fitted, notes = _calibration(found[0].header, whole)
@@ -264,6 +253,34 @@ def fit(bank: BankFile, samples: Samples = None) -> None:
         f"{counted(len(kept.problems), 'problem')}"
     )
     render.print_line(str(path))
+
+
+def _compare(
+    found: "Sequence[Bank]",
+    samples: int | None,
+    progress: "Display",
+    *,
+    thinking: bool,
+    stated: bool,
+    as_json: bool,
+) -> None:
+    """Print how two banks differ."""
+    from vibethinker_local.cli import render
+    from vibethinker_local.eval import report as reports
+    from vibethinker_local.eval import show, table
+
+    samples = samples or min(table.build(each).samples for each in found)
+    one, other = (table.build(each, samples, thinking=thinking, stated=stated) for each in found)
+    for each, part in zip(found, (one, other), strict=True):
+        for note in _left_out(part):
+            progress.say(f"{each.path}: {note}")
+    pair = table.together(one, other)
+    contrasts, headers = reports.compare(pair), [each.header for each in found]
+    problems = len(pair[0].ids)
+    if as_json:
+        render.print_json(show.contrasts_as_data(contrasts, headers, problems))
+    else:
+        render.print_line(show.contrasts(contrasts, headers, problems))
 
 
 def _header(

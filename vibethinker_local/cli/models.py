@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vibethinker_local.errors import ModelError, UsageError
+from vibethinker_local.events import LEAST_CONTEXT, MOST_CONTEXT
 
 if TYPE_CHECKING:
     from quantize.config import Qwen2Config
@@ -40,7 +41,9 @@ def pull(
         Literal["file", "checkpoint"],
         typer.Option("--from", help="Fetch a ready-made GGUF file, or build one here from safetensors."),
     ] = "file",
-    ctx: Annotated[int | None, typer.Option(min=64, max=2**20, help="Tokens of context to leave room for.")] = None,
+    ctx: Annotated[
+        int | None, typer.Option(min=LEAST_CONTEXT, max=MOST_CONTEXT, help="Tokens of context to leave room for.")
+    ] = None,
     limit_rate: Annotated[str | None, typer.Option(metavar="RATE", help="Bytes per second at most: 500k, 2M.")] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
@@ -202,14 +205,17 @@ def rm(
     for file in files:
         installed.check_removable(file)
     progress = render.Display()
+    earlier = [(file.quant, path) for file in files for path in installed.earlier(file)]
     for file in files:
         progress.say(f"{name}:{file.quant}  {size(file.bytes)}  {file.path}")
+    for quant, path in earlier:
+        progress.say(f"{name}:{quant}, an earlier version  {size(bytes_of(path))}  {path}")
     for path in partials:
         progress.say(f"{name}, a part  {size(bytes_of(path))}  {path}")
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("Nothing was removed: give --yes where nobody can be asked.")
-        if not typer.confirm(f"Remove {'it' if len(files) + len(partials) == 1 else 'them'}?", err=True):
+        if not typer.confirm(f"Remove {'it' if len(files) + len(earlier) + len(partials) == 1 else 'them'}?", err=True):
             raise typer.Exit(1)
     for file in files:
         installed.remove(file)

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from vibethinker_local.events import LEAST_CONTEXT, MOST_CONTEXT
+
 Model = Annotated[
     str | None,
     typer.Option("-m", "--model", help="A name in models.toml, ORG/REPO, a .gguf file, or a server's URL#MODEL."),
@@ -11,7 +13,9 @@ Model = Annotated[
 LocalModel = Annotated[
     str | None, typer.Option("-m", "--model", help="A name in models.toml, ORG/REPO, or a .gguf file.")
 ]
-Context = Annotated[int | None, typer.Option(min=64, max=2**20, help="Size of the context in tokens.")]
+Context = Annotated[
+    int | None, typer.Option(min=LEAST_CONTEXT, max=MOST_CONTEXT, help="Size of the context in tokens.")
+]
 Threads = Annotated[
     int | None,
     typer.Option(min=1, max=512, help="Default: the number `vibe bench` found fastest, else one per performance core."),

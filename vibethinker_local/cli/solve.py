@@ -10,7 +10,7 @@ import typer
 
 from vibethinker_local.cli.options import Context, Model, Temperature, Threads, TopP
 from vibethinker_local.errors import UsageError, VibeError
-from vibethinker_local.events import BudgetName, CacheType, Control, PassMode, ProblemKind, Status, VerdictKind
+from vibethinker_local.events import SEEDS, BudgetName, CacheType, Control, PassMode, ProblemKind, Status, VerdictKind
 
 EXITS: dict[Status, int] = {"answered": 0, "no_answer": 3, "failed": 5, "stopped": 130}
 
@@ -21,7 +21,7 @@ def solve(
     text: Annotated[str | None, typer.Option("-t", "--text", help="The problem itself.")] = None,
     model: Model = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same solution.")
+        int | None, typer.Option(min=0, max=SEEDS - 1, help="The same seed gives the same solution.")
     ] = None,
     temperature: Temperature = None,
     top_p: TopP = None,
@@ -85,6 +85,7 @@ def solve(
     from vibethinker_local.solving.single import without_trajectory
     from vibethinker_local.solving.solver import Solver
     from vibethinker_local.system import settings
+    from vibethinker_local.system.progress import Progress
 
     own = settings.load()
     options = Options(
@@ -100,10 +101,16 @@ def solve(
     )
     control = Control()
     progress = render.Display(quiet=quiet, show_thinking=show_thinking)
+
+    def loading(step: Progress) -> None:
+        if control.stop:  # there is nothing yet that could be reported
+            raise KeyboardInterrupt
+        progress.load(step)
+
     wanted = own.model if model is None else model
     name = wanted or BUNDLED
     try:
-        with Solver(wanted, options, say=progress.say, loading=progress.load, connection=connection) as solver:
+        with Solver(wanted, options, say=progress.say, loading=loading, connection=connection) as solver:
             name = solver.chosen.name
             if wanted is None and name == BUNDLED:
                 progress.say(f"No larger model is installed: using {name}, for small arithmetic problems only.")
@@ -172,7 +179,8 @@ def think_tokens(text: str | None) -> int | None:
 def interrupts(control: Control) -> Iterator[None]:
     """Inside the block, Ctrl-C once means "answer now", twice "stop", three times "whatever it takes".
 
-    SIGTERM, as `timeout` sends it, means "stop": what there is gets reported.
+    SIGTERM, as `timeout` sends it, means "stop": what there is gets reported. What the user has told to be ignored, as
+    a script's `vibe … &` does, stays so.
     """
 
     def interrupted(*_: object) -> None:
@@ -184,7 +192,8 @@ def interrupts(control: Control) -> Iterator[None]:
         control.stop = True
 
     handlers = {signal.SIGINT: interrupted, signal.SIGTERM: terminated}
-    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    heard = {number: handler for number, handler in handlers.items() if signal.getsignal(number) != signal.SIG_IGN}
+    previous = {number: signal.signal(number, handler) for number, handler in heard.items()}
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Token ids in, token ids out, for many Sequences at once over one llama.cpp context.
+"""Token ids in, token ids out, for many Sequences at once over one Backend.
 
 Knows nothing of problems, answers or claims. Start reading at `engine.py`; a step is
 admit → plan → decode → sample → commit → outputs. `process.py` has the same in a process of its own.

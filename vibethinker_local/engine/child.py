@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.messages import (
@@ -28,13 +28,13 @@ from vibethinker_local.engine.messages import (
     Force,
     IsGrammar,
     Loading,
-    PieceCommand,
-    Question,
+    NumberedQuestion,
     Ready,
     Reply,
     StepMessage,
     TimeSpent,
     Tokenize,
+    TokenPiece,
     Took,
 )
 from vibethinker_local.engine.output import SequenceId
@@ -50,7 +50,7 @@ class Child:
     def __init__(self, commands: BinaryIO, events: BinaryIO) -> None:
         self._source, self._sink = commands, events
         self._writing = threading.Lock()
-        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Command | NumberedQuestion] = queue.SimpleQueue()
         self._loading_sent = time.monotonic()
         self._ahead = 0  # steps that were sent but not taken yet
         self._done: list[SequenceId] = []  # ids of Sequences whose command was carried out since the last step
@@ -102,30 +102,38 @@ class Child:
                     self._engine.rewind(id, known)
                     self._engine.abort(id)
                     self._done.append(id)
-                case CellsUsed():
-                    self._send(Reply(self._engine.cells_used))
+                case NumberedQuestion():
+                    self._answer(command)
 
     def _read(self) -> None:
         try:
             while True:
-                message: Command | Question = pickle.load(self._source)
-                match message:
-                    case Tokenize(text, special):
-                        self._send(Reply(self._backend.tokenize(text, special=special)))
-                    case PieceCommand(token):
-                        self._send(Reply(self._backend.piece(token)))
-                    case TimeSpent():
-                        self._send(Reply(self._engine.spent))
-                    case IsGrammar(source):
-                        self._send(Reply(self._engine.is_grammar(source)))
-                    case _:
-                        self._commands.put(message)
-                        if isinstance(message, Abort):
-                            self._engine.interrupt(message.id)
+                message: Command | NumberedQuestion = pickle.load(self._source)
+                if isinstance(message, NumberedQuestion) and not isinstance(message.question, CellsUsed):
+                    self._answer(message)
+                else:
+                    self._commands.put(message)
+                if isinstance(message, Abort):
+                    self._engine.interrupt(message.id)
         except (EOFError, OSError):
             os._exit(0)  # the parent is gone
         except Exception as error:  # the outermost loop of this thread
             self.fail(error)
+
+    def _answer(self, asked: NumberedQuestion) -> None:
+        value: Any
+        match asked.question:
+            case Tokenize(text, special):
+                value = self._backend.tokenize(text, special=special)
+            case TokenPiece(token):
+                value = self._backend.piece(token)
+            case TimeSpent():
+                value = self._engine.spent
+            case IsGrammar(source):
+                value = self._engine.is_grammar(source)
+            case CellsUsed():
+                value = self._engine.cells_used
+        self._send(Reply(asked.number, value))
 
     def _send(self, event: Event) -> None:
         data = pickle.dumps(event, pickle.HIGHEST_PROTOCOL)

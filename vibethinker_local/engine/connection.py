@@ -24,6 +24,8 @@ from vibethinker_local.engine.messages import (
     Loading,
     LoadRecipe,
     Message,
+    NumberedQuestion,
+    Question,
     Ready,
     Reply,
     StepMessage,
@@ -38,7 +40,7 @@ NO_BLAS = {"OPENBLAS_NUM_THREADS": "1"}  # NumPy starts a thread for each core, 
 LINE = 300  # characters of the log that an error message may quote
 ELSEWHERE = "The model was loaded by another process, which this one is a copy of: load it here."
 Events = queue.SimpleQueue[Loading | Ready | StepMessage | Failed | Woken | None]  # None: there will be no more
-Answers = queue.SimpleQueue[Reply | None]
+Replies = queue.SimpleQueue[Reply | None]
 
 
 class Connection:
@@ -60,11 +62,12 @@ class Connection:
             if log:
                 log.close()
         assert self.process.stdout
-        self.events, self.answers = Events(), Answers()
+        self.events, self._replies = Events(), Replies()
+        self._asked = 0  # questions so far
         self._owner = os.getpid()
         self._writing = threading.Lock()
         self._reader = threading.Thread(
-            target=_read, args=(self.process.stdout, self.events, self.answers), name="engine", daemon=True
+            target=_read, args=(self.process.stdout, self.events, self._replies), name="engine", daemon=True
         )
         try:
             self._reader.start()
@@ -113,7 +116,19 @@ class Connection:
                 self.process.stdin.flush()
             except (OSError, ValueError):  # ValueError: closed already
                 return False
+            except BaseException:  # Ctrl-C: nothing that follows half a message could be read
+                self.process.kill()
+                self.end()
+                raise
         return True
+
+    def ask(self, question: Question) -> Reply | None:
+        """The reply to a question, of one thread at a time; None if the process is gone. Raises as `write` does."""
+        self._asked += 1
+        reply = self._replies.get() if self.write(NumberedQuestion(self._asked, question)) else None
+        while reply and reply.number < self._asked:  # to one that Ctrl-C left unheard
+            reply = self._replies.get()
+        return reply
 
     def failure(self, event: Event | None = None) -> EngineError | ModelError:
         """End the process; returns the reason that it gave, or else how it ended."""
@@ -138,17 +153,17 @@ def _tunables() -> str:
     return chosen if "glibc.malloc.hugetlb" in chosen else ":".join(filter(None, (chosen, "glibc.malloc.hugetlb=1")))
 
 
-def _read(source: IO[bytes], events: Events, answers: Answers) -> None:
+def _read(source: IO[bytes], events: Events, replies: Replies) -> None:
     """Read the process's messages and sort them, until there are no more."""
     with suppress(EOFError, OSError, ValueError, pickle.UnpicklingError):  # cut off anywhere
         while True:
             event: Event = pickle.load(source)
             if isinstance(event, Reply):
-                answers.put(event)
+                replies.put(event)
             else:
                 events.put(event)
     events.put(None)
-    answers.put(None)
+    replies.put(None)
 
 
 def _end(process: "subprocess.Popen[bytes]", reader: threading.Thread, begun: threading.Event, owner: int) -> None:
@@ -178,18 +193,26 @@ def _end(process: "subprocess.Popen[bytes]", reader: threading.Thread, begun: th
 def _obituary(code: int, log: str) -> str:
     """One sentence on how the process ended, and one on what to do."""
     name = signal.Signals(-code).name if code < 0 and -code in set(signal.Signals) else None
-    how = _ENDS.get(name or "", f"was ended by {name}" if name else f"ended by itself (exit code {code})")
+    how = _ENDS.get(name or code, f"was ended by {name}" if name else f"ended by itself (exit code {code})")
     if "Thread creation failed" in log:  # libgomp, which ends the process
         return NO_MORE_THREADS
+    if how == _ILLEGAL:
+        return f"The engine's process {how}: llama.cpp was built for another one. Build it here (docs/install.md)."
     telling = [line.strip() for line in log.splitlines() if any(word in line for word in _TELLING)]
     reason = f": {telling[-1][:LINE]}" if telling else ""
     return f"The engine's process {how}{reason}. Try again, if need be with a shorter --ctx or a smaller model."
 
 
-_ENDS = {
+_ILLEGAL = "met an instruction that this processor does not have"
+_ENDS: dict[str | int, str] = {
     "SIGABRT": "gave up",
     "SIGBUS": "lost its model file or its memory",
+    "SIGILL": _ILLEGAL,
     "SIGKILL": "was killed, as the system does when memory runs short",
     "SIGSEGV": "crashed",
+    # Windows has exit codes instead.
+    0xC0000005: "crashed",
+    0xC000001D: _ILLEGAL,
+    0xC0000409: "gave up",
 }
 _TELLING = ("GGML_ASSERT", "GGML_ABORT", "what():", "ERROR", "rror:")

@@ -125,7 +125,6 @@ class Engine(Generic[B]):
         stream = TextStream()  # no stop string is looked for in what the caller wants there
         for token in forced:
             sequence.tokens.append(token)
-            sequence.generated += 1
             sequence.put_out += 1
             self._emit(sequence, token, text=stream.feed(self.backend.piece(token)), forced=True)
         self._emit(sequence, None, text=stream.flush())
@@ -144,9 +143,8 @@ class Engine(Generic[B]):
         back = sequence.put_out - known
         if sequence.state is SequenceState.ENDED:
             self._scheduler.resume(sequence)
-        length = len(sequence.tokens) - (back - sequence.stopped)
-        sequence.generated -= len(sequence.tokens) - length
-        del sequence.tokens[length:]
+        kept = len(sequence.tokens) - back + sequence.stopped
+        del sequence.tokens[kept:]
         sequence.stopped = False
         sequence.drawn -= back
         sequence.put_out = known
@@ -266,7 +264,6 @@ class Engine(Generic[B]):
             end, sequence.stopped = "stop", True
         else:
             sequence.tokens.append(token)
-            sequence.generated += 1
             text = stream.feed(self.backend.piece(token))
             if stream.stopped:
                 end = "stop"

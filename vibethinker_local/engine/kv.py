@@ -41,10 +41,6 @@ class KV:
     def free_places(self) -> int:
         return self._backend.places - len(self._lengths)
 
-    def padding(self, count: int) -> int:
-        """The most tokens that a batch with a token of each of `count` places can be padded with."""
-        return self._backend.places - count
-
     def used_but_for(self, places: Collection[int]) -> int:
         """The number of cells held by places other than these."""
         return sum(length for place, length in self._lengths.items() if place not in places)

@@ -71,13 +71,8 @@ class Tokenize:
 
 
 @dataclass(frozen=True)
-class PieceCommand:
+class TokenPiece:
     token: int
-
-
-@dataclass(frozen=True)
-class CellsUsed:
-    """Asks how many cells are in use. Unlike a Question it waits its turn behind earlier commands."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +83,19 @@ class TimeSpent:
 @dataclass(frozen=True)
 class IsGrammar:
     source: str
+
+
+@dataclass(frozen=True)
+class CellsUsed:
+    """How many cells are in use. Unlike the other questions it waits its turn behind earlier commands."""
+
+
+@dataclass(frozen=True)
+class NumberedQuestion:
+    """A question, with a number for its reply: one that Ctrl-C left unheard must not be taken for the next."""
+
+    number: int
+    question: "Question"
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,7 @@ class Woken:
 
 @dataclass(frozen=True)
 class Reply:
+    number: int
     value: Any
 
 
@@ -133,7 +142,7 @@ class Failed:
     reason: str
 
 
-Command = Add | Force | Abort | Took | CellsUsed
-Question = Tokenize | PieceCommand | TimeSpent | IsGrammar
+Question = Tokenize | TokenPiece | TimeSpent | IsGrammar | CellsUsed
+Command = Add | Force | Abort | Took
+Message = Begin | Command | NumberedQuestion
 Event = Loading | Ready | StepMessage | Reply | Failed | Woken
-Message = Begin | Command | Question

@@ -22,11 +22,11 @@ from vibethinker_local.engine.messages import (
     Force,
     IsGrammar,
     LoadRecipe,
-    PieceCommand,
     Question,
     StepMessage,
     TimeSpent,
     Tokenize,
+    TokenPiece,
     Took,
     Woken,
 )
@@ -70,7 +70,7 @@ class EngineProcess:
         self._recipe, self._planner = recipe, planner
         self._heard: dict[SequenceId, Heard] = {}
         self._next = 0
-        self._asking = threading.RLock()  # one thread at a time asks, or starts another process
+        self._asking = threading.Lock()  # one thread at a time asks, or starts another process
         self._pieces: dict[int, bytes] = {}
         # Cached, because an answer has to wait for the process's current step.
         self._known = lru_cache(KNOWN)(self._tokens)
@@ -124,7 +124,7 @@ class EngineProcess:
     def piece(self, token: int) -> bytes:
         """The bytes that a token stands for; empty for a control token."""
         if token not in self._pieces:
-            self._pieces[token] = self._ask(PieceCommand(token))
+            self._pieces[token] = self._ask(TokenPiece(token))
         return self._pieces[token]
 
     def is_grammar(self, source: str) -> bool:
@@ -278,15 +278,14 @@ class EngineProcess:
         """Whether the death of the process would lose anything that somebody is waiting for."""
         return any(not (heard.ended or heard.aborted) for heard in list(self._heard.values()))
 
-    def _ask(self, question: Question | CellsUsed) -> Any:
+    def _ask(self, question: Question) -> Any:
         with self._asking:
             again = not self._losing()  # ask another process, if this one was dead and nothing is lost
             while True:
                 self._revive()
-                connection = self._connection
-                answer = connection.answers.get() if connection.write(question) else None
-                if answer:
-                    return answer.value
+                reply = self._connection.ask(question)
+                if reply:
+                    return reply.value
                 failure = self._failure()
                 if not again:
                     raise failure

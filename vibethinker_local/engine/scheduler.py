@@ -7,7 +7,7 @@ away: their KV is saved outside the cache and restored later, bit for bit.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from vibethinker_local.engine.backend import Slice
@@ -42,6 +42,12 @@ class Batch:
 
 
 class Scheduler:
+    """Every Sequence is in the collection that its state names, until it is GONE.
+
+    One that runs, or whose prompt is cached, has a place. The KV of another is in a place, or saved, or has to be
+    computed again.
+    """
+
     def __init__(self, kv: KV, batch: int, planner: Planner) -> None:
         self._kv, self._batch, self._planner = kv, batch, planner
         self._prefill = PREFILL_LEAST
@@ -62,15 +68,15 @@ class Scheduler:
         if not self.running:
             self._kv.plan_anew()
         while self.waiting:
-            if self._ready(self.waiting[0]):
+            if self._give_place(self.waiting[0]):
                 sequence = self.waiting.popleft()
                 sequence.state = SequenceState.RUNNING
                 self.running.append(sequence)
             elif not self._widen():
                 return
 
-    def _ready(self, sequence: Sequence) -> bool:
-        """Give a Sequence a place, if need be of one that does not run. Returns False if it has to wait."""
+    def _give_place(self, sequence: Sequence) -> bool:
+        """If need be, that of one that does not run. Returns False if the Sequence has to wait."""
         while True:
             source, shared = self._prefix(sequence)
             if source and source.state is SequenceState.RUNNING and source.computed < shared:
@@ -167,24 +173,24 @@ class Scheduler:
         """Whether there are places for it and all who run, and memory for what they will have, placed or put away."""
         if not self.running:
             return True
-        saved = sum(other.saved.length for other in self.waiting if other.saved and other is not sequence)
+        saved = sum(other.saved_length for other in self.waiting if other is not sequence)
         expected = sum(len(other.tokens) + other.expected for other in (*self.running, sequence))
         return len(self.running) < layout.places and saved + expected <= (1 + SAVED_SHARE) * self._kv.cells
 
     def _open(self, sequence: Sequence, source: Sequence | None, shared: int) -> None:
+        """Take a place, with its own KV if that was saved, else with what it shares with its source."""
         if sequence.place is not None:
             return
-        saved = sequence.saved or (source.saved if source and source.place is None else None)
+        holder, wanted = (sequence, sequence.computed) if sequence.saved else (source, shared)
         held = 0
-        if saved:
-            sequence.place, held = self._kv.restore(saved), saved.length
-        elif source and source.place is not None and source.state is SequenceState.CACHED:
-            del self.cached_prompts[source.id]
-            sequence.place, held = source.place, source.computed
-            source.place, source.state = None, SequenceState.GONE
-        elif source and source.place is not None:
-            sequence.place, held = self._kv.fork(source.place), source.computed
-        wanted = sequence.computed if sequence.saved else shared
+        if holder and holder.saved:
+            sequence.place, held = self._kv.restore(holder.saved), holder.saved.length
+        elif holder and holder.state is SequenceState.CACHED:
+            del self.cached_prompts[holder.id]
+            sequence.place, held = holder.place, holder.computed
+            holder.place, holder.state = None, SequenceState.GONE
+        elif holder and holder.place is not None:
+            sequence.place, held = self._kv.fork(holder.place), holder.computed
         if sequence.place is None:
             sequence.place, wanted = self._kv.open(), 0
         sequence.computed = self._cut(sequence.place, wanted) if wanted < held else wanted
@@ -193,12 +199,10 @@ class Scheduler:
     def _make_room(self, wanting: Sequence, source: Sequence | None) -> bool:
         """Free the place that is needed least. Returns False if only running Sequences and their sources have any."""
         idle = [other for other in self._idle(waiting=not self.running) if other is not wanting]
-        chosen = next((other for other in idle if other is not source), None)
-        if chosen is None and not self.running and source in idle:
-            chosen = source
-        if chosen is None:
+        others = [other for other in idle if other is not source] or ([] if self.running else idle)
+        if not others:
             return False
-        self._put_away(chosen)
+        self._put_away(others[0])
         return True
 
     def _idle(self, *, waiting: bool) -> list[Sequence]:
@@ -212,11 +216,11 @@ class Scheduler:
         if sequence.state is SequenceState.CACHED:
             self._forget(sequence)
             return
-        others = [other for other in self._holders() if other.saved and other is not sequence]
-        left = int(self._kv.cells * SAVED_SHARE) - sequence.computed - sum(o.saved.length for o in others if o.saved)
-        for other in others:
-            if left < 0 and other.state is SequenceState.ENDED and other.saved:
-                left += other.saved.length
+        saved = sum(other.saved_length for other in self._holders())
+        left = int(self._kv.cells * SAVED_SHARE) - saved - sequence.computed
+        for other in self.ended.values():
+            if left < 0 and other.saved:
+                left += other.saved_length
                 other.drop()
         if left >= 0 and sequence.computed:
             sequence.saved = self._kv.save(sequence.place)
@@ -239,19 +243,17 @@ class Scheduler:
         self._lengthen()
         self._close_up()
         decoding = [sequence for sequence in self.running if sequence.pending == 1]
+        reading = [sequence for sequence in self.running if sequence.pending > 1]
         work = [(sequence, _slice(sequence, 1)) for sequence in decoding]
         left = self._batch - len(decoding)
         if decoding:
             left = min(left, self._prefill)
-        for sequence in self.running if len(decoding) < len(self.running) else ():
-            if left > 0 and sequence.pending > 1:
-                count = min(left, sequence.pending)
+        for sequence in reading:
+            if count := min(left, sequence.pending):
                 work.append((sequence, _slice(sequence, count)))
                 left -= count
         work.sort(key=lambda each: each[1].place)
-        if len(work) > len(decoding):
-            return [Batch(work)]
-        return list(self._grouped(work))
+        return [Batch(work)] if len(work) > len(decoding) else list(self._grouped(work))
 
     def _close_up(self) -> None:
         """Let those who run have places that follow one another: llama.cpp computes others in batches apart.
@@ -264,30 +266,33 @@ class Scheduler:
             self._gapped = 0
             return
         self._gapped += 1
-        starts = range(min(running), max(running) - len(running) + 2)
-        begin = max(starts, key=lambda start: sum(place in running for place in range(start, start + len(running))))
-        wanted = range(begin, begin + len(running))
-        moved = [running[place] for place in running.keys() - set(wanted)]
+        wanted = _closest_row(running)
+        moved = [running[place] for place in running.keys() - wanted]
         if sum(sequence.computed for sequence in moved) > self._gapped * COPIED_A_STEP:
             return
-        idle = {other.place: other for other in self._idle(waiting=True)}
-        for sequence, target in zip(moved, sorted(set(wanted) - running.keys()), strict=True):
-            assert sequence.place is not None
-            done = self._kv.exchange(sequence.place, target)
-            if done is None:
+        for sequence, target in zip(moved, sorted(wanted - running.keys()), strict=True):
+            if not self._move(sequence, target):
                 return
-            other = idle.get(target)
-            if other:
-                other.place = sequence.place
-            sequence.place = target
-            if not done[1]:
-                self._lost(sequence)
-            if other and not done[0]:
-                self._lost(other)
+
+    def _move(self, sequence: Sequence, target: int) -> bool:
+        """Have a running Sequence change places with whoever holds `target`. False if there is no memory for that."""
+        assert sequence.place is not None
+        other = next((other for other in self._idle(waiting=True) if other.place == target), None)
+        done = self._kv.exchange(sequence.place, target)
+        if done is None:
+            return False
+        if other:
+            other.place = sequence.place
+        sequence.place = target
+        if not done[1]:
+            self._lost(sequence)
+        if other and not done[0]:
+            self._lost(other)
+        return True
 
     def _grouped(self, work: list[tuple[Sequence, Slice]]) -> Iterator[Batch]:
         """The decoding Sequences, in the batches that together take the least time."""
-        padding = min(self._batch - len(work), self._kv.padding(len(work)))
+        padding = min(self._batch, self._kv.layout.places) - len(work)
         begin = 0
         for part in self._planner.parts(len(work), padding):
             yield Batch(work[begin : begin + part.sequences], part.padding)
@@ -363,7 +368,7 @@ class Scheduler:
             return
         sequence.state = SequenceState.CACHED
         self.cached_prompts[sequence.id] = sequence
-        del sequence.tokens[min(sequence.computed, sequence.prompt) :]
+        del sequence.tokens[min(sequence.computed, sequence.prompt_length) :]
         self._kv.trim(sequence.place, len(sequence.tokens))
         sequence.computed = len(sequence.tokens)
         if not sequence.tokens:
@@ -375,6 +380,13 @@ class Scheduler:
         del self.cached_prompts[sequence.id]
         self._kv.close(sequence.place)
         sequence.place, sequence.state = None, SequenceState.GONE
+
+
+def _closest_row(places: Collection[int]) -> set[int]:
+    """As many numbers that follow one another as there are places: those that most of the places have."""
+    count = len(places)
+    rows = [set(range(begin, begin + count)) for begin in range(min(places), max(places) - count + 2)]
+    return max(rows, key=lambda row: len(row.intersection(places)))
 
 
 def _slice(sequence: Sequence, count: int) -> Slice:

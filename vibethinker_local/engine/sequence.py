@@ -64,14 +64,13 @@ class Sequence:
         self.place: int | None = None
         self.saved: Saved | None = None  # its KV, while it has no place
         self.computed = 0  # how many of the tokens are in the KV cache, or saved
-        self.generated = 0  # tokens after the prompt, forced ones included
         self.limit = params.max_tokens  # for `generated`
         self.drawn = 0  # tokens sampled so far: the n on which the next draw depends
         self.put_out = 0  # tokens reported to the caller: the generated ones, and stop tokens
         self.stopped = False  # by a stop token, which is not among its tokens
         self.forced = False  # after forcing, the limit is near, so loops are no longer looked for
         self.text = TextStream(params.stop_strings)
-        self.prompt = len(tokens)
+        self.prompt_length = len(tokens)
         self.text_begin = len(tokens)  # index of the first token that was fed to `text`
         self.repetition = RepetitionDetector()
 
@@ -79,6 +78,11 @@ class Sequence:
     def pending(self) -> int:
         """Tokens that are not computed yet: one while decoding, more after a prompt or a forced text."""
         return len(self.tokens) - self.computed
+
+    @property
+    def generated(self) -> int:
+        """Tokens after the prompt, forced ones included."""
+        return len(self.tokens) - self.prompt_length
 
     @property
     def room(self) -> int:
@@ -90,6 +94,11 @@ class Sequence:
         """Tokens that it will still ask for, as a rule: most end before their limit."""
         half, typical = self.room // 2, self.params.typical
         return half if typical is None else min(half, max(typical - len(self.tokens), typical // 4))
+
+    @property
+    def saved_length(self) -> int:
+        """Positions of its KV that are saved."""
+        return self.saved.length if self.saved else 0
 
     def shares(self, other: "Sequence") -> int:
         """The length of the prefix shared with another Sequence. Its own last token is always computed anew."""

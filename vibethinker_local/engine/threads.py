@@ -88,7 +88,7 @@ class Threads:
         fewer, missing = during.threads < before.threads, self._missing
         self._missing = 1
         if factor and factor >= FASTER:
-            self._fewer, self._more = _Trials(0.0) if fewer else _Trials(), _Trials() if fewer else _Trials(0.0)
+            self._fewer, self._more = _Trials(0.0 if fewer else PAUSE), _Trials(PAUSE if fewer else 0.0)
             return
         self.count = before.threads
         if factor and fewer and during.threads > 1:

@@ -96,7 +96,7 @@ class LlamaBackend:
             self.info = replace(self.info, notice=" ".join(filter(None, (self.info.notice, amx.NOTICE))))
         self.cells = max(self.cells, self.context, self.each * self.places)  # in whole blocks they may be more
         self._window = int(self._native.llama_model_n_swa(self._model))
-        self._batch = _Batch(self._native)
+        self._next_batch = _Batch(self._native)
         # The bytes of each token, cached: calling llama.cpp costs more than a lookup.
         self._pieces: dict[int, bytes] = {}
         for tag in self.info.think or ():  # control tokens have no text, but these have a meaning for the reader
@@ -283,7 +283,7 @@ class LlamaBackend:
         return found
 
     def decode(self, slices: Tokens[Slice], padding: int = 0) -> Logits:
-        batch = self._batch
+        batch = self._next_batch
         pads = self._pads(slices, padding) if padding else []
         # Places in order, for llama.cpp; a merge keeps the slices in theirs, and so the rows of logits.
         rows = batch.fill([*heapq.merge(slices, sorted(pads, key=_place), key=_place)] if pads else slices)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from vibethinker_local.errors import ModelError
-from vibethinker_local.events import PassMode, VerdictKind
+from vibethinker_local.events import LEAST_CONTEXT, MOST_CONTEXT, PassMode, VerdictKind
 from vibethinker_local.gguf.header import Header
 from vibethinker_local.models import names
 from vibethinker_local.system import paths, toml
@@ -19,7 +19,7 @@ from vibethinker_local.system.toml import StrictModel, Text, written
 SCHEMA = 1
 BUNDLED = "mini"
 
-_WORD = "[A-Za-z0-9][A-Za-z0-9._-]*"
+_WORD = "[A-Za-z0-9_][A-Za-z0-9._-]*"
 _HUB = re.compile(r"^(https?://)?(huggingface\.co|hf\.co)/", re.IGNORECASE)  # as browsers have it, and Ollama
 LONGEST_NAME, LONGEST_REPOSITORY = 64, 200  # characters
 Name = Annotated[
@@ -102,7 +102,7 @@ class ModelSpec(StrictModel):
     shape: Shape | None = None
     max_tokens: Tokens = 32768  # generated tokens per solution
     typical_tokens: tuple[Tokens, Tokens] = (4000, 16000)  # the middle half of the solutions lies between
-    context: Annotated[int, Field(ge=64, le=2**20)] = 32768  # cells of the KV cache
+    context: Annotated[int, Field(ge=LEAST_CONTEXT, le=MOST_CONTEXT)] = 32768  # cells of the KV cache
     temperature: Annotated[float, Field(ge=0, le=5)] = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
     top_k: Annotated[int, Field(ge=0, le=2**24)] = 0  # 0: off
@@ -132,6 +132,17 @@ class ModelSpec(StrictModel):
 class _Registry(StrictModel):
     schema_: Annotated[int, Field(alias="schema")]
     models: dict[Name, ModelSpec]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_place(cls, value: dict[str, object]) -> dict[str, object]:
+        """What stands in the wrong place is named first: what seems to be missing is there, too."""
+        if wrong := next((name for name in value if name not in ("schema", "models")), None):
+            raise ValueError(
+                f"{wrong} is in the wrong place: schema comes first, an entry is [models.NAME], "
+                "a file of it [[models.NAME.files]]"
+            )
+        return value
 
     @field_validator("schema_")
     @classmethod

@@ -120,7 +120,7 @@ def calibrate(model: Model, control: Control) -> Rates:
     prompt = [rng.randrange(model.backend.vocabulary) for _ in range(min(PROMPT, model.context // 4))]
     began = time.perf_counter()
     parent = engine.add(prompt, SamplingParams(0, 1))
-    while engine.busy:
+    while engine.busy and not _cut_short(control):
         engine.step()
     prefill = len(prompt) / (time.perf_counter() - began)
     speeds = {count: _decode(model, control, prompt, parent, count) for count in sorted({1, at_once})}

@@ -3,12 +3,12 @@
 from typing import get_args
 
 from vibethinker_local.errors import UsageError
-from vibethinker_local.events import CacheType, Options, ProblemKind
+from vibethinker_local.events import LEAST_CONTEXT, MOST_CONTEXT, SEEDS, CacheType, Options, ProblemKind
 
 WHOLE = {
-    "seed": (0, 2**63 - 1),
+    "seed": (0, SEEDS - 1),
     "max_tokens": (32, 2**63 - 1),
-    "context": (64, 2**20),
+    "context": (LEAST_CONTEXT, MOST_CONTEXT),
     "threads": (1, 512),
     "think": (0, 9_999_999),
 }

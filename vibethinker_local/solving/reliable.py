@@ -15,6 +15,7 @@ from vibethinker_local.code import task
 from vibethinker_local.engine import StepOutput
 from vibethinker_local.errors import EngineError, UsageError
 from vibethinker_local.events import (
+    SEEDS,
     AnswerCluster,
     Contested,
     Control,
@@ -267,7 +268,7 @@ class _Pass:
                 if deadline.hurries and (sampling.running or sampling.finished):
                     break  # one is begun in any case: it can be asked for its answer
                 index = ahead.pop(0)
-                sampling.start(index, (self._seed + index) % 2**63)
+                sampling.start(index, (self._seed + index) % SEEDS)
             if not sampling.running + ballot.asking:
                 break
             before = len(sampling.finished)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from vibethinker_local.errors import UsageError
-from vibethinker_local.events import BudgetName
+from vibethinker_local.events import LEAST_CONTEXT, MOST_CONTEXT, BudgetName
 from vibethinker_local.system import toml
 from vibethinker_local.system.toml import StrictModel, Text, written
 from vibethinker_local.system.wording import said
@@ -32,7 +32,7 @@ Theme = Annotated[
 ]
 _URL = re.compile("https?://[^/?#@]+[^?#@]*")
 MOST_SERVERS, LONGEST_URL = 256, 500
-Context = Annotated[int, Field(ge=64, le=2**20)]
+Context = Annotated[int, Field(ge=LEAST_CONTEXT, le=MOST_CONTEXT)]
 
 
 class _Engine(StrictModel):
