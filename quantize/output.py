@@ -70,6 +70,7 @@ class Partial:
 def check_target(out: Path, sources: Collection[Path]) -> None:
     """Raises RequestError if `out` cannot be a file, or is one of those that are read."""
     try:
+        out = _behind_link(out)
         if out.is_dir():
             raise RequestError(f"{out} is a folder; give a file's name")
         if not out.parent.is_dir():
@@ -91,6 +92,7 @@ def partial(out: Path, needed: int) -> Iterator[Partial]:
 
     Raises MachineError if the disk refuses, RequestError if another process is writing the same file.
     """
+    out = _behind_link(out)
     path = out.with_name(out.name + ".partial")
     try:
         with path.open("ab", buffering=0):
@@ -122,6 +124,11 @@ def write_whole(out: Path, content: bytes) -> None:
         file.write(0, content)
         file.sync()
         file.commit()
+
+
+def _behind_link(out: Path) -> Path:
+    """What a link leads to, there or not: that is written, on the disk that was meant, and the link stays."""
+    return Path(os.path.realpath(out)) if out.is_symlink() else out
 
 
 def _is_named(file: BinaryIO, path: Path) -> bool:

@@ -22,7 +22,7 @@ Show = Callable[[Progress], None]
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 SHARD = re.compile(r"(model.*)-\d+-of-(\d+)\.safetensors", re.ASCII)
-ADAPTER = "adapter_model.safetensors"  # of LoRA, as peft saves it
+ADAPTER = "adapter_*"  # of LoRA, as peft saves it: its configuration, and weights in one form or the other
 # Read beside the shards, where they exist; with them they make up the source's fingerprint.
 COMPANIONS = (
     "README.md",
@@ -35,7 +35,7 @@ COMPANIONS = (
     "tokenizer_config.json",
 )
 SLOW_TOKENIZER = ("added_tokens.json", "merges.txt", "vocab.json")  # read where there is no tokenizer.json
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors library
 PIECE = 1 << 20  # bytes read at a time
 WIDTHS = {"BF16": 2, "F16": 2, "F32": 4}  # bytes per weight
@@ -189,7 +189,7 @@ def _shards_without_index(folder: Path) -> list[str]:
             name = f"{prefix}-{number:0{len(count)}}-of-{count}.safetensors"
             if name not in names:
                 raise CheckpointError(f"the shard {name} is missing from {folder}; download it again")
-    if not names and (folder / ADAPTER).exists():
+    if not names and any(folder.glob(ADAPTER)):
         raise CheckpointError(f"{folder} holds an adapter and no model; merge it into its base model, and build that")
     if not names:
         raise CheckpointError(f"{folder} holds neither {SINGLE} nor {INDEX}; only safetensors checkpoints can be read")

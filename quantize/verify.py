@@ -68,7 +68,10 @@ def check_loads(path: Path) -> Events:
 
 
 def check_finite(file: GgufFile) -> Events:
-    """Widen every weight. Raises ModelError, naming the tensor, for one that is not finite."""
+    """Widen every weight. Raises ModelError, naming the tensor, for one that is not finite, and for a matrix of zeros.
+
+    That is what a download leaves that takes the room for all of a file first, and is stopped.
+    """
     total, done = sum(tensor.size for tensor in file.tensors), 0
     scratch = np.empty(max(_step(tensor) * tensor.shape[-1] for tensor in file.tensors), np.float32)
     with file.path.open("rb", buffering=0) as content:
@@ -78,6 +81,7 @@ def check_finite(file: GgufFile) -> Events:
             size = kernels.row_size(type, width)
             rows = tensor.size // size
             content.seek(tensor.offset)
+            empty = len(tensor.shape) > 1
             for row in range(0, rows, _step(tensor)):
                 count = min(_step(tensor), rows - row)
                 raw = np.frombuffer(content.read(count * size), np.uint8)
@@ -85,8 +89,11 @@ def check_finite(file: GgufFile) -> Events:
                 kernels.widen(raw, type, weights)
                 if not np.isfinite(weights).all():
                     raise ModelError(f"{tensor.name} in {file.path} holds a weight that is not finite; build again")
+                empty = empty and not weights.any()
                 done += raw.size
                 yield Progress("checking", done, total)
+            if empty:
+                raise ModelError(f"{tensor.name} in {file.path} holds zeros and nothing else; build or fetch it again")
 
 
 def _step(tensor: Tensor) -> int:

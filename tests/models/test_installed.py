@@ -90,6 +90,11 @@ def test_own_entries_come_on_top(home: Path) -> None:
     assert file.revision == "refs/pr/1"
 
 
+def test_an_entry_that_has_a_checkpoint_alone_is_listed(home: Path) -> None:
+    own(home, 'schema = 1\n[models.own]\nabout = "mine"\nsource = "org/checkpoint"')
+    assert re.search(r"^own:as it fits +\? +not installed", vibe("models", "--all").out, re.MULTILINE)
+
+
 BAD = {
     "schema = 9\n[models]": "line 1: schema: this version of vibe reads schema 1, not 9",
     "[models]": "schema: is missing",
@@ -118,6 +123,7 @@ BAD = {
     ENTRY.replace("0.6", "0.6\nsource_revision = '../x'"): "line 6: models.own.source_revision: write a commit, or",
     ENTRY.replace("0.6", "0.6\nclosing = 3"): "line 6: models.own.closing: should be a string.",
     ENTRY + "[models.own.shape]\nlayer = 3": "line 16: models.own.shape.layers: is missing",
+    '[own]\nabout = "mine"': "models.toml: own is in the wrong place: schema comes first, an entry is [models.NAME], a",
     "schema = 1\nmodels = 3": "line 2: models: should be a table.",
     "x" * 1_000_001: "larger than 1,000,000 bytes",
     "a = " + "9" * 5000: "cannot be read",
@@ -198,6 +204,8 @@ def test_a_file_of_a_family_that_has_no_name(tmp_path: Path, architecture: str) 
     ("wanted", "name"),
     [
         ("org/name:Q8_0", ("org/name", "Q8_0")),
+        ("_org/_name", ("_org/_name", None)),
+        ("-org/name", None),
         ("hf.co/org/name:Q8_0", ("org/name", "Q8_0")),
         ("https://huggingface.co/org/name", ("org/name", None)),
         ("https://huggingface.co/org/name/", ("org/name", None)),
@@ -438,6 +446,12 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(VibeError, match="cannot be read"):
         checksums.sha256(path)
+
+
+def test_a_folder_that_no_hub_names_holds_no_model(tmp_path: Path) -> None:
+    for name in ("models----", "models--org---x", "models--org--" + "n" * 220):
+        (tmp_path / "hf/hub" / name).mkdir(parents=True)
+    assert vibe("models", "--all").code == 0
 
 
 @pytest.mark.parametrize(

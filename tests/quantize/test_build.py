@@ -26,7 +26,7 @@ from quantize.estimate import VIBETHINKER_3B
 from quantize.gguf_file import read_gguf
 from quantize.header import SOURCE_SHA256
 from quantize.job import Request, prepare
-from quantize.output import partial
+from quantize.output import check_target, partial
 from quantize.plan import make_plan
 from tests.quantize.checkpoint import Bits, Shape, random_weights, to_bf16, widened, write_checkpoint, write_safetensors
 from tests.quantize.helpers import run_build
@@ -220,6 +220,26 @@ def test_remains_of_a_killed_build_count_as_free_space(tmp_path: Path, monkeypat
         file.write(0, b"y" * 900)
         file.commit()
     assert (tmp_path / "out.gguf").stat().st_size == 900
+
+
+@POSIX
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_link_leads_to_is_written(there: bool, tmp_path: Path) -> None:
+    """As cp does: it may lead to a disk with more room."""
+    (tmp_path / "disk").mkdir()
+    target, link = tmp_path / "disk" / "real.gguf", tmp_path / "out.gguf"
+    if there:
+        target.write_bytes(b"old")
+    link.symlink_to(target)
+    check_target(link, [])
+    with partial(link, needed=3) as file:
+        assert file.path == tmp_path / "disk" / "real.gguf.partial"
+        file.write(0, b"new")
+        file.commit()
+    assert (link.readlink(), target.read_bytes()) == (target, b"new")
+    (tmp_path / "nowhere.gguf").symlink_to(tmp_path / "gone" / "real.gguf")
+    with pytest.raises(RequestError, match=r"there is no folder .*gone"):
+        check_target(tmp_path / "nowhere.gguf", [])
 
 
 def test_a_name_of_zeros_is_not_the_sources_hash(tiny: Path, tmp_path: Path) -> None:

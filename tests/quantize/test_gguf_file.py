@@ -61,6 +61,16 @@ def test_every_truncation_of_a_header_is_refused(tmp_path: Path) -> None:
             read_gguf(path)
 
 
+@pytest.mark.parametrize(("size", "says"), [(100, "is cut off inside its header"), (65 << 20, "takes more than 64")])
+def test_a_length_that_leads_out_of_the_header(size: int, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.gguf"
+    path.write_bytes(b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1 << 40))
+    with path.open("r+b") as file:
+        file.truncate(size)
+    with pytest.raises(ModelError, match=says):
+        read_gguf(path)
+
+
 def test_truncated_data(base: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.gguf"
     path.write_bytes(base.read_bytes()[:-1])

@@ -202,8 +202,9 @@ def test_what_git_leaves_without_lfs(tmp_path: Path) -> None:
             read(tmp_path / name)
 
 
-def test_an_adapter_alone(tmp_path: Path) -> None:
-    write_shards(tmp_path, "adapter_model.safetensors")
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_model.bin", "adapter_config.json"])
+def test_an_adapter_alone(name: str, tmp_path: Path) -> None:
+    write_shards(tmp_path, name)
     with pytest.raises(CheckpointError, match="an adapter and no model"):
         open_checkpoint(tmp_path)
 
@@ -215,7 +216,7 @@ def test_no_weights(tmp_path: Path) -> None:
 
 def test_a_source_that_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text(json.dumps({}))
-    for source in (str(tmp_path / "file"), "./WeiboAI/VibeThinker-3B", "VibeThinker-3B", "a/b/c", "ä/b"):
+    for source in (str(tmp_path / "file"), "./WeiboAI/VibeThinker-3B", "VibeThinker-3B", "a/b/c", "ä/b", "a/b:Q8_0"):
         with pytest.raises(RequestError, match=r"is (no|not a) folder"):
             locate(source)
     with pytest.raises(RequestError, match="cannot be a folder"):

@@ -67,6 +67,17 @@ def test_a_scale_that_is_not_finite(built: Path) -> None:
         drain(verify(built))
 
 
+def test_a_matrix_of_zeros(built: Path) -> None:
+    """What a download leaves that takes the room for all of a file first, and is stopped."""
+    sizes = {tensor.name: tensor.size for tensor in read_gguf(built).tensors}
+    for name, size in (("blk.0.attn_q.bias", sizes["blk.0.attn_q.bias"]), ("blk.0.ffn_up.weight", 68)):
+        overwrite(built, name, bytes(size))  # a bias may be none, and rows of a padded vocabulary are
+    drain(verify(built))
+    overwrite(built, "blk.0.ffn_up.weight", bytes(sizes["blk.0.ffn_up.weight"]))
+    with pytest.raises(ModelError, match=r"blk\.0\.ffn_up\.weight .*zeros and nothing else"):
+        drain(verify(built))
+
+
 def test_a_changed_quant_is_seen_against_the_source_only(built: Path, tiny: Path) -> None:
     tensor = next(tensor for tensor in read_gguf(built).tensors if tensor.name == "blk.0.ffn_up.weight")
     changed = bytearray(built.read_bytes()[tensor.offset : tensor.offset + 3])
@@ -140,6 +151,12 @@ def test_values_that_llama_cpp_takes_on_trust(key: str, value: Value, message: s
     check_keys(file)
     with pytest.raises(ModelError, match=message):
         check_keys(replace(file, keys=file.keys | {key: value}))
+
+
+def test_tensors_closer_together_than_llama_cpp_takes_them(built: Path) -> None:
+    """Its assertion on that would end the process."""
+    with pytest.raises(ModelError, match=r"damaged \(general\.alignment is 16"):
+        check_keys(replace(read_gguf(built), alignment=16))
 
 
 def test_a_pre_tokenizer_is_of_byte_level_vocabularies_alone(built: Path) -> None:

@@ -104,6 +104,8 @@ def test_words_are_cut_into_tokens_across_the_template_and_the_message() -> None
         ("{{ c.split('<|END_THINKING|>') }}", ("<|START_THINKING|>", "<|END_THINKING|>")),
         ("{{ c.split('</seed:think>') }}", ("<seed:think>", "</seed:think>")),
         ("{{ c.split('</thought>') }}", ("<thought>", "</thought>")),
+        ("{{ '<|channel>thought\\n' + r + '\\n<channel|>' }}", ("<|channel>thought", "<channel|>")),
+        ("{% set outer = '<|inner_suffix|>' %}", ("<|inner_prefix|>", "<|inner_suffix|>")),
         (GEMMA, None),
     ],
 )
@@ -111,6 +113,21 @@ def test_tags_of_reasoning_are_read_off_the_template(source: str, tags: tuple[st
     assert chat.reasoning_tags(source) == tags
     if tags:
         assert split(f"{tags[0]}so{tags[1]}\n\nyes", tags=tags) == ("so", "yes")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (QWEN3, "enable_thinking"),
+        ("<|assistant|>{{ '</think>' if enable_thinking is false else '<think>' }}", "enable_thinking"),
+        ("{% if thinking|default(true) %}<think>{% endif %}", "thinking"),
+        ("<thinking>{{ r }}</thinking><|thinking|>", None),
+        (R1, None),
+    ],
+    ids=["Qwen 3", "GLM 4.7", "DeepSeek 3.1", "a tag of that name", "none"],
+)
+def test_the_switch_is_a_variable_of_the_template(source: str, name: str | None) -> None:
+    assert chat.switch(source) == name
 
 
 def model(source: str) -> Model:

@@ -71,6 +71,7 @@ def test_the_bundled_models_template_renders() -> None:
         ("{% macro f(x) %}<{{ x }}>{% endmacro %}{{ f(f(1)) }}", "<<1>>"),
         ("{{ messages | map(attribute='content') | reject('equalto', 1) | list | length }}", "1"),
         ("{{ bos_token }}{{ messages[0].tools }}", ""),
+        ("{% macro f() %}{{ 'x' | indent(4) }}{% endmacro %}{{ 'x' if not tools else f() }}", "x"),
     ],
 )
 def test_what_templates_use_works(source: str, rendered: str) -> None:
@@ -118,6 +119,7 @@ HOSTILE = {
     "formatting": "{{ '%1000000000d' | format(1) }}",
     "formatting method": "{{ '{:1000000000}'.format(1) }}",
     "percent": "{{ '%1000000000d' % 1 }}",
+    "indenting": "{{ 'x' | indent(4) }}",
     "endless look-ups": "{{ range(90000) | map('string') | list | sort(attribute='" + "0." * 500 + "0') }}",
     "indent": "{{ [[1]] | tojson(indent=1000000000) }}",
     "lipsum": "{{ lipsum(1000000) }}",

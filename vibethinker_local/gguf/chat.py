@@ -3,14 +3,21 @@
 import re
 from collections import Counter
 
-# Closing tags, as templates write them to cut reasoning out of earlier replies, each with its opening one.
+# Closing tags, as templates write them to cut reasoning out of earlier replies.
 _CLOSING = re.compile(
-    r"</(?P<tag>[\w:]*(?:think|thought|reason)[\w:]*)>"  # Qwen, DeepSeek, SmolLM, Granite, Phi; seed:think
-    r"|\[/(?P<bracket>THINK)\]"  # Magistral
-    r"|<\|(?P<begin>END_THINKING|end_of_thought)\|>"  # Command A, OpenThinker
-    r"|\u25c1/(?P<triangle>think)\u25b7"  # Kimi
+    r"</[\w:]*(?:think|thought|reason)[\w:]*>"  # Qwen, DeepSeek, SmolLM, Granite, Phi; seed:think
+    r"|\[/THINK\]"  # Magistral
+    r"|<\|(?:END_THINKING|end_of_thought|inner_suffix)\|>"  # Command A, OpenThinker, Apertus
+    r"|\u25c1/think\u25b7"  # Kimi
+    r"|<channel\|>"  # Gemma 4
 )
-_OPENING = {"END_THINKING": "<|START_THINKING|>", "end_of_thought": "<|begin_of_thought|>"}
+# The opening tags that are not the closing ones without a slash.
+_OPENING = {
+    "<|END_THINKING|>": "<|START_THINKING|>",
+    "<|end_of_thought|>": "<|begin_of_thought|>",
+    "<|inner_suffix|>": "<|inner_prefix|>",
+    "<channel|>": "<|channel>thought",
+}
 # Variables of templates that turn reasoning on and off.
 SWITCHES = ("enable_thinking", "thinking")
 
@@ -21,11 +28,10 @@ def reasoning_tags(template: str) -> tuple[str, str] | None:
     if not found:
         return None
     close = found[0][0]
-    match = _CLOSING.fullmatch(close)
-    assert match
-    return _OPENING.get(match["begin"] or "") or close.replace("/", "", 1), close
+    return _OPENING.get(close) or close.replace("/", "", 1), close
 
 
 def switch(template: str) -> str | None:
     """The variable that turns reasoning off where it is false; None if the template asks for none."""
-    return next((name for name in SWITCHES if re.search(rf"\b{name}\b(?![^{{]*>)", template)), None)
+    # A variable, and no tag: <thinking>, </thinking>, <|thinking|>.
+    return next((name for name in SWITCHES if re.search(rf"(?<![</|])\b{name}\b(?!\|?>)", template)), None)

@@ -162,6 +162,8 @@ def _shape(file: GgufFile) -> Header:
     """The shape, from values that llama.cpp does not check itself."""
     values = file.keys
     architecture = str(values["general.architecture"])
+    if file.alignment < reader.ALIGNMENT:
+        raise Broken(f"general.alignment is {file.alignment}")
 
     def numbers(key: str, default: object = None, *, least: int = 1) -> list[int]:
         """A value for each layer, or one for all."""

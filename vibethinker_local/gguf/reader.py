@@ -83,6 +83,8 @@ def read(path: Path, raw: Container[str] | None = None) -> GgufFile:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ModelError(f"The model file {path} cannot be read: {reason}.") from error
     except _CutOff:
+        if size > MAX_HEADER:
+            raise damaged(path, f"its header takes more than {MAX_HEADER >> 20} MiB") from None
         raise ModelError(f"{path} is cut off inside its header: fetch or convert it again.") from None
     except Broken as error:
         raise damaged(path, error) from None

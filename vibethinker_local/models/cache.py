@@ -85,18 +85,24 @@ class Repository:
         return [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]
 
     def remove(self, path: Path) -> None:
-        """Delete a file that lies at `path` in a snapshot, in other snapshots, too. Raises OSError.
+        """Delete a file that lies at `path` in a snapshot, and what others have by its name. Raises OSError.
 
         Bytes that a file of another name has as well stay.
         """
-        blob = path.parent / path.readlink() if path.is_symlink() else path
-        payload = blob.resolve()
+        for name in (path, *self.others(path)):
+            self._remove_name(name)
+
+    def others(self, path: Path) -> list[Path]:
+        """What other snapshots have by the name of a file: the same bytes, or an earlier version."""
         below = (
             path.relative_to(self.folder / "snapshots").parts[1:] if path.is_relative_to(self.folder) else (path.name,)
         )
-        for name in self.files("/".join(below)):  # before the bytes are gone
-            if name.resolve() == payload:
-                name.unlink(missing_ok=True)
+        return [other for other in self.files("/".join(below)) if other != path]
+
+    def _remove_name(self, path: Path) -> None:
+        """Delete one name of a file, and its bytes if it was the last one."""
+        blob = path.parent / path.readlink() if path.is_symlink() else path
+        payload = blob.resolve()
         path.unlink(missing_ok=True)
         if any(link.is_symlink() and link.resolve() == payload for link in (self.folder / "snapshots").rglob("*")):
             return

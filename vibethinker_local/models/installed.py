@@ -129,7 +129,7 @@ def unlisted(known: dict[str, ModelSpec]) -> list[str]:
     """The GGUF repositories in the cache that models.toml does not name."""
     named = {spec.gguf for spec in known.values()}
     named |= {file.repository for spec in known.values() for file in spec.files}
-    others = [name for name in Repository.all() if name not in named]
+    others = [name for name in Repository.all() if name not in named and repository(name)]
     return [name for name in others if _of_repository(name) or partials(of_repository(name))]
 
 
@@ -269,8 +269,20 @@ def check_removable(file: Installed) -> None:
         raise UsageError(f"{file.path.name} is part of the program: it cannot be removed alone.")
 
 
+def earlier(file: Installed) -> list[Path]:
+    """What the hub's cache has of a file from before it was changed on the hub, each version once."""
+    if file.listed is None or not file.listed.repository:
+        return []
+    repository, own = Repository(file.listed.repository), {part.resolve() for part in file.parts}
+    found = {other.resolve(): other for part in file.parts for other in repository.others(part)}
+    return [other for payload, other in found.items() if payload not in own]
+
+
 def remove(file: Installed) -> None:
-    """Delete a file, with its names in the hub's cache and its record. Raises UsageError or ModelError."""
+    """Delete a file, with its names and earlier versions in the hub's cache, and its record.
+
+    Raises UsageError or ModelError.
+    """
     check_removable(file)
     try:
         for part in (part for part in file.parts if part.is_file()):

@@ -49,8 +49,9 @@ def rows(known: dict[str, ModelSpec], room: Room, *, everything: bool = False) -
                 name, spec.about, file.quant, file.bytes, state, file.path, _context(spec, file, room), speed
             )
         seen = {file.quant.upper() for file in here}
-        if spec.gguf and everything and not here:
-            yield _absent(name, spec, ModelFile.model_construct(quant="as it fits", repository=spec.gguf), room)
+        place = spec.gguf or (None if spec.files else spec.source)
+        if place and everything and not here:
+            yield _absent(name, spec, ModelFile.model_construct(quant="as it fits", repository=place), room)
         for listed in spec.files if everything or not spec.more else ():
             if listed.quant.upper() not in seen:
                 seen.add(listed.quant.upper())

@@ -1,6 +1,7 @@
 """`vibe pull ORG/REPO` against a hub on loopback: any GGUF repository, used and removed by its name."""
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -123,6 +124,21 @@ def test_bytes_that_two_files_have_stay_with_the_other(hub: Hub) -> None:
     Repository(NAME).remove(second)
     assert not [path for path in Repository(NAME).folder.rglob("*") if path.is_symlink() or path.suffix == ".gguf"]
     assert not list((Repository(NAME).folder / "blobs").iterdir())
+
+
+def test_a_file_that_was_changed_on_the_hub_is_removed_in_all_versions() -> None:
+    folder, blobs = (Repository(NAME).folder / name for name in ("snapshots", "blobs"))
+    blobs.mkdir(parents=True)
+    older, _, _ = paths = [folder / (digit * 40) / "Tiny-Q8_0.gguf" for digit in "123"]
+    for path, content in zip(paths, ("older", "newest", "newest"), strict=True):
+        path.parent.mkdir(parents=True)
+        (blobs / content).touch()
+        path.symlink_to(blobs / content)
+    os.utime(older.parent, (0, 0))
+    removed = vibe("rm", f"{NAME}:Q8_0", "--yes")
+    assert (removed.code, len(removed.err.splitlines())) == (0, 2), removed.err
+    assert f"Q8_0, an earlier version  0 kB  {older}" in removed.err
+    assert not [*folder.rglob("*.gguf"), *blobs.iterdir()]
 
 
 def test_what_there_is_nothing_of_is_said(hub: Hub) -> None:
