@@ -40,6 +40,7 @@ def test_grades(tmp_path: Path) -> None:
     assert mismatches(graded) == []
 
 
+DETAILS = {"doc": {"query": "p", "choices": ["12 + 6 = 18\n#### 18"], "gold_index": 0}, "metric": {"em": 1.0}}
 LOGGED = {"doc_id": 3, "doc": {"question": "p"}, "target": "12 + 6 = 18\n#### 18"}
 
 
@@ -51,12 +52,50 @@ LOGGED = {"doc_id": 3, "doc": {"question": "p"}, "target": "12 + 6 = 18\n#### 18
         (LOGGED | {"resps": [["I cannot tell."]]}, False),
         ({"expected_answer": "1/2", "generation": "The answer is 0.5."}, True),
         ({"ideal": 4, "generated_text": "#### 4"}, True),
+        ({"ideal": 4, "generated_text": "So it is #### 4"}, True),
+        ({"gt": "18", "answer": "18", "code": ["So 17."], "pred": ["17"]}, False),
+        ({"problem": "p", "answer": "18", "response": "The answer is 18."}, True),
+        ({"problem": "p", "answer": "18", "prediction": "17"}, False),
+        ({"gold": "18", "answer": "17", "prediction": "18"}, True),
+        ({"gold": "18", "prediction": r"so it is \boxed{18}"}, True),
+        ({"gold": "18", "prediction": "The answer is 18."}, True),
+        ({"gold": "18", "predicted_answer": "17", "generation": "The answer is 18."}, False),
+        ({"input": "p", "target": ["3"], "output": {"model": "m", "completion": "ANSWER: 3"}}, True),
+        (DETAILS | {"model_response": {"text": ["So it is #### 18"]}}, True),
+        (DETAILS | {"model_response": {"text": ["So it is #### 17"]}}, False),
     ],
 )
 def test_what_other_programs_log(tmp_path: Path, row: dict[str, object], matches: bool) -> None:
     (graded,) = grades(read(lines(tmp_path / "pairs.jsonl", [row])), NOBODY)
     assert graded.matches == matches
     assert summary([graded])[0].startswith("1 pair: ")
+
+
+def test_a_sample_that_is_logged_for_each_filter_is_one_pair(tmp_path: Path) -> None:
+    row = LOGGED | {"resps": [["#### 18"]], "filter": "strict-match"}
+    other = row | {"filter": "flexible-extract"}
+    rows = [row, other, row | {"doc_id": 4}, other | {"doc_hash": "of another set"}]
+    assert [pair.where for pair in read(lines(tmp_path / "pairs.jsonl", rows))] == ["line 1", "line 3", "line 4"]
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        {"0": {"prediction": "18", "gold": "18"}, "1": {"prediction": "17", "gold": "18"}},
+        {
+            "eval": {"task": "t"},
+            "samples": [
+                {"input": "p", "target": "18", "output": {"completion": f"ANSWER: {said}"}} for said in (18, 17)
+            ],
+            "reductions": [{"scorer": "match"}],
+        },
+    ],
+    ids=["OpenCompass", "inspect-ai"],
+)
+def test_logs_that_are_one_object(tmp_path: Path, whole: object) -> None:
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    assert [grade.matches for grade in grades(read(path), NOBODY)] == [True, False]
 
 
 def test_verdicts_against_the_file_are_shown(tmp_path: Path) -> None:

@@ -87,6 +87,9 @@ def test_json_arrays(tmp_path: Path, wrap) -> None:  # type: ignore[no-untyped-d
         ({"instruction": "p", "input": "", "output": "3"}, "3"),
         ({"input": [{"role": "system", "content": "Hi"}, {"role": "user", "content": "p"}], "ideal": ["4"]}, "4"),
         ({"turns": ["p"], "ground_truth": "4"}, "4"),
+        ({"turns": [["p"]], "ground_truth": "4"}, "4"),
+        ({"input": {"role": "user", "content": "p"}, "target": "4"}, "4"),
+        ({"problem_text": "p", "answer_number": " 4 ", "unit": "m"}, "4"),
         ({"question": "p", "answer": "12 perhaps", "Correct Answer": "4"}, "4"),
         ({"row_idx": 0, "row": {"question": "p", "answer": "4"}, "truncated_cells": []}, "4"),
         ({"doc_id": 0, "doc": {"question": "p", "answer": "4"}, "target": "4", "resps": [["5"]]}, "4"),
@@ -189,6 +192,7 @@ def test_tables_and_packed_files(tmp_path: Path, name: str, text: str, problem: 
         ("set.csv", b"question,correct_answer,wrong_answers\np,x,\"['y', 'z']\"\n", "its options are not understood"),
         ("set.jsonl.gz", gzip.compress(b"x" * 900, mtime=0)[:20], "cut off"),
         ("set.jsonl.gz", b"\x1f\x8b of another kind", "damaged"),
+        ("set.xlsx", b"PK\x03\x04...", "is a zip archive"),
     ],
 )
 def test_tables_and_packed_files_that_are_none(tmp_path: Path, name: str, data: bytes, says: str) -> None:

@@ -270,6 +270,35 @@ def test_what_is_no_plain_number_is_unknown(text: str) -> None:
         ("1,250.50 + 1,250.50 = 2,650", False),
         ("She spends 7 + 9 + 1 + 2 = $19.50 a week", None),
         ("45.5 × 10 = 460", None),
+        # Thousands as other languages write them.
+        ("1'000 + 500 = 1'500 francs", True),
+        ("1'000 + 500 = 1'600 francs", False),
+        ("€1.200 + €300 = €1.500", None),
+        ("€1.200 + €300 = €1.600", False),
+        # Units of one kind that nothing connects, and names with digits.
+        ("60 miles/hour × 90 minutes = 90 miles", None),
+        ("60 miles/hour × 2 hours = 90 miles", False),
+        ("60 feet/minute × 2 minutes = 110 ft", False),
+        ("A1 + 4 = 7", None),
+        ("a1 + 4 = 7", None),
+        # A part of a number, an average, and digits left out.
+        ("90 - 1/3 = 60 students", None),
+        ("90 students + 1/3 = 120 students", None),
+        ("90 - 1/3 = 30", False),
+        ("1 - 1/3 = 1/3", False),
+        ("4 + 6 / 2 = 5", None),
+        ("The mean is 2 + 4 + 9 / 3 = 5.", None),
+        ("4 + 6 / 2 = 8", False),
+        ("2 + 4 + 9 / 5 = 3", False),
+        ("999...9 + 1 = 1000", None),
+        # Not meant, or not exactly.
+        ("Rounded to tens: 48 + 33 = 80", None),
+        ("Estimate: 48 + 33 = 50 + 30 = 80", None),
+        ("A common mistake is 2 + 3 × 4 = 20.", None),
+        ("Incorrect: 1 + 2 = 4", None),
+        ("One might think that 3 + 4 = 8", None),
+        ("Total: 48 + 33 = 80", False),
+        ("1 + 2 + ... + 10 = 56", None),
     ],
 )
 def test_check(claim: str, holds: bool | None) -> None:
@@ -325,6 +354,30 @@ def test_nothing_takes_long(claim: str) -> None:
     began = time.process_time()
     arithmetic.check(claim)
     assert time.process_time() - began < 10  # milliseconds
+
+
+OTHERWISE = [
+    ("Add 5 and 4 in base 7.", "We add. So 5 + 4 = 12."),
+    ("Find the units digit of 7^4.", "So 3 × 7 = 21 = 1."),
+    ("Find 3^4.", "We compute modulo 5. Then 3 × 4 = 2."),
+    ("Find 3^4.", r"In \(\mathbb{Z}_7\), we have 5 + 4 = 2."),
+    ("What is the remainder when 3^4 is divided by 7?", "Then 3 × 4 = 5."),
+    ("The operation * is defined by a * b = a + 2b.", "So 3 * 4 = 11."),
+    (r"If a \star b = a + b^2, what is 3 \star 4?", "So 3 * 4 = 19."),
+]
+
+
+@pytest.mark.parametrize(("problem", "text"), OTHERWISE)
+def test_signs_may_mean_something_else(problem: str, text: str) -> None:
+    assert arithmetic.told(text, problem) == []
+
+
+@pytest.mark.parametrize(
+    "problem",
+    ["A triangle has a base of 3.", "He gives the remainder to Ann.", "Multiply in the order of operations.", "a * b"],
+)
+def test_signs_that_mean_what_they_say(problem: str) -> None:
+    assert [holds for _, holds, _ in arithmetic.told("So 3 × 4 = 13.", problem)] == [False]
 
 
 @given(st.text(alphabet="0123456789+-*/^(){}%.,= \\fracx", max_size=60))

@@ -1,6 +1,7 @@
 """Grades answers, or whole outputs, of any program against known ones: a file of pairs in, a verdict on each out."""
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,9 +14,10 @@ from vibethinker_local.eval.layouts import rows, single
 from vibethinker_local.reliability import answers, equivalence
 from vibethinker_local.system.units import counted
 
-_GOLDS = ("gold", "target", "ground_truth", "reference", "expected", "expected_answer", "ideal")
-_ANSWERS = ("answer", "prediction", "pred")
+_GOLDS = ("gold", "gt", "target", "ground_truth", "reference", "expected", "expected_answer", "ideal")
+_ANSWERS = ("prediction", "pred", "predicted_answer", "extracted_answer", "model_answer", "answer")
 _OUTPUTS = ("output", "completion", "response", "generation", "generated_text", "resps")
+_ANSWER_WITHIN = re.compile(r"\\boxed|\banswer\b", re.IGNORECASE)
 NO_ANSWER = "no answer"
 MISMATCHES = 20  # of pairs that differ are shown
 
@@ -101,12 +103,17 @@ def mismatches(graded: Sequence[Grade]) -> list[str]:
 def _pair(where: str, row: Any) -> Pair:
     if not isinstance(row, dict):
         raise UsageError(f'{where}: not a pair. {{"gold": …, "answer": …}} or {{"gold": …, "output": …}} is wanted.')
-    gold = next((row[name] for name in _GOLDS if name in row), None)
+    row = _unpacked(row)
+    known = next((name for name in _GOLDS if name in row), None)
+    if known is None and any(name in row for name in (*_ANSWERS[:-1], *_OUTPUTS)):
+        known = "answer"  # of the problem, beside what a model made of it
+    gold = single(row.get(known)) if known else None
     if (gold_text := _text(gold)) is None or not gold_text.strip():
         raise UsageError(f"{where}: it lacks 'gold', the known answer as a text or a number.")
     answer: str | None
-    if name := next((name for name in _ANSWERS if name in row), None):
-        answer = _text(value := row[name])
+    if name := next((name for name in _ANSWERS if name in row and name != known), None):
+        value = row[name] if name == "answer" else single(row[name])
+        answer = _text(value)
     elif name := next((name for name in _OUTPUTS if name in row), None):
         answer = answers.spoken(_text(value := single(row[name])) or "")
     else:
@@ -115,6 +122,8 @@ def _pair(where: str, row: Any) -> Pair:
         raise UsageError(f"{where}: '{name}' is neither a text nor a number.")
     if "####" in gold_text:
         gold_text = answers.spoken(gold_text) or gold_text
+    if answer and name != "answer" and _is_output(answer) and not _is_output(gold_text):
+        answer = answers.spoken(answer)
     return Pair(
         where.rpartition(", ")[2],
         gold_text,
@@ -123,6 +132,21 @@ def _pair(where: str, row: Any) -> Pair:
         _truth(row.get("lenient")) is True,
         str(row.get("kind") or ""),
     )
+
+
+def _is_output(text: str) -> bool:
+    """Whether a text is more than the answer in it."""
+    return not equivalence.comparable(text) or _ANSWER_WITHIN.search(text) is not None
+
+
+def _unpacked(row: dict[str, Any]) -> dict[str, Any]:
+    """A pair of lighteval's details or of a log of inspect-ai under our names; any other row as it is."""
+    asked, response, output = row.get("doc"), row.get("model_response"), row.get("output")
+    if isinstance(asked, dict) and isinstance(response, dict):
+        options, right = asked.get("choices"), single(asked.get("gold_index"))
+        if isinstance(options, list) and type(right) is int and 0 <= right < len(options):
+            return {"gold": options[right], "output": response.get("text")}
+    return row | {"output": output.get("completion")} if isinstance(output, dict) else row
 
 
 def _truth(value: Any) -> bool | None:

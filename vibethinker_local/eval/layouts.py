@@ -31,7 +31,7 @@ from vibethinker_local.system.units import counted
 
 _IDS = ("id", "task_id", "unique_id", "problem_id", "question_id", "record_id", "uid", "qid")
 _PROBLEMS = ("problem", "problem_description", "question", "prompt", "input", "text", "query", "question_content",
-             "messages", "question_stem", "instruction", "description", "turns")  # fmt: skip
+             "problem_text", "messages", "question_stem", "instruction", "description", "turns")  # fmt: skip
 _BEFORE = ("instruction", "body", "context", "passage", "article")  # what a question is about
 _RIGHT = "correct_answer"
 _ANSWERS = ("answer_number", _RIGHT, "answer", "final_answer", "final_ans", "target", "expected_answer", "gold",
@@ -123,9 +123,14 @@ def _with_own_ids(problems: Sequence[Problem]) -> tuple[list[Problem], int]:
 def rows(path: Path) -> Iterator[tuple[str, Any]]:
     """The rows of a file, each with where it stands. Raises UsageError."""
     name = path.name.casefold()
-    if name.endswith(".parquet"):
-        return _parquet(path)
-    return _sheet(path) if name.removesuffix(".gz").endswith((".csv", ".tsv")) else _json(path)
+    reader = _sheet if name.removesuffix(".gz").endswith((".csv", ".tsv")) else _json
+    filters: dict[str, Any] = {}
+    for where, row in (_parquet if name.endswith(".parquet") else reader)(path):
+        if isinstance(row, dict) and {"doc_id", "filter"} <= row.keys():  # a sample of lm-eval, once for each filter
+            sample = str((row["doc_id"], row.get("doc_hash")))
+            if filters.setdefault(sample, row["filter"]) != row["filter"]:
+                continue
+        yield where, row
 
 
 def _text(path: Path) -> str:
@@ -134,6 +139,8 @@ def _text(path: Path) -> str:
         raise UsageError(f"{path} is a device, which may never end: give a file of JSON lines.")
     try:
         data = path.read_bytes()
+        if data.startswith(b"PK\x03\x04"):
+            raise UsageError(f"{path} is a zip archive, as .xlsx and .eval files are: export it as JSON lines or .csv.")
         return (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8 text: save it as UTF-8, or give a .parquet file.") from None
@@ -201,11 +208,17 @@ def _array(text: str) -> list[Any] | None:
     except (ValueError, RecursionError):
         return None  # JSON lines
     if isinstance(whole, dict):
+        if whole and all(key.isdecimal() and isinstance(row, dict) for key, row in whole.items()):
+            return list(whole.values())  # numbered
         if isinstance(whole.get("rows"), list) and isinstance(whole.get("features"), list):
             return cast("list[Any]", whole["rows"])  # as the Hub gives them
-        lists = [value for value in whole.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
-        if len(lists) == 1 and not _first(whole, _PROBLEMS):
-            return lists[0]
+        lists = {
+            key: value
+            for key, value in whole.items()
+            if isinstance(value, list) and value and isinstance(value[0], dict)
+        }
+        if lists and (len(lists) == 1 or "samples" in lists) and not _first(whole, _PROBLEMS):
+            return lists.get("samples") or next(iter(lists.values()))
         return [whole] if "\n" in text.strip() else None  # one row, on several lines
     return whole if isinstance(whole, list) and whole and isinstance(whole[0], dict) else None
 
@@ -389,8 +402,9 @@ def single(value: Any) -> Any:
 
 def _asked(value: Any) -> str:
     """The text of a problem, also as a conversation. Raises _Unusable."""
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-        value = value[0]
+    value = single(value)
+    if isinstance(value, dict) and "role" in value:
+        value = [value]
     if isinstance(value, list):
         messages = [each for each in value if isinstance(each, dict) and each.get("role") == "user"]
         value = messages[-1].get("content") if messages else None

@@ -126,9 +126,10 @@ _ANNOUNCED = re.compile(
     r"|^ {0,3}\*{0,2}(?:(?:the|my|final|correct) ){0,3}answer\*{0,2} *\n[\s*]*"  # in bold, or bare,
     r"(?![\s*]|[A-Z][a-z]+ [a-z][^\n]*\d)"  # unless a sentence follows
     r"|(?:\b(?:antwort|réponse|respuesta|risposta|resposta|ответ|jibu)\b|答案|答え|উত্তর|คำตอบ)\**\s*"
-    r"(?:ist|lautet|est|es|è|é|ni|是|为|は|হল|คือ|:|：|=)[:：\s*]*",
+    r"(?:ist|lautet|est|es|è|é|ni|是|为|は|হল|คือ|:|：|=)[:：\s*]*|故选(?:择)?[:：\s]*",
     re.IGNORECASE | re.MULTILINE,
 )
+_CONTROL = re.compile(r"(?:<\|\w+\|>|</s>|<eos>|<end_of_turn>)\s*\Z")  # a token that ends a turn
 _TAGGED = re.compile(r"(?:<answer>|\[ANSWER\])([^<\[]{1,400}|[^<]{1,400})(?:</answer>|\[/ANSWER\])", re.IGNORECASE)
 _FIELD = re.compile(r'"(?:final[_ ])?answer"\s*:\s*("(?:[^"\\\n]|\\.)*"|\[[^\[\]\n]*\]|[^\s,{}\[\]"]+)', re.IGNORECASE)
 _IS_RIGHT = re.compile(
@@ -136,7 +137,7 @@ _IS_RIGHT = re.compile(
     r"|\bI(?: would|'d| will|'ll)? (?:choose|pick|select|go with) (?:(?:option|choice|answer) )?\(?([A-J])\b"
     r"(?!\)?(?:,| and| or) \(?[A-J]\b)"
 )
-_HASHES = re.compile(r"^[ \t]*####\s*(\S.*)$", re.MULTILINE)
+_HASHES = re.compile(r"(?:^|\s)####(?!#)\s*(\S.*)$", re.MULTILINE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _BOLD_ENDS = re.compile(r"(?<=\S)\*\*(?![\w({])")  # 2**3 is a power
 _HEADING = re.compile(r":\s*$|answer|solution|^step\b", re.IGNORECASE)
@@ -161,7 +162,7 @@ _SHORT, _FEW = 60, 4  # characters and words of an output that is nothing but it
 def spoken(text: str) -> str | None:
     """The answer of an output that need not have a box: `#### 18`, "The answer is 18.", **18**, the last formula, the
     last number, and only then code; None if there is none of these."""
-    text = text.rpartition("</think>")[2]
+    text = _CONTROL.sub("", text.rpartition("</think>")[2])
     prose, blocks, fence = _parts(text)
     if fence:
         prose = text

@@ -18,6 +18,7 @@ ROUNDED = Fraction(1, 10)  # of the larger side: sides with decimals that are cl
 
 _NUMBER = r"\d+(?:\.\d+)?|\.\d+"
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:,|\{,\}|\\,)\d{3})+(?![\d,])")
+_POINTED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.])")  # perhaps 1.200 for 1200
 _TOKEN = re.compile(rf"\s*(?:({_NUMBER})|(\*\*|[-+*/^(){{}}%]))")
 _LATEX = {
     r"\times": "*", r"\cdot": "*", r"\div": "/", r"\left": "", r"\right": "", r"\%": "%", r"\!": "", r"\,": "",
@@ -37,9 +38,26 @@ _TWO_READINGS = re.compile(  # 28 / 1/5: for many, 28 * 5; 2^3^2: (2^3)^2; -3^2:
     r"(?:/|÷|\\div)\s*\d+(?:\.\d+)?\s*(?:/|÷|\\div)|\^\s*\d+\s*\^|\*\*\s*\d+\s*\*\*"
     r"|(?:^|[-+*/({×·])\s*[-−]\s*\d+(?:\.\d+)?\s*(?:\^|\*\*)"
 )
+_PART = re.compile(rf"\s*({_NUMBER})\s*([-+])\s*(\d+)\s*/\s*(\d+)\s*")
+_AVERAGE = re.compile(rf"\s*(?:{_NUMBER})(?:\s*\+\s*(?:{_NUMBER}))+\s*/\s*\d+\s*")
 _RANGE = re.compile(r"\s*\d+\s*[-–]\s*\d+\s*")  # pages 10-15
 _DOUBTFUL = re.compile(
     rf"≈|\\approx|~|\bmod\b|\\p?mod|remainder|round|about|base|[<>≤≥≠]|\b(?:{statements.UNTRUE})", re.IGNORECASE
+)
+_NOT_MEANT = re.compile(  # also in front of a colon
+    r"\b(?:round(?:ed|ing)|estimat\w+|approximat\w+|mistake(?:s|nly)?|incorrect\w*|(?:might|would) think|tempting)\b",
+    re.IGNORECASE,
+)
+# Problems and solutions in which = and the signs may mean something else, also where nothing beside them says so.
+_OTHERWISE = re.compile(
+    r"\bmod(?:ulo|ular|ulus)?\b|\\[bp]?mod|≡|\\equiv|\bclock arithmetic|\\mathbb\s*\{?Z\}?_"
+    r"|\b(?:in|to|into|from) base\b|\bbase-(?:\d|\w+ (?:num|rep|exp|arith))|\b(?:binary|octal|hexadecimal)\b"
+    r"|\b(?:units?|ones|last|final)\s(?:\w+\s)?digits?\b|\bremainders?\b[^.?]{0,60}\bdivid",
+    re.IGNORECASE,
+)
+_OPERATION = re.compile(  # a * b = a + 2b
+    r"\boperation\b|\bdefine|\\(?:star|ast|oplus|ominus|otimes|odot|circ|diamond|bigstar|clubsuit)(?![a-z])|[∗⋆★◊⊕⊗∘]",
+    re.IGNORECASE,
 )
 
 
@@ -66,13 +84,15 @@ def check(claim: str) -> tuple[bool, str] | None:
     remainders.
     """
     text = _PREFIX.sub("", claim.strip()).rstrip(" .;")
-    if len(text) > MOST_CHARACTERS or _DOUBTFUL.search(text):
+    if len(text) > MOST_CHARACTERS or _DOUBTFUL.search(text) or _NOT_MEANT.search(claim):
         return None
     return _bare(text) or _in_words(statements.plain(claim))
 
 
 def told(text: str, problem: str) -> list[tuple[str, bool, str]]:
     """The claims in a solution's visible text whose equations can be told: each with what `check` says of it."""
+    if _OTHERWISE.search(problem) or _OTHERWISE.search(text) or _OPERATION.search(problem):
+        return []
     found = ((claim, check(claim)) for claim in statements.extracted(text, problem, MOST_EQUATIONS))
     return [(claim, *checked) for claim, checked in found if checked]
 
@@ -149,6 +169,10 @@ def _equal(left: str, before: Fraction, right: str, after: Fraction) -> bool | N
     factors = (Fraction(1), Fraction(100), Fraction(1, 100)) if ("%" in left) != ("%" in right) else (Fraction(1),)
     if any(before == after * factor for factor in factors):
         return True
+    if _POINTED.search(f"{left} {right}") and _without_points(left) == _without_points(right):
+        return None
+    if _shorthand(left) == after:
+        return None
     if _TWO_READINGS.search(left) or _TWO_READINGS.search(right) or (before < 0 < after and _RANGE.fullmatch(left)):
         return None
     decimals = _DECIMAL.search(f"{left} {right}")
@@ -162,6 +186,21 @@ def _equal(left: str, before: Fraction, right: str, after: Fraction) -> bool | N
         if _divides(right) and _MERE_NUMBER.fullmatch(left) and _is_whole(before, Fraction(1), left, other):
             return None
     return False
+
+
+def _shorthand(side: str) -> Fraction | None:
+    """What a side is worth if it is a number and a part of it, 90 - 1/3, or an average, 4 + 6 / 2; else None."""
+    if (part := _PART.fullmatch(side)) and statements.is_proper(part[3], part[4]):
+        number, portion = Fraction(part[1]), Fraction(int(part[3]), int(part[4]))
+        return number + number * portion if part[2] == "+" else number - number * portion
+    terms = side.rpartition("/")[0].split("+")
+    average = _AVERAGE.fullmatch(side) and side.rpartition("/")[2].strip() == str(len(terms))
+    return sum(map(Fraction, terms), Fraction(0)) / len(terms) if average else None
+
+
+def _without_points(side: str) -> Fraction:
+    """What a side is worth if points stand between thousands."""
+    return value(_POINTED.sub(lambda found: found[0].replace(".", ""), side))
 
 
 def _slack(left: str, right: str) -> Fraction | float:

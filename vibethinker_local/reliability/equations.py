@@ -37,18 +37,19 @@ _CONVERTED = (
     (frozenset("cent penny pennie".split()), (Fraction(1, 100),)),
     (frozenset("dollar euro € £".split()), (Fraction(100), Fraction(1, 1000), Fraction(1, 1_000_000))),
 )
+_UNIT = {"feet": "foot", "ft": "foot", "inche": "inch", "hr": "hour", "hrs": "hour", "min": "minute", "sec": "second"}
 _SPAN = re.compile(r"(\d{1,2}) - (\d{1,2})")
 _HOURS = frozenset(("hour", "hr"))
 _CLOCK = frozenset("am pm a.m p.m o'clock o’clock noon midnight".split())
 MOST_WORDS = 4  # of a unit: "dollars per square foot"
 
 _TOKEN = re.compile(
-    r"(?P<pause>(?<=\S):(?=\s))|(?P<time>\d{1,2}:\d\d(?!\d))|(?P<number>\d+(?:[.,]\d+)*|\.\d+)"
+    r"(?P<dots>\.{2,})|(?P<pause>(?<=\S):(?=\s))|(?P<time>\d{1,2}:\d\d(?!\d))|(?P<name>(?<![A-Za-z\d])[A-Za-z]\d\w*)|(?P<number>\d+(?:[.,]\d+)*|\.\d+)"
     r"|(?P<word>[ap]\.m\b\.?|[A-Za-z][A-Za-z'’]*(?:\.(?!\d))?(?=\s|$|[^A-Za-z])|°)"
     r"|(?P<part>\*of\b)|(?P<sign>\*\*|[-+*/^()%×·⋅÷−–=])"
     r"|(?P<money>[$€£¥])|(?P<other>\\[A-Za-z]+|\S)"
 )
-_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3}|['’]\d{3})+(?![\d,])")
 _PART_OF = re.compile(r"(\d\s*%|\d\s*/\s*\d+)\s+of\s+(?=[$€£¥]?\s*\d)")  # 20% of 50, 1/4 of 60
 _NEXT = re.compile(r"[;,]\s+(?:and|so|then|thus|therefore|hence|which|giving|making|but)\b,?")
 _SPELLED = {"×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "–": "-", "**": "^", "*of": "*"}
@@ -102,7 +103,7 @@ class _Side:
 def find(text: str) -> Iterator[Equation]:
     """The equations of a plain text, in their order: neighbours in a chain of equal signs that are both arithmetic, one
     of them more than a number."""
-    text = _GROUPED.sub(lambda found: found[0].replace(",", ""), text)
+    text = _GROUPED.sub(lambda found: re.sub(r"\D", "", found[0]), text)
     text = _PART_OF.sub(r"\1 *of ", text)
     for clause in _clauses(text):
         yield from _of_clause(clause)
@@ -170,7 +171,7 @@ def _beginning(tokens: Sequence[tuple[str, str]]) -> _Side | None:
         if found := _read(tokens[:end]):
             if end < len(tokens):
                 kind, said = tokens[end]
-                goes_on = kind == "other" and said not in _CLOSES
+                goes_on = kind == "dots" or (kind == "other" and said not in _CLOSES)
                 goes_on |= kind == "word" and (_is_algebra(said) or said in _POWERS)
                 if goes_on or kind in ("sign", "number", "money", "time", "part"):
                     return None
@@ -230,7 +231,7 @@ def _unit(tokens: Sequence[tuple[str, str]], at: int) -> tuple[frozenset[str], i
         else:
             break
     found = {word[:-1] if len(word) > 3 and word.endswith("s") else word for word in words}
-    return frozenset(found - _GOES_ON), at
+    return frozenset(_UNIT.get(word, word) for word in found - _GOES_ON), at
 
 
 def _behind_power(tokens: Sequence[tuple[str, str]], at: int) -> int:
@@ -259,12 +260,19 @@ def _comparable(left: _Side, right: _Side) -> bool:
     if right.part or (left.units and not left.computes and not right.units):
         return False
     alone = frozenset().union(*(unit for unit in units if len(unit) == 1))
-    if any(len(alone & kind) > 1 for kind in _KINDS):
+    if any(len(alone & kind) > 1 or _mixes(left, kind) or _mixes(right, kind) for kind in _KINDS):
         return False
     if (left.adds or right.adds) and any(not one & other for one in units for other in units):
         return False
     ours, theirs = (frozenset().union(*side.units) for side in (left, right))
     return not ours or not theirs or bool(ours & theirs)
+
+
+def _mixes(side: _Side, kind: frozenset[str]) -> bool:
+    """Whether a side has two units of one kind and none that connects them: miles/hour × minutes, but not kg/hour ×
+    hours/day."""
+    found = [unit & kind for unit in side.units]
+    return len(frozenset().union(*found)) > max(map(len, found), default=0)
 
 
 def _is_span(left: _Side, right: _Side) -> bool:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
 
-from vibethinker_local.reliability.maths import algebra, quantities, regions
-from vibethinker_local.reliability.maths.canonical import PROSE_WORDS, option, understood, words
+from vibethinker_local.reliability.maths import algebra, fixed, quantities, regions
+from vibethinker_local.reliability.maths.canonical import PROSE_WORDS, understood, words
 from vibethinker_local.reliability.maths.expressions import (
     DEGREE,
     Expression,
@@ -179,7 +179,7 @@ def comparable(answer: str) -> bool:
 def choice(answer: str) -> str | None:
     """The letter of an answer to a multiple choice, A to J, whatever stands behind it."""
     value = understood(answer)[0].value
-    return value.letter if isinstance(value, Choice) else option(answer)
+    return value.letter if isinstance(value, Choice) else fixed.option(answer)
 
 
 def plain(answer: str) -> bool:
@@ -251,7 +251,9 @@ class _Comparison:
             case Scalar(), Scalar():
                 return self._scalars(left, right)
             case Items(), Items():
-                return self._sets(left.members, right.members)
+                return self._lists(left, right)
+            case (Items(), Text()) | (Text(), Items()):
+                return self._options(left, right)
             case Ordered(), Ordered() if left.open == right.open:
                 return self._sequences(left.members, right.members)
             case Matrix(), Matrix() if left.determinant == right.determinant:
@@ -303,6 +305,15 @@ class _Comparison:
             return False
         return self.equal(_times(quantity.expression, quantity.unit.factor), _times(Product(factors), unit.factor))
 
+    def _options(self, left: Value, right: Value) -> Level:
+        """`A, C, D` beside `ACD`: several options of a multiple choice."""
+        several, text = (left, right) if isinstance(left, Items) else (right, left)
+        assert isinstance(several, Items)
+        assert isinstance(text, Text)
+        letters = [each.value.letter for each in several.members if isinstance(each.value, Choice)]
+        alike = len(letters) == len(several.members) and "".join(sorted(letters)).casefold() == text.key
+        return min(Level.COMPATIBLE, self._level(alike))
+
     def _letters(self, left: Value, right: Value) -> Level:
         """`\\text{abc}` beside `abc`, which may be a product."""
         scalar, text = (left, right) if isinstance(left, Scalar) else (right, left)
@@ -336,15 +347,22 @@ class _Comparison:
 
     # Collections
 
+    def _lists(self, left: Items, right: Items) -> Level:
+        """Of a set, a member that is there twice counts once. Of a list, it may have been left out, but 4, 4, 9 are not
+        4, 9, 9."""
+        ours, theirs = (self._once(each.members) if each.in_braces else each.members for each in (left, right))
+        if len(ours) == len(theirs):
+            return self._sets(ours, theirs)
+        return min(Level.COMPATIBLE, self._sets(self._once(ours), self._once(theirs)))
+
     def _sets(self, left: Sequence[Answer], right: Sequence[Answer]) -> Level:
-        """The same members; one that is there twice counts once."""
-        left, right = self._once(left), self._once(right)
+        """The same members in any order."""
         if len(left) != len(right):
             return Level.DIFFERENT
-        written_alike = set(left) & set(right)
-        level, open_members = Level.SAME, [member for member in right if member not in written_alike]
+        level, open_members = Level.SAME, list(right)
         for member in left:
-            if member in written_alike:
+            if member in open_members:
+                open_members.remove(member)
                 continue
             found = max(
                 ((self.answers(member, other), -at) for at, other in enumerate(open_members)),
@@ -472,6 +490,9 @@ class _Lenient:
         if left == Scalar(left.expression) and right == Scalar(right.expression):
             return _is_as_printed(left.expression, right.expression)
         if left.unit and not right.unit and not right.percent:
+            temperature = any(name.startswith("°") for name, _ in left.unit.dimensions)
+            if right.degrees and not temperature:  # 30 km is no angle
+                return False
             dozens = any(name.startswith("dozen") for name, _ in left.unit.dimensions)  # asked for, or counted in
             if dozens and equal(_times(left.expression, DOZEN), right.expression):
                 return True

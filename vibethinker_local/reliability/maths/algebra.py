@@ -144,7 +144,7 @@ def without_constant(quotient: Quotient, name: str) -> Quotient | None:
     if parts is None or (constant(parts[0]) or 0) <= 0 or _as_number(parts[1].below) is None:
         return None
     varying = {key: value for key, value in parts[1].above.items() if any(atom[0] != "constant" for atom, _ in key)}
-    return Quotient(varying, parts[1].below, quotient.opaque)
+    return Quotient(varying, parts[1].below, quotient.opaque) if varying else None  # 30 C: a temperature, a charge
 
 
 def add(left: Quotient, right: Quotient) -> Quotient:

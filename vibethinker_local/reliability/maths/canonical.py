@@ -12,7 +12,8 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
-from vibethinker_local.reliability.maths import names, notation, quantities, regions
+from vibethinker_local.reliability.maths import conditions, fixed, names, notation, quantities, regions
+from vibethinker_local.reliability.maths.conditions import COMPARISONS
 from vibethinker_local.reliability.maths.expressions import (
     INFINITY,
     Expression,
@@ -37,6 +38,7 @@ from vibethinker_local.reliability.maths.notation import (
     is_word,
     spelled,
     split,
+    stripped,
 )
 from vibethinker_local.reliability.maths.quantities import Unit
 from vibethinker_local.reliability.maths.spellings import FUNCTIONS
@@ -48,7 +50,6 @@ from vibethinker_local.reliability.maths.values import (
     Based,
     Cases,
     Choice,
-    Clock,
     Items,
     Matrix,
     Modular,
@@ -62,41 +63,19 @@ from vibethinker_local.reliability.maths.values import (
     Value,
 )
 
-MOST_CHARACTERS = 1000  # of an answer that is compared by anything but its text
 MOST_PARTS = 64
 PROSE_WORDS = 8  # with so many words an answer is prose: no two of them will be alike
 MOST_SIGNS = 4  # ± in one answer
 
-_PHRASES = {
-    "∅": ("no solution", "no solutions", "empty set", "the empty set", "null set", "empty", "there is no solution",
-          "there are no solutions", "has no solution", "no such solution exists"),
-    "does not exist": ("dne", "does not exist", "doesnt exist", "do not exist", "nonexistent", "not exist"),
-    "infinitely many": ("infinitely many", "infinitely many solutions", "infinite solutions", "infinite",
-                        "infinite number of solutions"),
-}  # fmt: skip
-_PHRASE_OF = {phrase: key for key, phrases in _PHRASES.items() for phrase in phrases}
 _ALL_REALS = {"all real numbers", "all reals", "all real", "any real number", "the real numbers", "real numbers",
               "reals", "all real values", "the set of all real numbers", "every real number"}  # fmt: skip
-_COMPARISONS = ("<", ">", "<=", ">=", "!=")
-_RELATIONS = ("=", "≈", "≡", *_COMPARISONS, "∈", "∉")
-_CHOICES = "ABCDEFGHIJ"
-_LOWER_CHOICES = "abcdfgh"  # e and i are numbers
+_LOGIC = {"∧": "and", "∨": "or"}
+_RELATIONS = ("=", "≈", "≡", *COMPARISONS, "∈", "∉")
 _ROUGHLY = ("about", "approximately", "approx", "roughly", "around")
-_BEFORE_OPTION = ("the", "correct", "final", "answer", "option", "choice", "is")
 _MATRICES = {"pmatrix", "bmatrix", "matrix", "smallmatrix", "psmallmatrix", "bsmallmatrix", "array", "Bmatrix"}
 _SYSTEMS = set("cases dcases rcases aligned align gathered gather split eqnarray array matrix".split())
+_TRUTHS = {"yes", "no", "true", "false", "T", "F"}
 _CONDITIONS = ("if", "for", "when", "where", "otherwise", "else", "unless")  # in functions by cases
-_MONTH = (
-    "(?P<month>january|february|march|april|may|june|july|august|september|october|november|december|"
-    "jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)"
-)
-_DAY, _YEAR = "(?P<day>[0-9]{1,2})(?: (?:st|nd|rd|th))?", "(?: (?P<year>[0-9]{4}))?"
-_MONTH_FIRST = re.compile(f"{_MONTH} (?:the )?{_DAY}{_YEAR}")
-_DAY_FIRST = re.compile(f"(?:the )?{_DAY} (?:of )?{_MONTH}{_YEAR}")
-_NOON = {f"{hour}{word}": half for word, half in (("noon", "pm"), ("midnight", "am")) for hour in ("", "12", "12:00")}
-_SET_OF_NUMBERS = re.compile(r"(?:vec|\\mathbf)?([ZℤNℕRℝ])([*_^+]*(?:>0)?)")  # without blanks and braces
-_PROBABILITIES = ("P", r"\mathbb P", r"\Pr")
-_BEFORE_PARAMETER = ("where", "for", "with", "any", "all", "every", "each", "some")
 _CURRENCIES = {"€": "euro", "£": "£", "¥": "¥", "₹": "rupee"}
 
 
@@ -107,7 +86,7 @@ def understood(text: str) -> tuple[Answer, Answer]:
 
 def words(text: str) -> int:
     """How many words an answer holds that are not names of variables or functions."""
-    if len(text) <= MOST_CHARACTERS:
+    if len(text) <= notation.MOST_CHARACTERS:
         with suppress(notation.Unreadable, ValueError, RecursionError):
             return _count_words(notation.read(text))
     return len(re.findall(r"(?<!\\)\b[^\W\d_]{2,}\b", text))
@@ -127,7 +106,7 @@ def _count_words(nodes: Sequence[Node]) -> int:
 @lru_cache(maxsize=4096)
 def _understood(text: str) -> tuple[Answer, Answer]:
     plain = Answer(Text(" ".join(text.split())))
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > notation.MOST_CHARACTERS:
         return plain, plain
     try:
         nodes = notation.read(text)
@@ -156,7 +135,7 @@ class _Reader:
         if self._depth > 20:
             raise RecursionError
         try:
-            answer = self._statement(_stripped(nodes))
+            answer = self._statement(stripped(nodes))
             return replace(answer, value=_braced(answer.value)) if _is_unescaped_set(nodes) else answer
         finally:
             self._depth -= 1
@@ -164,13 +143,13 @@ class _Reader:
     def _statement(self, nodes: Nodes) -> Answer:
         if not nodes:
             return Answer(Text(""))
-        nodes = _system(nodes) or nodes
+        nodes = _joined(_system(nodes) or nodes)
         if is_word(nodes[0], *_ROUGHLY) and len(nodes) > 1:
             following = nodes[1]
             if isinstance(following, Token) and following.kind in ("number", "command"):
                 nodes = nodes[1:]
-        if fixed := _phrase(nodes) or _choice(nodes) or _clock(nodes) or _date(nodes):
-            return Answer(fixed)
+        if whole := fixed.read(nodes):
+            return Answer(whole)
         prose = _count_words(nodes) >= PROSE_WORDS
         if not prose and (conditional := self._conditional(nodes)):
             return conditional
@@ -196,15 +175,15 @@ class _Reader:
 
     def _conditional(self, nodes: Nodes) -> Answer | None:
         r"""An answer with a condition behind it: `k\pi, k \in \mathbb{Z}`, `x^2 (x > 0)`."""
-        if found := _parameter(nodes):
+        if found := conditions.parameter(nodes):
             before, letter, numbers = found
             answer = self.statement(before)
             if letter != answer.label or numbers == "ℝ":
-                named = letter in (answer.label or "").split() or _mentions(before, "k")
+                named = letter in (answer.label or "").split() or conditions.mentions(before, "k")
                 if numbers == "ℤ" and not named:  # whatever it is called
-                    answer, letter = self.statement(_renamed(before, letter, "k")), "k"
+                    answer, letter = self.statement(conditions.renamed(before, letter, "k")), "k"
                 return None if answer.where else replace(answer, where=Answer(NUMBERS[numbers], letter))
-        if not (parts := _condition(nodes)):
+        if not (parts := conditions.condition(nodes)):
             return None
         answer, where = map(self.statement, parts)
         return None if answer.where else replace(answer, where=where)
@@ -217,9 +196,9 @@ class _Reader:
             if len(cells) == 1:
                 at = next((at for at, node in enumerate(row) if is_sign(node, ",") or is_word(node, *_CONDITIONS)), 0)
                 cells = [row[:at], row[at:]]
-            value, condition = _stripped(cells[0]), _stripped(cells[1])
+            value, condition = stripped(cells[0]), stripped(cells[1])
             while len(condition) > 1 and is_word(condition[0], *_CONDITIONS):
-                condition = _stripped(condition[1:])
+                condition = stripped(condition[1:])
             if len(cells) > 2 or not value or not condition:
                 return None
             members.append(replace(self.statement(value), where=self.statement(condition)))
@@ -234,6 +213,8 @@ class _Reader:
             return None
         if compound := self._compound(parts, nodes):
             return compound
+        if all(spelled(part) in _TRUTHS for part in parts):  # one for each statement
+            return Answer(Ordered("(", tuple(map(self._coordinate, parts))))
         either = any(is_sign(node, "or") for node in nodes)
         for strong in ((";", "or"), ("and",)):  # p=5, q=2; p=7, q=2
             groups = [group for group in split(nodes, *strong) if group]
@@ -298,10 +279,10 @@ class _Reader:
         signs = [node.text for node in nodes if isinstance(node, Token) and is_sign(node, *_RELATIONS)]
         if not signs:
             return None
-        parts = [_stripped(part) for part in split(nodes, *_RELATIONS)]
+        parts = [stripped(part) for part in split(nodes, *_RELATIONS)]
         if any(not part for part in parts[1:]):
             return None
-        if signs[0] in _COMPARISONS and set(signs) <= set(_COMPARISONS):
+        if signs[0] in COMPARISONS and set(signs) <= set(COMPARISONS):
             return self._compared(parts, signs)
         if not parts[0]:
             if signs in (["≈"], ["="]):
@@ -341,6 +322,8 @@ class _Reader:
         left, right = (self._expression(part) for part in (first, last))
         if len(parts) == 2 and left and right and symbols(left) | symbols(right):
             return Answer(Relation("=", minus(left, right)))
+        if _speaks_of_equation(first):
+            return None
         answer = self.statement(last)
         steps = tuple(self._value(part) or Text(spelled(part)) for part in parts[:-1])
         return None if isinstance(answer.value, Text) else replace(answer, steps=(*steps, *answer.steps))
@@ -358,6 +341,9 @@ class _Reader:
 
     def _labelled(self, label: str, parts: list[Nodes]) -> Answer:
         """`x = 5`, `x = 2 + 3 = 5`, `x = y = 5`."""
+        again = [part for part in parts[1:-1] if len(part) > 1 and spelled(part).endswith(f" {spelled(parts[0])}")]
+        if again:  # x = 2 oder x = 3
+            return Answer(Text(" = ".join(map(spelled, parts))))
         subject, given = parts[0], 1
         for part in parts[1:-1]:
             if (name := names.label_of(part)) is None or names.is_number(part):
@@ -436,7 +422,7 @@ class _Reader:
             label = spelled(parts[0])
             inside = self.statement(parts[1])
             return inside if label in ("answer", "final answer") else replace(inside, label=inside.label or label)
-        if len(parts) == 2 and len(parts[0]) == 1 and self._depth == 1 and spelled(parts[0]) in _CHOICES:
+        if len(parts) == 2 and len(parts[0]) == 1 and self._depth == 1 and spelled(parts[0]) in fixed.LETTERS:
             spaced = not nodes[1].spaced and parts[1] and parts[1][0].spaced  # B:12 and B : 12 are ratios
             if spaced and not (len(parts[1]) == 1 and is_letter(parts[1][0])):
                 return Answer(Choice(spelled(parts[0]), self.statement(parts[1])))
@@ -445,9 +431,11 @@ class _Reader:
     # Values
 
     def _value(self, nodes: Nodes) -> Value | None:
-        nodes = _stripped(nodes)
+        nodes = stripped(nodes)
         if not nodes:
             return None
+        if len(nodes) > 1 and is_word(nodes[0], "negative", "minus"):
+            nodes = (Token("sign", "-"), *nodes[1:])
         readers: list[Callable[[Nodes], Value | None]] = [
             self._constant,
             self._numeral,
@@ -596,7 +584,7 @@ class _Reader:
             return self._matrix(group, determinant=False)
         if group.open in ("vmatrix", "Vmatrix"):
             return self._matrix(group, determinant=group.open == "vmatrix")
-        inside = _stripped(group.nodes)
+        inside = stripped(group.nodes)
         if len(inside) == 1 and isinstance(inside[0], Group) and inside[0].open in _MATRICES:
             fences = group.open + group.close
             return self._matrix(inside[0], determinant=fences == "||") if fences in ("()", "[]", "||") else None
@@ -725,10 +713,15 @@ class _Reader:
 
     def _set_builder(self, variable: Nodes, condition: Nodes) -> Value | None:
         domain = split(variable, "∈")
-        name = names.label_of(_stripped(domain[0]))
+        name = names.label_of(stripped(domain[0]))
         inside = self.statement(condition)
         if name is None or inside.label != name:
             return None
+        if len(domain) > 1 and not isinstance(inside.value, Items) and (within := self._value(domain[1])) != REALS:
+            interval = regions.as_region(within)  # none for ℤ, which leaves only some numbers
+            if interval is None or not isinstance(inside.value, Region) or inside.where:
+                return None
+            return regions.intersection([interval, inside.value])
         if isinstance(inside.value, Scalar) and inside.where:  # one for each k
             return Items((replace(inside, label=None),), in_braces=True)
         if not isinstance(inside.value, Region | Items):
@@ -746,8 +739,8 @@ class _Reader:
             if len(parts) == 2 and parts[0] and parts[1]:
                 removed = parts[1][0] if len(parts[1]) == 1 else None
                 if isinstance(removed, Group) and removed.open in (r"\{", "{"):
-                    whole, points = self._value(parts[0]), self._set(_stripped(removed.nodes))
-                    if isinstance(whole, Region) and isinstance(points, Items):
+                    whole, points = regions.as_region(self._value(parts[0])), self._set(stripped(removed.nodes))
+                    if whole and isinstance(points, Items):
                         return regions.without(whole, points)
         if len(nodes) > 3 and is_word(nodes[-2], "except") and spelled(nodes[:-2]) in _ALL_REALS:
             point = self._expression(nodes[-1:])
@@ -756,20 +749,6 @@ class _Reader:
 
 
 # Parts of answers
-
-
-def _stripped(nodes: Nodes) -> Nodes:
-    """Without TeX braces around everything, and without signs that end a sentence."""
-    while nodes:
-        if len(nodes) == 1 and isinstance(nodes[0], Group) and nodes[0].open == "{" and nodes[0].nodes:
-            nodes = nodes[0].nodes
-        elif is_sign(nodes[-1], ".", ",", ";", "?", '"'):
-            nodes = nodes[:-1]
-        elif is_sign(nodes[0], ",", ";", '"'):
-            nodes = nodes[1:]
-        else:
-            break
-    return nodes
 
 
 def _system(nodes: Nodes) -> Nodes | None:
@@ -793,70 +772,21 @@ def _system(nodes: Nodes) -> Nodes | None:
     return tuple(listed) or None
 
 
+def _joined(nodes: Nodes) -> Nodes:
+    r"""Relations joined by signs of logic as if by words: `x > 0 \land x < 5`, but not `p \land q`."""
+    if not any(is_sign(node, *_RELATIONS) for node in split(nodes, *_LOGIC)[0]):
+        return nodes
+    return tuple(
+        replace(node, text=_LOGIC[node.text]) if isinstance(node, Token) and is_sign(node, *_LOGIC) else node
+        for node in nodes
+    )
+
+
 def _unaligned(row: Nodes) -> Nodes:
     """A row without what aligns it: the `&` that it begins with, or that stand beside `=`."""
     related = [is_sign(node, *_RELATIONS) for node in (*row, None)]
     aligning = [is_sign(node, "&") and (not at or related[at - 1] or related[at + 1]) for at, node in enumerate(row)]
-    return _stripped(tuple(node for node, drop in zip(row, aligning, strict=True) if not drop))
-
-
-def _parameter(nodes: Nodes) -> tuple[Nodes, str, str] | None:
-    """What stands before `k ∈ ℤ`, where that is the last thing and speaks of a letter in it; the letter and the set."""
-    at = max(
-        (at for at, node in enumerate(nodes) if is_sign(node, ",", ";") or is_word(node, *_BEFORE_PARAMETER[:3])),
-        default=0,
-    )
-    last = nodes[-1]
-    if isinstance(last, Group) and last.open == "(":
-        before, about = nodes[:-1], last.nodes
-    else:
-        before, about = nodes[:at], nodes[at + 1 :]
-    before = _stripped(before)
-    while about and is_word(about[0], *_BEFORE_PARAMETER):
-        about = about[1:]
-    if not before or len(about) < 2:
-        return None
-    letter, numbers = about[0], "ℤ"
-    if is_sign(about[1], "∈"):
-        found = _SET_OF_NUMBERS.fullmatch(re.sub(r"[\s{}]", "", spelled(about[2:])))
-        if not found:
-            return None
-        numbers = {"Z": "ℤ", "N": "ℕ", "R": "ℝ"}.get(found[1], found[1])
-        if found[2]:
-            if numbers == "ℝ" or (numbers == "ℤ" and "*" in found[2]):
-                return None
-            numbers = "ℕ+"
-    elif spelled(about[1:]) not in ("is an integer", "is any integer"):
-        if spelled(about[:-1]) not in ("integer", "integers"):
-            return None
-        letter = about[-1]
-    if not isinstance(letter, Token) or not is_letter(letter) or not _mentions(before, letter.text):
-        return None
-    return before, letter.text, numbers
-
-
-def _condition(nodes: Nodes) -> tuple[Nodes, Nodes] | None:
-    """What stands before a condition, and the condition: `x^2 (x > 0)` or `x^2, x > 0`, but not `1 - P(X > 0)`."""
-    last = nodes[-1]
-    if isinstance(last, Group) and (last.open, last.close) == ("(", ")"):
-        before, about = nodes[:-1], last.nodes
-        conditional = any(is_sign(node, *_COMPARISONS, "=", "∈") for node in about)
-    else:
-        before, *parts = split(nodes, ",")
-        about = parts[0] if len(parts) == 1 else ()
-        conditional = (
-            len(about) > 2
-            and isinstance(about[0], Token)
-            and is_letter(about[0])
-            and is_sign(about[1], *_COMPARISONS)
-            and _mentions(before, about[0].text)
-            and not any(is_sign(node, *_COMPARISONS, "∈") for node in before)  # x > 0, x < 5
-        )
-    if not conditional or len(before) < 2 or is_sign(before[-1], *"+-*/^_=:<>"):
-        return None
-    if isinstance(last, Group) and spelled(before[-1:]) in _PROBABILITIES:
-        return None
-    return None if any(is_sign(node, ",", ";", "and", "or") for node in before) else (before, about)
+    return stripped(tuple(node for node, drop in zip(row, aligning, strict=True) if not drop))
 
 
 def _is_free(middle: Expression | None, ends: set[str]) -> bool:
@@ -864,150 +794,20 @@ def _is_free(middle: Expression | None, ends: set[str]) -> bool:
     return not ends or (isinstance(middle, Symbol) and not symbols(middle) <= ends)
 
 
-def _mentions(nodes: Sequence[Node], letter: str) -> bool:
-    found: list[Token] = []
-    notation.walk(nodes, found.append)
-    return any(token.kind == "letter" and token.text == letter for token in found)
-
-
-def _renamed(nodes: Nodes, letter: str, name: str) -> Nodes:
-    return tuple(
-        replace(node, nodes=_renamed(node.nodes, letter, name))
-        if isinstance(node, Group)
-        else replace(node, text=name)
-        if is_letter(node) and node.text == letter
-        else node
-        for node in nodes
+def _speaks_of_equation(nodes: Nodes) -> bool:
+    """Whether words stand before the side of an equation: of `the line x + y = 5`, 5 is not what it is about."""
+    computes = any(
+        (is_letter(one) and is_sign(other, *"+-^")) or (is_sign(one, *"+-") and is_letter(other))
+        for one, other in itertools.pairwise(nodes)
     )
+    return computes and any(isinstance(node, Token) and is_word(node) and node.upright for node in nodes)
 
 
 def _unbracketed(nodes: Nodes) -> Nodes:
-    nodes = _stripped(nodes)
+    nodes = stripped(nodes)
     if len(nodes) == 1 and isinstance(nodes[0], Group) and nodes[0].open == "(":
         return nodes[0].nodes
     return nodes
-
-
-def _phrase(nodes: Nodes) -> Value | None:
-    if not all(is_word(node) or is_letter(node) for node in nodes):
-        return None
-    key = _PHRASE_OF.get(spelled(nodes))
-    return Text(key) if key else None
-
-
-def _choice(nodes: Nodes) -> Value | None:
-    """A letter of a multiple choice: `A`, `(A)`, `A.`, `(A) 5`, `Option A`; not `A + 1`, `I cannot tell`."""
-    named = is_word(nodes[0], "option", "choice") and len(nodes) > 1
-    if is_word(nodes[0], "option", "choice", "answer") and len(nodes) > 1:
-        nodes = nodes[2:] if is_sign(nodes[1], ":") and len(nodes) > 2 else nodes[1:]
-    first, rest = nodes[0], nodes[1:]
-    if isinstance(first, Group) and first.open == "(" and len(first.nodes) == 1:
-        letter = first.nodes[0]
-        if isinstance(letter, Token) and is_letter(letter) and (letter.text in _CHOICES or not rest):
-            formula = bool(rest) and is_sign(rest[0], *"+-*/^_=!") and not _is_own_sign(rest)
-            return _chosen(letter.text) if not formula and not _names_another(rest, letter.text) else None
-        return None
-    if not isinstance(first, Token) or not is_letter(first):
-        return None
-    letter_text = first.text.removeprefix("vec ")
-    if not rest:
-        return _chosen(letter_text)
-    if is_sign(rest[0], ".", ")") or (is_sign(rest[0], ":") and (first.upright or named)):
-        another = any(_is_option(part, spelled(rest[:1])) for part in split(rest, ",", ";", "and", "or")[1:])
-        return _chosen(letter_text) if letter_text in _CHOICES and not another else None
-    return None
-
-
-def option(text: str) -> str | None:
-    """The letter, A to J, with which an answer to a multiple choice begins: also `B: 12`, `B 12`, `[B]`, `(B) = 5`,
-    `a) 5`, which would be something else where formulas are expected."""
-    if len(text) > MOST_CHARACTERS:
-        return None
-    try:
-        nodes = _stripped(notation.read(text))
-    except (notation.Unreadable, ValueError, RecursionError):
-        return None
-    while nodes and (is_word(nodes[0], *_BEFORE_OPTION) or is_sign(nodes[0], ":")):
-        nodes = nodes[1:]
-    first, rest = (nodes[0], nodes[1:]) if nodes else (None, ())
-    in_brackets = isinstance(first, Group) and first.open in ("(", "[") and len(first.nodes) == 1
-    letter = first.nodes[0] if in_brackets and isinstance(first, Group) else first
-    if not isinstance(letter, Token) or not is_letter(letter) or letter.text.upper() not in _CHOICES:
-        return None
-    named = in_brackets or not rest or is_sign(rest[0], ".", ")", ":", "]", "、")
-    if not named and letter.text in _CHOICES:  # "A cat" has an article, "A + 1" is a sum
-        spaced = rest[0].spaced and (not isinstance(rest[0], Token) or rest[0].kind == "number" or _is_dash(rest))
-        named = spaced or is_sign(rest[0], "=", ",")
-    return letter.text.upper() if named and not _names_another(rest, letter.text) else None
-
-
-def _is_option(nodes: Nodes, sign: str) -> bool:
-    """Whether an option begins in the same way as the one before: `B. 6` behind `A. 5`."""
-    return len(nodes) > 1 and is_letter(nodes[0]) and spelled(nodes[:1]) in _CHOICES and is_sign(nodes[1], sign)
-
-
-def _is_own_sign(nodes: Nodes) -> bool:
-    """Whether a sign belongs to what follows it, not between that and what comes before: `(B) -3`."""
-    return is_sign(nodes[0], "+", "-") and len(nodes) > 1 and nodes[0].spaced and not nodes[1].spaced
-
-
-def _is_dash(nodes: Nodes) -> bool:
-    return is_sign(nodes[0], "-") and len(nodes) > 1
-
-
-def _names_another(nodes: Nodes, letter: str) -> bool:
-    """Whether another letter of a choice follows: `(A) and (B)` is not `(A)`. Behind `(A)`, `I and II` are statements,
-    which it names."""
-    for part in split(nodes, ",", ";", "and", "or")[1:]:
-        first = part[0] if part else None
-        if isinstance(first, Group):
-            first = first.nodes[0] if first.open == "(" and len(first.nodes) == 1 else None
-        elif len(part) > 1 and not is_sign(part[1], ".", ")", ":"):
-            continue
-        if isinstance(first, Token) and is_letter(first) and first.text in _CHOICES:
-            return True
-        if letter == "I" and is_word(first, "ii", "iii", "iv"):  # I, II: statements, not options
-            return True
-    return False
-
-
-def _chosen(letter: str) -> Value | None:
-    if len(letter) == 1 and letter in _CHOICES + _LOWER_CHOICES:
-        return Choice(letter.upper())
-    return None
-
-
-def _clock(nodes: Nodes) -> Value | None:
-    """5:30, 5:30 p.m., 9 a.m., noon, 2024-11-03."""
-    texts = [node.text for node in nodes if isinstance(node, Token)]
-    if len(texts) != len(nodes):
-        return None
-    text = "".join(texts).casefold().replace(" ", "")
-    if text in _NOON:
-        return Clock((12, 0), _NOON[text])
-    if re.fullmatch(r"\d{4}-\d\d-\d\d|\d{1,2}/\d{1,2}/\d{4}", text):
-        return Text(text)
-    found = re.fullmatch(r"(\d{1,2})(?::(\d\d)(?::(\d\d))?)?(am|pm|a\.?m\.?|p\.?m\.?)?", text)
-    if not found or not (found[2] or found[4]):
-        return None
-    numbers = tuple(int(part) for part in found.groups()[:3] if part)
-    if numbers[0] > 24 or any(number > 59 for number in numbers[1:]):
-        return None
-    half = (found[4] or "").replace(".", "")
-    return Clock((*numbers, 0) if len(numbers) == 1 else numbers, half)
-
-
-def _date(nodes: Nodes) -> Value | None:
-    """June 15, 15th of June, June 15th, 2024; by the month's first three letters."""
-    if len(nodes) > 8 or not any(is_word(node) for node in nodes):
-        return None
-    text = " ".join(node.text.casefold() for node in nodes if isinstance(node, Token) and not is_sign(node, ",", "."))
-    if len(text.split()) < len([node for node in nodes if not is_sign(node, ",", ".")]):
-        return None  # brackets
-    found = _MONTH_FIRST.fullmatch(text) or _DAY_FIRST.fullmatch(text)
-    if found is None or int(found["day"]) > 31:
-        return None
-    return Text(" ".join(filter(None, (found["month"][:3], found["day"].lstrip("0"), found["year"]))))
 
 
 def _spoken(nodes: Nodes) -> Fraction | None:

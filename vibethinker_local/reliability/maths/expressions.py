@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
-from vibethinker_local.reliability.maths.notation import Group, Node, Nodes, Token, is_sign, spelled, split
+from vibethinker_local.reliability.maths.notation import (
+    Group,
+    Kind,
+    Node,
+    Nodes,
+    Token,
+    is_sign,
+    is_word,
+    spelled,
+    split,
+)
 from vibethinker_local.reliability.maths.spellings import FUNCTIONS
 
 MOST_NODES = 400  # of a tree
@@ -73,7 +83,7 @@ class Bound:
 
 Expression = Number | Symbol | Sum | Product | Power | Call | Bound
 
-ONE, MINUS_ONE, HALF = Number(Fraction(1)), Number(Fraction(-1)), Number(Fraction(1, 2))
+ZERO, ONE, MINUS_ONE, HALF = (Number(Fraction(value)) for value in ("0", "1", "-1", "1/2"))
 PI, E = Symbol(r"\pi"), Symbol("e")
 DEGREE = Product((PI, Number(Fraction(1, 180))))
 INFINITY = Symbol("∞")
@@ -134,7 +144,7 @@ def quotient(numerator: Expression, denominator: Expression) -> Expression:
 class _Parser:
     """Recursive descent: sum, product, implicit product, power, atom."""
 
-    def __init__(self, nodes: Nodes, reading: Reading, *, depth: int = 0, bound: frozenset[str] = frozenset()) -> None:
+    def __init__(self, nodes: Nodes, reading: Reading, *, depth: int = 0, bound: tuple[str, ...] = ()) -> None:
         if depth > MOST_DEPTH:
             raise NoExpression
         self._nodes, self._at, self._reading = nodes, 0, reading
@@ -238,7 +248,7 @@ class _Parser:
             return node.text == "|" and not self._open_bars
         if node.kind == "command":
             return node.text in FUNCTIONS or node.text in _COMMANDS
-        return node.kind != "word" or _is_product_of_letters(node)
+        return node.kind != "word" or is_product_of_letters(node)
 
     # Powers
 
@@ -262,7 +272,7 @@ class _Parser:
     def _spread(self) -> None:
         """Make letters of a word whose last one has a power, an index or arguments of its own: `ab^2` is no (ab)^2."""
         word, following = self._peek(), self._peek(1)
-        if not (isinstance(word, Token) and word.kind == "word" and _is_product_of_letters(word)):
+        if not (isinstance(word, Token) and word.kind == "word" and is_product_of_letters(word)):
             return
         if is_sign(following, "^", "_", "!", "'") or (
             isinstance(following, Group) and following.open == "(" and word.text[-1] in _UNKNOWN_FUNCTIONS
@@ -313,7 +323,7 @@ class _Parser:
                 return self._number(node)
             case "letter":
                 return self._letter(node)
-            case "word" if _is_product_of_letters(node):
+            case "word" if is_product_of_letters(node):
                 return Product(tuple(map(self._symbol, node.text)))
             case "command":
                 return self._command(node.text)
@@ -391,9 +401,13 @@ class _Parser:
         return self._symbol(name + "'" * primes)
 
     def _symbol(self, name: str) -> Symbol:
-        if name in self._bound:
-            return Symbol(f"bound {name}")
+        if name in self._bound:  # called by its place: a sum over i is one over k
+            return Symbol(f"bound {max(at for at, other in enumerate(self._bound) if other == name)}")
         return Symbol(name)
+
+    @property
+    def _next_bound(self) -> str:
+        return f"bound {len(self._bound)}"
 
     def _primes(self) -> int:
         """How many primes come next: x', x^{\\prime\\prime}."""
@@ -459,6 +473,8 @@ class _Parser:
                 return self._fraction()
             case r"\binom":
                 return Call("binomial", (self._argument(), self._argument()))
+            case "sqrt" if is_word(self._peek()):  # sqrt xy
+                raise NoExpression
             case r"\sqrt" | "sqrt":
                 return self._root()
             case r"\sum" | r"\prod":
@@ -472,14 +488,14 @@ class _Parser:
         raise NoExpression
 
     def _argument(self) -> Expression:
-        r"""A command's argument: a group, or a single digit or letter (`\frac12`)."""
+        r"""A command's argument: a group, or a single digit or letter (`\frac12`, `\frac ab`)."""
         node = self._peek()
         if node is None or is_sign(node):
             raise NoExpression
         if isinstance(node, Token) and node.kind == "number" and len(node.text) > 1 and node.text.isdigit():
-            digit, rest = Token("number", node.text[0]), Token("number", node.text[1:])
-            self._nodes = (*self._nodes[: self._at], digit, rest, *self._nodes[self._at + 1 :])
-            node = digit
+            node = self._part(node, "number", "number")
+        if isinstance(node, Token) and node.kind == "word" and is_product_of_letters(node):
+            node = self._part(node, "letter", "letter" if len(node.text) == 2 else "word")
         self._at += 1
         if isinstance(node, Token) and node.kind == "number":
             return Number(Fraction(node.text))
@@ -492,6 +508,12 @@ class _Parser:
         self._at -= 1
         return self._atom()
 
+    def _part(self, node: Token, first: Kind, others: Kind) -> Token:
+        """The first character of the next token, which becomes two."""
+        begin, rest = Token(first, node.text[0]), Token(others, node.text[1:])
+        self._nodes = (*self._nodes[: self._at], begin, rest, *self._nodes[self._at + 1 :])
+        return begin
+
     def _fraction(self) -> Expression:
         top = self._peek()
         if isinstance(top, Group) and _is_differential(top):
@@ -503,13 +525,14 @@ class _Parser:
         return quotient(numerator, self._argument())
 
     def _root(self) -> Expression:
-        node, degree = self._peek(), Fraction(2)
+        node = self._peek()
+        power: Expression = HALF
         if isinstance(node, Group) and (node.open, node.close) == ("[", "]"):
             self._at += 1
             index = self._inner(node.nodes)
-            if not isinstance(index, Number) or not index.value:
+            if index == ZERO:
                 raise NoExpression
-            degree = index.value
+            power = Number(1 / index.value) if isinstance(index, Number) else Power(index, MINUS_ONE)
             node = self._peek()
         plain = isinstance(node, Token) and node.kind == "number" and len(node.text) > 1
         if plain and not node.spaced and self._two_readings() is Reading.USUAL:  # type: ignore[union-attr]
@@ -517,7 +540,7 @@ class _Parser:
             inside: Expression = Number(Fraction(node.text))  # type: ignore[union-attr]
         else:
             inside = self._argument()
-        return Power(inside, Number(1 / degree))
+        return Power(inside, power)
 
     def _function(self, name: str) -> Expression:
         base, power = self._base_of_logarithm(name), None
@@ -539,6 +562,8 @@ class _Parser:
             if len(arguments) != 1:
                 raise NoExpression
             result = Power(E, arguments[0])
+        elif name == "cis":
+            result = Power(E, Product((Symbol("i"), *arguments)))
         elif name == "cbrt":
             result = Power(arguments[0], Number(Fraction(1, 3)))
         else:
@@ -572,7 +597,9 @@ class _Parser:
     def _arguments_of(self, name: str) -> tuple[Expression, ...]:
         """A bracket; or else the factors up to the next sign or function."""
         node = self._peek()
-        if isinstance(node, Group) and (node.open, node.close) in (("(", ")"), ("[", "]")):
+        brackets = (node.open, node.close) if isinstance(node, Group) else ("", "")
+        several = name in ("max", "min", "gcd", "lcm") and brackets == (r"\{", r"\}")
+        if isinstance(node, Group) and (several or brackets in (("(", ")"), ("[", "]"))):
             self._at += 1
             if is_sign(self._peek(), "^"):  # \sin(x)^2
                 self.ambiguous = True
@@ -628,7 +655,7 @@ class _Parser:
         return self._inner(nodes)
 
     def _binding(self, variable: str) -> "_Parser":
-        rest = _Parser(self._nodes[self._at :], self._reading, depth=self._depth + 1, bound=self._bound | {variable})
+        rest = _Parser(self._nodes[self._at :], self._reading, depth=self._depth + 1, bound=(*self._bound, variable))
         rest._open_bars = self._open_bars
         return rest
 
@@ -646,9 +673,7 @@ class _Parser:
             raise NoExpression
         variable = parts[0][0].text
         begin, end = self._end(parts[1]), self._end(high)
-        return Bound(
-            "sum" if name == r"\sum" else "product", self._bound_body(variable), f"bound {variable}", begin, end
-        )
+        return Bound("sum" if name == r"\sum" else "product", self._bound_body(variable), self._next_bound, begin, end)
 
     def _limit(self) -> Expression:
         low, _ = self._limits()
@@ -657,7 +682,7 @@ class _Parser:
             raise NoExpression
         variable = parts[0][0].text
         towards = self._end(parts[1])
-        return Bound("limit", self._bound_body(variable), f"bound {variable}", towards, None)
+        return Bound("limit", self._bound_body(variable), self._next_bound, towards, None)
 
     def _integral(self) -> Expression:
         low, high = self._limits()
@@ -679,11 +704,11 @@ class _Parser:
             name, after, body_nodes = last.text[1], len(self._nodes), self._nodes[self._at : -1]
         body: Expression = ONE
         if body_nodes:
-            parser = _Parser(body_nodes, self._reading, depth=self._depth + 1, bound=self._bound | {name})
+            parser = _Parser(body_nodes, self._reading, depth=self._depth + 1, bound=(*self._bound, name))
             body = parser.whole()
             self.ambiguous |= parser.ambiguous
         self._at = after
-        return Bound("integral", body, f"bound {name}", begin, end)
+        return Bound("integral", body, self._next_bound, begin, end)
 
 
 _COMMANDS = {r"\frac", r"\binom", r"\sqrt", r"\sum", r"\prod", r"\int", r"\lim"}
@@ -698,7 +723,7 @@ def _is_zero(group: Group) -> bool:
     return isinstance(inner, Token) and inner.kind == "number" and Fraction(inner.text) == 0 and not group.spaced
 
 
-def _is_product_of_letters(node: Token) -> bool:
+def is_product_of_letters(node: Token) -> bool:
     """`xy`, `abc`: letters written together, and no word."""
     return not node.upright and len(node.text) <= 3 and node.text.isascii()
 

@@ -159,7 +159,7 @@ def _is_names(node: Node) -> bool:
 
 
 def _is_differential(node: Node) -> bool:
-    return re.fullmatch("d [A-Za-z]|d[a-z]", spelled((node,)).strip("{ }")) is not None
+    return re.fullmatch(r"(?:d|\\partial) [A-Za-z]|d[a-z]", spelled((node,)).strip("{ }")) is not None
 
 
 def _is_ratio_of_names(nodes: Nodes) -> bool:

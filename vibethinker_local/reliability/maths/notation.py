@@ -44,6 +44,7 @@ class Unreadable(Exception):
 
 
 MOST_DEPTH = 40
+MOST_CHARACTERS = 1000  # of an answer that is compared by anything but its text
 
 _SUPERSCRIPT_RUN = re.compile(f"[{re.escape(''.join(spellings.SUPERSCRIPTS))}]+")
 _SUBSCRIPT_RUN = re.compile(f"[{re.escape(''.join(spellings.SUBSCRIPTS))}]+")
@@ -69,6 +70,7 @@ _DOUBLED = re.compile(
     r"\\\\(?=(?:d?frac|sqrt|left|right|text|begin|end|pi|cdot|times|boxed|infty|pm|leq?|geq?|in|cup|mathrm|mathbf|"
     r"circ|theta|alpha|beta|ln|log|sin|cos|tan|dots|ldots|quad|operatorname|angle|%)(?![a-zA-Z]))"
 )
+_NOT_CHINESE = r"[^\s\u4e00-\u9fff]"
 _NO_FENCE = r"(?:(?!\\(?:left|right)(?![a-z]))[\s\S])*"
 # What people write in numbers and beside them, in LaTeX.
 _WORDINGS = [
@@ -77,6 +79,18 @@ _WORDINGS = [
         (r"\.{3,}", r"\\ldots "),
         (r"(?<=\d)\s*x\s*(?=10\s*(?:\^|\*\*))", r"\\times "),  # 5 x 10^3
         (r"(?<=[\d}])(?:\s|~|\\[,;: ])*(?:\\(?:text|mathrm)\s*\{\s*min\.?\s*\}|min\b\.?(?!\s*[({\[_]))", " minutes "),
+        (
+            r"(?:(?<=[\d}])|(?<=[a-z]/))(?:\s|~|\\[,;: ])*(?:\\(?:text|mathrm)\s*\{\s*sec\.?\s*\}|sec\b\.?)(?=\W*$)",
+            " seconds ",
+        ),
+        (r"\bRs\.(?=\s*\d)", "Rs "),  # Rs.500
+        (r"\bper cent\b", "percent"),
+        (r"(?<=\d)\s*/-(?=\s*$)", ""),  # 500/-
+        (rf"(?<={_NOT_CHINESE})\s*或者?\s*(?={_NOT_CHINESE})", " or "),
+        (rf"(?<={_NOT_CHINESE})\s*[和且]\s*(?={_NOT_CHINESE})", " and "),
+        # another equation begins behind a wide space, or in a formula of its own
+        (r"(=[^$]*[^$\s])\$\s+\$(?=[^$=,]{1,20}=)", r"\1, "),
+        (r"(=(?:(?!\\text)[^=,;&])*?[\w})\]])\s*\\q?quad\s*(?=[a-zA-Z](?:_\w|_\{\w+\})?\s*=)", r"\1, "),
         (r"[\u03bcµ](?=[msgLACFVW]\W*$)", "u"),
         (r"\\mu\s*\\(?:text|mathrm)\s*\{\s*([msgLACFVW])\s*\}(?=\W*$)", r"\\text{ u\1}"),
         # ]3,5[ for (3,5), as in French and German
@@ -134,6 +148,20 @@ def split(nodes: Sequence[Node], *signs: str) -> list[Nodes]:
         else:
             parts[-1].append(node)
     return [tuple(part) for part in parts]
+
+
+def stripped(nodes: Nodes) -> Nodes:
+    """Without TeX braces around everything, and without signs that end a sentence."""
+    while nodes:
+        if len(nodes) == 1 and isinstance(nodes[0], Group) and nodes[0].open == "{" and nodes[0].nodes:
+            nodes = nodes[0].nodes
+        elif is_sign(nodes[-1], ".", ",", ";", "?", '"'):
+            nodes = nodes[:-1]
+        elif is_sign(nodes[0], ",", ";", '"'):
+            nodes = nodes[1:]
+        else:
+            break
+    return nodes
 
 
 def is_sign(node: Node | None, *signs: str) -> bool:

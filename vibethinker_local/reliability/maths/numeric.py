@@ -5,7 +5,7 @@ numbers have, they are taken for equal. It may take long and much memory: it run
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -35,6 +35,13 @@ SURE_DIGITS = 300  # besides those that the expressions' own numbers have
 MOST_DIGITS = 6000
 POINTS = 3  # at which two have to agree
 TRIES = 10  # of points: some lie where nothing is defined
+# Further points, beyond where absolute values, maxima and roots of squares turn: a scale, and which variables are
+# negative: all, or those whose place has an odd number of bits in common with the mask.
+_ALL = -1
+_TURNS = ((1, _ALL), (50, 1), (10**6, 2), (10**6, 3))
+_WHOLE = (64, 3600, 3599, 3601, 36, 16)  # where floors and ceilings turn: of parts, roots and logarithms
+_COUNTING = set("kmnN")  # letters that stand for whole numbers beside floors and ceilings
+_RESIDUES = 13  # whole numbers, all of them at which such letters are tried
 MOST_EXPONENT = 10**6  # of ten
 MOST_TERMS = 5000  # of a sum
 
@@ -46,7 +53,9 @@ class Unknown(Exception):
 def decide(question: Question, left: Expression, right: Expression) -> bool | None:
     """Whether two are equal; whether one is a constant (positive) multiple of the other; or a constant apart."""
     names = sorted(symbols(left) | symbols(right))
-    wants_integers = any(map(_counts, (left, right)))
+    steps = any(map(_steps, (left, right)))
+    counts = any(map(_counts, (left, right)))
+    wants_integers = counts or (steps and set(names) <= _COUNTING)
     own_digits = sum(map(_digits, (left, right)))
     if own_digits > MOST_DIGITS:
         return None
@@ -54,18 +63,23 @@ def decide(question: Question, left: Expression, right: Expression) -> bool | No
     inexact = any(map(_approximates, (left, right)))
     seen: list[Any] = []
     points = 1 if not names and question == "equal" else POINTS + (question != "equal")
-    for attempt in range(TRIES):
-        for digits in (FIRST_DIGITS, GLANCE_DIGITS) if inexact else (GLANCE_DIGITS, SURE_DIGITS + own_digits):
+    usual = [_point(names, attempt, integers=wants_integers) for attempt in range(TRIES)]
+    further = [] if inexact or counts or not names else list(_further(names, steps=steps, integers=wants_integers))
+    for at, values in enumerate([*usual[:POINTS], *further, *usual[POINTS:]], 1):
+        is_further = POINTS < at <= POINTS + len(further)
+        sure = () if is_further else (SURE_DIGITS + own_digits,)
+        for digits in (FIRST_DIGITS, GLANCE_DIGITS) if inexact else (GLANCE_DIGITS, *sure):
             with mp.workdps(digits):
-                values = _point(names, attempt, integers=wants_integers)
                 tolerance = mp.mpf(10) ** (-digits // 2 if inexact else -digits + GLANCE_DIGITS // 2)
                 sides = [_Evaluation(values) for _ in range(2)]
                 try:
                     a, b = (side.of(each) for side, each in zip(sides, (left, right), strict=True))
                 except (Unknown, ZeroDivisionError, ValueError, OverflowError, mpmath.libmp.NoConvergence):
                     break
+                outside = [side.left_reals for side in sides]
+                if any(outside) and is_further:
+                    break  # letters are mostly positive: \sqrt{ab} may be \sqrt{a}\sqrt{b}
                 if not complex_too:
-                    outside = [side.left_reals for side in sides]
                     if all(outside):
                         break
                     if any(outside):
@@ -83,9 +97,10 @@ def decide(question: Question, left: Expression, right: Expression) -> bool | No
                 if seen and abs(what - seen[0]) > mp.mpf(10) ** (-GLANCE_DIGITS // 2) * max(abs(what), 1):
                     return False
         else:
-            seen.append(what if question != "equal" else None)
-            if len(seen) >= points:
-                return True
+            if not is_further:  # there a difference tells, and no more
+                seen.append(what if question != "equal" else None)
+        if len(seen) >= points and (not further or at >= POINTS + len(further)):
+            return True
     return None
 
 
@@ -99,11 +114,25 @@ def _point(names: list[str], attempt: int, *, integers: bool) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in names:
         if integers:
-            values[name] = mp.mpf(draw.randrange(3, 9) + attempt)
+            values[name] = mp.mpf(draw.randrange(3, 9) + 3 * attempt)
         else:
             size = mp.mpf(draw.randrange(2**40, 2**42)) / 2**40
             values[name] = -size if attempt % 3 and draw.random() < 0.5 + 0.5 * (len(names) == 1) else size
     return values
+
+
+def _further(names: list[str], *, steps: bool, integers: bool) -> Iterator[dict[str, Any]]:
+    """Points with other signs and sizes, and whole numbers where something steps from one to the next."""
+    for scale, mask in () if integers else _TURNS:
+        values = _point(names, 0, integers=False)
+        yield {
+            name: scale * (-values[name] if mask == _ALL or (place & mask).bit_count() % 2 else values[name])
+            for place, name in enumerate(names, 1)
+        }
+    for first in range(len(_WHOLE) if steps else 0):
+        yield {name: mp.mpf(_WHOLE[(first + place) % len(_WHOLE)]) for place, name in enumerate(names)}
+    for first in range(_RESIDUES if steps and integers else 0):
+        yield {name: mp.mpf(3 + first * place % _RESIDUES) for place, name in enumerate(names, 1)}
 
 
 class _Evaluation:
@@ -255,11 +284,18 @@ def _real(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return of
 
 
+def _floor(number: Any) -> Any:
+    """The largest whole number up to one; what is whole but for its last digits is whole."""
+    whole = mp.nint(number)
+    return whole if abs(number - whole) <= mp.mpf(10) ** (-mp.dps // 2) else mp.floor(number)
+
+
 _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "sin": mp.sin, "cos": mp.cos, "tan": mp.tan, "cot": mp.cot, "sec": mp.sec, "csc": mp.csc, "arcsin": mp.asin,
     "arccos": mp.acos, "arctan": mp.atan, "arccot": mp.acot, "arcsec": mp.asec, "arccsc": mp.acsc, "sinh": mp.sinh,
     "cosh": mp.cosh, "tanh": mp.tanh, "coth": mp.coth, "sech": mp.sech, "csch": mp.csch, "arsinh": mp.asinh,
-    "arcosh": mp.acosh, "artanh": mp.atanh, "ln": mp.log, "abs": abs, "floor": _real(mp.floor), "ceil": _real(mp.ceil),
+    "arcosh": mp.acosh, "artanh": mp.atanh, "ln": mp.log, "abs": abs, "floor": _real(_floor),
+    "ceil": _real(lambda number: -_floor(-number)),
     "sgn": _real(mp.sign), "factorial": _factorial, "factorial2": _double_factorial, "erf": mp.erf, "Re": mp.re,
     "Im": mp.im,
 }  # fmt: skip
@@ -275,6 +311,13 @@ def _counts(expression: Expression) -> bool:
         case Bound("sum" | "product", _, _, low, high) if high is not None and symbols(low) | symbols(high):
             return True
     return any(map(_counts, children(expression)))
+
+
+def _steps(expression: Expression) -> bool:
+    """Whether it jumps at whole numbers, or at what has to do with them."""
+    if isinstance(expression, Call) and expression.name in ("floor", "ceil"):
+        return True
+    return any(map(_steps, children(expression)))
 
 
 def _approximates(expression: Expression) -> bool:

@@ -48,7 +48,7 @@ ACCENTS = _table("""
 FUNCTIONS = set(
     "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arsinh arcosh "
     "artanh arcsinh arccosh arctanh asin acos atan log ln lg exp max min gcd lcm det dim deg arg sgn sign tg ctg cosec "
-    "arctg abs floor ceil sqrt cbrt Re Im erf".split()
+    "arctg abs floor ceil sqrt cbrt Re Im erf cis".split()
 )
 FUNCTION_SPELLINGS = _table("""
     tan : tg
@@ -124,10 +124,8 @@ SIGNS = _table(r"""
     ↦ : mapsto
     ⇒ : Rightarrow implies Longrightarrow
     ⇔ : iff Leftrightarrow
-    and : land
-    or : lor
-    ∧ : wedge
-    ∨ : vee
+    ∧ : wedge land
+    ∨ : vee lor
     : : colon
     ' : prime
     … : dots ldots cdots dotsc dotsb hdots vdots

@@ -1,0 +1,163 @@
+"""Answers that are read as a whole: a letter of a multiple choice, a time of day, a date, "no solution"."""
+
+import re
+
+from vibethinker_local.reliability.maths import notation
+from vibethinker_local.reliability.maths.notation import (
+    Group,
+    Nodes,
+    Token,
+    is_letter,
+    is_sign,
+    is_word,
+    spelled,
+    split,
+)
+from vibethinker_local.reliability.maths.values import Choice, Clock, Text, Value
+
+_PHRASES = {
+    "∅": ("no solution", "no solutions", "empty set", "the empty set", "null set", "empty", "there is no solution",
+          "there are no solutions", "has no solution", "no such solution exists"),
+    "does not exist": ("dne", "does not exist", "doesnt exist", "do not exist", "nonexistent", "not exist"),
+    "infinitely many": ("infinitely many", "infinitely many solutions", "infinite solutions", "infinite",
+                        "infinite number of solutions"),
+}  # fmt: skip
+_PHRASE_OF = {phrase: key for key, phrases in _PHRASES.items() for phrase in phrases}
+LETTERS = "ABCDEFGHIJ"  # of options
+_LOWER = "abcdfgh"  # e and i are numbers
+_BEFORE_OPTION = ("the", "correct", "final", "answer", "option", "choice", "is")
+_MONTH = (
+    "(?P<month>january|february|march|april|may|june|july|august|september|october|november|december|"
+    "jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)"
+)
+_DAY, _YEAR = "(?P<day>[0-9]{1,2})(?: (?:st|nd|rd|th))?", "(?: (?P<year>[0-9]{4}))?"
+_MONTH_FIRST = re.compile(f"{_MONTH} (?:the )?{_DAY}{_YEAR}")
+_DAY_FIRST = re.compile(f"(?:the )?{_DAY} (?:of )?{_MONTH}{_YEAR}")
+_NOON = {f"{hour}{word}": half for word, half in (("noon", "pm"), ("midnight", "am")) for hour in ("", "12", "12:00")}
+
+
+def read(nodes: Nodes) -> Value | None:
+    """What an answer is as a whole; None if it has to be read part by part."""
+    return _phrase(nodes) or _choice(nodes) or _clock(nodes) or _date(nodes)
+
+
+def _phrase(nodes: Nodes) -> Value | None:
+    if not all(is_word(node) or is_letter(node) for node in nodes):
+        return None
+    key = _PHRASE_OF.get(spelled(nodes))
+    return Text(key) if key else None
+
+
+def _choice(nodes: Nodes) -> Value | None:
+    """A letter of a multiple choice: `A`, `(A)`, `A.`, `(A) 5`, `Option A`; not `A + 1`, `I cannot tell`."""
+    named = is_word(nodes[0], "option", "choice") and len(nodes) > 1
+    if is_word(nodes[0], "option", "choice", "answer") and len(nodes) > 1:
+        nodes = nodes[2:] if is_sign(nodes[1], ":") and len(nodes) > 2 else nodes[1:]
+    first, rest = nodes[0], nodes[1:]
+    if isinstance(first, Group) and first.open == "(" and len(first.nodes) == 1:
+        letter = first.nodes[0]
+        if isinstance(letter, Token) and is_letter(letter) and (letter.text in LETTERS or not rest):
+            formula = bool(rest) and is_sign(rest[0], *"+-*/^_=!") and not _is_own_sign(rest)
+            return _chosen(letter.text) if not formula and not _names_another(rest, letter.text) else None
+        return None
+    if not isinstance(first, Token) or not is_letter(first):
+        return None
+    letter_text = first.text.removeprefix("vec ")
+    if not rest:
+        return _chosen(letter_text)
+    if is_sign(rest[0], ".", ")") or (is_sign(rest[0], ":") and (first.upright or named)):
+        another = any(_is_option(part, spelled(rest[:1])) for part in split(rest, ",", ";", "and", "or")[1:])
+        return _chosen(letter_text) if letter_text in LETTERS and not another else None
+    return None
+
+
+def option(text: str) -> str | None:
+    """The letter, A to J, with which an answer to a multiple choice begins: also `B: 12`, `B 12`, `[B]`, `(B) = 5`,
+    `a) 5`, which would be something else where formulas are expected."""
+    if len(text) > notation.MOST_CHARACTERS:
+        return None
+    try:
+        nodes = notation.stripped(notation.read(text))
+    except (notation.Unreadable, ValueError, RecursionError):
+        return None
+    while nodes and (is_word(nodes[0], *_BEFORE_OPTION) or is_sign(nodes[0], ":")):
+        nodes = nodes[1:]
+    first, rest = (nodes[0], nodes[1:]) if nodes else (None, ())
+    in_brackets = isinstance(first, Group) and first.open in ("(", "[") and len(first.nodes) == 1
+    letter = first.nodes[0] if in_brackets and isinstance(first, Group) else first
+    if not isinstance(letter, Token) or not is_letter(letter) or letter.text.upper() not in LETTERS:
+        return None
+    named = in_brackets or not rest or is_sign(rest[0], ".", ")", ":", "]", "、")
+    if not named and letter.text in LETTERS:  # "A cat" has an article, "A + 1" is a sum
+        spaced = rest[0].spaced and (not isinstance(rest[0], Token) or rest[0].kind == "number" or _is_dash(rest))
+        named = spaced or is_sign(rest[0], "=", ",")
+    return letter.text.upper() if named and not _names_another(rest, letter.text) else None
+
+
+def _is_option(nodes: Nodes, sign: str) -> bool:
+    """Whether an option begins in the same way as the one before: `B. 6` behind `A. 5`."""
+    return len(nodes) > 1 and is_letter(nodes[0]) and spelled(nodes[:1]) in LETTERS and is_sign(nodes[1], sign)
+
+
+def _is_own_sign(nodes: Nodes) -> bool:
+    """Whether a sign belongs to what follows it, not between that and what comes before: `(B) -3`."""
+    return is_sign(nodes[0], "+", "-") and len(nodes) > 1 and nodes[0].spaced and not nodes[1].spaced
+
+
+def _is_dash(nodes: Nodes) -> bool:
+    return is_sign(nodes[0], "-") and len(nodes) > 1
+
+
+def _names_another(nodes: Nodes, letter: str) -> bool:
+    """Whether another letter of a choice follows: `(A) and (B)` is not `(A)`. Behind `(A)`, `I and II` are statements,
+    which it names."""
+    for part in split(nodes, ",", ";", "and", "or")[1:]:
+        first = part[0] if part else None
+        if isinstance(first, Group):
+            first = first.nodes[0] if first.open == "(" and len(first.nodes) == 1 else None
+        elif len(part) > 1 and not is_sign(part[1], ".", ")", ":"):
+            continue
+        if isinstance(first, Token) and is_letter(first) and first.text in LETTERS:
+            return True
+        if letter == "I" and is_word(first, "ii", "iii", "iv"):  # I, II: statements, not options
+            return True
+    return False
+
+
+def _chosen(letter: str) -> Value | None:
+    if len(letter) == 1 and letter in LETTERS + _LOWER:
+        return Choice(letter.upper())
+    return None
+
+
+def _clock(nodes: Nodes) -> Value | None:
+    """5:30, 5:30 p.m., 9 a.m., noon, 2024-11-03."""
+    texts = [node.text for node in nodes if isinstance(node, Token)]
+    if len(texts) != len(nodes):
+        return None
+    text = "".join(texts).casefold().replace(" ", "")
+    if text in _NOON:
+        return Clock((12, 0), _NOON[text])
+    if re.fullmatch(r"\d{4}-\d\d-\d\d|\d{1,2}/\d{1,2}/\d{4}", text):
+        return Text(text)
+    found = re.fullmatch(r"(\d{1,2})(?::(\d\d)(?::(\d\d))?)?(am|pm|a\.?m\.?|p\.?m\.?)?", text)
+    if not found or not (found[2] or found[4]):
+        return None
+    numbers = tuple(int(part) for part in found.groups()[:3] if part)
+    if numbers[0] > 24 or any(number > 59 for number in numbers[1:]):
+        return None
+    half = (found[4] or "").replace(".", "")
+    return Clock((*numbers, 0) if len(numbers) == 1 else numbers, half)
+
+
+def _date(nodes: Nodes) -> Value | None:
+    """June 15, 15th of June, June 15th, 2024; by the month's first three letters."""
+    if len(nodes) > 8 or not any(is_word(node) for node in nodes):
+        return None
+    text = " ".join(node.text.casefold() for node in nodes if isinstance(node, Token) and not is_sign(node, ",", "."))
+    if len(text.split()) < len([node for node in nodes if not is_sign(node, ",", ".")]):
+        return None  # brackets
+    found = _MONTH_FIRST.fullmatch(text) or _DAY_FIRST.fullmatch(text)
+    if found is None or int(found["day"]) > 31:
+        return None
+    return Text(" ".join(filter(None, (found["month"][:3], found["day"].lstrip("0"), found["year"]))))
