@@ -3,6 +3,7 @@
 import pytest
 
 from vibethinker_local.code import answer
+from vibethinker_local.code.examples import Example
 from vibethinker_local.code.task import Task, read
 
 FUNCTION = Task("function", "double", ("n",), ("",), starter="def double(n):\n    '''Twice n.'''\n    pass\n")
@@ -37,6 +38,9 @@ def source(text: str, task: Task = FUNCTION) -> str | None:
         "```python\n>>> def double(n):\n...     return 2 * n\n```",
         f"```python\n{CODE}\n```".replace("    ", 4 * "\u00a0"),
         f"```python\n\ufeff{CODE}\u200b\n```",
+        f"```python\n{CODE}```",
+        f"```python\n{CODE}```\n\nExample:\n\n```python\nprint(double(2))```",
+        f"{CODE}\n\ndef test_double():\n    assert double(2) ==",
     ],
 )
 def test_the_last_block_that_defines_the_function(text: str) -> None:
@@ -121,6 +125,39 @@ def test_what_a_program_prints_is_none(tag: str, output: str) -> None:
     printing = "print(9 * 2)"
     assert source(f"```python\n{printing}\n```\n\nOutput:\n\n```{tag}\n{output}\n```", PROGRAM) == printing
     assert source(f"Output:\n\n```{tag}\n{output}\n```\n\n```\n{printing}\n```", PROGRAM) == printing
+
+
+CONTEST = Task("program", examples=(Example("4\n", "8"),))
+READING = "n = int(input())\nprint(2 * n)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"```python\n{READING}\n```\nThe line that counts:\n```python\nint(input())\n```",
+        f"```python\n{READING}\n```\nFor example:\n```python\nprint(2 * 4)\n```",
+        f"```python\n{READING}\n```\nTo try:\n```python\nimport io, sys\nsys.stdin = io.StringIO('4')\nprint(4)\n```",
+        f"```python\nprint(4)\n```\nBetter:\n```python\n{READING}\n```",
+        READING,
+        f"Here it is:\n\n{READING}\n\nIt doubles.",
+    ],
+)
+def test_of_several_blocks_the_one_that_reads_and_prints(text: str) -> None:
+    assert source(text, CONTEST) == READING
+
+
+def test_where_no_block_reads_the_last_one_is_taken() -> None:
+    assert source("```python\nprint(8)\n```\nOr:\n```python\nprint(2 * 4)\n```", CONTEST) == "print(2 * 4)"
+
+
+def test_a_class_is_what_was_asked_for_where_it_was() -> None:
+    stack = "class Stack:\n    def push(self, x):\n        self.x = x"
+    assert source(f"```python\n{stack}\n```", Task("function", is_class=True)) == stack
+    helper = f"def helper():\n    return 1\n\n\n{stack}"
+    assert (
+        source(f"```python\n{helper}\n```\n```python\nprint(Stack())\n```", Task("function", "Stack", is_class=True))
+        == helper
+    )
 
 
 def test_output_alone_is_no_program() -> None:
@@ -222,6 +259,20 @@ def test_what_is_no_program_has_a_fault() -> None:
     assert other.fault == "it defines no double"
 
 
+@pytest.mark.parametrize("task", [FUNCTION, METHOD, CONTEST])
+def test_what_only_a_newer_python_knows_is_left_to_the_sandbox(task: Task) -> None:
+    newer = "def double(n):\n    word = {'a': n}\n    return 2 * int(f'{word['a']}')\n\nprint(double(int(input())))"
+    found = answer.attempt(f"```python\n{newer}\n```", task)
+    assert found is not None
+    assert (found.fault, found.source) == (None, newer)
+
+
+def test_an_example_that_only_a_newer_python_knows_is_cut_off() -> None:
+    found = answer.attempt(f"```python\n{CODE}\n\nword = {{'a': 2}}\nprint(f'{{word['a']}}')\n```", FUNCTION)
+    assert found is not None
+    assert run(found.program.source, "double(4)") == 8
+
+
 @pytest.mark.parametrize("text", ["", "I do not know.", "The answer is \\boxed{4}.", "```\n```", "```python\n\n```"])
 def test_an_answer_without_a_program(text: str) -> None:
     assert answer.attempt(text, FUNCTION) is None
@@ -248,6 +299,7 @@ def test_the_prelude_of_the_statement_is_there() -> None:
         "for n, twice in [(1, 3)]:\n    assert double(n) == twice",
         "if double(1) != 3:\n    raise ValueError",
         "import sys\nsys.exit(double('a'))",
+        "raise_it = (_ for _ in ()).throw(KeyboardInterrupt)",
         "n = int(input())\nresult = double(n)\nprint(result)",
         "result: int = double()",
         "total = 0\ntotal += double(None)",

@@ -40,6 +40,15 @@ LATE = Outcome(limit="time")
         ("set()", "set()", True),
         ("deque([1])", "deque([1])", True),
         ("deque([1])", "[1]", False),
+        ("Fraction(1, 2)", "0.5", True),
+        ("Fraction(3, 1)", "3", True),
+        ("Decimal('0.1')", "0.1", True),
+        ("Decimal('NaN')", "0.1", False),
+        ("Decimal('1E+999999999')", "1", False),
+        ("Fraction(-1, 2)", "-0.5", True),
+        ("Fraction(1, 0)", "Fraction(2, 0)", False),
+        ("[" + "1, " * 9999 + "1]", "[" + "1," * 9999 + "1]", True),
+        ("['a', " + "True, " * 9999 + "1]", '["a",' + "true," * 9999 + "1]", True),
         ("10000000000000000000000000000001", "10000000000000000000000000000000", False),
         ("1" + "0" * 400, "1.5", False),
         ("[" * 9999, "[" * 9999, True),
@@ -59,12 +68,45 @@ def test_equality_is_that_of_python(left: str, right: str, equal: bool) -> None:
         ("1.16667", "1.1666666666666667", True),
         ('"abc"', "'abc'", True),
         ("abc", "'abc'", True),
+        ("3", "'3'", False),
+        ("true", "'true'", False),
+        ("[1]", "'[1]'", False),
+        ("1 2", "'1 2'", True),
+        ("1,000", "'1,000'", True),
+        ("(1, 2)", "'(1, 2)'", False),
         ("[1,2]", "[2, 1]", False),
         ("None", "None", True),
     ],
 )
 def test_statements_are_read_kindly(expected: str, found: str, passes: bool) -> None:
     assert behaviour.passes(TASK, expected, value(found)) is passes
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "passes"),
+    [
+        ("[0, 1]", "[1, 0]", True),
+        ("[0, 1]", "(1, 0)", True),
+        ("[[1, 2], [3]]", "[[3], [1, 2]]", True),
+        ("[[1, 2]]", "[[2, 1]]", False),
+        ("[1, 1, 2]", "[1, 2, 2]", False),
+        ('["b", "a"]', "['a', 'b']", True),
+        ("3", "3", True),
+        ("[]", "[]", True),
+        ("abc", "'abc'", True),
+    ],
+)
+def test_a_list_in_any_order(expected: str, found: str, passes: bool) -> None:
+    task = Task("function", "f", any_order=True)
+    assert behaviour.passes(task, expected, value(found)) is passes
+
+
+def test_programs_agree_where_the_order_does_not_count() -> None:
+    for any_order in (True, False):
+        task = Task("function", "f", any_order=any_order)
+        assert behaviour.alike(task, value("[[2], [1]]"), value("[[1], [2]]")) is any_order
+        assert not behaviour.alike(task, value("[2, 1]"), value("(1, 2)"))
+        assert not behaviour.passes(Task("function", "f"), "[0, 1]", value("[1, 0]"))
 
 
 def test_an_outcome_that_is_no_value_passes_nothing() -> None:
@@ -83,6 +125,13 @@ def test_an_outcome_that_is_no_value_passes_nothing() -> None:
         ("15", "15.0", True),
         ("YES", "yes", False),
         ("", "\n", True),
+        ("  #\n ##\n###\n", "  #\n ##\n###", True),
+        ("  #\n ##\n###", "#\n##\n###", False),
+        ("#\n ##\n###", "  #\n ##\n###", True),  # a statement's, which was stripped
+        ("    1\n    2\n    3", "1\n2\n3", True),
+        ("1\n 2\n 3", "1\n2\n3", True),
+        ("1\n\n2", "1\n2", True),
+        ("1\n2\n3", "1\n2", False),
     ],
 )
 def test_outputs_are_compared_word_by_word(left: str, right: str, same: bool) -> None:
@@ -137,6 +186,24 @@ def test_what_changes_an_argument_may_print_too(in_place: bool, groups: int) -> 
     task = Task("function", "f", ("n",), ("",), in_place=in_place)
     outcomes = {0: [Outcome("[1]", "1\n")], 1: [Outcome("[1]", "2\n")]}
     assert len(behaviour.groups(task, outcomes)) == groups
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<function make.<locals>.inner>", False),
+        ("<class 'solution.Point'>", False),
+        ("<solution.Point object>", False),
+        ("<coroutine object f>", False),
+        ("<bound method A.f of <solution.A object>>", False),
+        ("<Color.RED: 1>", True),
+        ("<re.Match object; span=(0, 1), match='a'>", True),
+        ("'<function f>'", True),
+    ],
+)
+def test_values_that_say_only_what_they_are_show_nothing(text: str, shown: bool) -> None:
+    outcomes = {0: [value(text)], 1: [value(text)]}
+    assert len(behaviour.groups(TASK, outcomes)) == (1 if shown else 2)
 
 
 @pytest.mark.parametrize(("task", "shown"), [(PROGRAM, Outcome(stdout="3\n")), (TASK, value("3"))])

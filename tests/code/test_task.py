@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from vibethinker_local.code import task
+from vibethinker_local.code import leetcode, task
 from vibethinker_local.code.examples import Example, assertions
 
 DOCSTRING = '''
@@ -106,6 +106,85 @@ def test_lists_of_nodes(annotation: str, given: str, called: str) -> None:
     assert found.call(given).code == f"Solution().merge({called})"
 
 
+SELF_TYPED = """class Solution(object):
+    def f(self, head, n):
+        \"\"\"
+        :type head: Optional[ListNode]
+        :type n: int
+        :rtype: None Do not return anything.
+        \"\"\"
+"""
+
+
+def test_a_starter_for_python_2() -> None:
+    found = task.read(f"Change it.\n\nInput: head = [1, 2], n = 1\nOutput: [1]\n\n{SELF_TYPED}")
+    assert found is not None
+    assert (found.annotations, found.in_place) == (("Optional[ListNode]", "int"), True)
+    assert found.call("[1, 2], 1").code == "_in_place(Solution().f, list_node([1, 2]), 1)"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "given", "count"),
+    [
+        ("head: Optional[ListNode]", "head = [3, 2], pos = 1", 0),
+        ("root: TreeNode, p: TreeNode", "root = [6, 2], p = 2", 0),
+        ("node: Optional['Node']", "node = [[2], [1]]", 0),
+        ("head: Optional[ListNode], pos: int", "head = [3, 2], pos = 1", 1),
+        ("head: Optional[ListNode] = None", "head = null", 1),
+        ("*values", "1, 2", 1),
+        ("**values", "a = 1", 1),
+        ("a, *, b", "1, b = 2", 1),
+    ],
+)
+def test_examples_that_only_the_judge_can_run_are_none(parameters: str, given: str, count: int) -> None:
+    text = (
+        f"Do it.\n\nInput: {given}\nOutput: true\n\nclass Solution:\n    def f(self, {parameters}) -> bool:\n        "
+    )
+    assert len(examples(text)) == count
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "",
+        "class ListNode:\n    def __init__(self, x):\n        self.val = x\n        self.next = None\n",
+        "class ListNode:\n    __slots__ = ('val', 'next')\n    def __init__(self, val, next): pass\n",
+    ],
+)
+def test_nodes_are_of_the_programs_own_class(program: str) -> None:
+    names: dict[str, object] = {}
+    exec(leetcode.PRELUDE + program, names)
+    node = "list_node([1, 2])"
+    assert eval(f"[{node}.val, {node}.next.val, {node}.next.next, type({node}) is ListNode]", names) == [
+        1,
+        2,
+        None,
+        True,
+    ]
+    tree = program.replace("ListNode", "TreeNode").replace("'next')", "'left', 'right')")
+    exec(tree, names)
+    assert eval("[tree_node([1, 2]).left.val, tree_node([1, None, 2]).right.val]", names) == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("addition(3, 2) ➞ 5\n\naddition(-3, -6) ➞ -9", [("3, 2", "5"), ("-3, -6", "-9")]),
+        ("* `addition(3, 2)` returns `5`", [("3, 2", "5")]),
+        ("first(3) ➞ 5\nsecond(4) ➞ 6", []),
+        ("len([3]) == 1", []),
+        ("So addition(3, 2) ➞ 5", []),
+    ],
+)
+def test_calls_of_a_function_that_is_not_named_otherwise(text: str, found: list[tuple[str, str]]) -> None:
+    """What a program calls it is not known, so that another name is as good."""
+    read = task.read(
+        f"Create a function that takes two numbers as arguments and returns their sum.\n\nExamples\n{text}\n"
+    )
+    assert read is not None
+    assert (read.entry, [(each.input, each.expected) for each in read.examples]) == (None, found)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -140,6 +219,22 @@ def test_what_returns_something_gives_that(statement: str) -> None:
     assert not found.in_place
 
 
+@pytest.mark.parametrize(
+    ("said", "any_order"),
+    [
+        ("You can return the answer in any order.", True),
+        ("Return an array with both numbers (in any order).", True),
+        ("Return the triplets. The order of the output and of the triplets does not matter.", True),
+        ("You may rearrange the letters in any order. Return the largest.", False),
+        ("Return the answer in ascending order.", False),
+    ],
+)
+def test_whether_the_order_of_a_list_counts(said: str, any_order: bool) -> None:
+    found = task.read(f"{said}\n\nInput: nums = [1, 2]\nOutput: [0, 1]\n")
+    assert found is not None
+    assert found.any_order is any_order
+
+
 def test_built_in_functions_are_not_hidden_by_those_of_modules() -> None:
     found = task.read(LEETCODE)
     assert found is not None
@@ -166,12 +261,48 @@ def test_a_program_with_input_and_output() -> None:
         "**Sample Input**\n2 3\n\n**Sample Output**\n5\n\nExplanation\nThe sum.",
         "Examples\nInputCopy\n2 3\nOutputCopy\n5\nNote\nNothing.",
         "Example 1\n\nInput:\n\n2 3\n\nOutput:\n\n5\n",
+        "Sample Input 1Copy\nCopy\n2 3\nSample Output 1Copy\nCopy\n5\n\nIt is 5.",
+        "## Sample Input\n\n    2 3\n\n## Sample Output\n\n    5\n",
+        "Example input: 2 3\nExample output: 5\n",
+        "Input example #1\n2 3\nOutput example #1\n5\n",
+        "Input 1\n2 3\nOutput 1\n5\n",
+        "## Examples\n```input\n2 3\n```\n```output\n5\n```\n",
+        "Sample Input\n\n2 3\n\nSample Output\n\n5\n\nSource\n\nPOJ\n",
+        "Sample Input 1\n\n2 3\n\nSample Output 1\n\n5\n\n### Format: Write it.\n```python\n# YOUR CODE\n```\n",
+        "## 输入格式\n\n两个整数。\n\n### 样例输入 #1\n\n```\n2 3\n```\n\n### 样例输出 #1\n\n```\n5\n```\n",
+        "### 入力\n\n> A B\n\n### 入力例 1\n\n2 3\n\n### 出力例 1\n\n5\n\n2+3=5 です。\n",
+        "Выходные данные\nСумма.\n\nПримеры\nвходные данные\n2 3\nвыходные данные\n5\n\nПримечание\nx",
+        "예제 입력 1\n2 3\n예제 출력 1\n5\n",
+        "Input\n\nTwo integers (long long in C++).\n\nExample\n\nInput\n\n2 3\n\nOutput\n\n5\n",
         "-----Input-----\n\nTwo integers.\n\n-----Output-----\n\nTheir sum.\n\n"
         "-----Examples-----\nInput\n2 3\n\nOutput\n5\n\n-----Note-----\n\nSo it is.\n",
     ],
 )
 def test_headings_of_contests(text: str) -> None:
     assert examples(f"Write a program that reads two integers and prints their sum.\n\n{text}") == [("2 3\n", "5")]
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("1\n\n2\n\n3 4", "1\n\n2\n\n3 4"),
+        ("YES\nNO\n\nYES", "YES\nNO\n\nYES"),
+        ("1\n\nThe first is 1.", "1"),
+        ("1\n\n2\n\n1 + 1 = 2", "1\n\n2"),
+        ("Case 1: 4\n\nCase 2: 5", "Case 1: 4"),
+        ("```\n1\n\n2\n```\n\nIt is.", "1\n\n2"),
+        ("As follows:\n```\n1\n```", "1"),
+    ],
+)
+def test_an_output_with_empty_lines_ends_where_it_is_talked_about(output: str, expected: str) -> None:
+    assert examples(f"Write a program.\n\nSample Input\n\n2\n\nSample Output\n\n{output}\n") == [("2\n", expected)]
+
+
+def test_an_interactive_problem_has_no_examples() -> None:
+    assert (
+        examples("This is an interactive problem.\n\nSample Input\n\n1\n\nSample Output\n\n? 1\n\nWrite a program.")
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -199,6 +330,9 @@ def test_headings_of_contests(text: str) -> None:
         (">>> f([1, 2], 3) is True\n    True", "True"),
         (">>> f([1, 2], 3)  # 16 squared\n    256", "256"),
         (">>> f([1, 2], 3)  # -> 4", "4"),
+        (">>> f([1, 2], 3)\n    4\n    And so on.", "4"),
+        (">>> f([1, 2], 3)\n    set()", "set()"),
+        (">>> f([1, 2], 3)\n    4\n    >>> random.seed(1)\n    >>> f([5], 6)\n    7", "4"),
         ("f([1, 2], 3) gives 4 because 3 + 1 is 4", "4"),
         ("f([1, 2], 3) gives 4 and g(3) gives 5", "4"),
         ("f([1, 2], 3) gives 4, and so on", "4"),
@@ -257,6 +391,8 @@ def test_an_example_however_it_is_written(line: str, expected: str) -> None:
         ">>> (not\n    ... f(4))\n    True",
         ">>> x = f(4)\n    9",
         ">>> f(4)\n    3 apples",
+        ">>> f(4)\n    3\n    4",
+        ">>> random.seed(0)\n    >>> f(4)\n    3",
         ">>> f(4)  # 5 bits",
         "not f(4) == True",
         "!f(4) == True",
@@ -393,6 +529,20 @@ def test_assertions_of_a_model(line: str, expected: str | None) -> None:
         ("Write a function that has two parameters and adds them.", "function", None),
         ("Design a class `Queue` using two stacks.", "function", None),
         ("write a fn that reverses a string", "function", None),
+        ("Write a Python function. It is called with two numbers.", "function", None),
+        ("Write a Python function that will be called as follows: no arguments.", "function", None),
+        ("Write a Python function to find all primes. A prime is called happy if it is odd.", "function", None),
+        ("Write a Python function that says if n is called happy.", "function", None),
+        ("Write a Python function for that. It should be called `is_happy`.", "function", "is_happy"),
+        ("Write a Python function for that, named isHappy.", "function", "isHappy"),
+        ("Write a Python class called Happy.", "function", "Happy"),
+        ("async def fetch(n: int) -> int:\n    'Twice n.'\n", "function", "fetch"),
+        ("Read n from stdin and print it doubled.\n\nInput: 4\nOutput: 8", "program", None),
+        ("Write a function greet(name, greeting='Hello').\n\n>>> greet('Bob')\n'Hello, Bob!'", "function", "greet"),
+        ("def mean(xs):\n    return sum(x) / len(x)\n\nassert mean([1]) == 1\n\nFix bugs in mean.", "function", "mean"),
+        ("Sum it.\n\ndef f(xs):\n    pass\n\nif __name__ == '__main__':\n    print(f([1]))\n", "function", "f"),
+        ("Similar to atoi in C/C++.\n\nclass Solution:\n    def f(self, s: str) -> int:\n        ", "method", "f"),
+        ("As strstr() in C.\n\nInput: s = 'a'\nOutput: 0\n", "function", None),
         ("please write a recursive func to add numbers", "function", None),
         (
             "class Solution:\n    def twoSum(self, nums: List[int], target: int) -> List[int]:\n        ",
@@ -431,14 +581,43 @@ def test_examples_by_name_are_enough(title: str, given: str, parameters: tuple[s
         'Input\n["Stack", "push", "top"]\n[[], [7], []]\nOutput\n[null, null, 7]',
         '**Input**\n["Stack","push","top"]\n[[],[7],[]]\n\n**Output**\n[null,null,7]',
         'Input: ["Stack","push","top"]\n[[],[7],[]]\nOutput: [null,null,7]',
-        '<pre>\n<strong>Input</strong>\n["Stack","push"]\n[[],[7]]\n<strong>Output</strong>\n[null,null]</pre>',
+        '<pre>\n<strong>Input</strong>\n["Stack","push","top"]\n[[],[7],[]]\n<strong>Output</strong>\n[null,null,7]</pre>',
     ],
 )
-def test_calls_of_a_class_are_no_examples(example: str) -> None:
-    found = task.read(f"Implement the Stack class.\n\nExample 1:\n\n{example}\n\nExplanation\nIt keeps them.\n")
+@pytest.mark.parametrize(
+    "starter", ["", "class Stack:\n\n    def __init__(self):\n        \n\n    def top(self) -> int:\n        "]
+)
+def test_calls_of_a_class(example: str, starter: str) -> None:
+    text = f"Implement the Stack class.\n\nExample 1:\n\n{example}\n\nExplanation\nIt keeps them.\n\n{starter}"
+    found = task.read(text)
     assert found is not None
-    assert (found.form, found.entry, found.examples) == ("function", "Stack", ())
-    assert "class ListNode" in found.prelude
+    assert (found.form, found.entry, found.is_class, len(found.examples)) == ("function", "Stack", True, 1)
+    program = "class Stack:\n    def push(self, x): self.x = x\n    def top(self): return self.x\n"
+    names: dict[str, object] = {}
+    exec(found.prelude + program, names)
+    assert eval(found.call(found.examples[0].input).code, names) == [None, None, 7]
+    assert found.examples[0].expected.replace(" ", "") == "[null,null,7]"
+
+
+@pytest.mark.parametrize(
+    ("statement", "name", "count"),
+    [
+        (
+            'Shuffle it randomly.\n\nInput\n["Solution", "shuffle"]\n[[[1, 2]], []]\nOutput\n[null, [2, 1]]\n',
+            "Solution",
+            0,
+        ),
+        ('Of a binary tree.\n\nInput\n["Walk", "next"]\n[[[1, null, 2]], []]\nOutput\n[null, 1]\n', "Walk", 0),
+        ('A trie is a tree.\n\nInput\n["Trie", "find"]\n[[], ["a"]]\nOutput\n[null, false]\n', "Trie", 1),
+        ('Sums.\n\nInput\n["Sums", "of"]\n[[[1, 2]], [0, 1]]\nOutput\n[null, 3]\n', "Sums", 1),
+        ("Write a Python class BankAccount with deposit and withdraw.", None, 0),
+        ("```python\nclass Clock:\n    def __init__(self, hour):\n        pass\n```\nImplement it.", "Clock", 0),
+    ],
+)
+def test_examples_of_a_class_that_its_judge_alone_can_run(statement: str, name: str | None, count: int) -> None:
+    found = task.read(statement)
+    assert found is not None
+    assert (found.entry, found.is_class, len(found.examples)) == (name, True, count)
 
 
 def test_lists_on_standard_input_are_no_calls_of_a_class() -> None:
@@ -462,6 +641,24 @@ def test_a_name_for_the_function_beside_examples_by_name() -> None:
     assert (found.entry, found.examples[0].input) == ("pairs", "nums = [1,2]")
 
 
+@pytest.mark.parametrize(
+    ("said", "entry"),
+    [
+        ("Define a function common(a, b) that counts the common numbers of two rows.", None),
+        ("The sum of the digits, which is called digitSum, counts.", None),
+        ("Create the variable named hashedSum to store the input.", None),
+        ("Complete the function pairs() which takes the numbers.", "pairs"),
+        ("Write a function pairs(nums, k).", "pairs"),
+        ("Write a function pairs(nums: List[int], k: int) -> int.", "pairs"),
+        ("Write a function `pairs`, as in pairs([1, 2], 1).", "pairs"),
+    ],
+)
+def test_a_function_that_a_problem_speaks_of_is_not_the_one_to_write(said: str, entry: str | None) -> None:
+    found = task.read(f"{said} Return it.\n\nInput: nums = [1,2], k = 1\nOutput: 1\n")
+    assert found is not None
+    assert (found.entry, len(found.examples)) == (entry, 1)
+
+
 def test_examples_that_differ_in_their_names_are_no_task() -> None:
     assert task.read("Input: a = 1\nOutput: 2\n\nInput: b = 1\nOutput: 2\n") is None
 
@@ -482,6 +679,16 @@ def test_examples_that_differ_in_their_names_are_no_task() -> None:
         "write a function in javascript that returns a string",
         "write a bash script that deletes old logs",
         "write html code for a form",
+        "Write a Java program.\n\nSample Input\n1\n\nSample Output\n1\n",
+        "Solve it in C++.\n\nSample Input\n1\n\nSample Output\n1\n",
+        "Sum them.\n\nInput: nums = [1]\nOutput: 1\n\nclass Solution {\n    public int f(int[] nums) {\n    }\n}",
+        "Sum them.\n\nInput: nums = [1]\nOutput: 1\n\nvar f = function(nums) {\n};",
+        "Table: Person\n\n+----+\n| id |\n+----+\n\nFind the ids.\n\nExample\n\nInput:\n| 1 |\n\nOutput:\n| 1 |\n",
+        "What does this print?\n\ndef f():\n    pass\n\nprint(f())",
+        "What does this print?\n\ndef f():\n    pass\n\nif f() is None:\n    print(1)",
+        "How do I read from stdin in Python?",
+        "Translate this function to Java:\n\ndef f(x):\n    return x + 1",
+        "A machine doubles.\n\nInput: 4\nOutput: 8\n\nWhat is the output for 7?",
         "Explain how to write clean code.",
         "Write a story about a programmer who loves code.",
         "Each class gives 3 credits. How many credits do you need to complete the program?",
@@ -548,6 +755,7 @@ def test_the_user_may_say_that_it_is_one() -> None:
         " " * 99000 + "O(",
         "write a function f. " + "x (" * 30000 + "f(1) = 1 " * 1000,
         "def f(x):\n    pass\n" + "f(" * 30000,
+        "write a python function\na(\nb(\nc(\nd(\ne(\n" + "a(b(c(d(e(" * 400,
         "def f(x):\n" + "    x = x + 1\n" * 4000 + "This is prose.\n" * 199,
     ],
     ids=lambda text: text[:6].strip(),

@@ -1,5 +1,7 @@
 """The part that runs inside the sandbox, run here natively on programs of the tests' own."""
 
+import asyncio
+import io
 import sys
 import threading
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -104,6 +106,10 @@ def test_a_long_value_ends_in_its_hash() -> None:
     assert guest.describe(long) != guest.describe(other)
 
 
+def test_more_of_a_value_is_kept_where_there_may_be_more_output() -> None:
+    assert guest.describe([0] * 8000, 10**6) == str([0] * 8000)
+
+
 def test_a_value_without_end_is_cut() -> None:
     nested: list[Any] = []
     nested.append(nested)
@@ -128,6 +134,7 @@ def test_a_value_without_end_is_cut() -> None:
         ("sort([1, 3])", None),
         ("swap([1], [2])", ([2], [1])),
         ("", None),
+        ("later(4)", 5),
     ],
 )
 def test_a_call_has_the_value_of_its_last_expression(code: str, value: Any) -> None:
@@ -136,7 +143,9 @@ def test_a_call_has_the_value_of_its_last_expression(code: str, value: Any) -> N
         "def f(a, b=1): return a + b\n"
         "def sort(values): values.sort()\n"
         "def swap(a, b): a[:], b[:] = list(b), list(a)\n"
-        "class Box:\n    def get(self, x): return x\n",
+        "class Box:\n    def get(self, x): return x\n"
+        "async def one(): return 1\n"
+        "async def later(x): return x + await one()\n",
         names,
     )
     assert guest.evaluate(code, names) == value
@@ -249,6 +258,28 @@ def test_a_cached_function_may_recurse_deeply(header: str, monkeypatch: pytest.M
 )
 def test_what_takes_the_place_of_stdout_has_its_say(source: str, printed: str) -> None:
     assert run(source, "", alone=True)[0]["end"]["stdout"] == printed
+
+
+def test_all_of_standard_input_is_read_where_its_size_is_asked_for() -> None:
+    given = io.BytesIO(b"1 2\n" * 50_000)
+    assert guest.read(0, 0, lambda _, size: given.read(size)) == given.getvalue()
+    given.seek(0)
+    assert guest.read(0, 3, lambda _, size: given.read(size)) == b"1 2"
+    assert guest.read(3, 0, lambda *asked: bytes(asked)) == b"\x03\x00"
+
+
+def test_an_event_loop_needs_no_files() -> None:
+    loop = guest.new_event_loop()
+
+    async def wait(seconds: float) -> float:
+        await asyncio.sleep(seconds)
+        return seconds
+
+    async def both() -> tuple[float, float]:
+        return await asyncio.gather(wait(0.002), wait(0.001))
+
+    assert [*loop.run_until_complete(both())] == [0.002, 0.001]
+    loop.close()
 
 
 def test_what_stdout_holds_back_counts_as_output() -> None:

@@ -99,6 +99,7 @@ def test_what_was_set_up_is_ready() -> None:
         ({"made_for": {"wasmtime": "48.0.0"}}, "not set up"),
         ({"file": 3}, "not set up"),
         ({"sha256": None}, "damaged"),
+        ({"file": "made/\0"}, "damaged"),
     ],
 )
 def test_a_file_that_is_not_the_compiled_one_is_not_loaded(changes: dict[str, object], kind: str) -> None:
@@ -109,7 +110,7 @@ def test_a_file_that_is_not_the_compiled_one_is_not_loaded(changes: dict[str, ob
 
 
 @pytest.mark.usefixtures("_installed")
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", "\x00" * 9])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", "\x00" * 9, pytest.param("[" * 99_999, id="deep")])
 def test_a_broken_record_is_no_setup(text: str) -> None:
     record()
     (compiled._folder() / "record.json").write_text(text)

@@ -234,6 +234,28 @@ def test_mathematics_is_there(runner: WasiSandbox) -> None:
     assert one(runner, source, Limits(seconds=30, total_seconds=30)).stdout == "[2, 3]\n3\n"
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import io, os\ninput = io.BytesIO(os.read(0, os.fstat(0).st_size)).readline\nprint(int(input()) * 2)",
+        "import os\nos.write(1, b'%d' % (2 * int(input())))",
+        "import sys\nwith open(sys.stdout.fileno(), 'w') as file: file.write(str(2 * int(input())))",
+        "import atexit, io, sys\nsys.stdout = io.StringIO()\n"
+        "atexit.register(lambda: sys.__stdout__.write(sys.stdout.getvalue()))\nprint(2 * int(input()))",
+    ],
+)
+def test_ways_of_contests_to_read_and_write(runner: WasiSandbox, source: str) -> None:
+    [outcome] = runner.run(Program(source), [ProgramCall(stdin="21\n")], SHORT)
+    assert (outcome.stdout.strip(), outcome.exception) == ("42", None)
+
+
+def test_long_outputs_and_values_where_they_are_wanted(runner: WasiSandbox) -> None:
+    large = Limits(output_bytes=1 << 20)
+    [printed] = runner.run(Program("print('é' * 200_000)"), [ProgramCall()], large)
+    [given] = runner.run(Program("def f(n): return [0] * n"), [ProgramCall("f(80_000)")], large)
+    assert (printed.stdout, given.value) == ("é" * 200_000 + "\n", str([0] * 80_000))
+
+
 def test_programs_do_as_they_are_used_to(runner: WasiSandbox) -> None:
     source = (
         "import io, sys, threading, numpy\n"

@@ -133,6 +133,14 @@ def test_no_more_inputs_are_written_than_were_asked_for(native: Native) -> None:
     assert found.usage.verify_tokens < len(many) / 10
 
 
+def test_of_a_class_no_calls_are_asked_for(native: Native) -> None:
+    asked = task.read("Write a Python class Stack with push and pop.")
+    assert asked is not None
+    programs = Programs(PROBLEM, asked, loaded(Coder({GOOD: 1})), Options(seed=2), native)
+    programs.ask()
+    assert (programs.runs, programs.asking) == (True, 0)
+
+
 def test_blocks_of_input_that_are_still_open_do_not_count(native: Native) -> None:
     asked = task.read("Write a program that reads two numbers from standard input and prints their sum.")
     assert asked is not None

@@ -17,14 +17,18 @@ from vibethinker_local.sandbox import Outcome, Program, ProgramCall
 _DOCTEST = re.compile(r"^(?:>>>|\.\.\.) ?", re.MULTILINE)
 _USES = (ast.Assert, ast.Expr, ast.If, ast.For, ast.While, ast.With)  # what examples are made of
 _ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)  # and, where they call something, these
-_TRIED = "try:\n    ...\nexcept MemoryError:\n    raise\nexcept (Exception, SystemExit):\n    pass"
+_TRIED = "try:\n    ...\nexcept MemoryError:\n    raise\nexcept BaseException:\n    pass"  # too much output, too
 _PYTHON = re.compile(r"(?:py|ipython|sage)\w*", re.IGNORECASE)  # tags of blocks; one without a tag may be Python, too
-_CODE_LINE = re.compile(r"^(?:from [\w.]+ import|import \w|def \w+\(|class \w+)", re.MULTILINE)
+_CODE_LINE = re.compile(
+    r"^(?:from [\w.]+ import|import \w|def \w+\(|class \w+|(?:\w+(?:, ?\w+)* = |for \w+ in ).*\binput\()", re.MULTILINE
+)
 _INVISIBLE = str.maketrans({"\u00a0": " ", "\u200b": "", "\ufeff": ""})  # in a program, blanks or nothing
 _STARTS = 5  # lines of code that are tried as the first one of a program without a fence
 _TRYING = re.compile(
     r"_?(?:test\w*|main|demo|examples?|run(?:_?(?:all|tests?|examples?|demo|checks?))?)", re.IGNORECASE
 )
+_READS = re.compile(r"\binput\b|\bstdin\b(?!\s*=)|\bopen\(0\b|\bread\(0\b")
+_WRITES = re.compile(r"\bprint\b|\bwrite")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -80,6 +84,9 @@ def attempt(text: str, task: Task) -> Attempt | None:
     for source in [block.source for block in reversed(blocks)] or [text]:
         if found := _continued(source, task):
             return found
+    for block in _likeliest_first(blocks):
+        if block not in candidates and _is_newer(block.source, task):
+            return Attempt(task, block.source)
     if bare := _bare(text, task):
         return _fitted(bare, task)
     for block in _likeliest_first(blocks):
@@ -88,6 +95,22 @@ def attempt(text: str, task: Task) -> Attempt | None:
         if task.form != "program":
             return Attempt(task, block.source, fault=f"it defines no {task.entry or 'function'}")
     return None
+
+
+def _is_newer(source: str, task: Task) -> bool:
+    """Whether a program is one for the sandbox's Python rather than for this one: f"{word["text"]}" came with 3.12.
+
+    Behind a function, in an example of its use, it does not matter.
+    """
+    try:
+        ast.parse(source)
+    except SyntaxError as error:
+        at, lines = error.lineno or 1, source.split("\n")
+        inside = task.form == "program" or (at <= len(lines) and lines[at - 1][:1].isspace())
+        return inside and error.msg.startswith("f-string") and (not task.entry or f"def {task.entry}(" in source)
+    except (ValueError, MemoryError, RecursionError):
+        return False
+    return False
 
 
 def _likeliest_first(blocks: Sequence[_Block]) -> list[_Block]:
@@ -196,14 +219,17 @@ def _defines(source: str, task: Task, *, strictly: bool) -> bool:
     if tree is None:
         return False
     if task.form == "program":
-        return any(map(_acts, tree.body))
+        whole = not strictly or not task.examples or bool(_READS.search(source) and _WRITES.search(source))
+        return whole and any(map(_acts, tree.body))
     names = _top(tree)
     if task.form == "method":
         return "Solution" in names or (task.entry in names)
     if task.entry:
         return task.entry in names or task.entry in _methods(tree)
     functions = _functions(tree)
-    return any(_may_be_meant(each, task) for each in functions) if strictly else bool(functions)
+    if strictly and not task.is_class:
+        return any(_may_be_meant(each, task) for each in functions)
+    return bool(functions) or any(isinstance(node, ast.ClassDef) for node in tree.body)
 
 
 def _acts(node: ast.stmt) -> bool:
@@ -269,7 +295,7 @@ def _functions(tree: ast.Module) -> list[_Function]:
     found: list[_Function] = []
     for node in tree.body:
         match node:
-            case ast.FunctionDef(name=name, args=arguments):
+            case ast.FunctionDef(name=name, args=arguments) | ast.AsyncFunctionDef(name=name, args=arguments):
                 found.append(_Function(name, arguments, node, bound=_takes_self(arguments)))
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda(args=arguments))
@@ -326,6 +352,9 @@ def _bare(text: str, task: Task) -> str | None:
         return None
     for found in itertools.islice(_CODE_LINE.finditer(text), _STARTS):
         source = leading(text[found.start() :])
+        before, _, last = source.rstrip().rpartition("\n")
+        if _breaks_off(source) and last[:1].strip() and _defines(before, task, strictly=False):
+            source = before  # without the header of something else
         if _defines(source, task, strictly=False):
             return source.rstrip()
     return None

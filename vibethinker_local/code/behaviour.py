@@ -5,12 +5,18 @@ Programs that give the same on every input are one cluster. Chen et al., "CodeT:
 hold; a right program tends to agree with other right ones, and with right assertions.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vibethinker_local.code import values
 from vibethinker_local.code.task import Task
 from vibethinker_local.sandbox import Outcome
+
+# Values that only say what they are: two functions look the same, whatever they do.
+_OPAQUE = re.compile(
+    r"<(?:function|class|coroutine|async_generator|bound method|built-in) .*>|<[\w.<>]+ object>", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,9 @@ def passes(task: Task, expected: str, outcome: Outcome) -> bool:
     if not outcome.finished:
         return False
     if task.form == "program":
-        return values.same_output(expected, outcome.stdout)
+        return _same_output(expected, outcome.stdout)
+    if task.any_order and outcome.value:
+        return values.as_expected(values.in_one_order(expected), values.in_one_order(outcome.value))
     nothing = ("None", "[]") if "Node" in "".join(task.annotations) else ("None",)  # a list or a tree without nodes
     return any(values.as_expected(expected, value) for value in ([outcome.value] if outcome.value else nothing))
 
@@ -52,11 +60,19 @@ def alike(task: Task, left: Outcome, right: Outcome) -> bool:
     if not left.finished:
         return True
     if task.form == "program":
-        return values.same_output(left.stdout, right.stdout)
+        return _same_output(left.stdout, right.stdout)
     if left.value is None or right.value is None:
-        return left.value == right.value and values.same_output(left.stdout, right.stdout)
-    same = values.same(left.value, right.value)
-    return same and (not task.in_place or values.same_output(left.stdout, right.stdout))  # it may only print
+        return left.value == right.value and _same_output(left.stdout, right.stdout)
+    given, other = left.value, right.value
+    if task.any_order:
+        given, other = values.in_one_order(given), values.in_one_order(other)
+    same = values.same(given, other)
+    return same and (not task.in_place or _same_output(left.stdout, right.stdout))  # it may only print
+
+
+def _same_output(left: str, right: str) -> bool:
+    """Whether two outputs have the same words, and the same shape: a triangle may lean to either side."""
+    return values.same_output(left, right) and values.same_shape(left, right)
 
 
 def best(task: Task, outcomes: Mapping[int, Sequence[Outcome]]) -> list[int]:
@@ -91,7 +107,7 @@ def groups(
     found: list[list[int]] = []
     for index in sorted(outcomes):
         mine = outcomes[index]
-        shown = any(outcome.finished and (outcome.value is not None or outcome.stdout.strip()) for outcome in mine)
+        shown = any(map(_shows, mine))
         home = next((group for group in found if shown and _same(task, outcomes[group[0]], mine)), None)
         if home is None:
             found.append([index])
@@ -102,6 +118,13 @@ def groups(
         first = tuple(outcomes[members[0]])
         made.append(BehaviourGroup(tuple(members), first, held(task, first, assertions)))
     return sorted(made, key=lambda group: (-group.weight, group.members[0]))
+
+
+def _shows(outcome: Outcome) -> bool:
+    """Whether something can be seen of what a program did: a value or output."""
+    if not outcome.finished or outcome.value is None or _OPAQUE.fullmatch(outcome.value):
+        return outcome.finished and bool(outcome.stdout.strip())
+    return True
 
 
 def differences(task: Task, inputs: Sequence[str], ranked: Sequence[BehaviourGroup], most: int = 3) -> list[Difference]:

@@ -5,9 +5,11 @@ at.
 """
 
 import ast
+import builtins
 import html
 import itertools
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +17,7 @@ from vibethinker_local.code.values import NoLiteral, parse, unparsed
 
 MOST = 20  # examples
 LONGEST = 4000  # characters of one value
+FEW = 5  # functions of which one may be the one to write
 HITS = 300  # calls, labels and the like that may begin an example
 
 _EQUALS = (
@@ -25,7 +28,7 @@ _CONNECTOR = re.compile(rf"[ \t`;]*(?:(?:#|//)[ \t]*)?{_EQUALS}(?:[ \t`]*{_EQUAL
 _SUM = re.compile(r"[ \t]*\d[\d \t.+*/()-]*=[ \t]*")  # `19 - 5 - 6 = ` before a value
 _COMMENT = re.compile(r"[ \t]*#[ \t]*")
 _WORD = re.compile(
-    r"[+-]?(?:\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?j?|\.\d+)|(?:True|False|None|true|false|null|inf|nan)\b"
+    r"[+-]?(?:\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?j?|\.\d+)|(?:True|False|None|true|false|null|inf|nan)\b|set\(\)"
 )
 _GOES_ON = re.compile(r"[ \t]*(?:[+*/%^<>=&|]|-[ \t]*[\w(])|[\w(\[]")  # the literal is only a part of an expression
 _ENDS = re.compile(  # behind a value that is the whole one; `3 more than f(4)`, `1,000` and `1 or 2` go on
@@ -48,6 +51,7 @@ _INSIDE = re.compile(  # before a call that is only a part of an expression, or 
     r"""|[+*/%-]|[\w"')\]}]\s*[=!<>]=|["'\d)\]}]\s+(?:[<>]|(?:not\s+)?in))[\s`]*$|[!~]$""",
     re.IGNORECASE,
 )
+_SEEDED = re.compile(r"^[ \t]*>>> [^\n]*\bseed\(", re.MULTILINE)
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _ASSERT = re.compile(
     r"\bassert\s+(?:not\s+|abs\(|math\.isclose\(|isclose\(|set\(|sorted\(|list\(|tuple\()*([A-Za-z_]\w*)\s*\("
@@ -60,14 +64,14 @@ _RESULT = re.compile(
 )
 _INPUT = re.compile(r"^[ \t>*#-]*(?:sample[ \t]+|example[ \t]+)?inputs?[ \t*]*:[ \t*]*", re.IGNORECASE | re.MULTILINE)
 _OUTPUT = re.compile(
-    r"\n?[ \t>*-]{0,20}\b(?:sample[ \t]+|expected[ \t]+)?outputs?[ \t*]*:[ \t*]*"
+    r"\n?[ \t>*-]{0,20}\b(?:(?:sample|expected|example)[ \t]+)?outputs?[ \t*]*:[ \t*]*"
     r"(?P<output>[^\n]*(?:\n(?!\s*\n|[ \t]*[`~]{3}"
     r"|[ \t*]*(?:explanation|example|input|note|constraint|sample|output))[^\n]*)*)",
     re.IGNORECASE,
 )
 _HEADING = re.compile(
-    r"^[ \t#*_>-]*(?P<sample>sample|example)?s?[ \t]*(?P<kind>input|output|stdin|stdout)(?:[ \t]*copy)?[ \t]*"
-    r"(?:#?\d+|format)?[ \t]*[*_:#-]*[ \t]*$",
+    r"^[ \t#*_>-]*(?P<sample>sample|example)?s?[ \t]*(?P<kind>input|output|stdin|stdout)[ \t]*"
+    r"(?P<after>sample|example)?s?[ \t]*(?:(?P<number>#?[ \t]*\d+)|format)?(?:[ \t]*copy)?[ \t]*[*_:#-]*[ \t]*$",
     re.IGNORECASE,
 )
 _IN_AND_OUT = re.compile(
@@ -77,14 +81,32 @@ _LINES = re.compile(
     r"\b(?:first|second|single|each|next|one) line\b|\blines? contain|\bstandard (?:in|out)put\b", re.IGNORECASE
 )
 _EXAMPLES = re.compile(r"^[ \t#*_>-]*(?:examples?|samples?)[ \t]*#?\d*[ \t]*[*_:#-]*[ \t]*$", re.IGNORECASE)
+_ABROAD = (  # headings of contests in Chinese, Japanese, Korean and Russian
+    ("sample input", "样例输入|输入样例|示例输入|入力例|예제 입력"),
+    ("sample output", "样例输出|输出样例|示例输出|出力例|예제 출력"),
+    ("input format", "输入格式|输入描述|入力|입력|входные данные"),
+    ("output format", "输出格式|输出描述|出力|출력|выходные данные"),
+    ("example", "样例|пример[ы]?"),
+)
+_ENGLISH = [
+    (re.compile(rf"^([ \t#*_>【-]*)(?:{words})】?", re.IGNORECASE), rf"\1{english}") for english, words in _ABROAD
+]
+_TAGGED = re.compile(r"^([ \t]*(?:`{3,}|~{3,}))(input|output)[ \t]*$", re.MULTILINE)
+_MORE = re.compile(r"[-+]?\d[\d.eE+ \t-]*|[A-Z]+|Yes|No")  # a line of an output behind an empty one
+_INTERACTIVE = re.compile(r"\binteractive (?:problem|task)\b", re.IGNORECASE)
 _STOP = re.compile(r"^[ \t#*_>-]*(?:explanation|notes?|constraints?|hint|scoring|subtasks?|limits?)\b", re.IGNORECASE)
 _FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})")
 _WIDEST = 80  # characters of a line that is a heading
 _CLASS = re.compile(
-    r"""^(?:[ \t>*#-]*inputs?[ \t*]*:?[ \t*]*)?\["(\w+)"(?:[ \t]*,[ \t]*"\w+")*\][ \t]*\n[ \t]*\[\[""",
+    r"""^(?:[ \t>*#-]*inputs?[ \t*]*:?[ \t*]*)?(?P<names>\["(?P<name>\w+)"(?:[ \t]*,[ \t]*"\w+")*\])[ \t]*\n"""
+    r"""[ \t]*(?=\[\[)""",
     re.IGNORECASE | re.MULTILINE,
 )
-_NOTHING_FIRST = re.compile(r"\boutputs?\b[\s*:]{0,20}\[ ?null\b", re.IGNORECASE)
+_NOTHING_FIRST = re.compile(r"\boutputs?\b[\s*:]{0,20}(?=\[ ?null\b)", re.IGNORECASE)
+_OF_JUDGE = re.compile(  # made of nodes, which the judge makes of a list, or drawn at random
+    r"\A\[\s*\[\s*\[.*\b(?:\w*Node|trees?|NestedInteger)\b|\brandom|\bshuffl", re.IGNORECASE | re.DOTALL
+)
+_AT_BEGIN = re.compile(r"^[ \t>*`-]*([A-Za-z_]\w*)\s{0,3}\(", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -193,16 +215,32 @@ def by_name(statement: str) -> tuple[tuple[str, ...], list[Example]]:
     return parameters, found[:MOST]
 
 
-def of_class(statement: str) -> str | None:
-    """The class whose methods a statement's examples call: names in one list, their arguments in another, LeetCode's
-    way. They are no examples that could be run."""
+def of_class(statement: str) -> tuple[str, list[Example]] | None:
+    """The class whose methods a statement's examples call, and these: names in one list, their arguments in another,
+    what comes of them in a third, LeetCode's way."""
+    text, name, examples = _plain(statement), None, list[Example]()
+    for found in itertools.islice(_CLASS.finditer(text), MOST):
+        if result := _NOTHING_FIRST.search(text, found.end(), found.end() + LONGEST):
+            name = name or found["name"]
+            arguments, expected = literal(text, found.end()), literal(text, result.end())
+            if arguments and expected and not _OF_JUDGE.search(arguments[0] + text):
+                given = f"{found['names']}, {arguments[0]}"
+                examples.append(Example(*(" ".join(each.split("\n")) for each in (given, expected[0]))))
+    return (name, examples) if name else None
+
+
+def called(statement: str) -> str | None:
+    """The one function that calls at the beginning of lines are of, each with its value."""
     text = _plain(statement)
-    found = _CLASS.search(text)
-    return found[1] if found and _NOTHING_FIRST.search(text, found.end(), found.end() + LONGEST) else None
+    names = dict.fromkeys(found[1] for found in itertools.islice(_AT_BEGIN.finditer(text), HITS))
+    shown = [name for name in list(names)[:FEW] if name not in vars(builtins) and any(_calls(text, name))]
+    return shown[0] if len(shown) == 1 else None
 
 
 def of_program(statement: str) -> list[Example]:
     """What is given on standard input, and what is to be printed, below headings."""
+    if _INTERACTIVE.search(statement):  # what is on standard input depends on what was printed
+        return []
     sections: list[tuple[str, str]] = []
     kind, inside, is_sample, was_example = "", list[str](), False, False
     fenced = False
@@ -211,8 +249,8 @@ def of_program(statement: str) -> list[Example]:
         if kind and is_sample:
             sections.append((kind, _content(inside, whole=(kind, before) == ("input", "output"))))
 
-    for line in html.unescape(statement).split("\n"):
-        narrow = line if len(line) <= _WIDEST else ""
+    for line in _TAGGED.sub(r"Sample \2\n\1", html.unescape(statement)).split("\n"):
+        narrow = _english(line) if len(line) <= _WIDEST else ""
         if _FENCE.match(line):
             fenced = not fenced
         if not fenced and _EXAMPLES.match(narrow):
@@ -222,7 +260,8 @@ def of_program(statement: str) -> list[Example]:
             following = "input" if heading["kind"].lower() in ("input", "stdin") else "output"
             close(following)
             kind = following
-            is_sample, inside = bool(heading["sample"]) or was_example, []
+            is_sample = was_example or any(heading[part] for part in ("sample", "after", "number"))
+            inside = []
         elif not fenced and _STOP.match(line):
             close()
             kind = ""
@@ -235,6 +274,17 @@ def of_program(statement: str) -> list[Example]:
         for (first, given), (second, expected) in pairs
         if (first, second) == ("input", "output") and given.strip() and expected.strip()
     ][:MOST]
+
+
+def _english(line: str) -> str:
+    """A heading in another language as it is in English."""
+    if line.isascii():
+        return line
+    for words, english in _ENGLISH:
+        line, found = words.subn(english, line)
+        if found:
+            break
+    return line
 
 
 def has_headings(statement: str) -> bool:
@@ -293,7 +343,10 @@ def balanced(text: str, begin: int) -> int | None:
 
 def _calls(text: str, entry: str) -> Iterator[Example]:
     """Calls of the function, each with its value behind it, or below it in a doctest."""
+    seeded = _SEEDED.search(text)
     for found in itertools.islice(re.finditer(rf"(?<![\w.]){re.escape(entry)}\s*\(", text), HITS):
+        if seeded and seeded.end() <= found.start():  # what is drawn at random, another program draws otherwise
+            break
         opening = found.end() - 1
         end = balanced(text, opening)
         if end is None:
@@ -323,7 +376,10 @@ def _shown(text: str, end: int, entry: str) -> tuple[str, int] | None:
     if re.fullmatch(r"[ \t]*(?:#.*)?", rest):
         below = below.lstrip(" \t")
         value = literal(below, 0)
-        return value if value and _LINE_ENDS.match(below, value[1]) else _said(text, end, entry)
+        if not value or not _LINE_ENDS.match(below, value[1]):
+            return _said(text, end, entry)
+        following = below[value[1] :].partition("\n")[2].lstrip(" \t")
+        return None if _whole(following, 0) else value  # lines that it prints
     value = _said(text, end, entry)
     if not value or re.match(r"[ \t]*False\b", below):  # `f(5) == 3`
         return None
@@ -412,12 +468,21 @@ def _argument(text: str, begin: int) -> int | None:
 
 
 def _content(lines: list[str], *, whole: bool) -> str:
-    """What a section holds: the inside of its fence, or its lines; if it is not `whole`, those up to an empty one."""
+    """What a section holds: the inside of its fence, or its lines; if it is not `whole`, those up to what is said about
+    them."""
     fences = [at for at, line in enumerate(lines) if _FENCE.match(line)]
-    if len(fences) >= 2:
+    before = "\n".join(lines[: fences[0]]).strip() if len(fences) >= 2 else None
+    if before is not None and (whole or not before or before.endswith(":")):
         return "\n".join(lines[fences[0] + 1 : fences[1]])
     text = "\n".join(line.rstrip() for line in lines).strip("\n")
-    return text if whole else text.partition("\n\n")[0]
+    text = re.sub(r"^Copy\n", "", text)  # the name of a button
+    if re.fullmatch(r"(?:(?: {4}|\t)[^\n]*\n|\n)*(?: {4}|\t)[^\n]*", text):
+        text = textwrap.dedent(text)  # Markdown's other way to mark a block
+    if whole:
+        return text
+    paragraphs = re.split(r"\n{2,}", text)
+    more = itertools.takewhile(lambda part: all(map(_MORE.fullmatch, part.split("\n"))), paragraphs)
+    return "\n\n".join(more) or paragraphs[0]
 
 
 def _plain(text: str) -> str:

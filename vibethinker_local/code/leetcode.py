@@ -2,6 +2,7 @@
 
 import ast
 import re
+from contextlib import suppress
 
 from vibethinker_local.code.values import NoLiteral, unparsed
 
@@ -31,20 +32,27 @@ class TreeNode:
 def list_node(values):
     head = None
     for value in reversed(values or []):
-        head = ListNode(value, head)
+        node = ListNode.__new__(ListNode)  # a program's own class may take other arguments
+        node.val, node.next = value, head
+        head = node
     return head
 
 def tree_node(values):
     if not values:
         return None
-    root = TreeNode(values[0])
+    def made(value):
+        node = TreeNode.__new__(TreeNode)
+        node.val, node.left, node.right = value, None, None
+        return node
+
+    root = made(values[0])
     row, rest = deque([root]), iter(values[1:])
     while row:
         node = row.popleft()
         for side in ("left", "right"):
             value = next(rest, None)
             if value is not None:
-                setattr(node, side, TreeNode(value))
+                setattr(node, side, made(value))
                 row.append(getattr(node, side))
     return root
 
@@ -53,6 +61,10 @@ def _in_place(function, *args, **options):
     for value in (*args, *options.values()):
         if isinstance(value, (list, dict, set)) or hasattr(value, "val"):
             return value
+
+def _calls(made, names, arguments):
+    it = made(*arguments[0])
+    return [None, *(getattr(it, name)(*given) for name, given in zip(names[1:], arguments[1:]))]
 
 """
 
@@ -78,6 +90,45 @@ def in_place(statement: str) -> bool:
     return bool(_IN_PLACE.search(statement)) and not _RETURNS.search(statement)
 
 
+def of_docstring(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, str]:
+    """What its parameters are, and below "" what it returns, where LeetCode's starter for Python 2 says so."""
+    said = ast.get_docstring(function) or ""
+    told = {name: kind.strip() for name, kind in re.findall(r"^:type (\w+):([^\n]+)", said, re.MULTILINE)}
+    returned = re.search(r"^:rtype:\s*(None|void)\b", said, re.MULTILINE)
+    return told | ({"": "None"} if returned else {})
+
+
+def can_be_called(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, arguments: str, annotations: tuple[str, ...]
+) -> bool:
+    """Whether a function takes the arguments of an example: by its names, nodes only from lists.
+
+    `pos` of a linked list with a cycle, nodes of a tree by their values, and graphs are the judge's own.
+    """
+    call = _parsed(arguments)
+    if call is None:
+        return True
+    given = function.args
+    names = [each.arg for each in given.posonlyargs + given.args if each.arg != "self"]
+    known = {*names, *(each.arg for each in given.kwonlyargs)}
+    if not given.kwarg and any(each.arg not in known for each in call.keywords):
+        return False
+    kinds = dict(zip(names, annotations, strict=True))
+    values = [*zip(names, call.args, strict=False), *((each.arg or "", each.value) for each in call.keywords)]
+    return not any(
+        re.search(r"(?<!\w)Node\b", kinds.get(name, ""))
+        or ("Node" in kinds.get(name, "") and isinstance(value, ast.Constant) and isinstance(value.value, int))
+        for name, value in values
+    )
+
+
+def _parsed(arguments: str) -> ast.Call | None:
+    with suppress(SyntaxError, ValueError, MemoryError, RecursionError):
+        call = ast.parse(f"f({arguments})", mode="eval").body
+        return call if isinstance(call, ast.Call) else None
+    return None
+
+
 def wrapped(arguments: str, parameters: tuple[str, ...], annotations: tuple[str, ...]) -> str:
     """Arguments as a call takes them: lists where a list's or a tree's node is wanted are made into one, and lists of
     lists into lists of nodes."""
@@ -89,11 +140,8 @@ def wrapped(arguments: str, parameters: tuple[str, ...], annotations: tuple[str,
     }
     if not makers:
         return arguments
-    try:
-        call = ast.parse(f"f({arguments})", mode="eval").body
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return arguments
-    if not isinstance(call, ast.Call):
+    call = _parsed(arguments)
+    if call is None:
         return arguments
     try:
         positional = [_made(value, makers.get(name)) for name, value in zip(parameters, call.args, strict=False)]

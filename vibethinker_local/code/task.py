@@ -9,13 +9,13 @@ import re
 import textwrap
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from vibethinker_local.code import examples
 from vibethinker_local.code.examples import Example
-from vibethinker_local.code.leetcode import PRELUDE, annotations, in_place, wrapped
+from vibethinker_local.code.leetcode import PRELUDE, annotations, can_be_called, in_place, of_docstring, wrapped
 from vibethinker_local.code.values import NoLiteral, unparsed
 from vibethinker_local.events import ProblemKind
 from vibethinker_local.sandbox import ProgramCall
@@ -23,6 +23,7 @@ from vibethinker_local.sandbox import ProgramCall
 LONGEST = 100_000  # characters of a statement that is looked into
 Form = Literal["function", "method", "program"]
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 CUTS = 20  # places at which a text is cut to be Python
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n`]*")
 _CODE_LINE = re.compile(r"^(?:(?:async )?def \w+\s*\(|class \w+.*:\s*$|from [\w.]+ import |import \w)", re.MULTILINE)
@@ -46,7 +47,17 @@ _WANTED = re.compile(
     r"|(?:\b(?:i|we)(?:'d like| would like| need| want|(?:'m| am|'re| are) looking for)|^(?:need|want|looking for))"
     r" an? (?:[\w-]{1,20} ){0,3}(?:function|program|script|method)\b"
     rf"|{_BEFORE_ORDER}make (?:me |us )?an? (?:[\w-]{{1,20}} ){{0,3}}"
-    r"(?:function|program|script)(?= (?:that|which|to)\b)",
+    r"(?:function|program|script)(?= (?:that|which|to)\b)"
+    rf"|{_BEFORE_ORDER}(?:fix|correct|debug) (?:(?:the|this|all|any|my) )?(?:bugs?|errors?)\b",
+    re.IGNORECASE,
+)
+_CLASS_WANTED = re.compile(
+    _BEFORE_ORDER
+    + r"(?:write|implement|create|develop|code|design|define|build) (?:me )?(?:an?|the) (?:\w{1,20} ){0,2}class\b",
+    re.IGNORECASE,
+)
+_READS = re.compile(  # at the beginning: "how do I read from stdin" is a question
+    r"(?:^|[.!?:;\n*#>]\s{0,3}|\bplease )(?:read|take|accept)\b[^.\n]{0,80}?\bfrom (?:the )?(?:stdin|standard input)\b",
     re.IGNORECASE,
 )
 _PYTHON_WANTED = re.compile(  # the language's name makes more an order: "implement quicksort in python"
@@ -64,10 +75,11 @@ _PYTHON_WANTED_ELSEWHERE = re.compile(  # in other languages than English
     re.IGNORECASE,
 )
 _PROGRAMMING = re.compile(
-    r"\bpython\b|\breturns?\b|\bstrings?\b|\barrays?\b|\blists?\b|\btuples?\b|\bdictionar|\bassert\b|\bstdin\b"
+    r"^[ \t]*(?:>>> |def \w+\()"
+    r"|\bpython\b|\breturns?\b|\bstrings?\b|\barrays?\b|\blists?\b|\btuples?\b|\bdictionar|\bassert\b|\bstdin\b"
     rf"|\bprints?\b|standard input|\bcommand line\b|\btest cases?\b|\bO\(|{_FN}"
     r"|\bfunction (?:called|named)\b|\bimplement\b[^.\n]{0,40}?\b(?:function|class)\b(?! of\b| schedule\b)|\bclass `\w",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 _TO_DO = re.compile(  # what a curve does is no program's work
     r"\bpython (?:function|program)\b|\bfunction (?:to|which|that) (?!(?:would |could |will |can |best )?"
@@ -111,9 +123,16 @@ _LANGUAGES = (
     r"C\+\+|C#|Java|JavaScript|TypeScript|Rust|Golang|Haskell|Ruby|PHP|Kotlin|Swift|SQL|Bash|Scala|Perl|Lua|MATLAB"
     r"|PowerShell|HTML|CSS"
 )
-_OTHER_LANGUAGE = re.compile(
-    rf"\bin (?:(?i:{_LANGUAGES})|C|Go|R)(?![\w+#])"
-    rf"|\b(?:(?i:{_LANGUAGES}|shell)|C) (?i:functions?|programs?|methods?|query|queries|scripts?|code)\b",
+_OTHER = (
+    rf"(?:\bin (?:(?i:{_LANGUAGES})|C|Go|R)(?![\w+#])"
+    rf"|\b(?:(?i:{_LANGUAGES}|shell)|C) (?i:functions?|programs?|methods?|query|queries|scripts?|code)\b)"
+)
+_OTHER_LANGUAGE = re.compile(_OTHER)
+_OTHER_LANGUAGE_ORDERED = re.compile(rf"(?i:{_ORDER}|{_BEFORE_ORDER}solve\b[^.\n]{{0,80}}?){_OTHER}")
+_OTHER_CODE = re.compile(  # a line of C++, Java, JavaScript, Go or Rust, and a table as problems of SQL have it
+    r"^[ \t]*(?:public|class|struct|impl|func|fn|function|var|const|let)\b[^\n;]{0,200}\{[ \t]*$|^#include\b"
+    r"|^Table: `?\w+`?\s{1,9}\+--",
+    re.MULTILINE,
 )
 _OTHER_TAGS = set(
     "c c++ cpp java javascript js typescript ts go golang rust csharp kotlin swift ruby php scala".split()
@@ -124,9 +143,19 @@ _PROGRAM = re.compile(
     re.IGNORECASE,
 )
 _PYTHON = re.compile(r"(?<![a-z])python", re.IGNORECASE)  # also as 用Python写
+_ANY_ORDER = re.compile(
+    r"\breturn(?:s|ed)?\b[^.\n]{0,80}\bin any order\b"
+    r"|\border of (?:the )?(?:output|answer|result|return)[^.\n]{0,60}does(?: not|n't) matter",
+    re.IGNORECASE,
+)
 _OPTION = re.compile(r"^[ \t]*\(?([AB])[).:]\s", re.MULTILINE)
-_CALLED = re.compile(r"(?:called|named)\s+[`\"']?([A-Za-z_]\w*)|\bfunction\s+`?([A-Za-z_]\w*)(?:\(|`)")
-_FUNCTION_CALLED = re.compile(r"\b(?:function|method)[^.\n]{0,30}?\b" + _CALLED.pattern)
+_CALLED = re.compile(  # "an array is called good" names no function, nor does one that is "called with two numbers"
+    r"\b(?:function|method|class)\b(?:(?!\b(?:is|are)\b)[^.\n]){0,30}?\b(?:called|named)\s+[`\"']?"
+    r"(?!(?:as|with|when|by|on|in|from|once|if|after|at|for|to|an?|the|using|recursively|repeatedly|multiple|many|several"
+    r"|before|and|or|but|only|twice|again|it|its|this|that|like|every|each|without)\b)([A-Za-z_]\w*)"
+    r"|(?<!variable )(?<!is )(?<!are )\b(?:called|named)\s+(?:`([A-Za-z_]\w*)[`(]|([a-z]+(?:_|[A-Z])\w*))"
+    r"|\bfunction\s+`?([A-Za-z_]\w*)(?:\(|`)"
+)
 
 
 @dataclass(frozen=True)
@@ -141,6 +170,8 @@ class Task:
     starter: str = ""  # the beginning that a solution has to go on from
     examples: tuple[Example, ...] = ()
     in_place: bool = False  # it returns nothing: what comes of it is its first argument that can be changed
+    any_order: bool = False  # a list that it returns may be in any
+    is_class: bool = False  # it is one, and an input the names of the methods that are called, and their arguments
 
     @property
     def called(self) -> str:
@@ -153,7 +184,9 @@ class Task:
             return ProgramCall(stdin=input if input.endswith("\n") else input + "\n")
         name = self.called if self.entry or not entry else entry
         arguments = wrapped(input, self.parameters, self.annotations)
-        return ProgramCall(f"_in_place({name}, {arguments})" if self.in_place else f"{name}({arguments})")
+        if self.in_place or self.is_class:
+            return ProgramCall(f"{'_calls' if self.is_class else '_in_place'}({name}, {arguments})")
+        return ProgramCall(f"{name}({arguments})")
 
 
 def of(statement: str, kind: ProblemKind | None) -> Task | None:
@@ -169,31 +202,41 @@ def read(statement: str, *, surely: bool = False) -> Task | None:
     """
     if len(statement) > LONGEST:
         return None
-    statement = statement.replace("\r\n", "\n")  # as Windows and scraped contests have it
-    if _is_of_another_language(statement):
+    found = _read(statement.replace("\r\n", "\n"), surely=surely)  # as Windows and scraped contests have it
+    return replace(found, any_order=True) if found and _ANY_ORDER.search(statement) else found
+
+
+def _read(statement: str, *, surely: bool) -> Task | None:
+    if _is_given_in_another_language(statement):
         return None
     starter = _starter(statement)
     if starter:
         return _of_starter(statement, starter)
     if not surely and _has_options(statement):  # what a program prints, or which one is right
         return None
-    if name := examples.of_class(statement):
-        return Task("function", name, prelude=PRELUDE)
-    named = examples.asserted(statement)
+    design = examples.of_class(statement)
     parameters, given = examples.by_name(statement)
-    called = (_FUNCTION_CALLED if given else _CALLED).search(statement)  # "an array is called good" names no function
+    pairs = examples.of_program(statement)
+    is_headed = examples.has_headings(statement)
+    if _names_another_language(statement, ordered=bool(design or given or pairs or is_headed)):
+        return None
+    if design:
+        return _of_class(*design)
+    named = examples.asserted(statement)
+    called = _CALLED.search(statement)
     entry = named or (next(filter(None, called.groups())) if called else None)
+    if given and entry and not _takes(statement, entry, parameters):  # it is one that the problem speaks of
+        entry = None
     if given and not entry:
         kinds, changed = annotations(statement, parameters), in_place(statement)
         return Task("function", None, parameters, kinds, PRELUDE, examples=tuple(given), in_place=changed)
-    pairs = examples.of_program(statement)
-    is_headed = examples.has_headings(statement)
-    asked = surely or given or pairs or is_headed or _asks(statement)
+    asked = surely or given or pairs or is_headed or _READS.search(statement) or _asks(statement)
     if not asked and (not named or _is_defined(statement, named)):  # what a function that is given makes of something
         return None
     if not entry and (pairs or is_headed or _PROGRAM.search(statement)):
         return Task("program", examples=tuple(pairs or examples.labelled(statement, program=True)))
-    return Task("function", entry, examples=tuple(examples.of_function(statement, entry, ())))
+    found = tuple(examples.of_function(statement, entry or examples.called(statement), ()))
+    return Task("function", entry, examples=found, is_class=not found and bool(_CLASS_WANTED.search(statement)))
 
 
 def _asks(statement: str) -> bool:
@@ -222,17 +265,36 @@ def _is_program(statement: str) -> bool:
     return bool(_RUNS.search(statement))
 
 
-def _is_of_another_language(statement: str) -> bool:
-    """Whether another language than Python is named, or given code in, and Python is not."""
+def _is_given_in_another_language(statement: str) -> bool:
+    """Whether there is code in another language than Python, which is not named."""
     if _PYTHON.search(statement):
         return False
-    tags = {block.tag.casefold() for block in fenced(statement)}
-    return bool(_OTHER_LANGUAGE.search(statement) or tags & _OTHER_TAGS)
+    return bool(_OTHER_CODE.search(statement) or {block.tag.casefold() for block in fenced(statement)} & _OTHER_TAGS)
+
+
+def _names_another_language(statement: str, *, ordered: bool) -> bool:
+    """Whether another language than Python is named, and Python is not; if `ordered`, as the one to write in, for
+    contests tell what a large number is called in C++."""
+    if _PYTHON.search(statement):
+        return False
+    return bool((_OTHER_LANGUAGE_ORDERED if ordered else _OTHER_LANGUAGE).search(statement))
+
+
+def _of_class(name: str, found: list[Example], starter: str = "") -> Task:
+    """The task of a class, and the calls of its methods that a statement gives."""
+    return Task("function", name, prelude=PRELUDE, starter=starter, examples=tuple(found), is_class=True)
 
 
 def _has_options(statement: str) -> bool:
     """Whether it is a multiple choice: a line begins with A, another with B."""
     return {"A", "B"} <= {found[1] for found in _OPTION.finditer(statement)}
+
+
+def _takes(statement: str, name: str, parameters: tuple[str, ...]) -> bool:
+    """Whether a function is not shown with other parameters than these."""
+    shown = re.search(rf"\b{re.escape(name)}\(([^()\n]+)\)", statement)
+    names = re.findall(r"(?:^|,)\s*([A-Za-z_]\w*)", shown[1]) if shown else []
+    return not names or names == list(parameters)
 
 
 def _is_defined(statement: str, name: str) -> bool:
@@ -243,20 +305,27 @@ def _is_defined(statement: str, name: str) -> bool:
 def _of_starter(statement: str, starter: str) -> Task:
     tree = parsed(starter)
     assert tree is not None
-    holder = next((node for node in reversed(tree.body) if isinstance(node, (ast.FunctionDef, ast.ClassDef))), None)
+    holder = next((node for node in reversed(tree.body) if isinstance(node, (*_FUNCTIONS, ast.ClassDef))), None)
+    function: ast.FunctionDef | ast.AsyncFunctionDef
     if isinstance(holder, ast.ClassDef):
+        design = examples.of_class(statement)
+        if design and design[0] == holder.name:
+            return _of_class(*design, starter)
         methods = [node for node in holder.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("__")]
         if holder.name != "Solution" or not methods:
-            return Task("function", holder.name, prelude=PRELUDE, starter=starter)  # a class of its own: no examples
+            return _of_class(holder.name, [], starter)
         function, form = methods[0], "method"
     else:
-        assert isinstance(holder, ast.FunctionDef)
+        assert isinstance(holder, _FUNCTIONS)
         function, form = holder, "function"
     arguments = [a for a in function.args.posonlyargs + function.args.args if a.arg != "self"]
     parameters = tuple(argument.arg for argument in arguments)
-    annotations = tuple(unparsed(a.annotation) if a.annotation else "" for a in arguments)
-    changed = bool(parameters) and isinstance(function.returns, ast.Constant) and function.returns.value is None
-    before = [node for node in tree.body if node is not holder]
+    told = of_docstring(function)
+    annotations = tuple(unparsed(a.annotation) if a.annotation else told.get(a.arg, "") for a in arguments)
+    returned = unparsed(function.returns) if function.returns else told.get("", "")
+    changed = bool(parameters) and returned == "None"
+    before = tree.body[: tree.body.index(holder)]
+    found = examples.of_function(statement, function.name, parameters)
     prelude = "\n".join(unparsed(node) for node in before)
     return Task(
         "method" if form == "method" else "function",
@@ -265,7 +334,7 @@ def _of_starter(statement: str, starter: str) -> Task:
         annotations,
         PRELUDE + prelude if form == "method" or changed or "List" in "".join(annotations) else prelude,
         starter,
-        tuple(examples.of_function(statement, function.name, parameters)),
+        tuple(each for each in found if can_be_called(function, each.input, annotations)),
         changed,
     )
 
@@ -275,11 +344,21 @@ def _starter(statement: str) -> str | None:
     blocks = [block.inside for block in fenced(statement) if block.closed]
     for code in [*reversed(blocks), _code_at_end(statement)]:
         tree = parsed(code) if code else None
-        if tree is not None and tree.body and _is_open(tree.body[-1]):
+        defined = [node for node in tree.body if not _is_test(node)] if tree else []
+        if tree is not None and defined and _is_open(defined[-1]):
             with suppress(NoLiteral):
                 unparsed(tree)  # as parts of it will be
-                return _completed(code)
+                whole = defined[-1] is tree.body[-1]
+                return _completed(code) if whole else "\n".join(code.split("\n")[: defined[-1].end_lineno])
     return None
+
+
+def _is_test(node: ast.stmt) -> bool:
+    """Whether a statement behind a function only compares what it gives: `f(2) == 4`, an assert, `if __name__ == …`."""
+    match node:
+        case ast.Assert() | ast.Expr(value=ast.Compare()) | ast.If(test=ast.Compare(left=ast.Name(id="__name__"))):
+            return True
+    return False
 
 
 def _code_at_end(statement: str) -> str:
@@ -304,6 +383,9 @@ def fenced(text: str) -> list[FencedBlock]:
             fence, tag, inside = found[1], found[2], []
         elif fence and found and found[1].startswith(fence) and not found[2]:
             blocks.append(FencedBlock(tag, "\n".join(inside)))
+            fence = ""
+        elif fence and line.rstrip().endswith(fence) and line.count(fence) == 1 and not found:
+            blocks.append(FencedBlock(tag, "\n".join([*inside, line.rstrip()[: -len(fence)]])))  # behind the last line
             fence = ""
         elif fence:
             inside.append(line)
@@ -358,9 +440,9 @@ def _completed(code: str) -> str:
 def _is_open(node: ast.stmt) -> bool:
     """Whether a function, or a class's last method, has nothing in it yet."""
     if isinstance(node, ast.ClassDef):
-        methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+        methods = [each for each in node.body if isinstance(each, _FUNCTIONS)]
         return bool(methods) and all(_is_open(method) for method in methods)
-    if not isinstance(node, ast.FunctionDef):
+    if not isinstance(node, _FUNCTIONS):
         return False
     return all(isinstance(each, (ast.Pass, ast.Raise, ast.Import)) or _is_constant(each) for each in node.body)
 

@@ -48,13 +48,13 @@ def state(*, thorough: bool = False) -> State:
     once = f"`vibe sandbox setup` prepares it, once ({SECONDS})."
     try:
         record = _record()
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return State("not set up", described, f"The sandbox is not set up: {once}")
     if record.made_for != here:
         return State("not set up", described, f"The sandbox was set up for other versions or another machine: {once}")
     try:
         same = record.file.stat().st_size == record.bytes and (not thorough or _sha256(record.file) == record.sha256)
-    except OSError:
+    except (OSError, ValueError):  # a name with a null byte
         same = False
     if not same:
         return State("damaged", described, f"The sandbox's compiled file {record.file} is damaged: {once}")

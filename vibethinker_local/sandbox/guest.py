@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-LONGEST = 20_000  # characters of a value that are kept; of a longer one, a hash tells what it is
+LONGEST = 20_000  # characters of a value that are kept, more with more output; of a longer one, a hash tells what it is
 DEEPEST = 60  # levels of a nested value
 MOST_ITEMS = 10_000  # of an iterator or a linked list, which may be endless
 RECURSION = 20_000  # Python calls inside each other: programs that search recursively need more than the usual 1,000
@@ -49,6 +49,10 @@ class Output(io.BytesIO):
     def close(self) -> None:
         """What was written is still wanted."""
 
+    def fileno(self) -> int:
+        """For programs that write to it with os.write; the host has it."""
+        return 1
+
 
 class Nowhere(io.TextIOBase):
     """Takes what a program writes to stderr."""
@@ -57,17 +61,17 @@ class Nowhere(io.TextIOBase):
         return len(text)
 
 
-def describe(value: Any) -> str:
+def describe(value: Any, longest: int = LONGEST) -> str:
     """A value as text, the same for equal values; a long one is cut and ends in its hash."""
     kept: list[str] = []
     size, hashed = 0, hashlib.sha256()
     for piece in pieces(value, 0):
-        if size <= LONGEST:
+        if size <= longest:
             kept.append(piece)
         size += len(piece)
         hashed.update(piece.encode("utf-8", "surrogatepass"))
     text = "".join(kept)
-    return text if size <= LONGEST else f"{text[:200]}… {size} characters, sha256 {hashed.hexdigest()}"
+    return text if size <= longest else f"{text[:200]}… {size} characters, sha256 {hashed.hexdigest()}"
 
 
 def pieces(value: Any, depth: int) -> Iterator[str]:
@@ -175,6 +179,13 @@ def cache(function: Any, maxsize: Any, typed: bool, info: Any) -> Any:
     return cached
 
 
+def read(descriptor: int, size: int, read: Callable[[int, int], bytes] = os.read) -> bytes:
+    """os.read, and all of standard input where a program asks for as much as there is by os.fstat, which is nothing."""
+    if descriptor == 0 and size == 0:
+        return b"".join(iter(lambda: read(0, 1 << 16), b""))
+    return read(descriptor, size)
+
+
 def run_at_once() -> None:
     """Have a thread run where it is started. There are none here, and a program that asks for a larger stack has a
     single one do all its work."""
@@ -186,6 +197,39 @@ def run_at_once() -> None:
 
     for name, instead in (("start", start), ("join", lambda thread, timeout=None: None)):
         setattr(threading.Thread, name, instead)
+
+
+def new_event_loop() -> Any:
+    """An event loop without files and signals, of which there are none here."""
+    import asyncio
+    import time
+
+    class Selector:
+        def select(self, timeout: float | None) -> list[Any]:
+            time.sleep(timeout or 0)
+            return []
+
+    class Loop(asyncio.BaseEventLoop):
+        _selector = Selector()
+
+        def _process_events(self, events: list[Any]) -> None:
+            """There are none."""
+
+        def _write_to_self(self) -> None:
+            """Nobody waits for it."""
+
+    return Loop()
+
+
+def awaited(value: Any) -> Any:
+    """What a coroutine comes to; any other value as it is."""
+    if type(value).__name__ != "coroutine":
+        return value
+    loop = new_event_loop()
+    try:
+        return loop.run_until_complete(value)
+    finally:
+        loop.close()
 
 
 def evaluate(code: str, names: dict[str, Any]) -> Any:
@@ -212,7 +256,7 @@ def called(call: ast.Call, names: dict[str, Any]) -> Any:
         value for value in (*args, *options.values()) if isinstance(value, (list, dict, set)) or hasattr(value, "val")
     ]
     before = [describe(value) for value in given]
-    value = function(*args, **options)
+    value = awaited(function(*args, **options))
     if value is None:
         changed = [now for now, then in zip(given, before, strict=True) if describe(now) != then]
         if changed:
@@ -224,6 +268,7 @@ def attempt(action: Callable[[], Any], output_limit: int) -> dict[str, Any]:
     """Do something with stdout kept, and say how it ended."""
     output = Output(output_limit)
     stream = io.TextIOWrapper(output, encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True)
+    vars(stream)["mode"] = "w"
     vars(sys).update(stdout=stream, __stdout__=stream)
     outcome: dict[str, Any] = {}
     try:
@@ -231,7 +276,7 @@ def attempt(action: Callable[[], Any], output_limit: int) -> dict[str, Any]:
             value = action()
         finally:
             flush()
-        outcome["value"] = None if value is None else describe(value)
+        outcome["value"] = None if value is None else describe(value, max(LONGEST, output_limit // 4))
     except OutputFull:
         outcome["limit"] = "output"
     except MemoryError as error:
@@ -273,10 +318,21 @@ def serve(report: Report) -> None:
             import random
 
             random.seed(0)
-        if "stack_size" in work["source"]:
+        if "stack_size" in work["source"] or "setrecursionlimit" in work["source"]:
             run_at_once()
-        for source, name in ((work["prelude"], "<prelude>"), (work["source"], "<program>")):
-            exec(compile(source, name, "exec", dont_inherit=True), names)
+        if "asyncio" in work["source"]:
+            import asyncio
+
+            for module in (asyncio, asyncio.events):
+                vars(module)["new_event_loop"] = new_event_loop
+        try:
+            for source, name in ((work["prelude"], "<prelude>"), (work["source"], "<program>")):
+                exec(compile(source, name, "exec", dont_inherit=True), names)
+        finally:
+            if work["alone"] and "atexit" in work["source"]:  # what it holds back to its end
+                import atexit
+
+                atexit._run_exitfuncs()
 
     report({"begin": 0})
     outcome = attempt(load, limit)
@@ -304,6 +360,7 @@ def main() -> NoReturn:
 
     sys.setrecursionlimit(RECURSION)
     vars(functools)["_lru_cache_wrapper"] = cache
+    vars(os)["read"] = read
     vars(builtins).update(exit=sys.exit, quit=sys.exit)  # there is no `site` here
     vars(sys)["stderr"] = Nowhere()
     serve(lambda message: json.loads(_host.call(json.dumps(message).encode("ascii"))))

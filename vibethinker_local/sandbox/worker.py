@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 from vibethinker_local.sandbox.program import PATIENCE
 
 GUEST = Path(__file__).with_name("guest.py")
-RAW_OUTPUT = 64 << 10  # bytes of what a program writes past our own stdout; nobody reads it
 LOOK = 0.02  # seconds between looks at the clock
-LONGEST = 1 << 20  # bytes that one message from inside may have; an honest one is shorter
+LONGEST = 1 << 20  # bytes that one message from inside may have, beyond its output; an honest one is shorter
+ESCAPED = 6  # bytes that JSON makes of one, at most
 
 
 class RunClock:
@@ -49,7 +49,8 @@ class RunWatch:
     def hear(self, request: bytes) -> bytes:
         """Answer the guest, on its own thread. The program may speak here too: nothing of it is trusted."""
         try:
-            said = json.loads(request) if len(request) <= LONGEST else None
+            longest = LONGEST + ESCAPED * self._work["output_bytes"]
+            said = json.loads(request) if len(request) <= longest else None
         except (ValueError, RecursionError):
             said = None
         match said:
@@ -125,8 +126,10 @@ class Runner:
                 cache_dir=self._cache,
                 deadline_s=max(0.1, seconds * PATIENCE),
                 memory_bytes=request["memory_bytes"],
-                output_bytes=RAW_OUTPUT,
+                output_bytes=request["output_bytes"],
             )
+        if alone and watch.outcomes and isinstance(said := watch.outcomes[0].get("stdout"), str):
+            watch.outcomes[0]["stdout"] = said + done.stdout.decode("utf-8", "replace")  # past our own: by os.write
         if watch.failed is not None:
             return [watch.failed] * len(calls)
         if len(watch.outcomes) == len(calls) or (watch.outcomes and watch.outcomes[-1].get("limit") == "memory"):

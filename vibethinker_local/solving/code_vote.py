@@ -20,7 +20,7 @@ from vibethinker_local.code.behaviour import BehaviourGroup
 from vibethinker_local.code.task import Task
 from vibethinker_local.engine import SequenceId, StepOutput
 from vibethinker_local.errors import EngineError, SandboxError
-from vibethinker_local.events import Behaviour, Differing, Options, Trajectory
+from vibethinker_local.events import SEEDS, Behaviour, Differing, Options, Trajectory
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.sandbox import Limits, Outcome, Program, ProgramCall, Sandbox
@@ -32,7 +32,7 @@ INPUTS = 10  # that the model is asked for
 TIE_BREAKERS = 5  # further inputs, asked for when two groups tie
 ASK_TOKENS = 768  # for the reply
 ASK_SEED = 1 << 20  # apart from those of solutions
-TESTING = Limits(seconds=15, total_seconds=15)  # tests are many calls in one
+TESTING = Limits(seconds=15, total_seconds=15, output_bytes=4 << 20)  # tests are many calls in one, with large values
 PASSED = "_tests_are_through"  # a name that is there when tests have been run to their end
 SHOWN = 200  # characters of an input or an outcome in a receipt
 
@@ -116,7 +116,7 @@ class Programs:
 
     def _ask(self, count: int, programs: tuple[str, str] | None, seed: int) -> bool:
         model = self._model
-        if not self.runs:
+        if not self.runs or self.task.is_class:  # of a class, what is seen are the calls of the statement's examples
             return False
         begin = prompts.assertions_begin(self.task)
         prompt = model.encode_chat(prompts.assertions(self._problem, self.task, count, programs))
@@ -124,7 +124,7 @@ class Programs:
         room = min(ASK_TOKENS, model.context - len(prompt))
         if room <= 0:
             return False
-        params = model.params(self._options, ((self._options.seed or 0) + seed) % 2**63, room)
+        params = model.params(self._options, ((self._options.seed or 0) + seed) % SEEDS, room)
         self._asking[model.engine.add(prompt, params)] = count, [begin]
         return True
 
