@@ -148,9 +148,16 @@ def test_the_list_stands_in_line_whatever_the_titles(tmp_path: Path) -> None:
             for title in ("plain", "中文 and 😀"):
                 await chat.ask(title)
                 await chat.pilot.press("ctrl+n")
-            await chat.pilot.press("f2")
-            ends = {cell_len(line.split(" Nov ")[0]) for line in chat.shown.splitlines() if " Nov " in line}
-            assert len(ends) == 1
+            chat.app.session.store.begin(Turn("another", "", 7), 1)  # 2 turns
+            for key in ("ctrl+n", "f2"):
+                await chat.pilot.press(key)
+                ends = {cell_len(line.split(" Nov ")[0]) for line in chat.shown.splitlines() if " Nov " in line}
+                assert len(ends) == 1
+            await chat.pilot.resize_terminal(40, 12)  # as on a telephone
+            assert "New conversation" in chat.shown
+            assert "  plain " in chat.shown
+            await chat.pilot.press("escape", "f1")
+            assert "    Reliability on or off. " in chat.shown
 
     run(test)
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +15,7 @@ from textual.message import Message
 if sys.platform == "win32":
     pytest.skip("the driver is POSIX's", allow_module_level=True)
 
-from vibethinker_local.tui.driver import Input, Lossy
+from vibethinker_local.tui.driver import Input, Lossy, TerminalDriver
 
 BAD = "replacement_character"
 
@@ -155,3 +156,13 @@ def test_a_terminal_that_is_gone_does_not_end_the_output_thread() -> None:
             writer.write("words\n")
         writer.stop()
     assert not writer.is_alive()
+
+
+def test_a_chat_that_is_suspended_stops_what_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `uv run` does, which has the same group; else its shell would go on waiting."""
+    stopped: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "killpg", lambda group, how: stopped.append((group, how)))
+    driver = object.__new__(TerminalDriver)
+    monkeypatch.setattr(driver, "_auto_restart", False, raising=False)
+    driver._sigtstp_application()
+    assert stopped == [(os.getpgrp(), signal.SIGSTOP)]

@@ -81,7 +81,7 @@ def session_leader(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a terminal that runs nothing but the chat: there is nobody to wake it."""
     import os
 
-    monkeypatch.setattr(os, "getsid", lambda _: os.getpid(), raising=False)
+    monkeypatch.setattr(os, "getsid", lambda _: os.getpgrp(), raising=False)
 
 
 def test_slash_commands_are_listed_and_go_to_no_model(tmp_path: Path) -> None:
@@ -260,11 +260,15 @@ def test_what_is_said_names_the_keys_that_the_user_has(tmp_path: Path) -> None:
         pause = Pause()
         keys = {"stop": "f11", "answer_now": "alt+a", "palette": "alt+p", "help": "alt+h", "reliability": "alt+r"}
         keys |= {"votes_up": "alt+u", "edit": "alt+e"}
-        solver = ScriptedSolver([reply("one two", "7"), reply("one two", "7", pause=pause, at=1)])
+        solver = ScriptedSolver([*2 * [reply("one two", "7")], reply("one two", "7", pause=pause, at=1)])
         async with chatting(tmp_path, solver, keys=keys) as chat:
             assert "alt+r lets several solutions vote · alt+h has every key" in chat.shown
             assert "alt+h help · alt+p palette" in chat.shown
             await chat.ask("go")
+            await chat.pilot.press("alt+e")
+            assert "as another version · f11 keeps it" in chat.shown
+            await chat.pilot.press("f11")
+            await chat.ask("go on")
             await chat.pilot.press("alt+e")
             assert "alt+e: the one before · f11 keeps it" in chat.shown
             await chat.pilot.press("f11", "ctrl+t")

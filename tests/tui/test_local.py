@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vibethinker_local.errors import ModelError, UsageError
+from vibethinker_local.errors import EngineError, ModelError, UsageError
 from vibethinker_local.events import (
     Control,
     Finished,
@@ -20,6 +20,7 @@ from vibethinker_local.events import (
     Wrote,
 )
 from vibethinker_local.models import checksums, installed, results
+from vibethinker_local.runtime.model import Model
 from vibethinker_local.solving import calibration, forecast
 from vibethinker_local.system import awake, paths
 from vibethinker_local.tui.local import LoadedModel
@@ -170,6 +171,26 @@ def test_where_there_is_no_room_for_a_vote_single_answers_go_on(monkeypatch: pyt
         with pytest.raises(ModelError):
             list(local.solve(VOTE, Control()))
         assert solution(list(local.solve(ChatRequest(QUESTION, 7), Control()))).answer == "17"
+
+
+def test_while_it_is_loaded_again_for_a_vote_it_is_loaded_once_and_nobody_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with mini() as local:
+        load, loaded = local._solver._load, list[int]()
+
+        def watched(places: int) -> Model:
+            loaded.append(places)
+            assert (local.identity.name, local.context, local.notices) == ("mini", 2048, ())
+            assert local.quote("standard") is None
+            with pytest.raises(EngineError):
+                local.count("17 + 25")
+            return load(places)
+
+        monkeypatch.setattr(local._solver, "_load", watched)
+        assert solution(list(local.solve(VOTE, Control()))).answer == "17"
+        assert local.count("17 + 25")
+        assert len(loaded) == 1
 
 
 @pytest.mark.usefixtures("large")

@@ -297,6 +297,7 @@ def test_which_files_a_question_names(
         ('@app.get("/x")\n@app.get("/x/{y}")\n@app.route(\'/x.html\')', []),
         ("4 apples @3.5, @$2.50/kg, @5m/s, @1/2, @v1.2", []),
         ("@a.py @. @/ @.. @@no.py @" + "x" * 5000, []),
+        ("@folder, @~ and @folders", ["folder"]),
     ],
 )
 def test_which_files_a_question_names_in_vain(
@@ -304,6 +305,7 @@ def test_which_files_a_question_names_in_vain(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.py").write_text("x")
+    (tmp_path / "folder").mkdir()
     assert missing(text) == found
 
 
@@ -323,6 +325,15 @@ def test_a_question_that_names_no_file_is_sent_and_that_is_said(
             await chat.until(lambda: len(chat.solver.requests) == 3)
             assert "AAA" in chat.solver.requests[2].question  # it still goes with it
             assert len(messages) == 1
+            for text in ("again", "again", "other", "again"):  # what stands there is not said twice
+                chat.app.chat.say(text)
+            assert messages[1:] == ["again", "other", "again"]
+            above = chat.app.chat.query_one("#textual-toastrack").styles
+            assert above.margin.bottom == 5
+            prompt(chat).insert("\n\n\n@fold")  # four rows, and one that lists files
+            (tmp_path / "folder").mkdir()
+            await chat.pilot.press("e")
+            await chat.until(lambda: above.margin.bottom == 9)
 
     two_files(tmp_path, monkeypatch)
     run(test)
@@ -430,9 +441,15 @@ def test_what_is_set_aside_for_an_older_question_is_kept_with_it(tmp_path: Path)
             assert prompt(chat).unsent == "new"
             await chat.pilot.press("s")
             assert prompt(chat).unsent == "new\n\nones"
-            await chat.pilot.press("f6", "!", "ctrl+q")
+            chat.app.chat.take_attach(str(tmp_path / "with it.txt"))
+            await chat.pilot.press("f6")
+            prompt(chat).paste("long\n" * 100)
+            await chat.pilot.press("!", "ctrl+q")
+        pasted = "pasted text:\n```\n" + "long\n" * 100 + "```"
         async with chatting(tmp_path) as chat:
-            assert prompt(chat).asked == ["one", "ones\n\nnew\n\none!"]
+            assert prompt(chat).asked == ["one", f"with it.txt:\n```\nit\n```\n\nones\n\n{pasted}\n\nnew\n\none!"]
+
+    (tmp_path / "with it.txt").write_text("it")
 
     run(test)
 

@@ -13,6 +13,8 @@ if sys.platform == "win32":
     pytest.skip("pseudo-terminals are POSIX's", allow_module_level=True)
 
 from tests.tui.terminal import Terminal
+from vibethinker_local.cli.converse import converse
+from vibethinker_local.errors import UsageError
 from vibethinker_local.tui.store import Store, Turn
 
 
@@ -163,3 +165,11 @@ def test_without_a_terminal_there_is_no_chat() -> None:
     bare = vibe()
     assert (bare.code, bare.out) == (2, "")
     assert "Usage: vibe" in bare.err
+
+
+def test_a_terminal_without_a_screen_is_not_painted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{name}.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    with pytest.raises(UsageError, match="TERM is dumb"):
+        converse()

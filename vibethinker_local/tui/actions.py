@@ -140,7 +140,7 @@ LOOK = (
         "quit",
         "ctrl+q",
         "Quit",
-        "Answers, waiting questions and the text in the prompt are saved; what is attached to that is not.",
+        "Answers, waiting questions and the text in the prompt are saved, with what is attached.",
         "quit",
     ),
 )

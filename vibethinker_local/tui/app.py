@@ -217,7 +217,7 @@ class ChatApp(App[None], inherit_bindings=False):
             self.session.stop()
 
     def action_suspend(self) -> None:
-        if sys.platform == "win32" or os.getsid(0) == os.getpid():  # nobody could wake it
+        if sys.platform == "win32" or os.getsid(0) == os.getpgrp():  # no job of a shell: nobody could wake it
             self.chat.say("There is no shell to go back to.")
         else:
             self.action_suspend_process()

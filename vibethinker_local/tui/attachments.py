@@ -52,9 +52,17 @@ def missing(question: str) -> list[str]:
     found = []
     for mention in MENTION.finditer(question):
         before, path = question[: mention.start()][-1:].strip(), mention[1] or mention[2].rstrip(TRAILING)
-        if before in ("", "(") and PATH.fullmatch(path) and not _file(mention):
+        if before in ("", "(") and (PATH.fullmatch(path) or is_folder(path)) and not _file(mention):
             found.append(path)
     return list(dict.fromkeys(found))
+
+
+def is_folder(path: str) -> bool:
+    """Whether there is a folder of this name; `..` and `~` alone are no name."""
+    try:
+        return Path(path).name not in ("", "..", "~") and Path(path).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):  # as of files
+        return False
 
 
 def without_mention(question: str, path: str) -> str:

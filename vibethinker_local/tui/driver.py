@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import selectors
+import signal
 import time
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
@@ -182,11 +183,18 @@ class Lossy:
 
 class TerminalDriver(LinuxDriver):
     """Textual's driver with our Input, and an output that outlives the terminal. Whatever ends its input thread ends
-    the app, too."""
+    the app, too, and what stops it stops all of the shell's job."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._file = cast(Any, Lossy(self._file))
+
+    def _sigtstp_application(self, *_: object) -> None:
+        """Stop, and with us what started us, as `uv run` does: the shell waits for that, and would go on waiting."""
+        if self._auto_restart:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        os.killpg(os.getpgrp(), signal.SIGSTOP)
 
     def run_input_thread(self) -> None:
         source = Input(debug=self._debug)

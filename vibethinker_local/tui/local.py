@@ -24,16 +24,17 @@ class LoadedModel:
         """Raises ModelError."""
         self._notices = list[str]()
         self._solver = solver.Solver(wanted, options, say=self._notices.append, loading=loading)
-        self._solver.load()
+        self._model = self._solver.load()
+        self._loads = False  # a run has begun, which may load it again for a vote: nobody else asks for it meanwhile
         self.start = facts(self._solver.chosen)
 
     @property
     def identity(self) -> ModelIdentity:
-        return self._solver.identity
+        return self._model.identity
 
     @property
     def context(self) -> int:
-        return self._solver.context
+        return self._model.context
 
     @property
     def alone(self) -> bool:
@@ -41,10 +42,10 @@ class LoadedModel:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        return (*self._notices, *self._solver.notices)
+        return (*self._notices, *self._model.notices)
 
     def count(self, text: str) -> int:
-        return len(self._solver.load().backend.tokenize(text, special=False))
+        return len(self._model.backend.tokenize(text, special=False))
 
     def doubt(self, question: str) -> str:
         if not self.start.bundled or bundled.is_readable(question):
@@ -55,11 +56,12 @@ class LoadedModel:
         return warning + fetches
 
     def quote(self, budget: str) -> str | None:
-        return self._solver.quote(self._solver.plan(budget))
+        return None if self._loads else self._solver.quote(self._solver.plan(budget))
 
     def solve(self, request: ChatRequest, control: Control) -> Iterator[SolveEvent]:
         plan = self._solver.plan(request.budget) if request.reliable else None
-        return self._solver.stream(
+        self._loads = True
+        for event in self._solver.stream(
             request.question,
             seed=request.seed,
             think=request.think,
@@ -71,7 +73,10 @@ class LoadedModel:
             control=control,
             announce="votes",
             say=lambda text: None,
-        )
+        ):
+            if self._loads:
+                self._model, self._loads = self._solver.load(), False
+            yield event
 
     def close(self) -> None:
         self._solver.close()

@@ -9,7 +9,7 @@ from vibethinker_local.errors import UsageError, VibeError
 from vibethinker_local.events import BudgetName, Control, Exchange, SolveEvent, Unfinished
 from vibethinker_local.solving.follow import Votes
 from vibethinker_local.system.progress import Progress
-from vibethinker_local.tui.attachments import with_attachments
+from vibethinker_local.tui.attachments import unmentioned, with_attachments
 from vibethinker_local.tui.live import Live, can_go_on
 from vibethinker_local.tui.run import Run
 from vibethinker_local.tui.solver import ChatRequest, ChatSolver, Load, ModelChoice
@@ -19,6 +19,7 @@ from vibethinker_local.tui.votes import read
 BUDGETS: tuple[str, ...] = get_args(BudgetName)
 THINKING: tuple[int | None, ...] = (None, 1024, 0)  # as of ChatRequest.think: as the model does, briefly, not at all
 NOT_ASKED = "not asked yet, as the chat was closed"
+Unsent = tuple[str, Sequence[Attachment]]  # a text, and what is attached to it without being named there
 STOP_SECONDS = 0.6  # to wait for a run when the app quits; what is written is kept in any case
 
 
@@ -51,10 +52,10 @@ class Session:
         self.last: Live | None = None  # the turn before, while its conversation is open
         self.solver: ChatSolver | None = None
         self.loading: Progress | None = None  # of a model that is being loaded
-        self.unsent = ""  # what is in the prompt, to be kept with what waits
+        self.unsent: list[Unsent] = []  # what is in the prompt, to be kept with what waits
         self.unkept: str | None = None  # why what was written last is not on the disk
         self._draft: int | None = None  # by which the store knows what has not been asked yet
-        self._drafted = ""  # what it was at the last save
+        self._drafted: list[Unsent] = []  # what it was at the last save
         self._late: list[Turn] = []  # finished turns that are not on the disk yet
         self.reliable, self.budget = False, "standard"
         self.think: int | None = None
@@ -216,10 +217,12 @@ class Session:
             if self.live:
                 self.live.turn = self._begun(self.live.turn)
                 self.live.save(self.store)
-            draft = "\n\n".join(filter(None, [*(one.question for one in self.queue), self.unsent]))
-            if draft != self._drafted:
-                self._draft = self.store.keep_draft(self._draft, draft)
-                self._drafted = draft
+            queued = ((one.question, unmentioned(one.question, one.attachments)) for one in self.queue)
+            waiting = [one for one in (*queued, *self.unsent) if any(one)]
+            if waiting != self._drafted:
+                text = "\n\n".join(filter(None, (with_attachments(*one) for one in waiting)))
+                self._draft = self.store.keep_draft(self._draft, text)
+                self._drafted = waiting
         except UsageError as error:
             self.unkept = str(error)
         else:

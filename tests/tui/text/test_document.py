@@ -122,6 +122,10 @@ PIECES = st.lists(st.lists(st.sampled_from(ALPHABET), max_size=8).map("".join), 
 
 @given(PIECES)
 @example(["a\n```a", "```\n"])  # code within a line, and no fence
+@example(["1. a\n2. b\n3. c\n4. d\n", "\n5. e\n"])  # set apart by what follows
+@example(["- \n  - a\n\n- b\n- c\n- d\n", "text"])  # set apart by one that has no text of its own
+@example(["8. a\n- x\n\n8. b\n9. c\n10. d\n", "11. e", "\n12) f"])  # wider numbers
+@example(["  - a\n  - b\n  - c\n- d | e\n", "| - | -\n- f"])  # what would be a table elsewhere
 def test_pieces_make_no_difference(pieces: list[str]) -> None:
     grown = Document(WIDTH)
     for piece in pieces:
@@ -168,12 +172,20 @@ def test_a_long_code_block_that_grows_is_coloured_at_its_end() -> None:
     assert len(grown.rows[0].text.spans) > 3
 
 
-def test_what_is_settled_is_not_drawn_again() -> None:
+@pytest.mark.parametrize(
+    ("markdown", "settled"),
+    [
+        ("one\n\n```\ntwo\n```\n\nthr", ["one", "", "two", ""]),
+        ("one\n\n8. a\n9. b\n10. c\n11. thr", ["one", "", "8. a", "9. b"]),
+        ("1. a\n2. b\n\n3. c\n4. thr", ["1. a", "", "2. b"]),
+    ],
+)
+def test_what_is_settled_is_not_drawn_again(markdown: str, settled: list[str]) -> None:
     grown = Document(WIDTH)
-    grown.add("one\n\n```\ntwo\n```\n\nthr")
+    grown.add(markdown)
     rows = grown.rows[: grown.settled]
     grown.add("ee and more")
-    assert [row.text.plain.strip() for row in rows] == ["one", "", "two", ""]
+    assert [row.text.plain.strip() for row in rows] == settled
     assert all(before is after for before, after in zip(rows, grown.rows, strict=False))
 
 

@@ -22,13 +22,13 @@ from textual.widgets import Static
 from vibethinker_local.errors import VibeError
 from vibethinker_local.solving.follow import short
 from vibethinker_local.system import paths
-from vibethinker_local.system.progress import Progress
 from vibethinker_local.system.terminal import printable
 from vibethinker_local.tui.actions import EVERYWHERE, NAMED, SLASHES, bindings, key_of, slash_command, slashes
 from vibethinker_local.tui.attachments import (
     as_markdown,
     completions,
     editable,
+    is_folder,
     label,
     mentioned,
     missing,
@@ -42,15 +42,15 @@ from vibethinker_local.tui.pages import FullPage
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.screens.help import Help
-from vibethinker_local.tui.session import BUDGETS, THINKING, Queued, Session
+from vibethinker_local.tui.session import BUDGETS, THINKING, Queued, Session, Unsent
 from vibethinker_local.tui.solver import ModelChoice
 from vibethinker_local.tui.store import Attachment, Listed, Turn, name_of
-from vibethinker_local.tui.votes import told
+from vibethinker_local.tui.summary import reliability, summary, thinking
 from vibethinker_local.tui.widgets.chip import Chip
 from vibethinker_local.tui.widgets.panel import VotesPanel
 from vibethinker_local.tui.widgets.prompt import Prompt
 from vibethinker_local.tui.widgets.recent import MOST, Recent
-from vibethinker_local.tui.widgets.status import Status, StatusLine
+from vibethinker_local.tui.widgets.status import StatusLine
 from vibethinker_local.tui.widgets.title import Title
 from vibethinker_local.tui.widgets.transcript import Transcript
 from vibethinker_local.tui.widgets.welcome import Welcome
@@ -63,25 +63,13 @@ SAVE_SECONDS = 0.5
 MEMORY_SECONDS = 3.0
 REST, MOST_REST = 2.0, 0.4  # after a paint: times as long as it took, seconds at most
 NARROW, WIDE, SHORT = 108, 170, 30  # cells
-TOAST_SECONDS = 6.0
+TOAST_SECONDS, READING = 6.0, 15  # at least; characters that are read in a second
 LONG_SECONDS = 30.0  # of a run whose end is worth a notice
 SENT = "sent to the terminal's clipboard"  # which does not say whether it has taken it
 NOT_BEGUN = "This conversation has not begun yet."
 SETTLE_SECONDS = 1.0  # at most, that a key waits for those before it
 MOST_WAITING = 2  # questions of which each is shown
 MOST_FOUND = 12  # files that are listed while one is named
-
-
-def thinking(tokens: int) -> str:
-    """How long it may think, in a few words."""
-    return f"at most {tokens:,} tokens" if tokens else "not at all"
-
-
-def _thinks(tokens: int | None) -> str:
-    """The same for the line at the bottom, which says nothing of a model that thinks as long as it does."""
-    if tokens is None:
-        return ""
-    return f"thinks ≤ {tokens:,}" if tokens else "no thinking"
 
 
 class Chat(Screen[None]):
@@ -120,6 +108,7 @@ class Chat(Screen[None]):
         self._voting: Live | None = None  # whose votes the panel has been opened for
         self._memory = 0  # bytes
         self._unkept: str | None = None
+        self._said = "", 0.0  # the last message, and until when it stands there
         self._lost: list[Turn] = []  # turns that are not on the disk, which was said when they were to be left
         self._next_paint = 0.0
         self._painting = self._more = False  # a paint is due or under way; something has come since
@@ -196,7 +185,8 @@ class Chat(Screen[None]):
             return
         known = {one.name for one in attachments}  # from before, where it is edited
         if unknown := [path for path in missing(event.text) if Path(path).name not in known]:
-            self.say(f"There is no file {' or '.join(unknown)}: the question goes as it stands.")
+            named = " or ".join(f"{path} (that is a folder)" if is_folder(path) else path for path in unknown)
+            self.say(f"There is no file {named}: the question goes as it stands.")
         if event.text.strip():
             prompt.remember(event.text)
             self._unsent = False
@@ -254,9 +244,6 @@ class Chat(Screen[None]):
             self.query_one(Prompt).text = ""
 
     def on_text_area_changed(self) -> None:
-        prompt, place = self.query_one(Prompt), self.editing
-        unsent = prompt.unsent if place is None or self._is_changed(place) else ""
-        self.session.unsent = "\n\n".join(filter(None, [self._aside[0], unsent]))
         self.show_hints()
 
     async def on_prompt_empty(self, event: Prompt.Empty) -> None:
@@ -357,10 +344,13 @@ class Chat(Screen[None]):
     # What is shown around the conversation
 
     def say(self, *texts: str | None, error: bool = False) -> None:
-        """A message in the corner, of all that there is to say."""
-        if text := " ".join(filter(None, texts)):
+        """A message in the corner, of all that there is to say, unless it stands there as the last one."""
+        text, now, (last, until) = " ".join(filter(None, texts)), time.monotonic(), self._said
+        if text and (text != last or now >= until):
             severity: Literal["error", "information"] = "error" if error else "information"
-            self.notify(printable(text), severity=severity, timeout=TOAST_SECONDS, markup=False)
+            seconds = max(TOAST_SECONDS, len(text) / READING)
+            self._said = text, now + seconds
+            self.notify(printable(text), severity=severity, timeout=seconds, markup=False)
 
     def _key(self, action: str) -> str:
         """The key of an action as it is to be read."""
@@ -390,15 +380,14 @@ class Chat(Screen[None]):
         """What goes with the question, and what can be done, above the prompt."""
         prompt = self.query_one(Prompt)
         self._mentioned = self._read_mentioned(prompt.text)
+        self._note_unsent()
         attached = self.attachments
         self._show_chips(attached)
         rows = list[Content]()
         if self.editing is not None:
             where = f"question {self.editing + 1} of {len(self.session.turns)}"
-            keys = (
-                f"enter asks it as another version · {self._key('edit')}: the one before · {self._key('stop')} keeps it"
-            )
-            rows.append(Content(f"{where} · {keys}"))
+            before = f"{self._key('edit')}: the one before · " if self.editing else ""
+            rows.append(Content(f"{where} · enter asks it as another version · {before}{self._key('stop')} keeps it"))
         waiting = [short(printable(one.question), 60) for one in self.session.queue]
         if len(waiting) > MOST_WAITING:  # the rows below are wanted, too
             rows.append(Content(f"next: {waiting[0]} · and {len(waiting) - 1} more, the last: {waiting[-1]}"))
@@ -414,13 +403,27 @@ class Chat(Screen[None]):
             rows.append(Content("up brings back what was not sent"))
         if (command := slash_command(prompt.text)) and not command[1]:
             rows.append(Content("  ".join(f"/{name}" for name in slashes(command[0]))))
-        if (begun := prompt.mention) is not None and (found := completions(begun)):
+        if (begun := prompt.mention) is not None and (found := completions(begun)) not in ([], [begun]):
             names = "  ".join(printable(one.removesuffix("/").rpartition("/")[2]) for one in found[:MOST_FOUND])
             rows.append(Content(f"tab: {names}{' …' if len(found) > MOST_FOUND else ''}"))
         hints = self.query_one("#hints", Static)
         hints.update(Content("\n").join(rows))
         hints.display = bool(rows)
+        self.call_after_refresh(self._lift_messages)
         self._count(*(one.text for one in attached if not one.tokens))
+
+    def _note_unsent(self) -> None:
+        """Tell the session what there is to be kept of what has not been sent."""
+        text, given = self._aside
+        unsent: list[Unsent] = [(text, tuple(given))]
+        if self.editing is None or self._is_changed(self.editing):
+            unsent.append((self.query_one(Prompt).unsent, tuple(self._given)))
+        self.session.unsent = unsent
+
+    def _lift_messages(self) -> None:
+        """Show messages above the prompt and the hints, however tall these are."""
+        below = self.size.height - self.query_one("#middle").region.bottom
+        self.query_one("#textual-toastrack").styles.margin = (0, 1, below + 1, 0)
 
     @property
     def attachments(self) -> list[Attachment]:
@@ -553,44 +556,15 @@ class Chat(Screen[None]):
         self.show_status()
 
     def show_status(self) -> None:
-        session, live = self.session, self.session.live
+        session = self.session
         if session.unkept != self._unkept:  # said once
             self._unkept = session.unkept
             self.say(session.unkept, error=True)
         for notice in session.store.take_notices():
             self.say(notice, error=True)
-        solver = session.solver
-        started = live.run.started if live else None
-        badge, tone = self.badge()
-        self.query_one(StatusLine).show(
-            Status(
-                model=solver.identity.name if solver else "" if self.unloaded else _loading(session.loading),
-                quant=(solver.identity.quant or "") if solver else "",
-                unsaved=session.store.in_memory or bool(session.unkept),
-                used=self._used(),
-                context=started.context if started else solver.context if solver else 0,
-                rate=live.run.rate or None if live and live.run.phase in ("thinking", "answering") else None,
-                busy=live.run.busy if live else "",
-                thinking=_thinks(session.think),
-                memory=self._memory,
-                reliability=badge,
-                tone=tone,
-                on=session.reliable,
-            )
-        )
+        status = summary(session, unloaded=bool(self.unloaded), used=self._used(), memory=self._memory)
+        self.query_one(StatusLine).show(status)
         self.set_class(session.reliable, "-reliable")
-
-    def badge(self) -> tuple[str, str]:
-        """What there is to say about reliability, in a few words, and the colour of it."""
-        votes, on = self.session.votes, self.session.reliable
-        tone = "$accent" if on else "$text-muted"
-        if votes and votes.report:
-            text, of_vote = told(votes.report)
-            return text, of_vote if on else tone
-        if votes and self.session.live:
-            stage = "checking" if votes.stage == "checking" else "voting"
-            return f"{stage} · {votes.done} of at most {votes.samples}", tone
-        return f"reliability on · {self.session.budget}" if on else "reliability off", tone
 
     def on_transcript_at_end(self, event: Transcript.AtEnd) -> None:
         self.query_one("#more").display = not event.at_end
@@ -610,15 +584,14 @@ class Chat(Screen[None]):
     def action_budget(self) -> None:
         at = BUDGETS.index(self.session.budget)
         self.session.budget = BUDGETS[(at + 1) % len(BUDGETS)]
-        shown = self.session.budget in self.badge()[0]
+        shown = self.session.budget in reliability(self.session)[0]
         self.say(None if shown else f"Budget of the reliability pass: {self.session.budget}.", self._cost())
         self.show_status()
 
     def action_think(self) -> None:
         session = self.session
         session.think = THINKING[(THINKING.index(session.think) + 1) % len(THINKING)]
-        how = "as long as the model does" if session.think is None else thinking(session.think)
-        self.say(f"Thinking: {how}, from the next answer on.")
+        self.say(f"Thinking: {thinking(session.think)}, from the next answer on.")
         self.show_status()
 
     def _cost(self) -> str | None:
@@ -963,10 +936,6 @@ class Chat(Screen[None]):
 
 def _same(one: Attachment, other: Attachment) -> bool:
     return (one.name, one.text) == (other.name, other.text)  # counted or not
-
-
-def _loading(step: Progress | None) -> str:
-    return f"loading, {step.done / step.total:.0%}" if step and step.total else "loading …"
 
 
 def _first_line(block: str) -> str:

@@ -20,6 +20,7 @@ from vibethinker_local.tui.screens.dialogs import Ask
 from vibethinker_local.tui.store import LISTED, Listed, Store
 from vibethinker_local.tui.text.markdown import readable
 
+NARROW = 60  # cells of a screen that has no room for more than titles and times
 HINT = "enter opens · f2 renames · f8 deletes · f9 .md · f10 .json · esc"
 
 
@@ -73,14 +74,15 @@ class Conversations(ModalScreen[int | None]):
         """Show what was found."""
         options = self.query_one(OptionList)
         options.clear_options()
-        options.add_options([Option(self._line(found)) for found in self._found])
+        whens = [moment(one.updated) if self.app.size.width < NARROW else _when(one) for one in self._found]
+        widest = max(map(len, whens), default=0)
+        lines = zip(self._found, whens, strict=True)
+        options.add_options([Option(self._line(one, when.ljust(widest))) for one, when in lines])
         if self._found:
             options.highlighted = min(keep, len(self._found) - 1)
 
-    def _line(self, found: Listed) -> Content:
+    def _line(self, found: Listed, when: str) -> Content:
         width = max(30, self.app.size.width * 9 // 10 - 10)
-        turns = f"{found.turns} turn{'s' if found.turns != 1 else ''}"
-        when = f"{moment(found.updated)} · {turns} · {found.id}"
         room = min(width, 92) - len(when) - 3
         title = Content(readable(printable(found.title))).truncate(room, ellipsis=True)
         title = title.pad_right(max(0, room - title.cell_length))
@@ -153,3 +155,7 @@ class Conversations(ModalScreen[int | None]):
                 self._hint(printable(str(error)))
             else:
                 self._hint(f"Written: {path}")
+
+
+def _when(found: Listed) -> str:
+    return f"{moment(found.updated)} · {found.turns} turn{'s' if found.turns != 1 else ''} · {found.id}"

@@ -14,6 +14,7 @@ from textual.widgets import Static
 from vibethinker_local.tui.actions import GROUPS, PROMPT_KEYS, key_of
 
 KEY_CELLS = 22
+LEAST = 24  # cells for what a key does, beside it
 
 
 class Help(ModalScreen[None]):
@@ -67,6 +68,10 @@ class Page(Static):
 
 
 def _row(key: str, text: str, width: int) -> Content:
-    first, *rest = textwrap.wrap(text, max(20, width - KEY_CELLS - 2))
-    lines = [Content.assemble((f"  {key:<{KEY_CELLS}}", "$accent"), first)]
-    return Content("\n").join([*lines, *(Content(" " * (KEY_CELLS + 2) + line) for line in rest)])
+    """A key, and what it does beside it; below it, where there is no room beside."""
+    beside = width >= KEY_CELLS + 2 + LEAST
+    edge = KEY_CELLS + 2 if beside else 4
+    lines = [" " * edge + line for line in textwrap.wrap(text, max(LEAST, width - edge))]
+    lines = lines if beside else ["", *lines]
+    first = Content.assemble((f"  {key:<{edge - 2}}", "$accent"), lines[0][edge:])
+    return Content("\n").join([first, *map(Content, lines[1:])])

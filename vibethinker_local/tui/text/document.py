@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 STYLES = {"em": "italic", "strong": "bold", "s": "strike", "code_inline": "$accent on $panel"}
 HEADINGS = {"h1": "bold $primary", "h2": "bold $primary", "h3": "bold $secondary"}  # h1 has a line below it, too
 HEADING, CODE, RULE = "bold", "$foreground on $surface", "$secondary"
+LISTS = {"bullet_list": "", "ordered_list": "1"}  # and what stands before the mark of an item
+UNSETTLED = 2  # items at the end of a list: what follows the last may be its own, and sets the two apart
 BULLETS, BULLET = "•▪‣⭑◦", "$text-primary"
 QUOTED = Content.styled("▌ ", "$text-primary 50%")
 CODE_EDGE, MATHS_EDGE = 2, 4  # cells on either side
@@ -54,29 +56,61 @@ class DocumentRow:
 BLANK = DocumentRow(Content())
 
 
+@dataclass
+class _Begun:
+    """A list that grows, all but the last items of which stay."""
+
+    block: Node
+    row: int  # where it begins
+    kept: int = 0  # items that are not parsed again
+    drawn: int = 0  # of these, items whose rows are there
+    shape: tuple[bool, int] = (False, 0)  # as which they are drawn
+
+
 class Document:
-    """Blocks with an empty row after each. The rows of all but the last one stay until the width changes."""
+    """Blocks with an empty row after each. The rows of all but the last one stay until the width changes, and of a list
+    those of all but the last items, as long as its shape stays."""
 
     def __init__(self, width: int = 0) -> None:
         self.rows: list[DocumentRow] = []
         self.settled = 0  # rows that stay
         self.width = width  # cells; 0 while it is not known
-        self._open = ""  # Markdown of the last block
+        self._open = ""  # Markdown of the last block, of a list without the items that stay
         self._blocks: list[Node] = []
+        self._list: _Begun | None = None  # the last block, if it is one
 
     def add(self, markdown: str, *, final: bool = False) -> None:
         """Add text; `final` if there is no more for now."""
         self._open += markdown
         del self.rows[self.settled :]
-        if not (blocks := parse(self._open if final else BEGUN.sub("", self._open))):
+        begun = self._list if self._list and self._list.kept else None
+        mark = ""
+        if begun:  # an item before those that are parsed again, so that it stays a list whatever they look like
+            indent = len(self._open) - len(self._open.lstrip(" "))
+            mark = f"{' ' * indent}{LISTS[begun.block.type]}{begun.block.markup} x\n"
+        if not (blocks := parse(mark + (self._open if final else BEGUN.sub("", self._open)))):
             return
-        begin, _ = blocks[-1].map or (0, 0)
-        self._open = "\n".join(self._open.split("\n")[begin:])
-        for block in blocks[:-1]:
+        if begun:
+            marked, *items = blocks[0].children
+            begun.block.children = [*begun.block.children[: begun.kept], *items]
+            begun.block.attrs["apart"] = begun.block.attrs["apart"] or not marked.children[0].hidden
+            blocks[0] = begun.block
+        self._list = begun
+        *before, last = blocks
+        for block in before:
             self._blocks.append(block)
             self._draw(block)
+            self._list = None
+        parsed = last  # again, with what comes
+        if last.type in LISTS:
+            begun = self._list = self._list or _Begun(last, len(self.rows))
+            if (kept := len(last.children) - UNSETTLED) > begun.kept:
+                begun.kept, last.attrs["apart"] = kept, _shape(last)[0]
+            parsed = last.children[begun.kept]
+        begin, _ = parsed.map or (0, 0)
+        self._open = "\n".join((mark + self._open).split("\n")[begin:])
         self.settled = len(self.rows)
-        self._draw(blocks[-1], growing=not final)
+        self._draw(last, growing=not final)
 
     def fit(self, width: int) -> None:
         """Draw all of it at another width."""
@@ -87,11 +121,23 @@ class Document:
         for block in self._blocks:
             self._draw(block)
         self.settled = len(self.rows)
+        if self._list:
+            self._list.row, self._list.drawn = len(self.rows), 0
         self.add("", final=True)
 
     def _draw(self, block: Node, *, growing: bool = False) -> None:
-        if self.width:
-            self.rows += [*draw(block, self.width, growing=growing), BLANK]
+        if not self.width:
+            return
+        if (begun := self._list) and begun.block is block:
+            if begun.shape != (shape := _shape(block)):
+                del self.rows[begun.row :]
+                begun.shape, begun.drawn = shape, 0
+            self.rows += _list(block, self.width, range(begun.drawn, begun.kept), shape)
+            self.settled, begun.drawn = len(self.rows), begun.kept
+            self.rows += _list(block, self.width, range(begun.kept, len(block.children)), shape, growing=growing)
+        else:
+            self.rows += draw(block, self.width, growing=growing)
+        self.rows.append(BLANK)
 
 
 @cache
@@ -136,7 +182,7 @@ def draw(block: Node, width: int, *, growing: bool = False) -> list[DocumentRow]
             most = MOST_GROWING if growing else MOST_HIGHLIGHTED
             return _code(block.content, block.info if len(block.content) <= most else "", width)
         case "bullet_list" | "ordered_list":
-            return _list(block, width, growing=growing)
+            return _list(block, width, range(len(block.children)), _shape(block), growing=growing)
         case "blockquote":
             return _behind(QUOTED, QUOTED, _below(block.children, width - 2, growing=growing), copied=False)
         case "table":
@@ -169,21 +215,30 @@ def _behind(first: Content, rest: Content, rows: list[DocumentRow], *, copied: b
     return found
 
 
-def _list(block: Node, width: int, *, growing: bool) -> list[DocumentRow]:
-    """A list; its items stand apart if the model wrote them so."""
-    items = block.children
-    if block.type == "ordered_list":
-        start = int(block.attrs.get("start", 1))
-        size = len(f" {start + len(items) - 1}. ")
-        bullets = [f"{start + at}. ".rjust(size) for at in range(len(items))]
-    else:
-        bullets = [f"{BULLETS[block.level // 2 % len(BULLETS)]} "] * len(items)
-    apart = any(child.type == "paragraph" and not child.hidden for item in items for child in item.children)
+def _shape(block: Node) -> tuple[bool, int]:
+    """How a list looks as a whole: whether its items stand apart, as they do if the model wrote one so; and how many
+    characters the numbers take."""
+    apart = any(child.type == "paragraph" and not child.hidden for item in block.children for child in item.children)
+    numbered = block.type == "ordered_list"
+    size = len(f" {_start(block) + len(block.children) - 1}. ") if numbered else 0
+    return apart or bool(block.attrs.get("apart")), size
+
+
+def _start(block: Node) -> int:
+    return int(block.attrs.get("start", 1))
+
+
+def _list(
+    block: Node, width: int, items: range, shape: tuple[bool, int], *, growing: bool = False
+) -> list[DocumentRow]:
+    """Some items of a list."""
+    apart, size = shape
     rows: list[DocumentRow] = []
-    for item, bullet in zip(items, bullets, strict=True):
-        rows += [BLANK] if rows and apart else []
-        last = growing and item is items[-1]
-        inside = _below(item.children, width - len(bullet), growing=last, apart=apart)
+    for at in items:
+        bullet = f"{_start(block) + at}. ".rjust(size) if size else f"{BULLETS[block.level // 2 % len(BULLETS)]} "
+        rows += [BLANK] if at and apart else []
+        last = growing and at == len(block.children) - 1
+        inside = _below(block.children[at].children, width - len(bullet), growing=last, apart=apart)
         rows += _behind(Content.styled(bullet, BULLET), Content(" " * len(bullet)), inside, copied=True)
     return rows
 

@@ -34,14 +34,15 @@ class Recent(Rows):
             return
         self._listed = listed
         self.clear_options()
-        self.add_options([Option(self._line(one)) for one in listed])
+        whens = [_when(one) for one in listed]
+        widest = max(map(len, whens), default=0)
+        self.add_options([Option(self._line(one, when.ljust(widest))) for one, when in zip(listed, whens, strict=True)])
 
     def on_resize(self) -> None:
         listed, self._listed = self._listed, ()
         self.show(listed)  # titles take the room there is
 
-    def _line(self, listed: Listed) -> Content:
-        when = f"{moment(listed.updated)} · {listed.turns} turn{'s' if listed.turns != 1 else ''}"
+    def _line(self, listed: Listed, when: str) -> Content:
         room = min(WIDEST, self.app.size.width - 8) - len(when) - 2
         title = Content(readable(printable(listed.title))).truncate(max(10, room), ellipsis=True)
         return Content.assemble(title.pad_right(max(0, room - title.cell_length)), ("  " + when, "$text-muted"))
@@ -52,3 +53,7 @@ class Recent(Rows):
     def on_option_list_option_selected(self, event: Rows.OptionSelected) -> None:
         event.stop()
         self.post_message(self.Resumed(self._listed[event.option_index].id))
+
+
+def _when(listed: Listed) -> str:
+    return f"{moment(listed.updated)} · {listed.turns} turn{'s' if listed.turns != 1 else ''}"
