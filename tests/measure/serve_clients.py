@@ -13,11 +13,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import date
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 PROBLEM = "Tom has 12 apples. Ann has 5 more apples than Tom. How many has Ann?"
 ASKED: list[dict[str, Any]] = [{"role": "user", "content": PROBLEM}]
@@ -67,6 +68,13 @@ def with_openai(address: str, key: str | None) -> dict[str, Check]:
         found = client().chat.completions.parse(model="mini", messages=ASKED, response_format=form, seed=1)
         return isinstance(found.choices[0].message.parsed.answer, int)
 
+    def typed() -> bool:
+        pydantic = import_module("pydantic")
+        code = Annotated[str, pydantic.Field(pattern="^[A-Z]{2}-[0-9]+x$", max_length=9)]
+        form = pydantic.create_model("Typed", day=(date, ...), pair=(tuple[bool, code], ...))
+        found = client().chat.completions.parse(model="mini", messages=ASKED, response_format=form, seed=1)
+        return found.choices[0].message.parsed is not None
+
     def voted() -> bool:
         found = create(model="mini:reliable")
         return bool(found.choices[0].finish_reason == "stop" and found.model_extra["vibe"]["answer"] == "17")
@@ -93,6 +101,7 @@ def with_openai(address: str, key: str | None) -> dict[str, Check]:
         "logprobs": logprobs,
         "reasoning_effort: none": lambda: quiet() == 0,
         "response_format, by parse()": parsed,
+        "response_format with a date, a tuple and a pattern": typed,
         "reliability, by model name": voted,
         "content in parts": lambda: bool(create(messages=parts).choices),
         "user, store, metadata passed over": lambda: bool(create(**passed).choices),

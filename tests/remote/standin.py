@@ -15,8 +15,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 from urllib.parse import quote
 
-Fault = tuple[Literal["status", "cut", "error", "abort"], Any]
+Fault = tuple[Literal["status", "page", "cut", "error", "abort"], Any]
 QUOTING = "Your reply begins as follows."
+STRANGE = {  # what not every server knows
+    "top_k", "min_p", "n", "seed", "random_seed", "stream_options", "grammar", "ebnf", "structured_outputs",
+    "guided_grammar",
+}  # fmt: skip
 
 
 @dataclass
@@ -32,6 +36,8 @@ class StandIn:
     continues: Literal["flags", "prefill", "repeats"] | None = "prefill"  # in chats
     reasoning: Literal["inline", "reasoning_content", "reasoning"] = "inline"
     strict: bool = False  # a field that it does not know is an error
+    known: frozenset[str] = frozenset({"seed", "stream_options"})  # to a strict one
+    absences: deque[int] = field(default_factory=deque)  # statuses of whatever is asked next; 0: the connection breaks
     stream: bool = True
     context: int | None = 8192
     slots: int | None = 4
@@ -78,7 +84,7 @@ class StandIn:
 
     def replies(self) -> list[dict[str, Any]]:
         """The requests for replies that came as streams: those for work, and not to find out what it can do."""
-        return [body for _, body in self.asked if body.get("stream")]
+        return [body for _, body in self.asked if _is_work(body)]
 
     def count(self, more: int) -> None:
         with self._lock:
@@ -150,6 +156,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._missing()
 
     def _allowed(self) -> bool:
+        if self.of.absences:
+            if status := self.of.absences.popleft():
+                self._answer(status, {"error": {"message": "Loading model"}}, {"Retry-After": "0.01"})
+            else:
+                self.close_connection = True
+                self.connection.close()
+            return False
         if self.of.key and self.headers["Authorization"] != f"Bearer {self.of.key}":
             self._answer(401, {"error": {"message": "Invalid API Key", "type": "authentication_error", "code": 401}})
             return False
@@ -162,14 +175,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, body: dict[str, Any]) -> None:
         of = self.of
-        strange = {"top_k", "min_p", "n", "grammar", "ebnf", "structured_outputs", "guided_grammar"} & body.keys()
+        strange = STRANGE & body.keys() - of.known
         if of.strict and strange:
             return self._answer(400, {"detail": [{"msg": f"Extra inputs are not permitted: {sorted(strange)[0]}"}]})
-        fault = of.faults.popleft() if of.faults and body.get("stream") else None
+        fault = of.faults.popleft() if of.faults and _is_work(body) else None
         if fault and fault[0] == "status":
             status, headers = fault[1]
             code = headers.get("code", status)  # in words, where it has such
             return self._answer(status, {"error": {"message": "Come back later", "code": code}}, headers)
+        if fault and fault[0] == "page":
+            return self._answer(200, fault[1])
         prompt, repeated = self._prompt(body)
         tokens = len(pieces(prompt)) + 2 * prompt.count("<|")
         if of.context and tokens + body["max_tokens"] > of.context:
@@ -317,6 +332,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
+
+
+def _is_work(body: dict[str, Any]) -> bool:
+    """Whether a request is for a reply, and not to find out what the server can do."""
+    return bool(body.get("stream")) and "Say: 1" not in str(body.get("prompt") or body.get("messages"))
 
 
 # The model

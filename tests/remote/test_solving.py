@@ -15,6 +15,7 @@ from vibethinker_local.events import Control, Finished, Options, Solution, Wrote
 from vibethinker_local.models.spec import registry
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.remote import pool
+from vibethinker_local.remote import server as server_questions
 from vibethinker_local.solving.solver import Solver
 from vibethinker_local.system import paths
 
@@ -139,6 +140,7 @@ FAULTS: dict[str, list[Fault]] = {
     "a connection that breaks": [("cut", 3), ("cut", 2)],
     "an error in the middle": [("error", 3)],
     "a reply that was given up": [("abort", None)],
+    "something else": [("page", {"please": "sign in"})],
 }
 
 
@@ -177,6 +179,10 @@ def test_a_server_that_stays_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     assert solution.error
     assert f"{server.url} gives no reply: 500, Come back later" in solution.error
     assert len(server.replies()) == 3
+    with StandIn(faults=deque([("page", "Sign in")] * 3)) as server:
+        assert 'it sends no reply: 200 OK, application/json; charset=utf-8, 9 bytes: “"Sign in"”' in (
+            solved(server).error or ""
+        )
 
 
 def test_a_server_that_dies_leaves_its_work_to_the_others() -> None:
@@ -376,6 +382,45 @@ def test_nobody_there() -> None:
 def test_another_kind_of_server(tmp_path: Path) -> None:
     with StandIn() as server, pytest.raises(ModelError, match="is not the list of a server that speaks the OpenAI"):
         Solver(f"{server.url}/elsewhere")
+
+
+@pytest.mark.parametrize("absences", [[0, 0], [503, 429], [503, 0, 504]], ids=str)
+def test_a_server_that_is_not_able_to_answer_yet_is_asked_again(
+    absences: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_questions, "WAITS", (0.001,) * 3)
+    with StandIn(absences=deque(absences)) as server:
+        able = Solver(server.url).chosen.servers[0].abilities  # type: ignore[union-attr]
+    assert not able.lacking()
+
+
+def test_a_server_that_is_never_able_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_questions, "WAITS", (0.001,) * 3)
+    for status, came in (
+        (502, r"is not able to answer at present \(502 Bad Gateway"),
+        (0, "cannot be reached: .*; check"),
+    ):
+        with StandIn(absences=deque([status] * 9)) as server, pytest.raises(ModelError, match=came):
+            Solver(server.url)
+
+
+@pytest.mark.parametrize(
+    ("known", "sent", "says"),
+    [
+        ({"seed", "stream_options"}, {"seed": 4}, False),
+        ({"random_seed", "n"}, {"random_seed": 4}, False),
+        (set(), {}, True),
+    ],
+    ids=["seed", "random_seed", "none"],
+)
+def test_what_a_server_does_not_know_is_not_sent(known: set[str], sent: dict[str, int], says: bool) -> None:
+    with StandIn(**CHAT, strict=True, known=frozenset(known)) as server:
+        assert solved(server).answer == "42"
+        notices = Solver(server.url).chosen.notices()  # type: ignore[union-attr]
+    [body] = server.replies()
+    assert {name: body[name] for name in ("seed", "random_seed") if name in body} == sent
+    assert ("stream_options" in body) == ("stream_options" in known)
+    assert any("takes no seed: it draws its own" in notice for notice in notices) == says
 
 
 def test_what_is_lacking_is_said() -> None:

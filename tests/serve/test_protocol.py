@@ -225,6 +225,9 @@ def test_what_asks_for_nothing_is_passed_over(served: Served) -> None:
         "modalities": ["text"], "of tomorrow": [1], "stream_options": {"include_usage": None},
     }  # fmt: skip
     assert served.ask(seed=1, **passed)["choices"][0]["finish_reason"] == "stop"
+    unused: dict[str, Any] = {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"}
+    assert served.post(seed=1, max_tokens=1, **unused).status_code == 200
+    assert served.post(seed=1, max_tokens=1, **unused | {"tool_choice": "auto"}).status_code == 400
     empty = {"type": "json_schema", "json_schema": {"name": None, "schema": None}}
     assert served.post(seed=1, response_format=empty, max_tokens=40).status_code == 200
     assert served.ask(seed=1, reliability={"samples": 3, "stopping": None})["vibe"]["status"] == "answered"
@@ -308,9 +311,17 @@ def test_what_is_no_request(served: Served) -> None:
         response = served.http.post("/v1/chat/completions", content=body)
         assert response.status_code == 400, body[:20]
         assert response.json()["error"]["message"]
+    for encoding, status in (("gzip", 415), ("identity", 400)):
+        headers = {"content-encoding": encoding}
+        response = served.http.post("/v1/chat/completions", content=b"\x1f\x8b", headers=headers)
+        assert response.status_code == status
     response = served.post(model="gpt-5")
     assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
     assert served.http.get("/v1/embeddings").status_code == 404
+    for path, advises in (("/v1/embeddings", False), ("/v1/responses", True), ("/completions", True)):
+        response = served.http.post(path, json={})
+        said = response.json()["error"]["message"]
+        assert (response.status_code, "set the client to chat completions" in said) == (404, advises)
     assert served.http.get("/v1/chat/completions").status_code == 405
     response = served.http.post("/v1/models/mini")
     assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from vibethinker_local.llama.backend import LlamaBackend
-from vibethinker_local.serve import schema
+from vibethinker_local.serve import pattern, schema
 from vibethinker_local.system.paths import MINI
 
 Allows = Callable[[Any, str], bool]
@@ -56,6 +56,13 @@ STEP = {
     "required": ["said"],
     "additionalProperties": False,
 }
+LONG = "x" * 1001
+OTHERS = ['"A"', '"é"', '"🎉"', r'"\""', r'"\\"', r'"\n"']
+THREE = '{"a": 1, "b": 2, "c": 3}'
+DATES = ['"2026-11-28"', '"2024-02-29"', '"2000-02-29"']
+TUPLE = {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}]}
+OLD_TUPLE = {"items": TUPLE["prefixItems"], "additionalItems": {"type": "boolean"}, "minItems": 2}
+MAP_OF = {"type": "object", "additionalProperties": {"type": "integer"}}
 KINDS = ['a"b', "c\\d", "e\nf", 1, None]
 STRICT = {  # as OpenAI's structured outputs ask for it
     "type": "object",
@@ -108,7 +115,36 @@ WHOLE = [
         ({"type": "number", "maximum": -2}, ["-2", "-2.5", "-17"], ["-1.9", "0", "2"]),
         ({"type": ["integer", "null"], "maximum": 5}, ["5", "null", "-7"], ["6"]),
         ({"type": "string", "minLength": 2, "maxLength": 3}, ['"ab"', '"abc"', '"a\\n"'], ['"a"', '"abcd"', '"a\n"']),
-        ({"type": "string", "format": "date"}, ['"2026-11-28"'], ['"2026-13-28"', '"soon"']),
+        ({"type": "number", "minimum": 0.5, "maximum": 1.25}, ["0.75", "1.25", "0.625"], ["0.49", "1.26", "0.5"]),
+        ({"type": "number", "exclusiveMinimum": -1.5, "maximum": 120.5}, ["-1.4", "120.45", "99.5"], ["-1.5", "120.6"]),
+        ({"type": "string", "maxLength": 1001}, [f'"{LONG}"'], [f'"{LONG}x"']),
+        ({"type": "string"}, [r'"\ud83d\ude00"', r'"\uFFFF\u00e9"'], [r'"\ud83d"', r'"\ude00"', r'"\ud83dx"']),
+        ({"type": "string", "format": "date"}, DATES, ['"2026-13-28"', '"soon"', '"2026-02-29"', '"2026-04-31"']),
+        ({"type": "string", "format": "date-time"}, ['"2026-11-28T23:59:59.5+01:00"'], ['"2026-11-28T24:00:00Z"']),
+        ({"type": "string", "format": "duration"}, ['"P1DT2H"', '"P2W"'], ['"P"', '"P1DT"', '"P1W2D"']),
+        ({"type": "string", "format": "email"}, ['"a.b@c-d.org"'], ['"a..b@c.org"', '"a@c"', '"a@-c.org"']),
+        ({"type": "string", "format": "ipv4"}, ['"127.0.0.1"'], ['"256.0.0.1"', '"1.2.3"', '"01.2.3.4"']),
+        ({"type": "string", "format": "uri"}, ['"anything"'], ["1"]),
+        ({"type": "string", "pattern": r"^[A-Z]{3}-\d{2,}$"}, ['"ABC-12"', '"ABC-123"'], ['"ABC-1"', '"abc-12"']),
+        ({"type": "string", "pattern": "a+b"}, ['"ab"', '"xaaby"', r'"\n\"ab"'], ['"a"', '"ba"']),
+        ({"type": "string", "pattern": "^a|b$"}, ['"a"', '"axx"', '"xb"'], ['"xa"', '"bx"']),
+        ({"type": "string", "pattern": "^[^a-z]$"}, OTHERS, ['"a"', '"AA"', r'"\u0061"']),
+        ({"type": "string", "pattern": r"^(?!.*\.\.)(?=.*\d)[\w.]+$"}, ['"a.1"', '"1"'], ['"a..1"', '"a"', '"1 "']),
+        ({"type": "string", "pattern": r"^(?:a(?=b)b|c$)?$"}, ['""', '"ab"', '"c"'], ['"a"', '"cc"']),
+        ({"type": "string", "pattern": "^a{2}?b{,2}$"}, ['"aab{,2}"'], ['"aabb"', '"ab{,2}"']),
+        ({"type": "string", "pattern": "^x+$", "minLength": 2, "maxLength": 3}, ['"xx"', '"xxx"'], ['"x"', '"xxxx"']),
+        ({"type": "string", "format": "date", "pattern": "^2026"}, ['"2026!"'], ['"2025-01-01"']),
+        (TUPLE, ['["a", 1]'], ['["a"]', '["a", 1, 2]', '[1, "a"]']),
+        (TUPLE | {"minItems": 1}, ['["a"]', '["a", 1]'], ["[]", '["a", 1, 2]']),
+        (TUPLE | {"items": {"type": "null"}, "maxItems": 3}, ['["a", 1, null]'], ['["a"]', '["a", 1, null, null]']),
+        (OLD_TUPLE, ['["a", 1]', '["a", 1, true, false]'], ['["a"]', '["a", 1, 2]']),
+        (FEW | {"uniqueItems": False}, ["[1]"], ["[]"]),
+        ({"items": False}, ["[]"], ["[1]"]),
+        (MAP_OF | {"propertyNames": {"enum": ["a", "b"]}}, ["{}", '{"b": 1}'], ['{"c": 1}', '{"a": "x"}']),
+        (MAP_OF | {"propertyNames": {"enum": ["a"]}, "required": ["a"]}, ['{"a": 1}'], ["{}", '{"b": 1}']),
+        (MAP_OF | {"minProperties": 1, "maxProperties": 2}, ['{"a": 1}', '{"a": 1, "b": 2}'], ["{}", THREE]),
+        ({"type": "object", "patternProperties": {"^x": {"type": "integer"}}}, ["{}", '{"xy": 1}'], ['{"y": 1}']),
+        ({"type": "integer", "unit": "kg", "x-order": 1}, ["1"], ['"1"']),
         ({"const": "a b"}, ['"a b"'], ['"a"', "1"]),
         (FEW, ["[1]", "[1, 2]"], ["[]", "[1,2,3]"]),
         ({"type": "array", "maxItems": 0}, ["[]"], ["[1]"]),
@@ -137,17 +173,35 @@ def test_the_grammar_allows_what_the_schema_does(
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"type": "string", "pattern": "a+"}, "'pattern' is not supported"),
+        ({"type": "string", "pattern": "(?<=a)b"}, "the schema: pattern: of groups"),
+        ({"type": "string", "pattern": r"\bword"}, "pattern: .*b is not supported"),
+        ({"type": "string", "pattern": r"\p{L}"}, "pattern: .*p is not supported"),
+        ({"type": "string", "pattern": "(a"}, "a '\\(' too many"),
+        ({"type": "string", "pattern": "a)"}, "a '\\)' too many"),
+        ({"type": "string", "pattern": "[a"}, "it ends in the middle"),
+        ({"type": "string", "pattern": "*a"}, "has nothing to repeat"),
+        ({"type": "string", "pattern": "[b-a]"}, "out of order"),
+        ({"type": "string", "pattern": "(a$)+"}, "what is repeated has"),
+        ({"type": "string", "pattern": "^a$", "minLength": 2}, "no text satisfies it"),
+        ({"type": "string", "pattern": "a" * 3000}, "too large"),
+        ({"type": "string", "pattern": r"^[\x01\uD800]$"}, "no text satisfies it"),
+        ({"type": "string", "pattern": 1}, "pattern is not a text"),
+        ({"type": "object", "patternProperties": {"a": {}, "b": {}}}, "a single one"),
+        ({"type": "object", "minProperties": 2}, "'minProperties' above 1"),
+        ({"properties": {"a": True}, "maxProperties": 1}, "'maxProperties' is not supported"),
+        ({"prefixItems": [{}], "items": False, "minItems": 2}, "more items than there are"),
+        ({"prefixItems": {}}, "prefixItems is a list"),
+        ({"answer": {"type": "integer"}}, "'answer' is not supported"),
         ({"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}, "a: 'uniqueItems'"),
         ({"type": "integer", "multipleOf": 5}, "'multipleOf'"),
-        ({"type": "number", "minimum": 0.5}, "whole ones"),
+        ({"type": "number", "minimum": 1e-300}, "less than 16 decimals"),
         ({"type": "integer", "minimum": 0, "exclusiveMinimum": True}, "exclusiveMinimum is not a number"),
         ({"type": "integer", "maximum": float("nan")}, "maximum is not a number"),
         ({"type": "number", "maximum": float("inf")}, "maximum is not a number"),
         ({"type": "integer", "minimum": 5, "maximum": 4}, "the schema: no number of up to 16 digits lies between"),
         ({"type": "integer", "minimum": 10**400}, "no number of up to 16 digits lies between"),
         ({"type": "number", "minimum": 2, "exclusiveMaximum": 2}, "no number of up to 16 digits lies between"),
-        ({"type": "object", "propertyNames": {"pattern": "a"}}, "'propertyNames'"),
+        ({"type": "object", "propertyNames": {"multipleOf": 2}}, "propertyNames: 'multipleOf'"),
         ({"type": "colour"}, "no type 'colour'"),
         ({"not": {}}, "'not'"),
         ({"enum": []}, "empty"),
@@ -171,7 +225,11 @@ def test_what_it_does_not_understand_is_refused_by_name(given: Any, why: str) ->
         schema.grammar(given)
 
 
-def test_it_stays_small_whatever_is_asked() -> None:
+def test_it_stays_small_whatever_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pattern, "MOST_WORK", 10_000)
+    for much in ("(a|b)*a(a|b){20}", "^(?=.{1,253}$)([a-z]{1,63}[.])+$", "^a{5000}$"):
+        with pytest.raises(ValueError, match="too large"):
+            schema.grammar({"type": "string", "pattern": much})
     deep: Any = {"type": "integer"}
     for _ in range(100):
         deep = {"type": "array", "items": deep}

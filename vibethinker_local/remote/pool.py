@@ -9,12 +9,10 @@ import logging
 import queue
 import random
 import threading
-import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
@@ -25,7 +23,7 @@ from vibethinker_local.remote import request, wire
 from vibethinker_local.remote.reply import ReplyToken
 from vibethinker_local.remote.request import Key, Quote, Wanted
 from vibethinker_local.remote.served import EngineServer, Served
-from vibethinker_local.remote.server import headers, refusal
+from vibethinker_local.remote.server import SPENT, headers, refusal, retry_after
 from vibethinker_local.remote.wire import Chunk, Drawn, EventStream
 
 log = logging.getLogger("vibethinker_local.remote")
@@ -39,7 +37,6 @@ SHORTER = 0.75  # of the tokens wanted, after a server said that they do not fit
 LEAST_ROOM = 16  # tokens; with less there is no point in going on
 GRACE = 2.0  # seconds for all requests to be called off
 LASTING = {400, 402, 404, 405, 413, 415, 422, 501}  # the same request would be refused again
-SPENT = b"insufficient_quota"  # with 429: there is nothing left to pay with, and waiting does not change that
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +240,10 @@ class Pool:
             if response.status_code != 200:
                 raise _refused(url, self._served.key, response, await response.aread())
             if "event-stream" not in response.headers.get("Content-Type", ""):
-                yield wire.read((await response.aread()).decode("utf-8", "replace"))
+                chunk = wire.read((await response.aread()).decode("utf-8", "replace"))
+                if not (chunk.pieces or chunk.error):
+                    raise _LostError(f"it sends no reply: {network.what_came(response)}")
+                yield chunk
                 return
             events = EventStream()
             async for data in response.aiter_bytes():
@@ -343,19 +343,7 @@ def _refused(url: str, key: str | None, response: httpx2.Response, answer: bytes
         return _TooLongError(reason)
     if status in LASTING or SPENT in answer:
         return EngineError(f"{url} refuses a request ({status}): {reason}.")
-    return _LostError(f"{status}, {reason}", _wait(response), busy=status in (429, 503))
-
-
-def _wait(response: httpx2.Response) -> float | None:
-    """The seconds that a Retry-After asks for: a number, or a date."""
-    text = response.headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        with suppress(ValueError, TypeError, OverflowError):
-            return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-        return None
-    return seconds if 0 <= seconds < 1e9 else None
+    return _LostError(f"{status}, {reason}", retry_after(response), busy=status in (429, 503))
 
 
 def _lost(error: Exception, url: str) -> _LostError:

@@ -10,7 +10,7 @@ from vibethinker_local.engine.output import SequenceId
 from vibethinker_local.engine.params import SamplingParams
 from vibethinker_local.remote.reply import ForeignReply
 from vibethinker_local.remote.served import EngineServer
-from vibethinker_local.remote.server import SAMPLER, TOP, continuing, guided
+from vibethinker_local.remote.server import SAMPLER, TOP, USAGE, continuing, guided
 from vibethinker_local.remote.vocabulary import Messages
 
 SEEDS = 2**31  # llama-server keeps 32 bits of a seed, others a sign besides
@@ -40,12 +40,14 @@ def ways(ask: Wanted, server: EngineServer, quote: Quote) -> tuple[str, dict[str
     body: dict[str, Any] = {
         "model": server.model,
         "stream": True,
-        "stream_options": {"include_usage": True},
         "max_tokens": ask.most,
         "temperature": params.temperature,
         "top_p": params.top_p,
-        "seed": ask.seed % SEEDS,
     }
+    if able.seed:
+        body[able.seed] = ask.seed % SEEDS
+    if able.usage:
+        body |= USAGE
     if able.sampler:
         body |= SAMPLER | {"top_k": params.top_k or SAMPLER["top_k"], "min_p": params.min_p}
     if ask.samples > 1:

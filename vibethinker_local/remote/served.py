@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from vibethinker_local.models.spec import ModelSpec
 from vibethinker_local.remote.vocabulary import Messages
 
 Continuation = Literal["own prompts", "flags", "prefill"]
+SeedName = Literal["seed", "random_seed"]
+SEED_NAMES: tuple[SeedName, ...] = get_args(SeedName)
 CONCURRENCY = 16  # requests at once, to a server that does not say how many it has room for
 CONTEXT = 32768  # tokens, where neither the server nor the user says how many there are
 
@@ -40,6 +42,8 @@ class Abilities:
     samples: bool = False
     grammar: str | None = None  # the field of a request that takes one
     sampler: bool = True  # it takes top_k and min_p
+    seed: SeedName | None = "seed"  # the field of a request that takes one
+    usage: bool = True  # it can be asked to count tokens at the end of a stream
 
     def lacking(self) -> list[str]:
         """What is done instead of what it cannot do, in a few words each."""
@@ -52,6 +56,8 @@ class Abilities:
             found.append("it takes no grammar: claims that cannot be read count as none")
         if not self.sampler:
             found.append("it takes no top_k: its own applies")
+        if not self.seed:
+            found.append("it takes no seed: it draws its own")
         return found
 
     def __str__(self) -> str:

@@ -10,9 +10,11 @@ Every ability has a substitute, so that no server is refused for the lack of one
     grammar            that a reply follows; else what cannot be read as claims counts as none
 """
 
-import itertools
+import math
+import time
 from contextlib import suppress
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +25,7 @@ from vibethinker_local.models import network
 from vibethinker_local.models.spec import ModelSpec, registry
 from vibethinker_local.remote import wire
 from vibethinker_local.remote.address import Address
-from vibethinker_local.remote.served import Abilities, Continuation, EngineServer, Frame, Served
+from vibethinker_local.remote.served import SEED_NAMES, Abilities, Continuation, EngineServer, Frame, Served
 from vibethinker_local.remote.wire import Chunk
 from vibethinker_local.system.terminal import printable
 
@@ -36,12 +38,17 @@ BEGUN = "<think>\n\n</think>\n\nYes"  # of a reply, with nothing to be thought
 GRAMMARS = ("grammar", "structured_outputs", "guided_grammar", "ebnf")
 VOTE = ":reliable"  # under a model's name and this, `vibe serve` answers by a vote of its own, which is no engine
 SAMPLER = {"top_k": -1, "min_p": 0.0}  # off: llama-server's own defaults would cut the distribution
+USAGE = {"stream": True, "stream_options": {"include_usage": True}}
+WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds at least until a question is asked again
+UNABLE = {429, 502, 503, 504}  # statuses of a server that loads or is full, and of a proxy that does not reach it
+BROKEN = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
+SPENT = b"insufficient_quota"  # with 429: there is nothing left to pay with, and waiting does not change that
 
 
 def connect(address: Address, *, patience: float = ANSWER) -> Served:
     """Ask all servers of an address what they have. Raises ModelError if one has not what is wanted."""
     with network.make_engine_client(httpx2.Timeout(patience, connect=min(CONNECT, patience))) as client:
-        servers = tuple(_Asking(client, url, address).server() for url in address.urls)
+        servers = tuple(_Asking(client, url, address, patience).server() for url in address.urls)
     models = {server.model.rpartition("/")[2] for server in servers}
     if address.model is None and len(models) > 1:
         raise ModelError(f"These servers have different models ({', '.join(sorted(models))}): give one behind #.")
@@ -54,9 +61,11 @@ def connect(address: Address, *, patience: float = ANSWER) -> Served:
 class _Asking:
     """The questions to one server."""
 
-    def __init__(self, client: httpx2.Client, url: str, address: Address) -> None:
+    def __init__(self, client: httpx2.Client, url: str, address: Address, patience: float) -> None:
+        """`patience`: seconds in which a server that is not able to answer is asked again."""
         self._client, self._url, self._address = client, url, address
         self._headers = headers(address.key)
+        self._until = time.monotonic() + patience
 
     def server(self) -> EngineServer:
         listed = self._models()
@@ -155,24 +164,41 @@ class _Asking:
     def _tried(
         self, path: str, body: dict[str, Any], logprobs: dict[str, Any]
     ) -> tuple[Abilities, dict[str, Any]] | None:
-        """What a request may ask for, found by asking for all of it, then for less, and the fields that say so.
+        """What a request may ask for: all of it, or else what is taken of it; and the fields that say so.
 
         None if no request is answered.
         """
-        wants: dict[str, dict[str, Any]] = {"sampler": SAMPLER, "samples": {"n": 2}, "logprobs": logprobs}
-        tries = (names for count in (3, 2, 1, 0) for names in itertools.combinations(wants, count))
-        for names in tries:
-            extra = {key: value for name in names for key, value in wants[name].items()}
-            response = self._send("POST", path, body | extra)
-            if response.status_code in (404, 405, 501):
-                return None
-            if response.status_code != 200:
-                continue
-            chunk = wire.chunk(_json(response))
-            if chunk.pieces:
-                several = len(chunk.pieces) == 2
-                return Abilities(logprobs=_has_likely(chunk), samples=several, sampler="sampler" in names), extra
-        return None
+        wants: dict[str, dict[str, Any]] = {
+            "seed": {"seed": 1},
+            "random_seed": {"random_seed": 1},  # Mistral's name for it
+            "sampler": SAMPLER,
+            "samples": {"n": 2},
+            "logprobs": logprobs,
+        }
+
+        def asked(names: list[str]) -> Chunk | None:
+            response = self._send("POST", path, body | {key: wants[name][key] for name in names for key in wants[name]})
+            chunk = wire.chunk(_json(response)) if response.status_code == 200 else Chunk()
+            return chunk if chunk.pieces else None
+
+        names = [name for name in wants if name != "random_seed"]
+        found = asked(names)
+        if found is None:
+            names, found = [], asked([])
+            for name in wants if found else ():
+                if not (name == "random_seed" and names) and (more := asked([*names, name])):
+                    names, found = [*names, name], more
+        if found is None:
+            return None
+        taken = {key: wants[name][key] for name in names for key in wants[name]}
+        able = Abilities(
+            logprobs=_has_likely(found),
+            samples=len(found.pieces) == 2,
+            sampler="sampler" in names,
+            seed=next((name for name in SEED_NAMES if name in names), None),
+            usage=self._send("POST", path, body | USAGE).status_code == 200,
+        )
+        return able, taken
 
     def _continues(self, body: dict[str, Any], taken: dict[str, Any]) -> tuple[Continuation | None, bool]:
         """Whether it goes on with a reply that was begun: then that costs no more tokens than in the question.
@@ -212,16 +238,34 @@ class _Asking:
         return {}
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx2.Response:
-        """An answer, whatever it is but a refusal of the key. Raises ModelError."""
-        scheme = self._url.partition(":")[0]
-        try:
-            response = self._client.request(method, self._url + path, json=body, headers=self._headers)
-        except network.ERRORS as error:
-            failure = network.failure(error, scheme, also="whether the server runs")
-            raise ModelError(f"{self._url} cannot be reached: {failure.reason}; {failure.advice}.") from error
-        if response.status_code in (401, 403):
-            raise ModelError(refusal(self._url, self._address.key))
-        return response
+        """An answer, whatever it is but a refusal of the key. Raises ModelError.
+
+        One that did not come, or says that there is none yet, is asked for again: it would look like a server that is
+        able to do less.
+        """
+        waits = iter(WAITS)
+        while True:
+            try:
+                response = self._client.request(method, self._url + path, json=body, headers=self._headers)
+            except network.ERRORS as error:
+                if isinstance(error, BROKEN) and self._waited(next(waits, math.inf)):
+                    continue
+                failure = network.failure(error, self._url.partition(":")[0], also="whether the server runs")
+                raise ModelError(f"{self._url} cannot be reached: {failure.reason}; {failure.advice}.") from error
+            if response.status_code in (401, 403):
+                raise ModelError(refusal(self._url, self._address.key))
+            if response.status_code not in UNABLE or SPENT in response.content:
+                return response
+            if not self._waited(max(next(waits, math.inf), retry_after(response) or 0)):
+                came = network.what_came(response)
+                raise ModelError(f"{self._url} is not able to answer at present ({came}): try again later.")
+
+    def _waited(self, seconds: float) -> bool:
+        """Whether there was time to wait so long."""
+        there_is = time.monotonic() + seconds < self._until
+        if there_is:
+            time.sleep(seconds)
+        return there_is
 
 
 def _has_likely(chunk: Chunk) -> bool:
@@ -237,6 +281,18 @@ def refusal(url: str, key: str | None) -> str:
     if key:
         return f"{url} refuses the key: check the variable that it is taken from."
     return f"{url} wants a key: put it into VIBE_ENGINE_KEY, or name its variable in [engines.NAME]."
+
+
+def retry_after(response: httpx2.Response) -> float | None:
+    """The seconds that a Retry-After asks for: a number, or a date."""
+    text = response.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        with suppress(ValueError, TypeError, OverflowError):
+            return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        return None
+    return seconds if 0 <= seconds < 1e9 else None
 
 
 def continuing(way: Continuation | None) -> dict[str, Any]:

@@ -104,7 +104,10 @@ class App:
         one_model = path.startswith("/v1/models/")
         if path not in METHODS and not one_model:
             known = ", ".join(METHODS)
-            raise ApiError(f"There is nothing at this path: there are {known}.", status=404, code="unknown_path")
+            other = path.removeprefix("/v1").startswith(("/responses", "/completions"))
+            advice = ": set the client to chat completions" if other else ""
+            said = f"There is nothing at this path: there are {known}{advice}."
+            raise ApiError(said, status=404, code="unknown_path")
         method = METHODS["/v1/models" if one_model else path]
         allowed = [method, "HEAD"] if method == "GET" else [method]  # to HEAD, uvicorn sends no body
         if http.method not in allowed:

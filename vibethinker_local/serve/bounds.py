@@ -17,65 +17,91 @@ def integers(low: int | None, high: int | None) -> str:
     return " | ".join(parts)
 
 
-def decimals(low: int | None, high: int | None, *, above: bool = False, below: bool = False) -> str:
+def decimals(low: int | None, high: int | None, *, above: bool = False, below: bool = False, places: int = 0) -> str:
     """The numbers from low to high, written without an exponent; `above` and `below` leave the bounds themselves out.
 
-    Raises ValueError if there are none.
+    The bounds are given in the last of so many decimal places, which each number then has at least. Raises ValueError
+    if there are none.
     """
-    if low is None or low < -LARGEST:
-        low, above = -LARGEST - 1, True
-    if high is None or high > LARGEST:
-        high, below = LARGEST + 1, True
+    beyond = (LARGEST + 1) * 10**places
+    if low is None or low <= -beyond:
+        low, above = -beyond, True
+    if high is None or high >= beyond:
+        high, below = beyond, True
     if low > high or (low == high and (above or below)):
         raise ValueError(NONE)
     parts = []
     if high > 0 or (high == 0 and not below):
-        parts.append(_magnitudes(max(low, 0), high, above=above and low >= 0, below=below))
+        parts.append(_magnitudes(max(low, 0), high, places, above=above and low >= 0, below=below))
     if low < 0:
-        parts.append(f'"-" ({_magnitudes(max(-high, 0), -low, above=below and high <= 0, below=above)})')
+        parts.append(f'"-" ({_magnitudes(max(-high, 0), -low, places, above=below and high <= 0, below=above)})')
     return " | ".join(parts)
 
 
-def _magnitudes(least: int, most: int, *, above: bool, below: bool) -> str:
+def _magnitudes(least: int, most: int, places: int, *, above: bool, below: bool) -> str:
     """The numbers from least to most, neither of them below 0."""
+    left = DIGITS - places  # digits that may follow
     parts = []
     if above:
-        parts.append(f'"{least}." [0-9]{{0,{DIGITS - 1}}} [1-9]')
+        point = "" if places else "."
+        parts.append(f'"{_text(least, places)}{point}" [0-9]{{0,{left - 1}}} [1-9]')
     if least + above < most:
-        parts.append(f'({_naturals(least + above, most - 1)}) ("." [0-9]{{1,{DIGITS}}})?')
+        more = f"[0-9]{{0,{left}}}" if places else f'("." [0-9]{{1,{left}}})?'
+        parts.append(f"({_naturals(least + above, most - 1, places)}) {more}")
     if not below:
-        parts.append(f'"{most}" ("." "0"{{1,{DIGITS}}})?')
+        more = f'"0"{{0,{left}}}' if places else f'("." "0"{{1,{left}}})?'
+        parts.append(f'"{_text(most, places)}" {more}')
     return " | ".join(parts)
 
 
-def _naturals(least: int, most: int) -> str:
-    """The integers from least to most, neither of them below 0."""
-    few, many = len(str(least)), len(str(most))
+def _text(number: int, places: int) -> str:
+    digits = str(number).zfill(places + 1)
+    return f"{digits[:-places]}.{digits[-places:]}" if places else digits
+
+
+def _naturals(least: int, most: int, places: int = 0) -> str:
+    """The integers from least to most, neither of them below 0; written with a point before so many digits."""
+    first, last = _text(least, places), _text(most, places)
+    few, many = len(first), len(last)
     if few == many:
-        return _alike(str(least), str(most))
-    parts = [_alike(str(least), "9" * few)]
+        return _alike(first, last)
+    parts = [_alike(first, _highest(first))]
     if few + 1 < many:
-        parts.append(f"[1-9] [0-9]{{{few},{many - 2}}}")
-    parts.append(_alike(str(10 ** (many - 1)), str(most)))
-    return " | ".join(parts)
+        whole = few - len(_text(0, places)) + 1
+        parts.append(
+            f"[1-9] [0-9]{{{whole},{whole + many - few - 2}}} {_digits(last[-places - 1 :] if places else '')}"
+        )
+    parts.append(_alike(_text(10 ** (len(str(most)) - 1), places), last))
+    return " | ".join(part.rstrip() for part in parts)
 
 
 def _alike(first: str, last: str) -> str:
-    """The strings of digits from first to last, which have as many."""
+    """The strings of digits from first to last, which have as many, and a point, if any, in the same place."""
     if first == last:
         return f'"{first}"'
     if first[0] == last[0]:
         return f'"{first[0]}" ({_alike(first[1:], last[1:])})'
-    rest = len(first) - 1
-    if not rest:
+    if len(first) == 1:
         return f"[{first}-{last}]"
     begin, end, parts = int(first[0]), int(last[0]), []
-    if first[1:] != "0" * rest:
-        parts.append(f'"{begin}" ({_alike(first[1:], "9" * rest)})')
+    lowest, highest = first[1:].translate(str.maketrans("123456789", "0" * 9)), _highest(first[1:])
+    if first[1:] != lowest:
+        parts.append(f'"{begin}" ({_alike(first[1:], highest)})')
         begin += 1
-    if last[1:] != "9" * rest:
-        parts.append(f'"{end}" ({_alike("0" * rest, last[1:])})')
+    if last[1:] != highest:
+        parts.append(f'"{end}" ({_alike(lowest, last[1:])})')
         end -= 1
     if begin <= end:
-        parts.append(f"[{begin}-{end}] [0-9]{{{rest}}}")
+        parts.append(f"[{begin}-{end}] {_digits(lowest)}")
     return " | ".join(parts)
+
+
+def _highest(text: str) -> str:
+    return text.translate(str.maketrans("012345678", "9" * 9))
+
+
+def _digits(text: str) -> str:
+    """Any digits in the places of these."""
+    whole, point, decimals = text.partition(".")
+    counts = [f"[0-9]{{{len(part)}}}" if part else "" for part in (whole, decimals)]
+    return (f'{counts[0]} "." {counts[1]}' if point else counts[0]).strip()

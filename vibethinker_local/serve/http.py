@@ -29,7 +29,7 @@ class Http:
         self._receive, self._send_message = receive, send
 
     async def body(self) -> bytes:
-        """Raises ApiError if it is too long, or takes too long.
+        """Raises ApiError if it is too long, takes too long, or is compressed.
 
         One that is somewhat too long is read to its end: a client that still sends does not see the answer.
         """
@@ -47,6 +47,9 @@ class Http:
         except TimeoutError:
             self.extra["connection"] = "close"
             raise ApiError(f"The body did not come within {READ_SECONDS:g} s.", status=408) from None
+        encoding = self.headers.get("content-encoding", "identity")
+        if encoding.lower() != "identity":
+            raise ApiError("Content-Encoding: send the body as it is, not compressed.", status=415)
         if size > most:
             self.extra["connection"] = "close"
             raise ApiError(

@@ -8,24 +8,39 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, TypeGuard
 from urllib.parse import unquote
 
-from vibethinker_local.serve import bounds
+from vibethinker_local.serve import bounds, pattern
+from vibethinker_local.serve.pattern import TOO_LARGE, Chars
 
 Schema = Mapping[str, Any] | bool
 
-MOST_RULES, DEEPEST, MOST_REPEATED = 2000, 60, 1000
+MOST_RULES, DEEPEST = 2000, 60
+MOST_PATTERNS = 20_000  # characters, of all of them together
+AT_ONCE = 1000  # of a repetition; llama.cpp refuses one of 2,000
 # Of all repetitions together, each of which llama.cpp writes out, and of the text: every reply has a copy of its own.
 MOST_IN_ALL, LONGEST = 50_000, 2**18
-TOO_LARGE = "the schema is too large"
 ANNOTATIONS = frozenset(
     "$comment $defs $id $schema default definitions deprecated description discriminator example examples nullable "
     "readOnly strict title writeOnly".split()
 )
+# What decides on which values are valid, as JSON Schema has it. All else it calls annotations.
+KEYWORDS = frozenset(
+    "$dynamicRef $recursiveRef $ref additionalItems additionalProperties allOf anyOf const contains dependencies "
+    "dependentRequired dependentSchemas else enum exclusiveMaximum exclusiveMinimum format if items maxContains "
+    "maxItems maxLength maxProperties maximum minContains minItems minLength minProperties minimum multipleOf not "
+    "oneOf pattern patternProperties prefixItems properties propertyNames required then type unevaluatedItems "
+    "unevaluatedProperties uniqueItems".split()
+)
 BASE = {
     "ws": r'| " " | "\n" [ \t]{0,12}',
-    "char": r'[^"\\\x7F\x00-\x1F] | [\\] (["\\/bfnrt] | "u" [0-9a-fA-F]{4})',
+    "char": r'[^"\\\x7F\x00-\x1F] | [\\] (["\\/bfnrt] | "u" unit)',
+    "unit": (  # of UTF-16: many parsers refuse half a pair
+        r"([0-9abcefABCEF] [0-9a-fA-F] | [dD] [0-7]) [0-9a-fA-F]{2} | "
+        r'[dD] [89abAB] [0-9a-fA-F]{2} "\\u" [dD] [c-fC-F] [0-9a-fA-F]{2}'
+    ),
     "string": r'"\"" char* "\""',
     "integer": r'"-"? ("0" | [1-9] [0-9]{0,15})',
     "natural": r'"0" | [1-9] [0-9]{0,15}',
@@ -36,15 +51,28 @@ BASE = {
     "object": r'"{" ws (string ":" ws value ("," ws string ":" ws value)*)? "}" ws',
     "array": r'"[" ws (value ("," ws value)*)? "]" ws',
     "value": "object | array | string ws | number ws | boolean ws | null ws",
-    "date": r'[0-9]{4} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])',
-    "time": (
-        r'([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9] ":" [0-5] [0-9] ("." [0-9]{1,6})? '
-        r'("Z" | [-+] ([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9])'
-    ),
-    "uuid": r'[0-9a-f]{8} "-" [0-9a-f]{4} "-" [0-9a-f]{4} "-" [0-9a-f]{4} "-" [0-9a-f]{12}',
 }
-FORMATS = {"date": "date", "time": "time", "date-time": 'date "T" time', "uuid": "uuid"}
+DATE = (
+    r"(?!0000)(\d{4}-(?!02-29|02-3|(0[2469]|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])|"
+    r"(\d\d([2468][048]|[13579][26]|0[48])|([02468][048]|[13579][26])00)-02-29)"
+)
+TIME = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?(Z|[-+]([01]\d|2[0-3]):[0-5]\d)"
+COUNT, SECONDS = r"\d{1,5}", r"\d{1,5}(\.\d{1,6})?S"
+BYTE = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+FORMATS = {  # others are annotations, as in JSON Schema itself
+    "date": DATE,
+    "time": TIME,
+    "date-time": f"{DATE}T{TIME}",
+    "duration": rf"P(?=\d|T\d)({COUNT}W|({COUNT}Y)?({COUNT}M)?({COUNT}D)?(T(?=\d)({COUNT}H)?({COUNT}M)?({SECONDS})?)?)",
+    "uuid": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "email": r"([A-Za-z0-9_+-]+\.)*[A-Za-z0-9_+-]+@([A-Za-z0-9]+(-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,}",
+    "ipv4": rf"{BYTE}(\.{BYTE}){{3}}",
+}
+ESCAPED = {0x22: '"', 0x5C: "\\", 8: "b", 9: "t", 10: "n", 12: "f", 13: "r"}  # in a JSON string, behind a backslash
+PLAIN = Chars(((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7E), (0x80, 0xD7FF), (0xE000, pattern.LAST)))  # in it as they are
+WRITABLE = Chars(((8, 10), (12, 13), (0x20, 0x7E), *PLAIN.ranges[-2:]))  # either of both
 USES = re.compile(r"\b[a-z][a-z0-9-]*\b")
+OF_MAPS = ("propertyNames", "patternProperties", "minProperties", "maxProperties")
 BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 OBJECT: Schema = {"type": "object"}
 
@@ -59,7 +87,8 @@ class _Converter:
         self._root = schema
         self._rules: dict[str, str] = {}
         self._named: dict[str, str] = {}  # rules of schemas that are referred to, by their reference
-        self._repeated = 0
+        self._matched: dict[tuple[str, int, int | None], str] = {}  # rules of texts that match a pattern
+        self._repeated = self._read = 0
 
     def text(self) -> str:
         rules = {"root": self._value(self._root, "the schema", 0)} | self._rules
@@ -82,11 +111,18 @@ class _Converter:
         self._rules[name] = body
         return name
 
-    def _times(self, least: int, most: int | None) -> str:
-        self._repeated += max(least, most or 0)
+    def _times(self, item: str, least: int, most: int | None) -> str:
+        """So many of an item."""
+        once = min(max(least, most or 0), AT_ONCE)
+        self._repeated += once
         if self._repeated > MOST_IN_ALL:
             raise ValueError(TOO_LARGE)
-        return f"{{{least},{'' if most is None else most}}}"
+        if least > AT_ONCE:
+            return f"{item}{{{once}}} {self._times(item, least - once, None if most is None else most - once)}"
+        if most is not None and most > AT_ONCE:
+            more = self._times(item, 1, most - once)
+            return f"({item}{{{least},{once}}} | {item}{{{once}}} {more})"
+        return f"{item}{{{least},{'' if most is None else most}}}"
 
     def _value(self, schema: Schema, where: str, depth: int) -> str:
         """What a value looks like, with the white space behind it."""
@@ -96,7 +132,9 @@ class _Converter:
             return "value"
         if not isinstance(schema, Mapping):
             raise ValueError(f"{where} is not a schema")
-        known = {key: value for key, value in schema.items() if key not in ANNOTATIONS}
+        known = {key: value for key, value in schema.items() if key in KEYWORDS}
+        if not known:  # of one with words of its own alone, it is more likely that something is missing
+            _only({key: 0 for key in schema if key not in ANNOTATIONS}, where)
         if "$ref" in known:
             return self._reference(known, where, depth)
         for key in ("anyOf", "oneOf", "allOf"):
@@ -163,21 +201,29 @@ class _Converter:
 
     def _object(self, known: dict[str, Any], where: str, depth: int) -> str:
         properties, extra = known.get("properties", {}), known.get("additionalProperties", False)
-        required = known.get("required", [])
-        if known.get("propertyNames") in (True, {}, {"type": "string"}):  # which all names are
-            del known["propertyNames"]
-        _only(known, where, "properties", "additionalProperties", "required")
+        required, names = known.get("required", []), known.get("propertyNames", True)
+        _only(known, where, "properties", "additionalProperties", "required", *OF_MAPS)
         if not isinstance(properties, Mapping) or not _are_texts(required):
             raise ValueError(f"{where}: properties is an object, required a list of names")
         needed = set(required)
+        properties = {name: extra for name in required if extra is not False} | dict(properties)
         if missing := [name for name in required if name not in properties]:
             raise ValueError(f"{where}: {missing[0][:80]!r} is required, and not among its properties")
         if not properties:
-            if extra is False and "additionalProperties" in known:
+            if patterns := known.get("patternProperties"):
+                if not isinstance(patterns, Mapping) or len(patterns) > 1 or names is not True:
+                    raise ValueError(f"{where}: of 'patternProperties', a single one is supported")
+                [(name, extra)] = patterns.items()
+                names = {"pattern": name}
+            elif extra is False and "additionalProperties" in known:
                 return '"{" ws "}" ws'
-            value = self._value(True if extra is False else extra, where, depth + 1)
-            member = self._rule(f'string ":" ws {value}')
-            return f'"{{" ws ({member} ("," ws {member})*)? "}}" ws'
+            least, most = _bounds(known, "minProperties", "maxProperties", where)
+            if least > 1:  # the names that are written may be the same
+                raise ValueError(f"{where}: 'minProperties' above 1 is not supported")
+            value = self._value(extra if "additionalProperties" in known or patterns else True, where, depth + 1)
+            member = self._rule(f'{self._name(names, where, depth)} ":" ws {value}')
+            return f'"{{" ws {self._listed([], member, least, most)} "}}" ws'
+        _only({key: 0 for key in known if key in OF_MAPS and key != "propertyNames"}, where)
         members = {
             name: f'{_literal(json.dumps(name, ensure_ascii=False))} ":" ws {self._value(value, name[:80], depth + 1)}'
             for name, value in properties.items()
@@ -191,57 +237,119 @@ class _Converter:
         body = f"{first} ({rest})?".lstrip() if rest else first
         return f'"{{" ws {body} "}}" ws'
 
+    def _name(self, names: Any, where: str, depth: int) -> str:
+        """What the name of a property looks like, where names are not given one by one."""
+        if names in (True, {}):
+            return "string"
+        if isinstance(names, Mapping) and not {"$ref", "type"} & names.keys():
+            names = {"type": "string"} | dict(names)
+        return self._value(names, f"{where}, propertyNames", depth + 1)
+
     def _array(self, known: dict[str, Any], where: str, depth: int) -> str:
-        _only(known, where, "items", "minItems", "maxItems")
-        least, most = _bounds(known, "minItems", "maxItems", where)
-        item = self._value(known.get("items", True), f"{where}, items", depth + 1)
+        if isinstance(known.get("items"), list):  # as they were before 2020
+            known["prefixItems"] = known.pop("items")
+            if "additionalItems" in known:
+                known["items"] = known.pop("additionalItems")
+        if known.get("uniqueItems") is False:
+            del known["uniqueItems"]
+        _only(known, where, "items", "prefixItems", "minItems", "maxItems")
+        first = known.get("prefixItems", [])
+        if not isinstance(first, list):
+            raise ValueError(f"{where}: prefixItems is a list of schemas")
+        rest = known.get("items", not first)  # as with properties, no others are written where some are named
+        least, most = _bounds({"minItems": len(first)} | known, "minItems", "maxItems", where)
+        if rest is False:
+            most = len(first) if most is None else min(most, len(first))
+            if most < least:
+                raise ValueError(f"{where}: minItems asks for more items than there are")
+        places = [self._value(each, f"{where}, item {at}", depth + 1) for at, each in enumerate(first[:most], 1)]
+        item = "" if rest is False or most == 0 else self._value(rest, f"{where}, items", depth + 1)
+        return f'"[" ws {self._listed(places, item, least, most)} "]" ws'
+
+    def _listed(self, places: list[str], item: str, least: int, most: int | None) -> str:
+        """So many things with commas between them: those with a place of their own, and others behind."""
         if most == 0:
-            return '"[" ws "]" ws'
-        item = item if USES.fullmatch(item) else self._rule(item)
-        more = f'("," ws {item}){self._times(max(0, least - 1), None if most is None else most - 1)}'
-        body = f"{item} {more}" if least else f"({item} {more})?"
-        return f'"[" ws {body} "]" ws'
+            return ""
+        item = item if not item or USES.fullmatch(item) else self._rule(item)
+        places, body = places or [item], ""
+        left = None if most is None else most - len(places)
+        if item and left != 0:
+            body = self._times(f'("," ws {item})', max(0, least - len(places)), left)
+        for at in reversed(range(len(places))):
+            comma = '"," ws ' if at else ""
+            body = f"{comma}{places[at]} {body}".rstrip()
+            body = body if at < least else f"({body})?"
+        return body
 
     def _string(self, known: dict[str, Any], where: str) -> str:
-        form = known.pop("format", None)
+        form = known.get("format")
         if form is not None and not isinstance(form, str):
             raise ValueError(f"{where}: format is not a text")
-        if form in FORMATS:
-            _only(known, where)
-            return rf'"\"" {FORMATS[form]} "\""'
-        _only(known, where, "minLength", "maxLength")  # any other format is an annotation, as in JSON Schema itself
+        _only(known, where, "minLength", "maxLength", "format", "pattern")
         least, most = _bounds(known, "minLength", "maxLength", where)
+        wanted = known.get("pattern", f"^(?:{FORMATS[form]})$" if form in FORMATS else None)
+        if wanted is not None:  # beside a pattern, a format says the same, or what somebody else knows
+            return self._matching(wanted, least, most, where)
         if not least and most is None:
             return "string"
-        return rf'"\"" char{self._times(least, most)} "\""'
+        return rf'"\"" {self._times("char", least, most)} "\""'
+
+    def _matching(self, wanted: Any, least: int, most: int | None, where: str) -> str:
+        """A rule for the texts that a pattern is found in, of so many characters."""
+        if not isinstance(wanted, str):
+            raise ValueError(f"{where}: pattern is not a text")
+        what = (wanted, least, most)
+        if what not in self._matched:
+            self._read += len(wanted)
+            if self._read > MOST_PATTERNS:
+                raise ValueError(TOO_LARGE)
+            length = pattern.repeat(pattern.ANY, least, most)
+            try:
+                texts = pattern.both(pattern.read(wanted), length)
+                states = pattern.states(texts, WRITABLE, MOST_RULES - len(self._rules))
+            except ValueError as error:
+                raise ValueError(f"{where}: pattern: {error}") from error
+            names = [self._rule("") for _ in states]
+            for name, state in zip(names, states, strict=True):
+                moves = [f"{_written(chars)} {names[to]}" for to, chars in state.moves.items()]
+                self._rules[name] = " | ".join(['""'] * state.ends + moves)
+            self._matched[what] = self._rule(rf'"\"" {names[0]} "\""')
+        return self._matched[what]
 
 
 def _number(kind: str, known: dict[str, Any], where: str) -> str:
-    """A number within its bounds, which have to be whole where it need not be."""
+    """A number within its bounds."""
     _only(known, where, *BOUNDS, "format")
     given = {name: known[name] for name in BOUNDS if known.get(name) is not None}
     for name, value in given.items():
         if isinstance(value, bool) or not (isinstance(value, int | float) and -math.inf < value < math.inf):
             raise ValueError(f"{where}: {name} is not a number")
-        if kind == "number" and value % 1:
-            raise ValueError(f"{where}: of bounds of a number, only whole ones are supported")
     if not given:
         return kind
     if kind == "number" and given == {"minimum": 0}:
         return "unsigned"  # with exponents
-    lows = [(given[name], name == "exclusiveMinimum") for name in BOUNDS[:2] if name in given]
-    highs = [(given[name], name == "maximum") for name in BOUNDS[2:] if name in given]
+    lows = [(Fraction(str(given[name])), name == "exclusiveMinimum") for name in BOUNDS[:2] if name in given]
+    highs = [(Fraction(str(given[name])), name == "maximum") for name in BOUNDS[2:] if name in given]
     low, above = max(lows, default=(None, False))
     high, closed = min(highs, default=(None, True))
     try:
         if kind == "number":
-            whole = (None if bound is None else int(bound) for bound in (low, high))
-            return f"({bounds.decimals(*whole, above=above, below=not closed)})"
+            places = max(_places(bound) for bound in (low, high) if bound is not None)
+            units = (None if bound is None else int(bound * 10**places) for bound in (low, high))
+            return f"({bounds.decimals(*units, above=above, below=not closed, places=places)})"
         least = None if low is None else math.floor(low) + 1 if above else math.ceil(low)
         most = None if high is None else math.floor(high) if closed else math.ceil(high) - 1
         return f"({bounds.integers(least, most)})"
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+def _places(bound: Fraction) -> int:
+    """Decimal places of a bound. Raises ValueError if there are too many."""
+    places = next((n for n in range(bounds.DIGITS) if bound * 10**n % 1 == 0), None)
+    if places is None:
+        raise ValueError(f"of bounds of a number, only those with less than {bounds.DIGITS} decimals are supported")
+    return places
 
 
 def _are_texts(value: object) -> TypeGuard[list[str]]:
@@ -252,15 +360,15 @@ def _implied(known: Mapping[str, Any]) -> str | None:
     """The type of a schema that has none, by its other keywords."""
     if {"properties", "required", "additionalProperties"} & known.keys():
         return "object"
-    return "array" if {"items", "minItems", "maxItems"} & known.keys() else None
+    return "array" if {"items", "prefixItems", "minItems", "maxItems"} & known.keys() else None
 
 
 def _of_kind(known: Mapping[str, Any], kind: object) -> dict[str, Any]:
     """The keywords that concern one type."""
     keywords = {
-        "object": {"properties", "additionalProperties", "required", "propertyNames"},
-        "array": {"items", "minItems", "maxItems"},
-        "string": {"minLength", "maxLength", "format"},
+        "object": {"properties", "additionalProperties", "required", *OF_MAPS},
+        "array": {"items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems"},
+        "string": {"minLength", "maxLength", "format", "pattern"},
         "integer": {*BOUNDS, "format"},
         "number": {*BOUNDS, "format"},
     }.get(str(kind), set())
@@ -270,8 +378,8 @@ def _of_kind(known: Mapping[str, Any], kind: object) -> dict[str, Any]:
 def _bounds(known: Mapping[str, Any], low: str, high: str, where: str) -> tuple[int, int | None]:
     least, most = known.get(low, 0), known.get(high)
     for bound in (least, most):
-        if bound is not None and (type(bound) is not int or not 0 <= bound <= MOST_REPEATED):
-            raise ValueError(f"{where}: {low} and {high} are integers from 0 to {MOST_REPEATED}")
+        if bound is not None and (type(bound) is not int or not 0 <= bound <= MOST_IN_ALL):
+            raise ValueError(f"{where}: {low} and {high} are integers from 0 to {MOST_IN_ALL}")
     if most is not None and most < least:
         raise ValueError(f"{where}: {high} is below {low}")
     return least, most
@@ -291,3 +399,15 @@ def _literal(text: str) -> str:
 def _without_literals(body: str) -> str:
     """A rule without its literals and classes of characters, in which words are no names of rules."""
     return re.sub(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]', " ", body)
+
+
+def _written(chars: Chars) -> str:
+    """One of these characters, which are WRITABLE, as it is in a JSON string."""
+    options = [_literal("\\" + sign) for point, sign in ESCAPED.items() if point in chars]
+    if plain := pattern.common(chars, PLAIN).ranges:
+        options.append("[" + "".join(_in_class(low) + "-" + _in_class(high) for low, high in plain) + "]")
+    return options[0] if len(options) == 1 else f"({' | '.join(options)})"
+
+
+def _in_class(point: int) -> str:
+    return chr(point) if chr(point).isascii() and chr(point).isalnum() else f"\\U{point:08X}"

@@ -162,7 +162,7 @@ class ChatCompletionRequest(Tolerant):
         """Refuse what would silently be answered otherwise than it was asked."""
         if isinstance(value, dict):
             for name in ("tools", "functions"):
-                if value.get(name):
+                if value.get(name) and value.get("tool_choice") != "none":
                     raise _Refused(name, NO_TOOLS)
             for name in ("frequency_penalty", "presence_penalty"):
                 if value.get(name):

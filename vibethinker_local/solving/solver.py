@@ -78,6 +78,7 @@ class Solver:
         self._rates: Rates | None = None
         self._cut: Ended | None = None  # a reply that can go on, in the engine's KV
         self._solving = threading.Lock()  # while a run goes on
+        self._one_load = threading.RLock()  # whoever asks meanwhile waits for that model, and loads no other
 
     # The model
 
@@ -101,6 +102,10 @@ class Solver:
 
     def load(self, places: int = 1) -> Model:
         """The model, with room for this many Sequences at once, or for as many as fit. Raises ModelError."""
+        with self._one_load:
+            return self._loaded(places)
+
+    def _loaded(self, places: int) -> Model:
         if self._model and places <= self._places:
             return self._model
         closed, before = self._model, self._places
