@@ -290,7 +290,7 @@ class Solver:
     def quote(self, plan: Plan) -> str | None:
         """A sentence about how long a vote may take; None if that is short, or nothing is known.
 
-        At once, on any thread.
+        At once, on any thread, unless a model is being loaded.
         """
         model = self.load()
         rates = self._rates or forecast.known(model)

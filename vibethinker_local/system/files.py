@@ -93,7 +93,7 @@ def _as_utf8(text: str) -> str:
 
 def _decoded(data: bytes, where: str) -> str:
     if len(data) > MAX_BYTES:
-        raise UsageError(f"{where} is too long: a problem has at most {MAX_BYTES:,} bytes. Shorten it.")
+        raise UsageError(f"{where} is too long: at most {MAX_BYTES:,} bytes are read. Shorten it.")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UsageError(f"{where} is UTF-16: save it as UTF-8.")
     if b"\0" in data:
@@ -117,7 +117,7 @@ def _checked(text: str, where: str) -> str:
     if "\0" in text:
         raise UsageError(f"{where} is not text (it contains null bytes): give a text file.")
     if size > MAX_BYTES:
-        raise UsageError(f"{where} is too long: a problem has at most {MAX_BYTES:,} bytes. Shorten it.")
+        raise UsageError(f"{where} is too long: at most {MAX_BYTES:,} bytes are read. Shorten it.")
     return text
 
 
