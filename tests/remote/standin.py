@@ -178,6 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
         strange = STRANGE & body.keys() - of.known
         if of.strict and strange:
             return self._answer(400, {"detail": [{"msg": f"Extra inputs are not permitted: {sorted(strange)[0]}"}]})
+        if body.get("n", 1) > 1 and not body["temperature"]:
+            return self._answer(400, {"message": "n must be 1 when using greedy sampling"})
         fault = of.faults.popleft() if of.faults and _is_work(body) else None
         if fault and fault[0] == "status":
             status, headers = fault[1]

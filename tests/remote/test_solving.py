@@ -404,6 +404,22 @@ def test_a_server_that_is_never_able_to_answer(monkeypatch: pytest.MonkeyPatch) 
             Solver(server.url)
 
 
+def test_a_wrong_address_is_an_error_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_questions, "WAITS", (0.001, 0.001, 60.0))
+    with StandIn(absences=deque([0] * 9)) as server, pytest.raises(ModelError, match="cannot be reached"):
+        Solver(server.url)
+    assert len(server.absences) == 6
+
+
+def test_one_that_can_do_everything_is_asked_little() -> None:
+    with StandIn(**SERVERS["vLLM"]) as server:
+        able = Solver(server.url).chosen.servers[0].abilities  # type: ignore[union-attr]
+    assert able.samples
+    assert not able.lacking()
+    written = [body for path, body in server.asked if path == "/v1/completions"]
+    assert len(written) == 4, written  # everything, the tokens counted, and two names of a grammar
+
+
 @pytest.mark.parametrize(
     ("known", "sent", "says"),
     [

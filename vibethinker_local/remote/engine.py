@@ -281,7 +281,8 @@ class RemoteEngine:
                 last = group[-1][1]
                 follows = replace(last, params=ask.params, seed=last.seed + 1) == ask
                 alike = replace(last.params, seed=ask.params.seed) == ask.params
-                if not (follows and alike and len(group) < most and not ask.labels):
+                several = bool(ask.params.temperature) and not ask.labels  # greedily, some refuse to write several
+                if not (follows and alike and several and len(group) < most):
                     yield group
                     group = []
             group.append((sequence, ask))

@@ -40,6 +40,7 @@ VOTE = ":reliable"  # under a model's name and this, `vibe serve` answers by a v
 SAMPLER = {"top_k": -1, "min_p": 0.0}  # off: llama-server's own defaults would cut the distribution
 USAGE = {"stream": True, "stream_options": {"include_usage": True}}
 WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds at least until a question is asked again
+FEW = 2  # of them, where it is as likely that there is nothing to be had
 UNABLE = {429, 502, 503, 504}  # statuses of a server that loads or is full, and of a proxy that does not reach it
 BROKEN = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 SPENT = b"insufficient_quota"  # with 429: there is nothing left to pay with, and waiting does not change that
@@ -66,6 +67,7 @@ class _Asking:
         self._client, self._url, self._address = client, url, address
         self._headers = headers(address.key)
         self._until = time.monotonic() + patience
+        self._answered = False  # anything yet
 
     def server(self) -> EngineServer:
         listed = self._models()
@@ -121,7 +123,7 @@ class _Asking:
     def _abilities(self, model: str) -> Abilities:
         frame = self._frame(model)
         messages = [{"role": "user", "content": "Say: 1"}]
-        plain = {"model": model, "max_tokens": 1, "temperature": 0.0}
+        plain = {"model": model, "max_tokens": 1, "temperature": 1.0}  # with 0, vLLM and Mistral refuse n
         if frame:
             prompt = frame.render(messages)
             if found := self._tried("/v1/completions", plain | {"prompt": prompt}, {"logprobs": 2}):
@@ -233,32 +235,34 @@ class _Asking:
     def _told(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """What it says outside of /v1, if anything: a gateway may let nobody ask there."""
         with suppress(ModelError):
-            told = _json(self._send(method, path, body))
+            told = _json(self._send(method, path, body, FEW))
             return told if isinstance(told, dict) else {}
         return {}
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx2.Response:
+    def _send(self, method: str, path: str, body: dict[str, Any] | None, again: int = len(WAITS)) -> httpx2.Response:
         """An answer, whatever it is but a refusal of the key. Raises ModelError.
 
-        One that did not come, or says that there is none yet, is asked for again: it would look like a server that is
-        able to do less.
+        One that did not come, or says that there is none yet, is asked for `again` so often: it would look like a
+        server that is able to do less.
         """
-        waits = iter(WAITS)
-        while True:
+        for asked, wait in enumerate((*WAITS[:again], math.inf)):
             try:
                 response = self._client.request(method, self._url + path, json=body, headers=self._headers)
             except network.ERRORS as error:
-                if isinstance(error, BROKEN) and self._waited(next(waits, math.inf)):
+                # One that never answered has a wrong address, rather.
+                if isinstance(error, BROKEN) and (self._answered or asked < FEW) and self._waited(wait):
                     continue
                 failure = network.failure(error, self._url.partition(":")[0], also="whether the server runs")
                 raise ModelError(f"{self._url} cannot be reached: {failure.reason}; {failure.advice}.") from error
+            self._answered = True
             if response.status_code in (401, 403):
                 raise ModelError(refusal(self._url, self._address.key))
-            if response.status_code not in UNABLE or SPENT in response.content:
+            if response.status_code not in UNABLE:
                 return response
-            if not self._waited(max(next(waits, math.inf), retry_after(response) or 0)):
-                came = network.what_came(response)
-                raise ModelError(f"{self._url} is not able to answer at present ({came}): try again later.")
+            if SPENT in response.content or not self._waited(max(wait, retry_after(response) or 0)):
+                break
+        advice = "check the account" if SPENT in response.content else "try again later"
+        raise ModelError(f"{self._url} is not able to answer at present ({network.what_came(response)}): {advice}.")
 
     def _waited(self, seconds: float) -> bool:
         """Whether there was time to wait so long."""

@@ -5,22 +5,25 @@ are finitely many of them. What is to be true of one text at the same time, as a
 than an expression that says both.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import reduce
-from itertools import pairwise
+from itertools import accumulate
+from operator import or_
+from typing import Any, TypeVar
 
 LONGEST = 2000  # characters of an expression
-MOST_WORK = 500_000  # characters looked up, about; of some expressions each state is large: this is a second
+MOST_WORK = 500_000  # parts of expressions looked at, for all expressions of a schema; about half a second
 TOO_LARGE = "the schema is too large"
 LAST = 0x10FFFF
 
+T = TypeVar("T")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Chars:
-    """One of these characters."""
+    """Some characters."""
 
-    ranges: tuple[tuple[int, int], ...]  # in order, without gaps of none
+    ranges: tuple[tuple[int, int], ...]  # in order, with gaps between them
 
     def __contains__(self, point: int) -> bool:
         return any(low <= point <= high for low, high in self.ranges)
@@ -29,120 +32,63 @@ class Chars:
         edges = [-1, *(edge for each in self.ranges for edge in each), LAST + 1]
         return Chars(tuple((a + 1, b - 1) for a, b in zip(edges[::2], edges[1::2], strict=True) if a + 1 < b))
 
-
-@dataclass(frozen=True)
-class Chain:
-    parts: tuple["Expression", ...]
-
-
-@dataclass(frozen=True)
-class Either:
-    options: frozenset["Expression"]
+    def __and__(self, other: "Chars") -> "Chars":
+        pairs = ((max(a, c), min(b, d)) for a, b in self.ranges for c, d in other.ranges)
+        return Chars(tuple((low, high) for low, high in pairs if low <= high))
 
 
-@dataclass(frozen=True)
-class Both:
+def joined(ranges: Iterable[tuple[int, int]]) -> Chars:
+    found = list[tuple[int, int]]()
+    for low, high in sorted(ranges):
+        if found and low <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        else:
+            found.append((low, high))
+    return Chars(tuple(found))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Expression:
+    """What a text has to be. _Expressions makes each once, so that those that are the same are one object."""
+
+    ends: bool  # it may be the empty text
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class One(Expression):
+    """One of these characters."""
+
+    chars: Chars
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Chain(Expression):
+    first: Expression
+    rest: Expression
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Either(Expression):
+    parts: frozenset[Expression]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Both(Expression):
     """All of them, of the same text."""
 
-    parts: frozenset["Expression"]
+    parts: frozenset[Expression]
 
 
-@dataclass(frozen=True)
-class Not:
-    body: "Expression"
+@dataclass(frozen=True, eq=False, slots=True)
+class Not(Expression):
+    body: Expression
 
 
-@dataclass(frozen=True)
-class Repeat:
-    body: "Expression"
+@dataclass(frozen=True, eq=False, slots=True)
+class Repeat(Expression):
+    body: Expression
     least: int
     most: int | None
-
-
-Expression = Chars | Chain | Either | Both | Not | Repeat
-NOTHING, EMPTY = Chars(()), Chain(())
-ANY = ~NOTHING
-ALL = Repeat(ANY, 0, None)
-
-
-def common(first: Chars, second: Chars) -> Chars:
-    pairs = ((max(a, c), min(b, d)) for a, b in first.ranges for c, d in second.ranges)
-    return Chars(tuple((low, high) for low, high in pairs if low <= high))
-
-
-def chain(*parts: Expression) -> Expression:
-    flat = [one for part in parts for one in (part.parts if isinstance(part, Chain) else (part,))]
-    return NOTHING if NOTHING in flat else flat[0] if len(flat) == 1 else Chain(tuple(flat))
-
-
-def either(*options: Expression) -> Expression:
-    flat = {one for each in options for one in (each.options if isinstance(each, Either) else (each,))} - {NOTHING}
-    return ALL if ALL in flat else flat.pop() if len(flat) == 1 else Either(frozenset(flat)) if flat else NOTHING
-
-
-def both(*parts: Expression) -> Expression:
-    flat = {one for each in parts for one in (each.parts if isinstance(each, Both) else (each,))} - {ALL}
-    return NOTHING if NOTHING in flat else flat.pop() if len(flat) == 1 else Both(frozenset(flat)) if flat else ALL
-
-
-def negate(body: Expression) -> Expression:
-    return NOTHING if body == ALL else ALL if body == NOTHING else Not(body)
-
-
-def repeat(body: Expression, least: int, most: int | None) -> Expression:
-    if most == 0 or body == EMPTY:
-        return EMPTY
-    return body if least == most == 1 else Repeat(body, least, most)
-
-
-def _may_end(wanted: Expression) -> bool:
-    """Whether the empty text is one of its texts."""
-    match wanted:
-        case Chars():
-            return False
-        case Chain(parts) | Both(parts):
-            return all(map(_may_end, parts))
-        case Either(options):
-            return any(map(_may_end, options))
-        case Not(body):
-            return not _may_end(body)
-        case Repeat(body, least, _):
-            return not least or _may_end(body)
-
-
-def _after(wanted: Expression, point: int) -> Expression:
-    """What it still wants after this character."""
-    match wanted:
-        case Chars():
-            return EMPTY if point in wanted else NOTHING
-        case Chain(parts):
-            if not parts:
-                return NOTHING
-            found = chain(_after(parts[0], point), *parts[1:])
-            return either(found, _after(chain(*parts[1:]), point)) if _may_end(parts[0]) else found
-        case Either(options):
-            return either(*(_after(each, point) for each in options))
-        case Both(parts):
-            return both(*(_after(each, point) for each in parts))
-        case Not(body):
-            return negate(_after(body, point))
-        case Repeat(body, least, most):
-            return chain(_after(body, point), repeat(body, max(0, least - 1), None if most is None else most - 1))
-
-
-def _edges(wanted: Expression) -> Iterator[int]:
-    """Where, in the order of characters, it begins to treat them otherwise."""
-    match wanted:
-        case Chars(ranges):
-            yield from (edge for low, high in ranges for edge in (low, high + 1))
-        case Chain(parts) | Both(parts):
-            for each in parts:
-                yield from _edges(each)
-        case Either(options):
-            for each in options:
-                yield from _edges(each)
-        case Not(body) | Repeat(body, _, _):
-            yield from _edges(body)
 
 
 @dataclass
@@ -153,38 +99,165 @@ class MachineState:
     moves: dict[int, Chars]
 
 
-def states(wanted: Expression, alphabet: Chars, most: int) -> list[MachineState]:
-    """A machine for its texts of these characters, which begins with the first state; each state leads to an end.
+EMPTY = Expression(ends=True)
+NOTHING = One(False, Chars(()))
+ANY = One(False, ~NOTHING.chars)
+ALL = Repeat(True, ANY, 0, None)
 
-    Raises ValueError if it has no texts, or needs more than `most` states.
-    """
-    edges = sorted({0, LAST + 1, *_edges(wanted)})
-    told_apart = (common(Chars(((low, end - 1),)), alphabet) for low, end in pairwise(edges))
-    classes = [chars for chars in told_apart if chars.ranges]
-    numbers, found, work = {wanted: 0}, list[MachineState](), 0
-    for each in (todo := [wanted]):
-        work += len(edges) * sum(1 for _ in _edges(each))
-        if work > MOST_WORK:
+
+class _Expressions:
+    """Those that there are, and what is left of each after a character."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Any, ...], Any] = {
+            (One, False, NOTHING.chars): NOTHING,
+            (One, False, ANY.chars): ANY,
+            (Repeat, True, ANY, 0, None): ALL,
+        }
+        self._left: dict[tuple[Expression, int], Expression] = {}
+        self._work = 0
+
+    def spend(self, work: int) -> None:
+        """Raises ValueError when that has become too much."""
+        self._work += work
+        if self._work > MOST_WORK:
             raise ValueError(TOO_LARGE)
-        reached: dict[int, list[tuple[int, int]]] = {}
-        for chars in classes:
-            rest = _after(each, chars.ranges[0][0])
-            if rest == NOTHING:
-                continue
-            if numbers.setdefault(rest, len(todo)) == len(todo):
-                todo.append(rest)
-                if len(todo) > most:
-                    raise ValueError(TOO_LARGE)
-            ranges = reached.setdefault(numbers[rest], [])
-            for low, high in chars.ranges:
-                begin = ranges.pop()[0] if ranges and ranges[-1][1] == low - 1 else low
-                ranges.append((begin, high))
-        found.append(MachineState(_may_end(each), {to: Chars(tuple(ranges)) for to, ranges in reached.items()}))
+
+    def _make(self, kind: Callable[..., T], *fields: Any) -> T:
+        self.spend(1)
+        key = (kind, *fields)
+        if key not in self._made:
+            self._made[key] = kind(*fields)
+        found: T = self._made[key]
+        return found
+
+    def one(self, chars: Chars) -> Expression:
+        return self._make(One, False, chars)
+
+    def chain(self, first: Expression, rest: Expression) -> Expression:
+        firsts = list[Expression]()
+        while isinstance(first, Chain):
+            firsts.append(first.first)
+            first = first.rest
+        for each in (first, *reversed(firsts)):
+            if NOTHING in (each, rest):
+                return NOTHING
+            if rest is EMPTY:
+                rest = each
+            elif each is not EMPTY:
+                rest = self._make(Chain, each.ends and rest.ends, each, rest)
+        return rest
+
+    def either(self, *options: Expression) -> Expression:
+        flat = self._flat(Either, options) - {NOTHING}
+        if ALL in flat or len(flat) < 2:
+            return ALL if ALL in flat else flat.pop() if flat else NOTHING
+        return self._make(Either, any(each.ends for each in flat), frozenset(flat))
+
+    def both(self, *parts: Expression) -> Expression:
+        flat = self._flat(Both, parts) - {ALL}
+        if NOTHING in flat or len(flat) < 2:
+            return NOTHING if NOTHING in flat else flat.pop() if flat else ALL
+        return self._make(Both, all(each.ends for each in flat), frozenset(flat))
+
+    def _flat(self, kind: type[Either | Both], parts: Iterable[Expression]) -> set[Expression]:
+        flat = [one for each in parts for one in (each.parts if isinstance(each, kind) else (each,))]
+        self.spend(len(flat))
+        return set(flat)
+
+    def negate(self, body: Expression) -> Expression:
+        return NOTHING if body is ALL else ALL if body is NOTHING else self._make(Not, not body.ends, body)
+
+    def repeat(self, body: Expression, least: int, most: int | None) -> Expression:
+        if most == 0 or body is EMPTY:
+            return EMPTY
+        return body if least == most == 1 else self._make(Repeat, not least or body.ends, body, least, most)
+
+    def after(self, wanted: Expression, point: int) -> Expression:
+        """What it still wants after this character."""
+        what = (wanted, point)
+        if what not in self._left:
+            self.spend(1)
+            self._left[what] = self._after(wanted, point)
+        return self._left[what]
+
+    def _after(self, wanted: Expression, point: int) -> Expression:
+        match wanted:
+            case One(chars=chars):
+                return EMPTY if point in chars else NOTHING
+            case Chain(first=first, rest=rest):
+                found = self.chain(self.after(first, point), rest)
+                return self.either(found, self.after(rest, point)) if first.ends else found
+            case Either(parts=parts):
+                return self.either(*(self.after(each, point) for each in parts))
+            case Both(parts=parts):
+                return self.both(*(self.after(each, point) for each in parts))
+            case Not(body=body):
+                return self.negate(self.after(body, point))
+            case Repeat(body=body, least=least, most=most):
+                rest = self.repeat(body, max(0, least - 1), None if most is None else most - 1)
+                return self.chain(self.after(body, point), rest)
+        return NOTHING  # after the end
+
+
+class Patterns:
+    """The patterns of one schema, whose characters are of an alphabet."""
+
+    def __init__(self, alphabet: Chars) -> None:
+        self._alphabet, self._made = alphabet, _Expressions()
+
+    def machine(self, text: str, least: int, most: int | None, most_states: int) -> list[MachineState]:
+        """A machine for the texts of so many characters in which an expression is found, as ECMAScript has it.
+
+        It begins with the first state, and each state leads to an end. Raises ValueError for what is not understood,
+        if there are no such texts, or if it needs more states.
+        """
+        if len(text) > LONGEST:
+            raise ValueError(TOO_LARGE)
+        try:
+            part = (reader := _PatternReader(text, self._made)).whole()
+            later = self._made.chain(ANY, self._made.chain(ALL, part.before(ALL, False)))
+            found = self._made.either(part.before(ALL, True), later)
+            wanted = self._made.both(found, self._made.repeat(ANY, least, most))
+            return _useful(self._states(wanted, self._told_apart(reader.chars), most_states))
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+
+    def _told_apart(self, used: Iterable[Chars]) -> list[Chars]:
+        """The alphabet in groups of characters that an expression with these treats alike."""
+        groups = [self._alphabet]
+        for chars in used:
+            others = ~chars
+            self._made.spend(sum(len(each.ranges) for each in groups) * 2 * len(others.ranges))
+            parts = ([each & chars, each & others] for each in groups)
+            groups = [part for pair in parts for part in pair if part.ranges]
+        return groups
+
+    def _states(self, wanted: Expression, groups: list[Chars], most: int) -> list[MachineState]:
+        numbers, found = {wanted: 0}, list[MachineState]()
+        for each in (todo := [wanted]):
+            moves: dict[int, list[tuple[int, int]]] = {}
+            for chars in groups:
+                rest = self._made.after(each, chars.ranges[0][0])
+                if rest is NOTHING:
+                    continue
+                if numbers.setdefault(rest, len(todo)) == len(todo):
+                    todo.append(rest)
+                    if len(todo) > most:
+                        raise ValueError(TOO_LARGE)
+                self._made.spend(len(chars.ranges))
+                moves.setdefault(numbers[rest], []).extend(chars.ranges)
+            found.append(MachineState(each.ends, {to: joined(ranges) for to, ranges in moves.items()}))
+        return found
+
+
+def _useful(states: list[MachineState]) -> list[MachineState]:
+    """Those that lead to an end. Raises ValueError if the first does not."""
     sources: dict[int, list[int]] = {}
-    for number, state in enumerate(found):
+    for number, state in enumerate(states):
         for to in state.moves:
             sources.setdefault(to, []).append(number)
-    useful = [number for number, state in enumerate(found) if state.ends]
+    useful = [number for number, state in enumerate(states) if state.ends]
     known = set(useful)
     for number in useful:
         useful += (more := set(sources.get(number, ())) - known)
@@ -193,7 +266,7 @@ def states(wanted: Expression, alphabet: Chars, most: int) -> list[MachineState]
         raise ValueError("no text satisfies it")
     order = {old: new for new, old in enumerate(sorted(known))}
     return [
-        MachineState(found[at].ends, {order[to]: by for to, by in found[at].moves.items() if to in known})
+        MachineState(states[at].ends, {order[to]: by for to, by in states[at].moves.items() if to in known})
         for at in order
     ]
 
@@ -215,25 +288,18 @@ NO_LINE_END = ~Chars(((10, 10), (13, 13), (0x2028, 0x2029)))  # what a point sta
 class _Read:
     """A part of an expression, which becomes one with what follows it: an assertion is about that.
 
-    `begins`: whether it stands at the beginning of the text.
+    `begins`: whether it stands at the beginning of the text; None if something is before it that may be empty.
     """
 
-    before: Callable[[Expression, bool], Expression]
+    before: Callable[[Expression, bool | None], Expression]
     asserts: bool = False  # somewhere in it
     wide: bool = True  # it may take characters
 
 
-def read(text: str) -> Expression:
-    """The texts in which an expression is found, as ECMAScript has it. Raises ValueError for what is not understood."""
-    if len(text) > LONGEST:
-        raise ValueError(TOO_LARGE)
-    part = _PatternReader(text).whole()
-    return either(part.before(ALL, True), chain(ANY, ALL, part.before(ALL, False)))
-
-
 class _PatternReader:
-    def __init__(self, text: str) -> None:
-        self._text, self._at = text, 0
+    def __init__(self, text: str, made: _Expressions) -> None:
+        self._text, self._at, self._made = text, 0, made
+        self.chars = dict[Chars, None]()  # that it has read, in order
 
     def whole(self) -> _Read:
         part = self._alternatives()
@@ -257,7 +323,7 @@ class _PatternReader:
         while self._takes("|"):
             options.append(self._alternative())
         return _Read(
-            lambda rest, begins: either(*(each.before(rest, begins) for each in options)),
+            lambda rest, begins: self._made.either(*(each.before(rest, begins) for each in options)),
             any(each.asserts for each in options),
             any(each.wide for each in options),
         )
@@ -266,31 +332,38 @@ class _PatternReader:
         parts = list[_Read]()
         while self._at < len(self._text) and self._text[self._at] not in "|)":
             parts.append(self._repeated(self._part()))
+        wide = [*accumulate((each.wide for each in parts), or_, initial=False)]
 
-        def before(rest: Expression, begins: bool) -> Expression:
-            first = [begins and not any(each.wide for each in parts[:at]) for at in range(len(parts))]
-            return reduce(lambda rest, at: parts[at].before(rest, first[at]), reversed(range(len(parts))), rest)
+        def before(rest: Expression, begins: bool | None) -> Expression:
+            for part, behind in reversed([*zip(parts, wide, strict=False)]):
+                rest = part.before(rest, None if begins and behind else begins)
+            return rest
 
-        return _Read(before, any(each.asserts for each in parts), any(each.wide for each in parts))
+        return _Read(before, any(each.asserts for each in parts), wide[-1])
 
     def _part(self) -> _Read:
         character = self._next()
         match character:
             case "^":
-                return _Read(lambda rest, begins: rest if begins else NOTHING, asserts=True, wide=False)
+                return _Read(_from_beginning, asserts=True, wide=False)
             case "$":
-                return _Read(lambda rest, _: both(rest, EMPTY), asserts=True, wide=False)
+                return _Read(lambda rest, _: self._made.both(rest, EMPTY), asserts=True, wide=False)
             case "(":
                 return self._group()
             case "[":
-                return _one(self._class())
+                return self._one(self._class())
             case ".":
-                return _one(NO_LINE_END)
+                return self._one(NO_LINE_END)
             case "\\":
-                return _one(self._escape())
+                return self._one(self._escape())
             case "*" | "+" | "?":
                 raise ValueError(f"{character!r} has nothing to repeat")
-        return _one(_character(ord(character)))
+        return self._one(_character(ord(character)))
+
+    def _one(self, chars: Chars) -> _Read:
+        self.chars[chars] = None
+        one = self._made.one(chars)
+        return _Read(lambda rest, _: self._made.chain(one, rest))
 
     def _group(self) -> _Read:
         look = next((sign for sign in ("?=", "?!") if self._takes(sign)), None)
@@ -305,9 +378,9 @@ class _PatternReader:
         if look is None:
             return body
 
-        def before(rest: Expression, begins: bool) -> Expression:
+        def before(rest: Expression, begins: bool | None) -> Expression:
             ahead = body.before(ALL, begins)
-            return both(rest, ahead if look == "?=" else negate(ahead))
+            return self._made.both(rest, ahead if look == "?=" else self._made.negate(ahead))
 
         return _Read(before, asserts=True, wide=False)
 
@@ -323,11 +396,11 @@ class _PatternReader:
             return part
         self._takes("?")  # as little as possible: that is about what is found, not about whether
         if not part.asserts:
-            body = repeat(part.before(EMPTY, False), least, most)
-            return _Read(lambda rest, _: chain(body, rest))
+            body = self._made.repeat(part.before(EMPTY, False), least, most)
+            return _Read(lambda rest, _: self._made.chain(body, rest))
         if (least, most) != (0, 1):
             raise ValueError("what is repeated has ^, $ or a lookahead in it, which is not supported")
-        return _Read(lambda rest, begins: either(part.before(rest, begins), rest), asserts=True)
+        return _Read(lambda rest, begins: self._made.either(part.before(rest, begins), rest), asserts=True)
 
     def _counts(self) -> tuple[int, int | None] | None:
         """{2}, {2,} or {2,5}; None where a bracket is only a bracket."""
@@ -384,13 +457,7 @@ class _PatternReader:
                     raise ValueError("a range of characters is out of order")
                 first = Chars(((first.ranges[0][0], last.ranges[0][1]),))
             ranges += first.ranges
-        joined = list[tuple[int, int]]()
-        for low, high in sorted(ranges):
-            if joined and low <= joined[-1][1] + 1:
-                joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
-            else:
-                joined.append((low, high))
-        found = Chars(tuple(joined))
+        found = joined(ranges)
         return ~found if inverted else found
 
     def _member(self) -> Chars:
@@ -398,8 +465,10 @@ class _PatternReader:
         return self._escape(in_class=True) if character == "\\" else _character(ord(character))
 
 
-def _one(chars: Chars) -> _Read:
-    return _Read(lambda rest, _: chain(chars, rest))
+def _from_beginning(rest: Expression, begins: bool | None) -> Expression:
+    if begins is None:
+        raise ValueError("^ behind something else is not supported")
+    return rest if begins else NOTHING
 
 
 def _character(point: int) -> Chars:

@@ -12,13 +12,12 @@ from fractions import Fraction
 from typing import Any, TypeGuard
 from urllib.parse import unquote
 
-from vibethinker_local.serve import bounds, pattern
-from vibethinker_local.serve.pattern import TOO_LARGE, Chars
+from vibethinker_local.serve import bounds
+from vibethinker_local.serve.pattern import LAST, TOO_LARGE, Chars, Patterns
 
 Schema = Mapping[str, Any] | bool
 
 MOST_RULES, DEEPEST = 2000, 60
-MOST_PATTERNS = 20_000  # characters, of all of them together
 AT_ONCE = 1000  # of a repetition; llama.cpp refuses one of 2,000
 # Of all repetitions together, each of which llama.cpp writes out, and of the text: every reply has a copy of its own.
 MOST_IN_ALL, LONGEST = 50_000, 2**18
@@ -58,6 +57,7 @@ DATE = (
 )
 TIME = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?(Z|[-+]([01]\d|2[0-3]):[0-5]\d)"
 COUNT, SECONDS = r"\d{1,5}", r"\d{1,5}(\.\d{1,6})?S"
+TIMES = ("time", "date-time", "duration")
 BYTE = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 FORMATS = {  # others are annotations, as in JSON Schema itself
     "date": DATE,
@@ -69,7 +69,7 @@ FORMATS = {  # others are annotations, as in JSON Schema itself
     "ipv4": rf"{BYTE}(\.{BYTE}){{3}}",
 }
 ESCAPED = {0x22: '"', 0x5C: "\\", 8: "b", 9: "t", 10: "n", 12: "f", 13: "r"}  # in a JSON string, behind a backslash
-PLAIN = Chars(((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7E), (0x80, 0xD7FF), (0xE000, pattern.LAST)))  # in it as they are
+PLAIN = Chars(((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7E), (0x80, 0xD7FF), (0xE000, LAST)))  # in it as they are
 WRITABLE = Chars(((8, 10), (12, 13), (0x20, 0x7E), *PLAIN.ranges[-2:]))  # either of both
 USES = re.compile(r"\b[a-z][a-z0-9-]*\b")
 OF_MAPS = ("propertyNames", "patternProperties", "minProperties", "maxProperties")
@@ -88,7 +88,8 @@ class _Converter:
         self._rules: dict[str, str] = {}
         self._named: dict[str, str] = {}  # rules of schemas that are referred to, by their reference
         self._matched: dict[tuple[str, int, int | None], str] = {}  # rules of texts that match a pattern
-        self._repeated = self._read = 0
+        self._patterns = Patterns(WRITABLE)
+        self._repeated = 0
 
     def text(self) -> str:
         rules = {"root": self._value(self._root, "the schema", 0)} | self._rules
@@ -168,14 +169,16 @@ class _Converter:
     def _reference(self, known: Mapping[str, Any], where: str, depth: int) -> str:
         reference = known["$ref"]
         _only(known, where, "$ref")
-        if not isinstance(reference, str) or not reference.startswith("#"):
+        if not isinstance(reference, str) or not f"{reference}/".startswith("#/"):
             raise ValueError(f"{where}: $ref may only refer to a part of the same schema")
         if reference not in self._named:
             target: Any = self._root
             for part in reference.removeprefix("#").split("/")[1:]:
                 key = unquote(part).replace("~1", "/").replace("~0", "~")
+                if isinstance(target, list):
+                    target = dict(zip(map(str, range(len(target))), target, strict=True))
                 if not isinstance(target, Mapping) or key not in target:
-                    raise ValueError(f"{where}: $ref {reference} leads nowhere")
+                    raise ValueError(f"{where}: $ref {reference[:80]} leads nowhere")
                 target = target[key]
             name = self._named[reference] = self._rule("")  # now, for a schema that contains itself
             self._rules[name] = self._value(target, reference, depth + 1)
@@ -287,8 +290,12 @@ class _Converter:
             raise ValueError(f"{where}: format is not a text")
         _only(known, where, "minLength", "maxLength", "format", "pattern")
         least, most = _bounds(known, "minLength", "maxLength", where)
-        wanted = known.get("pattern", f"^(?:{FORMATS[form]})$" if form in FORMATS else None)
-        if wanted is not None:  # beside a pattern, a format says the same, or what somebody else knows
+        wanted = known.get("pattern")  # a format beside it says the same, or what somebody else knows
+        if wanted is None and form in FORMATS:
+            wanted = f"^(?:{FORMATS[form]})$"
+        elif form in TIMES and isinstance(wanted, str):
+            wanted = rf"(?!.*\d{{10}})(?:{wanted})"  # zod's allow endless fractions of a second
+        if wanted is not None:
             return self._matching(wanted, least, most, where)
         if not least and most is None:
             return "string"
@@ -300,13 +307,8 @@ class _Converter:
             raise ValueError(f"{where}: pattern is not a text")
         what = (wanted, least, most)
         if what not in self._matched:
-            self._read += len(wanted)
-            if self._read > MOST_PATTERNS:
-                raise ValueError(TOO_LARGE)
-            length = pattern.repeat(pattern.ANY, least, most)
             try:
-                texts = pattern.both(pattern.read(wanted), length)
-                states = pattern.states(texts, WRITABLE, MOST_RULES - len(self._rules))
+                states = self._patterns.machine(wanted, least, most, MOST_RULES - len(self._rules))
             except ValueError as error:
                 raise ValueError(f"{where}: pattern: {error}") from error
             names = [self._rule("") for _ in states]
@@ -404,7 +406,7 @@ def _without_literals(body: str) -> str:
 def _written(chars: Chars) -> str:
     """One of these characters, which are WRITABLE, as it is in a JSON string."""
     options = [_literal("\\" + sign) for point, sign in ESCAPED.items() if point in chars]
-    if plain := pattern.common(chars, PLAIN).ranges:
+    if plain := (chars & PLAIN).ranges:
         options.append("[" + "".join(_in_class(low) + "-" + _in_class(high) for low, high in plain) + "]")
     return options[0] if len(options) == 1 else f"({' | '.join(options)})"
 
