@@ -61,7 +61,7 @@ async def draw(picture: Picture, local: LoadedModel, folder: Path) -> str:
             await pilot.press("enter")
             while not app.session.turns:
                 await pilot.pause(0.5)
-        await pilot.pause(6)  # until messages have gone
+        await pilot.pause(0.5)  # until all of it is shown
         app.chat.query_one(Prompt).cursor_blink = False
         return as_svg(app)
 

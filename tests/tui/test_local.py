@@ -170,6 +170,7 @@ def test_where_there_is_no_room_for_a_vote_single_answers_go_on(monkeypatch: pyt
         monkeypatch.setattr(local._solver, "_load", full)
         with pytest.raises(ModelError):
             list(local.solve(VOTE, Control()))
+        assert local.count("17 + 25")  # by the model that is there again
         assert solution(list(local.solve(ChatRequest(QUESTION, 7), Control()))).answer == "17"
 
 

@@ -422,6 +422,7 @@ def test_what_was_not_sent_is_one_key_away_at_the_next_start(tmp_path: Path) -> 
             assert hint not in chat.shown
             assert prompt(chat).asked == ["one"]
             await chat.ask("two")
+            prompt(chat).paste("long " * 20_000)  # more than the prompt can hold
             await chat.pilot.press(*"new", "f6", "ctrl+q")  # the question that is edited is as it was
         async with chatting(tmp_path) as chat:
             assert prompt(chat).asked == ["one", "two", "new"]

@@ -35,7 +35,7 @@ def converse(
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # the screen is painted on stderr
         raise UsageError("The chat needs a terminal, also for stderr; `vibe solve` works without one.")
     if os.environ.get("TERM") == "dumb":  # as in a shell within Emacs, which would show a screen's escape sequences
-        raise UsageError("The chat needs a terminal with a screen, and TERM is dumb here: `vibe solve` works without.")
+        raise UsageError("The chat needs a terminal with a screen, and TERM is dumb; `vibe solve` works without one.")
     gc.disable()  # nothing that is created while starting becomes garbage; the app enables it again
     from vibethinker_local.system import paths, settings
     from vibethinker_local.tui.actions import KEYS

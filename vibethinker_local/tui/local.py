@@ -60,8 +60,7 @@ class LoadedModel:
 
     def solve(self, request: ChatRequest, control: Control) -> Iterator[SolveEvent]:
         plan = self._solver.plan(request.budget) if request.reliable else None
-        self._loads = True
-        for event in self._solver.stream(
+        events = self._solver.stream(
             request.question,
             seed=request.seed,
             think=request.think,
@@ -73,10 +72,14 @@ class LoadedModel:
             control=control,
             announce="votes",
             say=lambda text: None,
-        ):
-            if self._loads:
-                self._model, self._loads = self._solver.load(), False
-            yield event
+        )
+        self._loads = True
+        try:
+            first = next(events)
+        finally:  # also where there was no room for a vote: the model is there again
+            self._model, self._loads = self._solver.load(), False
+        yield first
+        yield from events
 
     def close(self) -> None:
         self._solver.close()

@@ -20,6 +20,7 @@ BUDGETS: tuple[str, ...] = get_args(BudgetName)
 THINKING: tuple[int | None, ...] = (None, 1024, 0)  # as of ChatRequest.think: as the model does, briefly, not at all
 NOT_ASKED = "not asked yet, as the chat was closed"
 Unsent = tuple[str, Sequence[Attachment]]  # a text, and what is attached to it without being named there
+MOST_KEPT = 100_000  # characters of a question with what is attached, before it is asked: more cannot be edited
 STOP_SECONDS = 0.6  # to wait for a run when the app quits; what is written is kept in any case
 
 
@@ -220,7 +221,7 @@ class Session:
             queued = ((one.question, unmentioned(one.question, one.attachments)) for one in self.queue)
             waiting = [one for one in (*queued, *self.unsent) if any(one)]
             if waiting != self._drafted:
-                text = "\n\n".join(filter(None, (with_attachments(*one) for one in waiting)))
+                text = "\n\n".join(filter(None, (_kept(*one) for one in waiting)))
                 self._draft = self.store.keep_draft(self._draft, text)
                 self._drafted = waiting
         except UsageError as error:
@@ -314,3 +315,9 @@ class Session:
             if solver:
                 solver.close()
         self.store.close()
+
+
+def _kept(text: str, attachments: Sequence[Attachment]) -> str:
+    """What there is to keep of a question that has not been asked: one text, which the prompt can hold."""
+    found = with_attachments(text, attachments)
+    return found if len(found) <= MOST_KEPT else text.strip()

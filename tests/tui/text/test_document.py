@@ -124,12 +124,16 @@ PIECES = st.lists(st.lists(st.sampled_from(ALPHABET), max_size=8).map("".join), 
 @example(["a\n```a", "```\n"])  # code within a line, and no fence
 @example(["1. a\n2. b\n3. c\n4. d\n", "\n5. e\n"])  # set apart by what follows
 @example(["- \n  - a\n\n- b\n- c\n- d\n", "text"])  # set apart by one that has no text of its own
+@example(["- ```\n- ```\n- ```\n\n", "- ```\n"])  # without any text that could be set apart
+@example(["1. a\n\n", "", "", "", "1", ". b"])  # at another width, where the last line is no text yet
 @example(["8. a\n- x\n\n8. b\n9. c\n10. d\n", "11. e", "\n12) f"])  # wider numbers
 @example(["  - a\n  - b\n  - c\n- d | e\n", "| - | -\n- f"])  # what would be a table elsewhere
 def test_pieces_make_no_difference(pieces: list[str]) -> None:
     grown = Document(WIDTH)
-    for piece in pieces:
+    for at, piece in enumerate(pieces):
         grown.add(piece)
+        grown.fit(WIDTH - at // 4 % 2)
+    grown.fit(WIDTH)
     grown.add("", final=True)
     assert looks(grown.rows) == looks(document("".join(pieces)).rows)
 

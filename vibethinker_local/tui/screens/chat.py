@@ -423,7 +423,8 @@ class Chat(Screen[None]):
     def _lift_messages(self) -> None:
         """Show messages above the prompt and the hints, however tall these are."""
         below = self.size.height - self.query_one("#middle").region.bottom
-        self.query_one("#textual-toastrack").styles.margin = (0, 1, below + 1, 0)
+        for messages in self.query("ToastRack"):  # none in an app that shows no messages
+            messages.styles.margin = (0, 1, below + 1, 0)
 
     @property
     def attachments(self) -> list[Attachment]:

@@ -78,10 +78,12 @@ class Document:
         self._open = ""  # Markdown of the last block, of a list without the items that stay
         self._blocks: list[Node] = []
         self._list: _Begun | None = None  # the last block, if it is one
+        self._final = False  # whether there was no more to come, when something was added last
 
     def add(self, markdown: str, *, final: bool = False) -> None:
         """Add text; `final` if there is no more for now."""
         self._open += markdown
+        self._final = final
         del self.rows[self.settled :]
         begun = self._list if self._list and self._list.kept else None
         mark = ""
@@ -104,7 +106,8 @@ class Document:
         parsed = last  # again, with what comes
         if last.type in LISTS:
             begun = self._list = self._list or _Begun(last, len(self.rows))
-            if (kept := len(last.children) - UNSETTLED) > begun.kept:
+            kept = len(last.children) - UNSETTLED
+            if kept > begun.kept and any(map(_has_text, last.children[:kept])):  # else it is unknown how they stand
                 begun.kept, last.attrs["apart"] = kept, _shape(last)[0]
             parsed = last.children[begun.kept]
         begin, _ = parsed.map or (0, 0)
@@ -123,7 +126,7 @@ class Document:
         self.settled = len(self.rows)
         if self._list:
             self._list.row, self._list.drawn = len(self.rows), 0
-        self.add("", final=True)
+        self.add("", final=self._final)
 
     def _draw(self, block: Node, *, growing: bool = False) -> None:
         if not self.width:
@@ -222,6 +225,10 @@ def _shape(block: Node) -> tuple[bool, int]:
     numbered = block.type == "ordered_list"
     size = len(f" {_start(block) + len(block.children) - 1}. ") if numbered else 0
     return apart or bool(block.attrs.get("apart")), size
+
+
+def _has_text(item: Node) -> bool:
+    return any(child.type == "paragraph" for child in item.children)
 
 
 def _start(block: Node) -> int:
