@@ -227,6 +227,7 @@ def test_what_returns_something_gives_that(statement: str) -> None:
         ("Return the triplets. The order of the output and of the triplets does not matter.", True),
         ("You may rearrange the letters in any order. Return the largest.", False),
         ("Return the answer in ascending order.", False),
+        ("Return a sorted copy of a list whose items are in any order.", False),
     ],
 )
 def test_whether_the_order_of_a_list_counts(said: str, any_order: bool) -> None:
@@ -588,15 +589,25 @@ def test_examples_by_name_are_enough(title: str, given: str, parameters: tuple[s
     "starter", ["", "class Stack:\n\n    def __init__(self):\n        \n\n    def top(self) -> int:\n        "]
 )
 def test_calls_of_a_class(example: str, starter: str) -> None:
-    text = f"Implement the Stack class.\n\nExample 1:\n\n{example}\n\nExplanation\nIt keeps them.\n\n{starter}"
-    found = task.read(text)
+    said = "Implement the Stack class. Return lists in any order."
+    found = task.read(f"{said}\n\nExample 1:\n\n{example}\n\nExplanation\nIt keeps them.\n\n{starter}")
     assert found is not None
+    assert not found.any_order  # its calls have one
     assert (found.form, found.entry, found.is_class, len(found.examples)) == ("function", "Stack", True, 1)
     program = "class Stack:\n    def push(self, x): self.x = x\n    def top(self): return self.x\n"
     names: dict[str, object] = {}
     exec(found.prelude + program, names)
     assert eval(found.call(found.examples[0].input).code, names) == [None, None, 7]
     assert found.examples[0].expected.replace(" ", "") == "[null,null,7]"
+
+
+def test_what_a_method_gives_is_what_it_was_then() -> None:
+    found = task.read('Keep them.\n\nInput\n["Log", "add", "add"]\n[[], [7], [8]]\nOutput\n[null, [7], [7, 8]]\n')
+    assert found is not None
+    program = "class Log(list):\n    def add(self, x):\n        self.append(x)\n        return self\n"
+    names: dict[str, object] = {}
+    exec(found.prelude + program, names)
+    assert eval(found.call(found.examples[0].input).code, names) == [None, [7], [7, 8]]
 
 
 @pytest.mark.parametrize(
@@ -647,6 +658,7 @@ def test_a_name_for_the_function_beside_examples_by_name() -> None:
         ("Define a function common(a, b) that counts the common numbers of two rows.", None),
         ("The sum of the digits, which is called digitSum, counts.", None),
         ("Create the variable named hashedSum to store the input.", None),
+        ("It is in a list named hashed_sums.", None),
         ("Complete the function pairs() which takes the numbers.", "pairs"),
         ("Write a function pairs(nums, k).", "pairs"),
         ("Write a function pairs(nums: List[int], k: int) -> int.", "pairs"),
@@ -727,6 +739,7 @@ def test_examples_that_differ_in_their_names_are_no_task() -> None:
         "Define the function digitSum(n) as the sum of the digits. Find digitSum(99).",
         "Define a function f_n(x) by f_1(x) = x. What is f_3(2)?",
         "Write fn as a sum of two terms if it returns to 1.",
+        "Correct the errors in the following list: 3, 6, 9, 13.",
     ],
 )
 def test_problems_that_ask_for_something_else(statement: str) -> None:

@@ -71,6 +71,15 @@ def test_what_other_programs_log(tmp_path: Path, row: dict[str, object], matches
     assert summary([graded])[0].startswith("1 pair: ")
 
 
+@pytest.mark.parametrize(("said", "doubted"), [("17", False), ("18", True)])
+def test_an_answer_that_may_be_what_was_said_is_told(tmp_path: Path, said: str, doubted: bool) -> None:
+    rows: list[dict[str, object]] = [{"answer": "18", "response": f"The answer is {said}."}]
+    notice = next(
+        line for line in summary(list(grades(read(lines(tmp_path / "p.jsonl", rows)), NOBODY))) if "known" in line
+    )
+    assert ("compared with themselves" in notice) is doubted
+
+
 def test_a_sample_that_is_logged_for_each_filter_is_one_pair(tmp_path: Path) -> None:
     row = LOGGED | {"resps": [["#### 18"]], "filter": "strict-match"}
     other = row | {"filter": "flexible-extract"}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from vibethinker_local.code.values import NoLiteral, unparsed
 
 PRELUDE = """\
-import bisect, collections, functools, heapq, itertools, math, operator, random, re, string
+import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string
 from typing import *
 from functools import *
 from collections import *
@@ -63,8 +63,11 @@ def _in_place(function, *args, **options):
             return value
 
 def _calls(made, names, arguments):
-    it = made(*arguments[0])
-    return [None, *(getattr(it, name)(*given) for name, given in zip(names[1:], arguments[1:]))]
+    it, values = made(*arguments[0]), [None]
+    for name, given in zip(names[1:], arguments[1:]):
+        value = getattr(it, name)(*given)
+        values.append(copy.deepcopy(value) if isinstance(value, (list, dict, set)) else value)  # as it is by now
+    return values
 
 """
 

@@ -48,7 +48,8 @@ _WANTED = re.compile(
     r" an? (?:[\w-]{1,20} ){0,3}(?:function|program|script|method)\b"
     rf"|{_BEFORE_ORDER}make (?:me |us )?an? (?:[\w-]{{1,20}} ){{0,3}}"
     r"(?:function|program|script)(?= (?:that|which|to)\b)"
-    rf"|{_BEFORE_ORDER}(?:fix|correct|debug) (?:(?:the|this|all|any|my) )?(?:bugs?|errors?)\b",
+    rf"|{_BEFORE_ORDER}(?:fix|correct) (?:(?:the|this|all|any|my) )?"
+    r"(?:bugs?\b|errors? in (?:\w{1,20} ){0,2}(?:code|program|function|script|method|class)\b)",
     re.IGNORECASE,
 )
 _CLASS_WANTED = re.compile(
@@ -144,7 +145,7 @@ _PROGRAM = re.compile(
 )
 _PYTHON = re.compile(r"(?<![a-z])python", re.IGNORECASE)  # also as 用Python写
 _ANY_ORDER = re.compile(
-    r"\breturn(?:s|ed)?\b[^.\n]{0,80}\bin any order\b"
+    r"\breturn(?:s|ed)?\b(?:(?!\b(?:given|inputs?|whose|sort\w*|may|can|could)\b)[^.\n]){0,80}\bin any order\b"
     r"|\border of (?:the )?(?:output|answer|result|return)[^.\n]{0,60}does(?: not|n't) matter",
     re.IGNORECASE,
 )
@@ -153,7 +154,8 @@ _CALLED = re.compile(  # "an array is called good" names no function, nor does o
     r"\b(?:function|method|class)\b(?:(?!\b(?:is|are)\b)[^.\n]){0,30}?\b(?:called|named)\s+[`\"']?"
     r"(?!(?:as|with|when|by|on|in|from|once|if|after|at|for|to|an?|the|using|recursively|repeatedly|multiple|many|several"
     r"|before|and|or|but|only|twice|again|it|its|this|that|like|every|each|without)\b)([A-Za-z_]\w*)"
-    r"|(?<!variable )(?<!is )(?<!are )\b(?:called|named)\s+(?:`([A-Za-z_]\w*)[`(]|([a-z]+(?:_|[A-Z])\w*))"
+    r"|\b(?!(?:is|are|variable|parameter|argument|list|array|string|file|column|table|dict\w*|field|key)s?\b)\w+\W{1,3}"
+    r"(?:called|named)\s+(?:`([A-Za-z_]\w*)[`(]|([a-z]+(?:_|[A-Z])\w*))"
     r"|\bfunction\s+`?([A-Za-z_]\w*)(?:\(|`)"
 )
 
@@ -203,7 +205,9 @@ def read(statement: str, *, surely: bool = False) -> Task | None:
     if len(statement) > LONGEST:
         return None
     found = _read(statement.replace("\r\n", "\n"), surely=surely)  # as Windows and scraped contests have it
-    return replace(found, any_order=True) if found and _ANY_ORDER.search(statement) else found
+    if found is None or found.is_class or not _ANY_ORDER.search(statement):  # calls of methods have their order
+        return found
+    return replace(found, any_order=True)
 
 
 def _read(statement: str, *, surely: bool) -> Task | None:

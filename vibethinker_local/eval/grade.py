@@ -20,6 +20,7 @@ _OUTPUTS = ("output", "completion", "response", "generation", "generated_text", 
 _ANSWER_WITHIN = re.compile(r"\\boxed|\banswer\b", re.IGNORECASE)
 NO_ANSWER = "no answer"
 MISMATCHES = 20  # of pairs that differ are shown
+NEARLY_ALL = 0.95  # of the pairs
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Pair:
     wanted: bool | None = None  # the verdict that the file says is right
     lenient: bool = False  # whether it says so of `matches` only
     kind: str = ""
+    assumed: bool = False  # whether nothing says that the known answer is one
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,9 @@ def summary(graded: Sequence[Grade]) -> list[str]:
         + (f", {missing:,} of which have no answer" if missing else ""),
         "decided by " + ", ".join(f"{method} {n:,}" for method, n in _methods(graded).most_common()),
     ]
+    if any(grade.pair.assumed for grade in graded):
+        doubt = ", unless it is what was answered: then answers are compared with themselves"
+        lines.append(f"'answer' is taken for the known one{doubt if matches >= NEARLY_ALL * len(graded) else ''}")
     seconds = sorted(grade.seconds for grade in graded)
     lines.append(
         f"seconds for a pair: median {seconds[len(seconds) // 2]:.4f}, "
@@ -131,6 +136,7 @@ def _pair(where: str, row: Any) -> Pair:
         _truth(row.get("same")),
         _truth(row.get("lenient")) is True,
         str(row.get("kind") or ""),
+        known == "answer",
     )
 
 

@@ -126,10 +126,10 @@ _ANNOUNCED = re.compile(
     r"|^ {0,3}\*{0,2}(?:(?:the|my|final|correct) ){0,3}answer\*{0,2} *\n[\s*]*"  # in bold, or bare,
     r"(?![\s*]|[A-Z][a-z]+ [a-z][^\n]*\d)"  # unless a sentence follows
     r"|(?:\b(?:antwort|réponse|respuesta|risposta|resposta|ответ|jibu)\b|答案|答え|উত্তর|คำตอบ)\**\s*"
-    r"(?:ist|lautet|est|es|è|é|ni|是|为|は|হল|คือ|:|：|=)[:：\s*]*|故选(?:择)?[:：\s]*",
+    r"(?:ist|lautet|est|es|è|é|ni|是|为|は|হল|คือ|:|：|=)[:：\s*]*|故选(?!项)择?[:：\s]*",
     re.IGNORECASE | re.MULTILINE,
 )
-_CONTROL = re.compile(r"(?:<\|\w+\|>|</s>|<eos>|<end_of_turn>)\s*\Z")  # a token that ends a turn
+_CONTROL = re.compile(r"(?:(?:<\|\w+\|>|</s>|<eos>|<end_of_turn>)\s*){1,4}\Z")  # tokens that end a turn
 _TAGGED = re.compile(r"(?:<answer>|\[ANSWER\])([^<\[]{1,400}|[^<]{1,400})(?:</answer>|\[/ANSWER\])", re.IGNORECASE)
 _FIELD = re.compile(r'"(?:final[_ ])?answer"\s*:\s*("(?:[^"\\\n]|\\.)*"|\[[^\[\]\n]*\]|[^\s,{}\[\]"]+)', re.IGNORECASE)
 _IS_RIGHT = re.compile(

@@ -51,12 +51,14 @@ _NOT_MEANT = re.compile(  # also in front of a colon
 # Problems and solutions in which = and the signs may mean something else, also where nothing beside them says so.
 _OTHERWISE = re.compile(
     r"\bmod(?:ulo|ular|ulus)?\b|\\[bp]?mod|≡|\\equiv|\bclock arithmetic|\\mathbb\s*\{?Z\}?_"
-    r"|\b(?:in|to|into|from) base\b|\bbase-(?:\d|\w+ (?:num|rep|exp|arith))|\b(?:binary|octal|hexadecimal)\b"
-    r"|\b(?:units?|ones|last|final)\s(?:\w+\s)?digits?\b|\bremainders?\b[^.?]{0,60}\bdivid",
+    r"|\b(?:in|to|into|from) base\b(?! (?:price|pay|salary|wage|fare|rate|cost|fee|camp|area))"
+    r"|\bbase-(?:\d|\w+ (?:num|rep|exp|arith))|\b(?:binary|octal|hexadecimal)\b"
+    r"|\b(?:units?|ones|last|final)\s(?:\w+\s)?digits?\b|\bremainders?\b[^.?]{0,60}\bdivi(?:ded by|sion)\b",
     re.IGNORECASE,
 )
-_OPERATION = re.compile(  # a * b = a + 2b
-    r"\boperation\b|\bdefine|\\(?:star|ast|oplus|ominus|otimes|odot|circ|diamond|bigstar|clubsuit)(?![a-z])|[∗⋆★◊⊕⊗∘]",
+_OPERATION = re.compile(  # a * b = a + 2b, but no 60^\circ
+    r"\boperation\b|\bdefine"
+    r"|(?<![\^{])(?:\\(?:star|ast|oplus|ominus|otimes|odot|circ|diamond|bigstar|clubsuit)(?![a-z])|[∗⋆★◊⊕⊗]|(?<!\d)∘)",
     re.IGNORECASE,
 )
 
@@ -169,9 +171,7 @@ def _equal(left: str, before: Fraction, right: str, after: Fraction) -> bool | N
     factors = (Fraction(1), Fraction(100), Fraction(1, 100)) if ("%" in left) != ("%" in right) else (Fraction(1),)
     if any(before == after * factor for factor in factors):
         return True
-    if _POINTED.search(f"{left} {right}") and _without_points(left) == _without_points(right):
-        return None
-    if _shorthand(left) == after:
+    if _agree_without_points(left, right) or _shorthand(left) == after:
         return None
     if _TWO_READINGS.search(left) or _TWO_READINGS.search(right) or (before < 0 < after and _RANGE.fullmatch(left)):
         return None
@@ -198,9 +198,15 @@ def _shorthand(side: str) -> Fraction | None:
     return sum(map(Fraction, terms), Fraction(0)) / len(terms) if average else None
 
 
-def _without_points(side: str) -> Fraction:
-    """What a side is worth if points stand between thousands."""
-    return value(_POINTED.sub(lambda found: found[0].replace(".", ""), side))
+def _agree_without_points(left: str, right: str) -> bool:
+    """Whether two sides are equal if points stand between thousands, as they may."""
+    if not _POINTED.search(f"{left} {right}"):
+        return False
+    try:
+        one, other = (value(_POINTED.sub(lambda found: found[0].replace(".", ""), side)) for side in (left, right))
+    except Undecidable:
+        return False
+    return one == other
 
 
 def _slack(left: str, right: str) -> Fraction | float:

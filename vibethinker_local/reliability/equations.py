@@ -44,7 +44,8 @@ _CLOCK = frozenset("am pm a.m p.m o'clock o’clock noon midnight".split())
 MOST_WORDS = 4  # of a unit: "dollars per square foot"
 
 _TOKEN = re.compile(
-    r"(?P<dots>\.{2,})|(?P<pause>(?<=\S):(?=\s))|(?P<time>\d{1,2}:\d\d(?!\d))|(?P<name>(?<![A-Za-z\d])[A-Za-z]\d\w*)|(?P<number>\d+(?:[.,]\d+)*|\.\d+)"
+    r"(?P<dots>\.{2,})|(?P<pause>(?<=\S):(?=\s))|(?P<time>\d{1,2}:\d\d(?!\d))"
+    r"|(?P<name>(?<![A-Za-z\d])[A-Za-z]\d\w*)|(?P<number>\d+(?:[.,]\d+)*|\.\d+)"
     r"|(?P<word>[ap]\.m\b\.?|[A-Za-z][A-Za-z'’]*(?:\.(?!\d))?(?=\s|$|[^A-Za-z])|°)"
     r"|(?P<part>\*of\b)|(?P<sign>\*\*|[-+*/^()%×·⋅÷−–=])"
     r"|(?P<money>[$€£¥])|(?P<other>\\[A-Za-z]+|\S)"

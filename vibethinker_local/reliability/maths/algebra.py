@@ -59,7 +59,7 @@ def of(expression: Expression) -> Quotient:
 def _found(expression: Expression) -> Quotient | None:
     try:
         return _of(expression)
-    except TooLarge:
+    except (TooLarge, ValueError):  # Python writes no number of more than 4300 digits, and atoms are in order by that
         return None
 
 
@@ -398,7 +398,7 @@ def _factors(number: int) -> tuple[tuple[int, int], ...]:
             found.append((divisor, count))
         divisor += 1 if divisor == 2 else 2
         if divisor > 2000 and divisor * divisor <= number:
-            if (root := math.isqrt(number)) ** 2 == number:
+            if (count or divisor == 2001) and (root := math.isqrt(number)) ** 2 == number:
                 return (*found, *((base, 2 * count) for base, count in _factors(root)))
             if divisor > MOST_DIVISOR:
                 raise TooLarge

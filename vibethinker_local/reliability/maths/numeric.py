@@ -38,11 +38,12 @@ TRIES = 10  # of points: some lie where nothing is defined
 # Further points, beyond where absolute values, maxima and roots of squares turn: a scale, and which variables are
 # negative: all, or those whose place has an odd number of bits in common with the mask.
 _ALL = -1
-_TURNS = ((1, _ALL), (50, 1), (10**6, 2), (10**6, 3))
+_TURNS = ((1, _ALL), (1 / 64, 0), (50, 1), (10**6, 2), (10**6, 3))
 _WHOLE = (64, 3600, 3599, 3601, 36, 16)  # where floors and ceilings turn: of parts, roots and logarithms
 _COUNTING = set("kmnN")  # letters that stand for whole numbers beside floors and ceilings
 _RESIDUES = 13  # whole numbers, all of them at which such letters are tried
 MOST_EXPONENT = 10**6  # of ten
+MOST_ARGUMENT = 30_000  # bits of what a function is taken of: a sine needs as many of pi
 MOST_TERMS = 5000  # of a sum
 
 
@@ -67,8 +68,11 @@ def decide(question: Question, left: Expression, right: Expression) -> bool | No
     further = [] if inexact or counts or not names else list(_further(names, steps=steps, integers=wants_integers))
     for at, values in enumerate([*usual[:POINTS], *further, *usual[POINTS:]], 1):
         is_further = POINTS < at <= POINTS + len(further)
-        sure = () if is_further else (SURE_DIGITS + own_digits,)
-        for digits in (FIRST_DIGITS, GLANCE_DIGITS) if inexact else (GLANCE_DIGITS, *sure):
+        sure, lost = () if is_further else (SURE_DIGITS + own_digits,), 0
+        for wanted in (FIRST_DIGITS, GLANCE_DIGITS) if inexact else (GLANCE_DIGITS, *sure):
+            digits = wanted + lost
+            if digits > MOST_DIGITS + SURE_DIGITS:
+                break
             with mp.workdps(digits):
                 tolerance = mp.mpf(10) ** (-digits // 2 if inexact else -digits + GLANCE_DIGITS // 2)
                 sides = [_Evaluation(values) for _ in range(2)]
@@ -85,6 +89,7 @@ def decide(question: Question, left: Expression, right: Expression) -> bool | No
                     if any(outside):
                         return False
                 scale = max(1, *(side.scale for side in sides)) if inexact else max(side.scale for side in sides)
+                lost = 0 if inexact else int(mp.mag(max(scale, 1))) // 3  # digits, where what is large cancels
                 if question == "equal":
                     if abs(a - b) > tolerance * scale:
                         return False
@@ -181,7 +186,7 @@ class _Evaluation:
     def _power(self, base: Expression, exponent: Expression) -> Any:
         bottom, rational = self.of(base), _rational(exponent)
         top = self.of(exponent) if rational is None else mp.mpf(rational.numerator) / rational.denominator
-        if bottom and abs(mp.re(top)) * abs(mp.log10(abs(bottom))) > MOST_EXPONENT:
+        if mp.mag(top) > MOST_ARGUMENT or (bottom and abs(mp.re(top)) * abs(mp.log10(abs(bottom))) > MOST_EXPONENT):
             raise Unknown
         if not bottom and mp.re(top) <= 0:
             raise Unknown
@@ -194,6 +199,8 @@ class _Evaluation:
         return mp.power(bottom, top)
 
     def _call(self, name: str, arguments: list[Any]) -> Any:
+        if any(mp.mag(argument) > MOST_ARGUMENT for argument in arguments):
+            raise Unknown
         known = _FUNCTIONS.get(name)
         if known is None or len(arguments) != 1:
             return self._several(name, arguments)
