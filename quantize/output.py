@@ -70,14 +70,14 @@ class Partial:
 def check_target(out: Path, sources: Collection[Path]) -> None:
     """Raises RequestError if `out` cannot be a file, or is one of those that are read."""
     try:
-        out = _behind_link(out)
         if out.is_dir():
             raise RequestError(f"{out} is a folder; give a file's name")
-        if not out.parent.is_dir():
-            raise RequestError(f"there is no folder {out.parent} to write {out.name} into")
-        if not os.access(out.parent, os.W_OK):  # hours before it is written, with some commands
-            raise RequestError(f"nothing can be written into the folder {out.parent}; choose another output")
-        for target in (out, out.with_name(out.name + ".partial")):
+        real = _behind_link(out)
+        if not real.parent.is_dir():
+            raise RequestError(f"there is no folder {real.parent} to write {real.name} into")
+        if not os.access(real.parent, os.W_OK):  # hours before it is written, with some commands
+            raise RequestError(f"nothing can be written into the folder {real.parent}; choose another output")
+        for target in (out, real.with_name(real.name + ".partial")):
             if target.exists() and not target.is_file():  # a rename would put a file in the place of /dev/null
                 raise RequestError(f"{target} is no ordinary file; choose another output")
             if target.exists() and any(source.exists() and target.samefile(source) for source in sources):

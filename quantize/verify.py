@@ -68,12 +68,14 @@ def check_loads(path: Path) -> Events:
 
 
 def check_finite(file: GgufFile) -> Events:
-    """Widen every weight. Raises ModelError, naming the tensor, for one that is not finite, and for a matrix of zeros.
+    """Widen every weight. Raises ModelError for one that is not finite, and if the last matrix is nothing but zeros.
 
-    That is what a download leaves that takes the room for all of a file first, and is stopped.
+    A download leaves that which takes the room for all of a file first, and is stopped. Others may be zeros on purpose.
     """
     total, done = sum(tensor.size for tensor in file.tensors), 0
     scratch = np.empty(max(_step(tensor) * tensor.shape[-1] for tensor in file.tensors), np.float32)
+    matrices = [tensor for tensor in file.tensors if len(tensor.shape) > 1]
+    last = max(matrices, key=lambda tensor: tensor.offset, default=None)
     with file.path.open("rb", buffering=0) as content:
         for tensor in file.tensors:
             width = tensor.shape[-1]
@@ -81,7 +83,7 @@ def check_finite(file: GgufFile) -> Events:
             size = kernels.row_size(type, width)
             rows = tensor.size // size
             content.seek(tensor.offset)
-            empty = len(tensor.shape) > 1
+            empty = tensor is last
             for row in range(0, rows, _step(tensor)):
                 count = min(_step(tensor), rows - row)
                 raw = np.frombuffer(content.read(count * size), np.uint8)
@@ -93,7 +95,7 @@ def check_finite(file: GgufFile) -> Events:
                 done += raw.size
                 yield Progress("checking", done, total)
             if empty:
-                raise ModelError(f"{tensor.name} in {file.path} holds zeros and nothing else; build or fetch it again")
+                raise ModelError(f"{file.path} ends in zeros ({tensor.name}): build or fetch it again")
 
 
 def _step(tensor: Tensor) -> int:

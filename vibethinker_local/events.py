@@ -323,7 +323,7 @@ class Contested:
     """Sampling is over and the vote is not clear, so claims will be checked."""
 
     clusters: tuple[AnswerCluster, ...]
-    claims: int  # per trajectory; 0: the model is not asked for any
+    claims: int  # per trajectory
 
 
 @dataclass(frozen=True)

@@ -179,8 +179,8 @@ def think_tokens(text: str | None) -> int | None:
 def interrupts(control: Control) -> Iterator[None]:
     """Inside the block, Ctrl-C once means "answer now", twice "stop", three times "whatever it takes".
 
-    SIGTERM, as `timeout` sends it, means "stop": what there is gets reported. What the user has told to be ignored, as
-    a script's `vibe … &` does, stays so.
+    SIGTERM, as `timeout` sends it, means "stop": what there is gets reported. A signal that was ignored before, as in a
+    script's `vibe … &`, still is.
     """
 
     def interrupted(*_: object) -> None:

@@ -122,9 +122,9 @@ def trials(table: Table, calibration: vote.Calibration | None = None, speeds: Sp
         if setting is None:
             untuned.append(_row(name, None, whole, speeds))
     rules = (LIKELY, SOONER) if most(STOPPED, base.samples) == base.samples else ()
-    stopping = [_stop(name, base, (likely,)) for name in STOPPING[: 1 + exact] for likely in rules]
+    stopping = [_stop(name, parts[0], (likely,)) for name in STOPPING[: 1 + exact] for likely in rules]
     if "reasc" in settings:
-        stopping.append(_stop("reasc", rest, settings["reasc"]))
+        stopping.append(_stop("reasc", parts[-1], settings["reasc"]))
     tables = tuple(rows), tuple(untuned)
     return Trials(len(first.ids), len(rest.ids), baseline, speeds, *tables, tuple(stopping), tuple(notes))
 
@@ -231,13 +231,13 @@ def _kinds(table: Table) -> dict[str, _Descending]:
     return {name: partial(reversed, majorities(table.columns(those), name)) for name, those in chosen.items()}
 
 
-def _stop(name: str, table: Table, setting: Setting) -> EarlyStop:
-    found, all_drawn = replay(table, name, table.samples, setting=setting), replay(table, "majority", table.samples)
+def _stop(name: str, part: _Part, setting: Setting) -> EarlyStop:
+    found, all_drawn = replay(part.table, name, part.table.samples, setting=setting), part.curve[-1]
     return EarlyStop(
         name,
-        len(table.ids),
+        len(part.table.ids),
         setting,
         statistics.ratio(all_drawn.tokens - found.tokens, all_drawn.tokens),
         statistics.means((found.right - all_drawn.right)[None])[0],
-        at_equal_cost(majorities(table), [found], generated).difference,
+        at_equal_cost(part.curve, [found], generated).difference,
     )

@@ -162,8 +162,9 @@ def _shape(file: GgufFile) -> Header:
     """The shape, from values that llama.cpp does not check itself."""
     values = file.keys
     architecture = str(values["general.architecture"])
-    if file.alignment < reader.ALIGNMENT:
-        raise Broken(f"general.alignment is {file.alignment}")
+    apart = next((tensor for tensor in file.tensors if tensor.offset % reader.ALIGNMENT), None)
+    if apart:
+        raise Broken(f"{apart.name} lies at byte {apart.offset:,}, which is no multiple of {reader.ALIGNMENT}")
 
     def numbers(key: str, default: object = None, *, least: int = 1) -> list[int]:
         """A value for each layer, or one for all."""

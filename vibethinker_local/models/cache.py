@@ -8,6 +8,7 @@ models--ORG--NAME/refs/REVISION            the commit that a branch or a tag sto
 blobs/HH/HASH                              bytes that repositories share: blobs/ETAG is then a link to these
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -85,7 +86,7 @@ class Repository:
         return [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]
 
     def remove(self, path: Path) -> None:
-        """Delete a file that lies at `path` in a snapshot, and what others have by its name. Raises OSError.
+        """Delete a file that lies at `path` in a snapshot, and its `others`. Raises OSError.
 
         Bytes that a file of another name has as well stay.
         """
@@ -93,11 +94,22 @@ class Repository:
             self._remove_name(name)
 
     def others(self, path: Path) -> list[Path]:
-        """What other snapshots have by the name of a file: the same bytes, or an earlier version."""
+        """What other snapshots have by a file's name: the same bytes, or a version that no branch or tag stands for."""
         below = (
             path.relative_to(self.folder / "snapshots").parts[1:] if path.is_relative_to(self.folder) else (path.name,)
         )
-        return [other for other in self.files("/".join(below)) if other != path]
+        payload, named = path.resolve(), self._named()
+        others = [other for other in self.files("/".join(below)) if other != path]
+        commit = len(self.folder.parts) + 1
+        return [other for other in others if other.resolve() == payload or other.parts[commit] not in named]
+
+    def _named(self) -> set[str]:
+        """The commits that a branch or a tag stands for, as far as is known here."""
+        found = set[str]()
+        for reference in (self.folder / "refs").rglob("*"):
+            with suppress(OSError, ValueError):
+                found.add(reference.read_text(encoding="ascii").strip())
+        return found
 
     def _remove_name(self, path: Path) -> None:
         """Delete one name of a file, and its bytes if it was the last one."""

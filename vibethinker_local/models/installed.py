@@ -270,7 +270,10 @@ def check_removable(file: Installed) -> None:
 
 
 def earlier(file: Installed) -> list[Path]:
-    """What the hub's cache has of a file from before it was changed on the hub, each version once."""
+    """What the hub's cache has of a file from before it was changed on the hub, each version once.
+
+    A version that a branch or a tag stands for is none of them: another program may use it.
+    """
     if file.listed is None or not file.listed.repository:
         return []
     repository, own = Repository(file.listed.repository), {part.resolve() for part in file.parts}
@@ -279,14 +282,15 @@ def earlier(file: Installed) -> list[Path]:
 
 
 def remove(file: Installed) -> None:
-    """Delete a file, with its names and earlier versions in the hub's cache, and its record.
+    """Delete a file, with its names and earlier versions in the hub's cache, and their records.
 
     Raises UsageError or ModelError.
     """
     check_removable(file)
+    for path in (*earlier(file), *file.parts):
+        checksums.forget(path)
     try:
         for part in (part for part in file.parts if part.is_file()):
-            checksums.forget(part)
             if file.listed and file.listed.repository:
                 Repository(file.listed.repository).remove(part)
             else:

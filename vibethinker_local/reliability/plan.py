@@ -40,17 +40,13 @@ class Plan:
         return self.tokens if self.mode == "published" else self.tokens // VERDICT_SHARE
 
     @property
-    def checks_claims(self) -> bool:
-        return self.mode != "majority"
-
-    @property
     def exact(self) -> bool:
         """Whether claims are checked by arithmetic alone: the model is asked for none, and about none."""
         return self.mode == "arithmetic"
 
     @property
     def asks_for_claims(self) -> bool:
-        return self.checks_claims and not self.exact
+        return self.mode != "majority" and not self.exact
 
 
 # Contest solutions of VibeThinker-3B have 18.9k tokens on average, so that 16k would cut many of them.

@@ -296,8 +296,7 @@ class RunState:
                 self._sampled(event, votes)
             case Contested():
                 votes = replace(votes, stage="checking")
-                doing = "checking claims" if event.claims else "checking what the solutions calculate"
-                self.milestones.append(Milestone(f"the vote is contested: {doing}", vote=True))
+                self.milestones.append(Milestone("the vote is contested: checking claims", vote=True))
             case Parted():
                 votes = replace(votes, crux=event.crux)
                 self.milestones.append(Milestone(parted(event.crux), vote=True))

@@ -224,12 +224,11 @@ class _Pass:
                 while self._ballot.asking and not self._deadline.interrupts:
                     self._ballot.take(self._step())
             if self._contested:
-                yield Contested(tuple(self._ranked()), plan.claims if plan.asks_for_claims else 0)
+                yield Contested(tuple(self._ranked()), plan.claims)
                 self._crux = self._parting(self._ranked())
                 if self._crux:
                     yield Parted(Crux((self._side(self._crux[0]), self._side(self._crux[1]))))
-                if not plan.exact:
-                    yield from self._check_claims()
+                yield from self._check_claims()
         except EngineError as failure:
             self._error = str(failure)
         solution = self._solution()
@@ -346,7 +345,7 @@ class _Pass:
     @property
     def _contested(self) -> bool:
         """Whether claims are worth their tokens: they could change the answer."""
-        if self._code or not self._plan.checks_claims:
+        if self._code or not self._plan.asks_for_claims:
             return False
         if self._deadline.over or not self._answered or self._decision not in ("all", None):
             return False

@@ -126,18 +126,25 @@ def test_bytes_that_two_files_have_stay_with_the_other(hub: Hub) -> None:
     assert not list((Repository(NAME).folder / "blobs").iterdir())
 
 
-def test_a_file_that_was_changed_on_the_hub_is_removed_in_all_versions() -> None:
+def test_a_file_that_was_changed_on_the_hub_is_removed_with_its_earlier_versions() -> None:
     folder, blobs = (Repository(NAME).folder / name for name in ("snapshots", "blobs"))
     blobs.mkdir(parents=True)
-    older, _, _ = paths = [folder / (digit * 40) / "Tiny-Q8_0.gguf" for digit in "123"]
-    for path, content in zip(paths, ("older", "newest", "newest"), strict=True):
+    older, tagged, _, _ = paths = [folder / (digit * 40) / "Tiny-Q8_0.gguf" for digit in "1234"]
+    for path, content in zip(paths, ("older", "tagged", "newest", "newest"), strict=True):
         path.parent.mkdir(parents=True)
         (blobs / content).touch()
         path.symlink_to(blobs / content)
-    os.utime(older.parent, (0, 0))
+    for path in (older, tagged):
+        os.utime(path.parent, (0, 0))
+    for name, digit in (("main", "4"), ("refs/pr/1", "2")):
+        reference = Repository(NAME).reference(name)
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        reference.write_text(digit * 40)
     removed = vibe("rm", f"{NAME}:Q8_0", "--yes")
     assert (removed.code, len(removed.err.splitlines())) == (0, 2), removed.err
     assert f"Q8_0, an earlier version  0 kB  {older}" in removed.err
+    assert [*folder.rglob("*.gguf"), *blobs.iterdir()] == [tagged, blobs / "tagged"]
+    assert vibe("rm", f"{NAME}:Q8_0", "--yes").code == 0
     assert not [*folder.rglob("*.gguf"), *blobs.iterdir()]
 
 
