@@ -101,7 +101,7 @@ def test_arithmetic_stops_where_the_reliability_pass_stops() -> None:
         return f"<think>so</think>\n\nSo it is {half} + {half} = {answer} pens.\n\n\\boxed{{{answer}}}"
 
     plan = make("arithmetic", "standard", likely=0.85)
-    for seed in range(1, 5):
+    for seed in range(1, 3):
         given = {"17": 5, "4": 2, "30": 2}
         whole = run(Thinker(given, reply=reply), replace(plan, stopping=False), seed=seed)[0]
         each = [trajectory.answer for trajectory in whole.trajectories]

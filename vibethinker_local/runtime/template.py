@@ -2,7 +2,7 @@
 
 It runs in Jinja's immutable sandbox with only what chat templates use: a few filters and functions, and operators
 that cannot produce a large value from small ones. So each single step is short; each loop iteration, each call and
-each look-up checks the clock, and after two seconds of computing the template is stopped.
+each look-up checks the clock, and after a second of computing the template is stopped.
 
 What a template finds there is what transformers' apply_chat_template gives it: the same options of Jinja, names,
 `tojson`, `strftime_now`, `raise_exception`, loop controls and `generation` blocks.
@@ -27,7 +27,7 @@ from jinja2.visitor import NodeTransformer
 
 from vibethinker_local.errors import ModelError
 
-SECONDS = 2.0  # of computing: on a busy machine, a good template takes longer by the clock on the wall
+SECONDS = 1.0  # of computing: on a busy machine, a good template takes longer by the clock on the wall
 SOURCE_CHARACTERS = 200_000
 MOST = 1_000_000  # characters of any intermediate string, and items and characters of any list, nested ones included
 ALTOGETHER = 100 * MOST  # characters of all strings that it makes: each may be in a variable of its own
@@ -335,6 +335,8 @@ def render(source: str, messages: list[dict[str, Any]], *, name: str, variables:
         ValueError,
     ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, RecursionError):  # it says where, and that is now here, now there
+            reason = "recursion without end"
         raise ModelError(
             f"The chat template of {name} is no good ({reason[:200]}): use another file of this model."
         ) from error
