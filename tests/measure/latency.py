@@ -104,7 +104,9 @@ def main() -> None:
             process = psutil.Process(terminal.process.pid)
             before, cpu = process.memory_info().rss, process.cpu_times()
             terminal.write("go\r")
-            seconds = ANSWER_TOKENS / rate - 1
+            [sent] = typed(terminal, EVERY)  # while the question is sent and all that shows it is laid out
+            print(f"the key that follows Enter {sent:.1f} ms")
+            seconds = ANSWER_TOKENS / rate - 1 - EVERY
             say("answer", typed(terminal, seconds))
             later = process.cpu_times()
             share = (later.user + later.system - cpu.user - cpu.system) / seconds
