@@ -12,6 +12,7 @@ from tests.fakes import EOS, ScriptedBackend, always, mixes, writes
 from vibethinker_local.engine import SamplingParams, SequenceId, scheduler
 from vibethinker_local.engine.backend import Logits, Slice
 from vibethinker_local.engine.engine import Engine
+from vibethinker_local.engine.kv import KV, Saved
 from vibethinker_local.engine.scheduler import PREFILL_LEAST
 from vibethinker_local.errors import NoRoom
 
@@ -38,6 +39,15 @@ def alone(tasks: list[tuple[bytes, SamplingParams]]) -> list[list[int | None]]:
         name = engine.add(prompt, sampling)
         found.append(tokens(run(engine)[name]))
     return found
+
+
+def test_what_was_saved_of_a_longer_text_does_not_go_into_a_smaller_place() -> None:
+    """As of a Sequence whose last tokens were taken back, so that a smaller place would do for it."""
+    backend = ScriptedBackend(mixes, context=64, places=2, first=8)
+    kv = KV(backend)
+    assert kv.restore(Saved(9, list(range(9)))) is None
+    assert kv.free_places == 2
+    assert kv.restore(Saved(8, list(range(8)))) == 0
 
 
 @pytest.mark.parametrize(

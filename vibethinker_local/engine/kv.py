@@ -107,9 +107,10 @@ class KV:
         return None if state is None else Saved(self._lengths[place], state)
 
     def restore(self, saved: Saved) -> int | None:
-        """Take the first free place with what was saved; None, and nothing taken, if the backend cannot."""
+        """Take the first free place with what was saved; None, and nothing taken, if the backend cannot, or if it is
+        more than a place holds: of a Sequence whose last tokens were taken back, it may be."""
         place = self._first_free()
-        return place if self._put(place, saved) else None
+        return place if saved.length <= self._backend.each and self._put(place, saved) else None
 
     def exchange(self, place: int, other: int) -> tuple[bool, bool] | None:
         """Swap the contents of two places, one of which may be free.
