@@ -12,7 +12,7 @@ from vibethinker_local.eval.policies import PERMUTED, most, replay
 from vibethinker_local.eval.table import Table
 from vibethinker_local.reliability import vote
 from vibethinker_local.reliability.clusters import Cluster
-from vibethinker_local.reliability.plan import make
+from vibethinker_local.reliability.plan import Plan, make
 
 
 def small() -> Table:
@@ -76,15 +76,12 @@ def test_adaptive_draws_what_the_reliability_pass_draws() -> None:
     plans = [make("majority", "standard", likely=likely) for likely in (0.95, 0.85)]
     theirs, ours, drawn = [0.0, 0.0], [0, 0], 0
     for seed in range(1, 13):
-        whole = run(rambling(), replace(plans[0], stopping=False), seed=seed)[0]
-        each = [trajectory.answer for trajectory in whole.trajectories]
-        number = {answer: at for at, answer in enumerate(dict.fromkeys(each))}
-        answers, tokens = np.array([[number[a] for a in each]]), np.array([[t.tokens for t in whole.trajectories]])
-        table = banks.table(answers, np.zeros_like(answers), tokens)
+        table, each = whole(rambling(), plans[0], seed)
+        tokens, answers = table.tokens, list(dict.fromkeys(each))
         drawn += tokens.sum()
         for at, plan in enumerate(plans):
             found = run(rambling(), plan, seed=seed)[0]
-            chosen = replace(table, right=np.array([[answer == found.answer for answer in number]]))
+            chosen = replace(table, right=np.array([[answer == found.answer for answer in answers]]))
             replayed = replay(chosen, "adaptive", 8, setting=(plan.likely,))
             assert replayed.right.tolist() == [1]
             assert replayed.tokens == pytest.approx(found.usage.solve_tokens, abs=tokens.max()), "ties may part there"
@@ -103,18 +100,24 @@ def test_arithmetic_stops_where_the_reliability_pass_stops() -> None:
     plan = make("arithmetic", "standard", likely=0.85)
     for seed in range(1, 3):
         given = {"17": 5, "4": 2, "30": 2}
-        whole = run(Thinker(given, reply=reply), replace(plan, stopping=False), seed=seed)[0]
-        each = [trajectory.answer for trajectory in whole.trajectories]
-        number = {answer: at for at, answer in enumerate(dict.fromkeys(each))}
-        answers, tokens = np.array([[number[a] for a in each]]), np.array([[t.tokens for t in whole.trajectories]])
+        table, each = whole(Thinker(given, reply=reply), plan, seed)
         slips = np.array([[answer == "17" for answer in each]])
         found = run(Thinker(given, reply=reply), plan, seed=seed)[0]
-        right = np.array([[answer == found.answer for answer in number]])
-        table = replace(banks.table(answers, 0 * answers, tokens), slips=slips, right=right)
-        replayed = replay(table, "adaptive-arithmetic", 8, setting=(plan.likely,))
+        right = np.array([[answer == found.answer for answer in dict.fromkeys(each)]])
+        chosen = replace(table, slips=slips, right=right)
+        replayed = replay(chosen, "adaptive-arithmetic", 8, setting=(plan.likely,))
         assert replayed.right.tolist() == [1]
-        assert replayed.tokens == pytest.approx(found.usage.solve_tokens, abs=tokens.max()), "ties may part there"
+        assert replayed.tokens == pytest.approx(found.usage.solve_tokens, abs=table.tokens.max()), "ties may part there"
         assert found.answer != "17" or set(each) == {"17"}
+
+
+def whole(thinker: Thinker, plan: Plan, seed: int) -> tuple[Table, list[str | None]]:
+    """What a run draws that stops at nothing, as a table, and its answers."""
+    drawn = run(thinker, replace(plan, stopping=False), seed=seed)[0].trajectories
+    each = [trajectory.answer for trajectory in drawn]
+    number = {answer: at for at, answer in enumerate(dict.fromkeys(each))}
+    answers = np.array([[number[answer] for answer in each]])
+    return banks.table(answers, np.zeros_like(answers), np.array([[t.tokens for t in drawn]])), each
 
 
 def rambling() -> Thinker:

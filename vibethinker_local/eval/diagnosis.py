@@ -65,7 +65,7 @@ class Slips:
 
 def slips(table: Table) -> Slips | None:
     """None where no solution has any, or nobody looked."""
-    if table.slips is None or not table.slips.any():
+    if table.slips is None or not table.slipped:
         return None
     has, answered, right = table.slips > 0, table.answered, table.each_right
 

@@ -105,7 +105,7 @@ def make(table: Table, calibration: vote.Calibration | None = None, speeds: Spee
     plain = table.programs is None and table.instructions is None
     claims = table.claims if plain else 0  # programs are run and instructions checked: none are asked for
     own = RUN if table.programs else (CONSTRAINED,) if table.instructions else WEIGHTED if claims else ()
-    exact = (EXACT_STOPPED, EXACT) if table.slips is not None and table.slips.any() else ()
+    exact = (EXACT_STOPPED, EXACT) if table.slipped else ()
     paired = (PAIRED,) if table.pairs is not None else ()
     names = (*PLAIN, *exact, *own, *paired, "oracle")
     outcomes = [replay(table, name, k) for name in names for k in steps(samples) if k <= most(name, samples)]

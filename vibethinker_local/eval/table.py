@@ -108,6 +108,11 @@ class Table:
             return None
         return np.flatnonzero(~self.computed[0]), np.flatnonzero(self.computed[0])
 
+    @property
+    def slipped(self) -> bool:
+        """Whether any solution has an equation that does not hold."""
+        return self.slips is not None and bool(self.slips.any())
+
     def standing(self, by: str) -> Floats:
         """(n, K): the share of claims that were not refuted."""
         return np.asarray(1 - self.refuted[by] / np.maximum(1, self.asked))

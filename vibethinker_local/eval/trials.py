@@ -101,8 +101,7 @@ def trials(table: Table, calibration: vote.Calibration | None = None, speeds: Sp
         base, baseline = table.columns(table.kinds[0]), "majority of the reasoned"
     first, rest = base.halves()
     names = [STOPPED, *(name for name in CHECKED if base.claims and (name != "fitted" or calibration))]
-    exact = base.slips is not None and bool(base.slips.any())
-    names += [EXACT_STOPPED, EXACT] if exact else []
+    names += [EXACT_STOPPED, EXACT] if base.slipped else []
     names += [PAIRED] if base.pairs is not None else []
     settings = dict[str, Setting]()
     if base.signals:
@@ -122,7 +121,7 @@ def trials(table: Table, calibration: vote.Calibration | None = None, speeds: Sp
         if setting is None:
             untuned.append(_row(name, None, whole, speeds))
     rules = (LIKELY, SOONER) if most(STOPPED, base.samples) == base.samples else ()
-    stopping = [_stop(name, parts[0], (likely,)) for name in STOPPING[: 1 + exact] for likely in rules]
+    stopping = [_stop(name, parts[0], (likely,)) for name in STOPPING[: 1 + base.slipped] for likely in rules]
     if "reasc" in settings:
         stopping.append(_stop("reasc", parts[-1], settings["reasc"]))
     tables = tuple(rows), tuple(untuned)

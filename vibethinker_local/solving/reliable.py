@@ -301,7 +301,7 @@ class _Pass:
         if votes and self._plan.exact and not self._code and trajectory.kind == "reasoned":
             self._claims.state(ended)
             yield from self._claims.take(())
-            if self._claims.standings().get(index, 1.0) < 1:
+            if any(claim.verdict and claim.verdict.ruling == "refuted" for claim in self._claims.judged(index)):
                 self._slipped.add(index)
 
     def _decided(self, coming: int) -> Decision | None:
