@@ -95,6 +95,11 @@ def test_json_arrays(tmp_path: Path, wrap) -> None:  # type: ignore[no-untyped-d
         ({"doc_id": 0, "doc": {"question": "p", "answer": "4"}, "target": "4", "resps": [["5"]]}, "4"),
         ({"problem": "p", "options": "[]", "answer": 4}, "4"),
         ({"problem": "p", "choices": None, "answer": "4"}, "4"),
+        ({"题目": "p", "答案": "4"}, "4"),
+        ({"Aufgabe": "p", "Antwort": "2,5"}, "2,5"),
+        ({"question": "q", "question_zh": "p", "answer": "#### 4", "answer_only": "4"}, "4"),
+        ({"question_zh": "p", "answer_zh": "48/2=24\n#### 24"}, "24"),
+        ({"original_text": "p", "segmented_text": "p p", "equation": "x=5-2", "ans": "3"}, "3"),
     ],
 )
 def test_the_names_of_fields(tmp_path: Path, row: dict[str, object], answer: str) -> None:
@@ -115,6 +120,12 @@ def test_what_was_understood_is_said(tmp_path: Path) -> None:
         {"question": "p", "choices": ["3", "5", "7"], "answer": "B"},
         {"question": "p", "choices": ["3", "5", "7"], "answer": "5"},
         {"question": "p", "options": ["A)3", "B)5", "C)7"], "rationale": "r", "correct": "B"},
+        {"题目": "p", "选项": ["A．3", "B．5", "C．7"], "答案": "（B）"},
+        {
+            "problem": "p",
+            "answer_option_list": [[{"aoVal": x, "content": t}] for t, x in zip("357", "ABC", strict=True)],
+            "answer_value": "B",
+        },
         {"question": "p", "choices": {"text": ["3", "5", "7"], "label": ["A", "B", "C"]}, "answerKey": "B"},
         {
             "question": {"stem": "p", "choices": [{"text": t, "label": x} for t, x in zip("357", "ABC", strict=True)]},
@@ -146,6 +157,8 @@ def test_options_that_are_a_list(tmp_path: Path, row: dict[str, object]) -> None
         ("a ) rs . 5 , b ) rs . 6 , c ) none of these", "b", "B"),
         ("A. 5\nB. 6\nC. 7", "C", "C"),
         ("(a) 5 (b) 6", "b", "B"),
+        ("A．5 B．6", "B", "B"),
+        ("A、5；B、6", "B．6", "B"),
     ],
 )
 def test_an_answer_by_the_labels_of_the_file(tmp_path: Path, options: object, answer: object, letter: str) -> None:
@@ -173,6 +186,7 @@ def test_options_with_a_field_each(tmp_path: Path, name: str) -> None:
         ("set.csv", "\n,problem,answer\n0,p,2\n", Problem("set-0", "p", "2")),
         ("set.csv", "question,A,B,answer\nWhich?,3,5,B\n", Problem("set-0", "Which?\n\nA. 3\nB. 5", "B", "choice")),
         ("set.jsonl", '{"problem": "p", "answer": "2"}\n', Problem("set-0", "p", "2")),
+        ("set.tsv", "小明有几个？\t1,234\n\n", Problem("set-0", "小明有几个？", "1,234")),  # MGSM names no columns
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
@@ -259,6 +273,12 @@ def test_a_call_is_shown_where_the_tests_show_none(tmp_path: Path) -> None:
 def test_options_in_the_text_make_a_choice_of_a_letter(tmp_path: Path) -> None:
     assert one(tmp_path, {"problem": "Which?\nA) 1\nB) 2", "answer": "(B)"}).kind == "choice"
     assert one(tmp_path, {"problem": "Which letter is a segment's end?", "answer": "B"}).kind == "maths"
+
+
+def test_options_in_a_chinese_text(tmp_path: Path) -> None:
+    text = "下面正确的是（ ）A．甲 B．乙"
+    assert one(tmp_path, {"id": "x", "question": text, "answer": "B"}) == Problem("x", text, "B", "choice")
+    assert one(tmp_path, {"problem": "线段 A、B 相距 5，从 B、C 出发，求中点。", "answer": "B"}).kind == "maths"
 
 
 def test_code_with_tests(tmp_path: Path) -> None:

@@ -300,6 +300,29 @@ def test_what_is_no_plain_number_is_unknown(text: str) -> None:
         ("One might think that 3 + 4 = 8", None),
         ("Total: 48 + 33 = 80", False),
         ("1 + 2 + ... + 10 = 56", None),
+        # Decimal commas, and thousands beside them.
+        ("12,5 + 7,5 = 20", None),
+        ("0,125 * 8 = 1", None),
+        ("1,125 * 8 = 9", None),
+        ("2,500 + 2,500 = 5", None),
+        ("Jeder bekommt 10 / 3 = 3,333 Liter.", None),
+        ("2 / 3 = 0,667", None),
+        ("1.000 + 500 = 1.500", None),
+        ("500 × 4 = 2'000", True),
+        ("1,000 + 250 = 1,250", True),
+        ("1,000 + 250 = 1,350", False),
+        ("45,000 / 7 = 6,300", False),
+        ("5 * 1,000 = 6,000", False),
+        ("12,345 + 1,000 = 13,346", False),
+        # Words of other languages that are part of the sum.
+        ("5 mehr als 3 + 4 = 12", None),
+        ("doppelt so viel wie 3 + 4 = 14", None),
+        ("le double de 3 + 4 = 14", None),
+        ("2 Dutzend + 1 = 25", None),
+        ("2 Tsd. + 500 = 2500", None),
+        ("23 Uhr + 2 = 1 Uhr", None),
+        ("比 3 + 4 多 5 = 12", None),
+        ("3 × 3,14 ist etwa = 9", None),
     ],
 )
 def test_check(claim: str, holds: bool | None) -> None:
@@ -325,7 +348,11 @@ def test_check(claim: str, holds: bool | None) -> None:
         "Suppose n = 3. Then 3 + 4 = 8. This is a contradiction.",
         "We get\n\\[ 7 = 16 + 2 \\]\n\\[ 7 = 18 \\]\nThis equation is incorrect, so we start again.",
         "3 + 4 = 8. But that cannot be, so k is odd.",
+        "3 + 4 = 8\n这不可能。",
+        "3 + 4 = 8\n矛盾，所以 k 是奇数。",
+        "3 + 4 = 8.\nDas ist ein Widerspruch.",
         "Then 3 + 4 = 8 of them. Hence, the assumption does not hold.",
+        "So he has\n\\[ 259 \\times 12 = 31\n\nThe answer is \\boxed{31}.",  # cut off within a number
     ],
 )
 def test_no_correct_line_of_a_solution_is_refuted(text: str) -> None:
@@ -340,6 +367,8 @@ def test_no_correct_line_of_a_solution_is_refuted(text: str) -> None:
         "So 3 + 4 = 8. This is what he pays. It is not much.",
         "He has 3 + 4 = 8 apples. He ate two. He has six. That cannot be more.",
         "It cannot be seen. So 3 + 4 = 8 apples are left.",
+        "So \\[\n3 + 4 = 8\n8 - 2 = 6\n\nThe answer is \\boxed{6}.",
+        "3 + 4 = 8\n所以小明有 8 个苹果。",
     ],
 )
 def test_a_wrong_sum_that_nobody_takes_back(text: str) -> None:
@@ -365,6 +394,13 @@ OTHERWISE = [
     ("What is the remainder when 3^4 is divided by 7?", "Then 3 × 4 = 5."),
     ("The operation * is defined by a * b = a + 2b.", "So 3 * 4 = 11."),
     (r"If a \star b = a + b^2, what is 3 \star 4?", "So 3 * 4 = 19."),
+    ("定义新运算：a*b=a+2b，求3*4。", "3*4 = 11"),
+    ("Wir definieren a * b = a + 2b.", "3 * 4 = 11"),
+    ("On définit a * b = a + 2b.", "3 * 4 = 11"),
+    ("求 7^4 的个位数字。", "7^2 = 9"),
+    ("求 2^5 除以 7 的余数。", "2^5 = 4"),
+    ("Welche ist die letzte Ziffer von 7^4?", "7^2 = 9"),
+    ("Найдите остаток от деления.", "2^5 = 4"),
 ]
 
 
@@ -375,7 +411,8 @@ def test_signs_may_mean_something_else(problem: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     "problem",
-    ["A triangle has a base of 3.", "He gives the remainder to Ann.", "Multiply in the order of operations.", "a * b",
+    ["A triangle has a base of 3.", "The factory operates 8 hours.", "求函数的定义域",
+     "He gives the remainder to Ann.", "Multiply in the order of operations.", "a * b",
      "They walk from base camp; the remainder is divided among 3 boys.", r"An angle has 60^\circ or $60^{\circ}$."],
 )  # fmt: skip
 def test_signs_that_mean_what_they_say(problem: str) -> None:

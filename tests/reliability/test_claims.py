@@ -15,6 +15,7 @@ def test_numbered_lines_are_claims() -> None:
         "Ann = 12 + 5 = 17",
         "so 17",
     ]
+    assert claims.parse("1、小明有 12 个\n２．共 17 个\n（3）所以是 17", 5) == ["小明有 12 个", "共 17 个", "所以是 17"]
 
 
 def test_a_claim_counts_once_and_no_more_than_wanted() -> None:

@@ -43,6 +43,9 @@ def gathered(answers: list[str]) -> list[list[str]]:
         (["5", "x=5", "y=5", "x = 5.0"], [["5"], ["x=5", "x = 5.0"], ["y=5"]]),
         ([r"45^\circ", "45"], [[r"45^\circ", "45"]]),
         (["5 cm", "5", "50 mm"], [["5 cm", "50 mm"], ["5"]]),
+        (["5厘米", r"5\,\mathrm{cm}", "50 毫米", "5"], [["5厘米", r"5\,\mathrm{cm}", "50 毫米"], ["5"]]),
+        (["3万元", "30000元", "3元"], [["3万元", "30000元"], ["3元"]]),
+        (["无解", r"\emptyset", "keine Lösung"], [["无解", r"\emptyset", "keine Lösung"]]),
     ],
 )
 def test_clusters(answers: list[str], expected: list[list[str]]) -> None:

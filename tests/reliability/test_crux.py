@@ -51,6 +51,11 @@ def test_none_where_the_texts_do_not_show_it() -> None:
     assert crux.find({0: HALF, 1: HALF}, [0], [1], PROBLEM) is None
 
 
+def test_a_comma_may_stand_before_decimals() -> None:
+    assert crux.step_of("1,5 + 3 = 4,5").operands == (1.5, 3)
+    assert crux.step_of("1,500 + 3 = 1,503").result == 1503
+
+
 def test_assertions_part_by_their_words() -> None:
     one = "The number 91 is prime.\nSo it has 2 divisors."
     other = "The number 91 is not prime.\nSo it has 4 divisors."

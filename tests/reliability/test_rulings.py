@@ -19,6 +19,7 @@ from vibethinker_local.reliability import rulings
         ("1. INVALIDATED\n2. unclear", [None, None, None]),
         ("", [None, None, None]),
         ("Claim 1 - valid\nClaim 2 - refuted\n(3) REFUTED: 5 is not 6", [True, False, False]),
+        ("1、VALID\n2．INVALID\n声明3：VALID", [True, False, True]),
     ],
 )
 def test_verdicts(text: str, verdicts: list[bool | None]) -> None:

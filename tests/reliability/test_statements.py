@@ -154,6 +154,7 @@ def test_plain_text_keeps_what_formulas_mean(text: str, shown: str) -> None:
     [
         ("So:\n\n\\[ 1 + 1\n= 2 \\]\n\nThen $$a$$ and\nb", ["So: 1 + 1 = 2", "Then a", "and", "b"]),
         ("So \\[ 1 + 1 = 2\nThen", ["So 1 + 1 = 2", "Then"]),
+        ("So\n\\[\n1 + 1 = 2\n25 × 12 = 30\n\nThe answer is 30.", ["So", "1 + 1 = 2", "The answer is 30."]),
         ("Mr. Lee met Dr. Ray. Both left.", ["Mr. Lee met Dr. Ray.", "Both left."]),
     ],
 )

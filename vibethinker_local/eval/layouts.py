@@ -1,9 +1,9 @@
 r"""Problem files in the layouts in which sets are published, read by the names of their fields.
 
 JSON lines, a JSON array, a table with commas or tabs, or parquet. The problem is called `problem`, `question`,
-`prompt`, `input`; the answer `answer`, `final_answer`, `target`, or a worked `solution` that ends in `#### 72` or
-`\boxed{72}`; options may be a list, or the right one and the wrong ones have fields of their own; code has tests in the
-place of an answer. A row without an answer is left out, a file without any is refused.
+`prompt`, `input`, `题目`; the answer `answer`, `final_answer`, `target`, `答案`, or a worked `solution` that ends in
+`#### 72` or `\boxed{72}`; options may be a list, or the right one and the wrong ones have fields of their own; code has
+tests in the place of an answer. A row without an answer is left out, a file without any is refused.
 """
 
 import csv
@@ -30,15 +30,18 @@ from vibethinker_local.reliability import answers
 from vibethinker_local.system.units import counted
 
 _IDS = ("id", "task_id", "unique_id", "problem_id", "question_id", "record_id", "uid", "qid")
-_PROBLEMS = ("problem", "problem_description", "question", "prompt", "input", "text", "query", "question_content",
-             "problem_text", "messages", "question_stem", "instruction", "description", "turns")  # fmt: skip
+_PROBLEMS = ("question_zh", "problem", "problem_description", "question", "prompt", "input", "text", "query",
+             "question_content", "problem_text", "messages", "question_stem", "instruction", "description", "turns",
+             "original_text", "题目", "问题", "题干", "問題", "문제", "aufgabe", "frage", "задача",
+             "вопрос")  # fmt: skip
 _BEFORE = ("instruction", "body", "context", "passage", "article")  # what a question is about
 _RIGHT = "correct_answer"
-_ANSWERS = ("answer_number", _RIGHT, "answer", "final_answer", "final_ans", "target", "expected_answer", "gold",
-            "golden", "ground_truth", "answerkey", "correct", "label", "ideal", "solution", "output", "response",
-            "answer_index")  # fmt: skip
+_ANSWERS = ("answer_number", "answer_only", _RIGHT, "answer", "final_answer", "final_ans", "target", "expected_answer",
+            "gold", "golden", "ground_truth", "answerkey", "correct", "label", "ideal", "solution", "output",
+            "response", "answer_index", "answer_zh", "answer_value", "ans", "正确答案", "标准答案", "答案", "答え",
+            "정답", "antwort", "ответ")  # fmt: skip
 _WRONG = re.compile(r"(?:incorrect_answer|wrong_answer|distractor)s?_?\d{0,2}")  # beside the right one
-_OPTIONS = ("choices", "options")
+_OPTIONS = ("choices", "options", "选项", "answer_option_list")
 _OPTION_FIELDS = ("", "option_", "choice_", "op", "answer")  # before a letter: a field for each option
 _INSIDE = {"row_idx": "row", "doc_id": "doc"}  # where the Hub's rows and samples of lm-eval have what was asked
 _CODE_TESTS = ("test", "tests", "test_list", "public_test_cases", "input_output", "public_tests")
@@ -52,11 +55,13 @@ _INSTRUCTION = re.compile(
     r"|\ASolve the following math problem step by step\. The last line of your response should [^\n]*\n\s*"
 )
 _LETTER = re.compile(r"[A-J]")
-_LETTERED = re.compile(r"\(?([A-J])\)?[.:]?")
+_BEHIND = "(?:[).:）．：]|、(?![A-Z]))"  # the letter of an option; A、B are points
+_LETTERED = re.compile(rf"[(（]?([A-J]){_BEHIND}{{0,2}}")
 _SMALL_LETTERED = re.compile(_LETTERED.pattern, re.IGNORECASE)
-_MARK = re.compile(r"(?:^|[\s,;])\(?([A-Ja-j]) ?[).:]\s*")  # of an option in a text that has all of them
-_OPTION = re.compile(r"(?:^|\s)\(?([A-J])[).:]\s*\S")
-_LABEL = re.compile(r"^\s*\(?[A-J][).:]\s*")
+_MARK = re.compile(rf"(?:^|[\s,;，；])[(（]?([A-Ja-j]) ?{_BEHIND}\s*")  # of an option in a text that has all of them
+_OPTION = re.compile(rf"(?:^|[\s）])[(（]?([A-J]){_BEHIND}\s*\S")
+_LABEL = re.compile(rf"^\s*[(（]?[A-J]{_BEHIND}\s*")
+_HEADLESS = re.compile(r"(?:[^\t\n]+\t-?\d[\d.,]*\r?(?:\n|\Z))+\s*")  # questions and answers in numbers, as in MGSM
 _FINAL = re.compile(r"####\s*(\S.*?)\s*\Z")
 
 
@@ -154,7 +159,8 @@ def _sheet(path: Path) -> Iterator[tuple[str, Any]]:
     """The rows of a table whose first line names the columns, with commas, semicolons or tabs between them."""
     text = _text(path)
     csv.field_size_limit(len(text) + 1)
-    separator = max(",;\t", key=text.lstrip("\r\n").partition("\n")[0].count)
+    headless = _HEADLESS.fullmatch(text) is not None
+    separator = "\t" if headless else max(",;\t", key=text.lstrip("\r\n").partition("\n")[0].count)
     quoted = separator != "\t" or _has_quoted(text)
     lines = csv.reader(
         io.StringIO(text, newline=""),
@@ -162,7 +168,7 @@ def _sheet(path: Path) -> Iterator[tuple[str, Any]]:
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
         strict=True,
     )
-    names, begins = list[str](), 1
+    names, begins = ["question", "answer"] if headless else list[str](), 1
     try:
         for row in lines:
             if row and names:
@@ -295,7 +301,7 @@ def _plain(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
     if options:
         letters = "ABCDEFGHIJ"[: len(options)]
         answer = letters[dealt.index(("", right))] if dealt else _chosen(fields[given], answer, options, fields)
-        if dealt or not re.search(r"(?:^|\n)\s*\(?A[).:]", text):
+        if dealt or not re.search(rf"(?:^|\n)\s*[(（]?A{_BEHIND}", text):
             text += "\n\n" + "\n".join(f"{letter}. {said}" for letter, (_, said) in zip(letters, options, strict=True))
     kind = _kind(fields, text, answer, has_options=bool(options))
     if kind == "choice":
@@ -443,8 +449,10 @@ def _listed_options(fields: dict[str, Any]) -> list[tuple[str, str]]:
         labels, options = options.get("label", list(options)), options.get("text", list(options.values()))
     if not isinstance(options, list) or not 2 <= len(options) <= 10:
         return []
-    if all(isinstance(option, dict) for option in options):
-        labels, options = [each.get("label") for each in options], [each.get("text") for each in options]
+    if all(isinstance(single(option), dict) for option in options):
+        found = [single(option) for option in options]
+        labels = [each.get("label", each.get("aoVal")) for each in found]
+        options = [each.get("text", each.get("content")) for each in found]
     if not isinstance(labels, list) or len(labels) != len(options):
         labels = [""] * len(options)
     texts = (_LABEL.sub("", str(option)).strip() for option in options)
@@ -492,7 +500,7 @@ def _split_options(text: str) -> list[str]:
         if mark[1].upper() == chr(ord("A") + len(marks)) and (marks or not text[: mark.start()].strip()):
             marks.append(mark)
     begins, ends = [mark.end() for mark in marks], [*(mark.start() for mark in marks[1:]), len(text)]
-    return [text[begin:end].strip(" ,;\n") for begin, end in zip(begins, ends, strict=False)]
+    return [text[begin:end].strip(" ,;，；\n") for begin, end in zip(begins, ends, strict=False)]
 
 
 def _is_stem(fields: dict[str, Any]) -> bool:

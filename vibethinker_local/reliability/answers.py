@@ -7,6 +7,8 @@ pass over the text, so that no text, however broken, takes long.
 import re
 from dataclasses import dataclass
 
+from vibethinker_local.reliability.maths import spellings
+
 _BOX_OR_BRACE = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])\s*(?P<brace>\{)?|\\.|[{}]", re.DOTALL)
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})([^\n`]*)$")
 # What \boxed without braces takes: a number, a letter, a command with as many arguments as it has.
@@ -119,14 +121,19 @@ def _label(text: str, box: _Box) -> str | None:
 
 # Outputs without a box, for grading only: a vote counts what a model has committed to.
 
+_ANSWER_ABROAD = (  # with an adjective behind it, as in Spanish
+    rf"\b(?:{spellings.ANSWERS})(?: (?:final[ea]?|corr?[eit]+c?ta|correcte))?\b"
+    rf"|{spellings.ANSWERS_UNSPACED}|答(?=[:：]\s*[^\s\u4e00-\u9fff])"
+)
 _ANNOUNCED = re.compile(
     r"\b(?:(?:(?:the|final|correct) ){0,3}(?:answers?|solutions)|(?:correct )?(?:option|choice))\**\s*"
     r"(?:is|are|:|=|would be)(?: (?:therefore|thus|hence|then)\b)?[:\s*]*"
     r"|^#{1,6} [^\n]{0,40}\banswer\b[*:]*\n[\s*]*"  # a heading
     r"|^ {0,3}\*{0,2}(?:(?:the|my|final|correct) ){0,3}answer\*{0,2} *\n[\s*]*"  # in bold, or bare,
     r"(?![\s*]|[A-Z][a-z]+ [a-z][^\n]*\d)"  # unless a sentence follows
-    r"|(?:\b(?:antwort|réponse|respuesta|risposta|resposta|ответ|jibu)\b|答案|答え|উত্তর|คำตอบ)\**\s*"
-    r"(?:ist|lautet|est|es|è|é|ni|是|为|は|হল|คือ|:|：|=)[:：\s*]*|故选(?!项)择?[:：\s]*",
+    rf"|(?:{_ANSWER_ABROAD})\**\s*(?:ist|lautet|est|es|è|é|ni|là|są|to|هي|هو|是|为|為|は|은|는|হল|คือ|[:：=—】])[:：\s*]*"
+    rf"|^#{{1,6}} *(?:最终)?(?:{_ANSWER_ABROAD})[*:：]*\n[\s*]*"
+    r"|故选(?!项)择?[:：\s]*|(?:(?<![不可任挑若果])选(?!项)择?|正确选项[是为])[:：\s]*(?=[(（*$]*(?-i:[A-J]+(?![a-z])))",
     re.IGNORECASE | re.MULTILINE,
 )
 _CONTROL = re.compile(r"(?:(?:<\|\w+\|>|</s>|<eos>|<end_of_turn>)\s*){1,4}\Z")  # tokens that end a turn
@@ -136,6 +143,7 @@ _IS_RIGHT = re.compile(
     r"(?:\b(?:option|choice) )?\(?\b([A-J])\b\)? is (?:the )?(?:correct|right|best|answer)\b"
     r"|\bI(?: would|'d| will|'ll)? (?:choose|pick|select|go with) (?:(?:option|choice|answer) )?\(?([A-J])\b"
     r"(?!\)?(?:,| and| or) \(?[A-J]\b)"
+    r"|选项 ?([A-J]) ?是?正确"
 )
 _HASHES = re.compile(r"(?:^|\s)####(?!#)\s*(\S.*)$", re.MULTILINE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
@@ -143,17 +151,22 @@ _BOLD_ENDS = re.compile(r"(?<=\S)\*\*(?![\w({])")  # 2**3 is a power
 _HEADING = re.compile(r":\s*$|answer|solution|^step\b", re.IGNORECASE)
 _DELIMITER = re.compile(r"\\.|\$\$?|\n", re.DOTALL)
 _CLOSED_BY = {r"\(": r"\)", r"\[": r"\]", "$$": "$$", "$": "$"}
-_SENTENCE_END = re.compile(r"\.(?=\s|$)|[。\n]")
+_SENTENCE_END = re.compile(r"\.(?=\s|$)|．(?!\d)|[。\n]")
 _REASON = re.compile(r",? (?:because|since)\b")
 _ASIDE = re.compile(
     r"[,;(] ?(?:because|since|as(?! (?:long|well|far))|which|so)\b|\s(?:because|since)\b"
     r"|(?:[,;(] ?(?:and |but )?|\sand )not \S{1,20}$"  # but not: x > 3, not including 5
+    r"|[，,；（(] ?(?:因为|由于|而不是|不是|所以)|(?:です|である|입니다|이다|है)$"
 )
 _LETTER = re.compile(r"\(?[A-J]\)?")
 _GOES_ON = re.compile(r"\b(?:so|but|which|then|because|since|and (?:so|the|he|she|it|they|we))\b")
-_SENTENCE = re.compile(r"[A-Z][a-z]+ [a-z].*\d.*\.", re.DOTALL)  # "It takes 5 days.", which is more than its answer
+_SENTENCE = re.compile(  # "It takes 5 days.", which is more than its answer
+    r"[A-Z][a-z]+ [a-z].*\d.*\.|(?![第负])[\u3040-\u30ff\u4e00-\u9fff][^\\√^=<>]*\d[^\\√^=<>]*", re.DOTALL
+)
 _LAST_NUMBER = re.compile(
-    r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[/:]\d+){0,2}(?:%| ?[ap]\.?m\b)?", re.IGNORECASE
+    r"[-−]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d+)(?:[.,．٫]\d+)?"
+    rf"(?:[/:]\d+){{0,2}}(?:[%％]| ?[ap]\.?m\b|{spellings.MYRIADS})?",
+    re.IGNORECASE,
 )  # also a ratio, a time, a date
 _OUT_OF = re.compile(r"\bout of (?:the |all |a total of )?\$?\d[\d,]*(?:\.\d+)?")  # 8 of them
 _SHORT, _FEW = 60, 4  # characters and words of an output that is nothing but its answer

@@ -14,11 +14,13 @@ MOST_DIGITS = 400  # of any number on the way: beyond it, nothing is known
 MOST_CHARACTERS = 2000
 MOST_NESTED = 50
 MOST_EQUATIONS = 40  # of one solution
+FAR = 10  # times a side: then thousands may be decimals
 ROUNDED = Fraction(1, 10)  # of the larger side: sides with decimals that are closer may have been rounded on the way
 
 _NUMBER = r"\d+(?:\.\d+)?|\.\d+"
-_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:,|\{,\}|\\,)\d{3})+(?![\d,])")
+_GROUPED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:(?:,|\{,\}|\\,)\d{3})+(?![\d,])")
 _POINTED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.])")  # perhaps 1.200 for 1200
+_COMMA = re.compile(r"(?<![\d.,])([1-9]\d{0,2})(?:,|\{,\})(?=\d{3}(?![\d.,]))")  # perhaps 1,200 for 1.2
 _TOKEN = re.compile(rf"\s*(?:({_NUMBER})|(\*\*|[-+*/^(){{}}%]))")
 _LATEX = {
     r"\times": "*", r"\cdot": "*", r"\div": "/", r"\left": "", r"\right": "", r"\%": "%", r"\!": "", r"\,": "",
@@ -42,7 +44,10 @@ _PART = re.compile(rf"\s*({_NUMBER})\s*([-+])\s*(\d+)\s*/\s*(\d+)\s*")
 _AVERAGE = re.compile(rf"\s*(?:{_NUMBER})(?:\s*\+\s*(?:{_NUMBER}))+\s*/\s*\d+\s*")
 _RANGE = re.compile(r"\s*\d+\s*[-–]\s*\d+\s*")  # pages 10-15
 _DOUBTFUL = re.compile(
-    rf"≈|\\approx|~|\bmod\b|\\p?mod|remainder|round|about|base|[<>≤≥≠]|\b(?:{statements.UNTRUE})", re.IGNORECASE
+    rf"≈|\\approx|~|\bmod\b|\\p?mod|remainder|round|about|base|[<>≤≥≠]|\b(?:{statements.UNTRUE})"
+    rf"|{statements.UNTRUE_UNSPACED}|[约約약]|近似|四舍五入|ungefähr|\b(?:etwa|rund|environ)\b|arrondi|redond|aprox"
+    r"|около|примерно|округл",
+    re.IGNORECASE,
 )
 _NOT_MEANT = re.compile(  # also in front of a colon
     r"\b(?:round(?:ed|ing)|estimat\w+|approximat\w+|mistake(?:s|nly)?|incorrect\w*|(?:might|would) think|tempting)\b",
@@ -53,11 +58,16 @@ _OTHERWISE = re.compile(
     r"\bmod(?:ulo|ular|ulus)?\b|\\[bp]?mod|≡|\\equiv|\bclock arithmetic|\\mathbb\s*\{?Z\}?_"
     r"|\b(?:in|to|into|from) base\b(?! (?:price|pay|salary|wage|fare|rate|cost|fee|camp|area))"
     r"|\bbase-(?:\d|\w+ (?:num|rep|exp|arith))|\b(?:binary|octal|hexadecimal)\b"
-    r"|\b(?:units?|ones|last|final)\s(?:\w+\s)?digits?\b|\bremainders?\b[^.?]{0,60}\bdivi(?:ded by|sion)\b",
+    r"|\b(?:units?|ones|last|final)\s(?:\w+\s)?digits?\b|\bremainders?\b[^.?]{0,60}\bdivi(?:ded by|sion)\b"
+    r"|[余餘]数|同余|[个個末尾]位|[进進]制|進法|余り|あまり|나머지|진법"
+    r"|\brest[eo]? (?:bei|bei der|de la|da) divi|\b(?:letzten? ?|end|einer)(?:ziffer|stelle)"
+    r"|derniers? chiffre|chiffres? des unités|últim[oa]s? (?:dígito|cifra)"
+    r"|остат(?:ок|к)|последн\w+ цифр|счислени|двоичн|\b(?:binär|binaire|binario)",
     re.IGNORECASE,
 )
 _OPERATION = re.compile(  # a * b = a + 2b, but no 60^\circ
-    r"\boperation\b|\bdefine"
+    r"\bop[eé]ra(?:tion|ción|ção)\b|\bdefin(?:e|ier|ición|ição|iamo)|\bdéfini|Verknüpfung"
+    r"|定义(?!域)|規定|规定|运算|演算|연산|операци|определ[ия]"
     r"|(?<![\^{])(?:\\(?:star|ast|oplus|ominus|otimes|odot|circ|diamond|bigstar|clubsuit)(?![a-z])|[∗⋆★◊⊕⊗]|(?<!\d)∘)",
     re.IGNORECASE,
 )
@@ -171,7 +181,10 @@ def _equal(left: str, before: Fraction, right: str, after: Fraction) -> bool | N
     factors = (Fraction(1), Fraction(100), Fraction(1, 100)) if ("%" in left) != ("%" in right) else (Fraction(1),)
     if any(before == after * factor for factor in factors):
         return True
-    if _agree_without_points(left, right) or _shorthand(left) == after:
+    if _agree_without_points(left, right) or _agree_with_points(left, before, right, after):
+        return None
+    left, right = (_GROUPED.sub(lambda found: re.sub(r"\D", "", found[0]), side) for side in (left, right))
+    if _shorthand(left) == after:
         return None
     if _TWO_READINGS.search(left) or _TWO_READINGS.search(right) or (before < 0 < after and _RANGE.fullmatch(left)):
         return None
@@ -207,6 +220,21 @@ def _agree_without_points(left: str, right: str) -> bool:
     except Undecidable:
         return False
     return one == other
+
+
+def _agree_with_points(left: str, before: Fraction, right: str, after: Fraction) -> bool:
+    """Whether two sides are equal if commas stand before decimals, as they may; if they are far apart else, perhaps
+    rounded: 10 / 3 = 3,333."""
+    one, other = (_COMMA.sub(r"\1.", side) for side in (left, right))
+    if (one, other) == (left, right):
+        return False
+    try:
+        pointed = value(one), value(other)
+    except Undecidable:
+        return False
+    near, far = sorted(map(abs, (before, after)))
+    rounded = FAR * near <= far and _equal(one, pointed[0], other, pointed[1]) is None
+    return pointed[0] == pointed[1] or rounded
 
 
 def _slack(left: str, right: str) -> Fraction | float:

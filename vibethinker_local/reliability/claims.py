@@ -7,10 +7,10 @@ from vibethinker_local.events import ClaimSource, Ruling, Verdict
 from vibethinker_local.reliability.statements import MOST_CHARACTERS, key
 
 # What stands before a word is looked for within its line: else each of many empty lines would be read to the last.
-_NUMBERED = re.compile(r"^\s*(\d{1,3})\s*[.):](.*)$")
+_NUMBERED = re.compile(r"^\s*[（(]?(\d{1,3})\s*[.):．）：、](.*)$")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _CLAIMS = re.compile(r"^[^\w\n]*claims?\b[^\n]{0,60}:?[^\w\n]*$", re.IGNORECASE | re.MULTILINE)
-_FIRST_ITEM = re.compile(r"^[^\S\n]*(?:\*\*)?1\s*[.):]", re.MULTILINE)
+_FIRST_ITEM = re.compile(r"^[^\S\n]*(?:\*\*)?[（(]?[1１]\s*[.):．）：、]", re.MULTILINE)
 
 
 @dataclass(frozen=True)

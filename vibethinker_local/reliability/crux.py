@@ -14,6 +14,7 @@ MOST_STEPS = 40  # of a solution
 ALIKE = 0.7  # of the words of two steps without a result, in their order
 _RESULT = re.compile(r"=\s*[-−]?\s*[$€£]?\s*(\d[\d,]*(?:\.\d+)?)(?![\d.]*\s*[-+*/×÷^=(])")
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_WITH_COMMA = re.compile(r"(?![1-9]\d{0,2},\d{3}$)\d+,\d+")  # 12,5
 
 
 @dataclass(frozen=True)
@@ -96,4 +97,4 @@ def numbers_of(text: str) -> frozenset[float]:
 
 
 def _value(number: str) -> float:
-    return float(number.replace(",", ""))
+    return float(number.replace(",", "." if _WITH_COMMA.fullmatch(number) else ""))

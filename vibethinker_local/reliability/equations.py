@@ -40,7 +40,7 @@ _CONVERTED = (
 _UNIT = {"feet": "foot", "ft": "foot", "inche": "inch", "hr": "hour", "hrs": "hour", "min": "minute", "sec": "second"}
 _SPAN = re.compile(r"(\d{1,2}) - (\d{1,2})")
 _HOURS = frozenset(("hour", "hr"))
-_CLOCK = frozenset("am pm a.m p.m o'clock o’clock noon midnight".split())
+_CLOCK = frozenset("am pm a.m p.m o'clock o’clock noon midnight uhr".split())
 MOST_WORDS = 4  # of a unit: "dollars per square foot"
 
 _TOKEN = re.compile(
@@ -50,14 +50,16 @@ _TOKEN = re.compile(
     r"|(?P<part>\*of\b)|(?P<sign>\*\*|[-+*/^()%×·⋅÷−–=])"
     r"|(?P<money>[$€£¥])|(?P<other>\\[A-Za-z]+|\S)"
 )
-_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3}|['’]\d{3})+(?![\d,])")
+_APOSTROPHES = re.compile(r"(?<=\d)['’](?=\d{3}(?!\d))")  # 1'000
 _PART_OF = re.compile(r"(\d\s*%|\d\s*/\s*\d+)\s+of\s+(?=[$€£¥]?\s*\d)")  # 20% of 50, 1/4 of 60
 _NEXT = re.compile(r"[;,]\s+(?:and|so|then|thus|therefore|hence|which|giving|making|but)\b,?")
 _SPELLED = {"×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "–": "-", "**": "^", "*of": "*"}
 # Before an equation: words that take part in it, so that the signs do not say it all.
 _TAKES_PART = frozenset(
     "than of times by from minus plus over double twice thrice half third quarter triple with and add adding subtract "
-    "subtracting divided multiplied multiply divide less more fewer every each per if".split()
+    "subtracting divided multiplied multiply divide less more fewer every each per if "
+    "als wie von mal und mit durch aus pro que de du des et par fois moins sur sobre por entre menos veces di più meno "
+    "volte mais vezes van dan keer en".split()
 )
 # Behind a number: words that go on with the sentence, and are no unit.
 _GOES_ON = frozenset(
@@ -73,7 +75,8 @@ _CLOSES = _OPENS | frozenset("?…")  # what may stand behind it; a subscript, a
 # Units that are numbers, too.
 _COUNTS = frozenset(
     "dozen hundred thousand million billion trillion pair couple percent half halve third quarter fourth score "
-    "gross".split()
+    "gross dutzend paar tausend tsd millionen mio milliarde milliarden mrd douzaine mille millier docena mil "
+    "millone".split()
 )
 
 
@@ -104,7 +107,7 @@ class _Side:
 def find(text: str) -> Iterator[Equation]:
     """The equations of a plain text, in their order: neighbours in a chain of equal signs that are both arithmetic, one
     of them more than a number."""
-    text = _GROUPED.sub(lambda found: re.sub(r"\D", "", found[0]), text)
+    text = _APOSTROPHES.sub("", text)
     text = _PART_OF.sub(r"\1 *of ", text)
     for clause in _clauses(text):
         yield from _of_clause(clause)

@@ -28,6 +28,7 @@ from vibethinker_local.reliability.maths.expressions import (
 from vibethinker_local.reliability.maths.quantities import Unit
 from vibethinker_local.reliability.maths.values import (
     NUMBERS,
+    REALS,
     Answer,
     Cases,
     Choice,
@@ -52,7 +53,8 @@ PRINTED = 14  # significant digits, at least, of what a program prints of an irr
 _POINTED = [  # numbers as other languages write them, and those that are cut off, in ours
     (re.compile(pattern), ours)
     for pattern, ours in (
-        (r"^(?!-?[1-9]\d{0,2},\d{3}$)(-?\d+),(\d+)$", r"\1.\2"),  # 0,5; in 1,500 it is one of thousands
+        # 0,5; 12,5 cm; x = 1,5; 1,500 may have thousands, and 5,0 may be two numbers
+        (r"^((?:[a-z] ?= ?)?)(?!-?[1-9]\d{0,2},\d{3}(?!\d))(-?\d+),(?!0\D*$)(\d+)(\D*)$", r"\1\2.\3\4"),
         (r"^(-?\d{1,3})[. '’](\d{3})(?:[. '’](\d{3}))?,(\d+)$", r"\1\2\3.\4"),  # 1.234,50
         (r"^(-?\d{1,3})[.'’](\d{3})[.'’](\d{3})$|^(-?\d{1,3})['’](\d{3})$", r"\1\2\3\4\5"),  # 1.234.567, 1'234
         (r"^(-?\d+\.\d+) ?(?:\.\.\.|…|\\[lc]?dots)$", r"\1"),
@@ -276,6 +278,8 @@ class _Comparison:
                 return self._sets(left.members, right.members)
             case Clock(), Clock():
                 return self._level(_time_of_day(left) == _time_of_day(right))
+            case (Scalar(Symbol("R")), Region()) | (Region(), Scalar(Symbol("R"))):
+                return min(Level.COMPATIBLE, self._level(REALS in (left, right)))
         return Level.DIFFERENT
 
     def _scalars(self, left: Scalar, right: Scalar) -> Level:

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 
 _ITEM = re.compile(  # the beginning of what is said of one claim: "2.", "**Claim 2:**", "### Claim 2"
-    r"^ {0,2}(?P<mark>(?:[-*>#][-*># ]*)?)(?P<named>(?:claim|statement|step|verdict)\s*)?[#(]?(?P<number>\d{1,3})"
-    r"(?:\W{1,20}(?P<label>VALID|INVALID|REFUTED)\b|[\s*]*[.):\]–—-](?!\d)|(?(named)[\s*]*$|(?!)))",
+    r"^ {0,2}(?P<mark>(?:[-*>#][-*># ]*)?)(?P<named>(?:claim|statement|step|verdict|声明|陈述|断言|命题)\s*)?[#(]?"
+    r"(?P<number>\d{1,3})(?:\W{1,20}(?P<label>VALID|INVALID|REFUTED)\b|[\s*]*[.):\]．）：、–—-](?!\d)|(?(named)[\s*]*$|(?!)))",
     re.IGNORECASE | re.MULTILINE,
 )
 _CLAIM_AGAIN = re.compile(r"\*\*(?!\W{0,9}(?:(?:in)?valid|refuted)\b)[^*\n]+\*\*", re.IGNORECASE)

@@ -124,11 +124,14 @@ _TOLD = re.compile(  # what introduces a claim without being part of it
 UNTRUE = (
     r"contradict\w*|impossible|absurd|cannot be\b|can't be\b|(?:is|are) (?:false|wrong|incorrect)\b"
     r"|(?:not|n't|n’t|never) (?:possible|true|correct|valid|hold|work|satisf\w+|make sense)\b"
+    r"|widerspr\w*|unmöglich|falsch|contradic\w*|imposible|falso|faux|противореч\w*|невозможно|неверно"
 )
+UNTRUE_UNSPACED = "矛盾|不可能|不成立|[错錯][误誤]"
 _SPOKEN_OF = r"this|that|it|which|we|the (?:last |above )?(?:equation|equality|statement|result|assumption)"
 _TAKES_BACK = re.compile(
     rf"^(?:(?:{_any('but and so yet however thus therefore hence clearly again oops wait hmm')})[,:.!]?\s+)*"
-    rf"(?:a contradiction|contradiction|impossible|(?:{_SPOKEN_OF})\b[^.]{{0,40}}?(?:{UNTRUE}))",
+    rf"(?:a contradiction|contradiction|impossible|(?:{_SPOKEN_OF})\b[^.]{{0,40}}?(?:{UNTRUE}))"
+    rf"|^[^.=]{{0,12}}(?:{UNTRUE_UNSPACED}|widerspruch|противоречие)",
     re.IGNORECASE,
 )
 _TAKEN_BACK_WITHIN = 2  # sentences
@@ -200,6 +203,9 @@ def _announced(text: str) -> str:
         else:
             lines += [sign, after]
             formula = formula or (len(lines) - 1 if sign != r"\]" else None)
+    if formula is not None:  # before an answer that was asked for, it is cut off, perhaps within a number
+        shown, blank, rest = "".join(lines[formula:]).partition("\n\n")
+        lines[formula:] = [shown.rpartition("\n")[0] if blank else shown, blank, rest]
     return "".join(lines)
 
 

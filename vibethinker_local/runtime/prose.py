@@ -32,6 +32,23 @@ _ORDER = re.compile(
     r"|what are the (?:advantages|disadvantages|benefits|pros|causes|symptoms|main)\b)",
     re.IGNORECASE,
 )
+# The same in other languages, where a problem is told by less.
+_ORDER_ABROAD = re.compile(
+    r"^\W*(?:(?:请|請|帮我|麻烦你?|给我|为我|能|可以|你|bitte|por favor|пожалуйста)[,，]?\s*)*(?:"
+    r"(?:你好|您好|谢谢|hallo|danke|bonjour|merci|hola|gracias|привет|спасибо)\W*$|翻译|翻譯|解释一?下?|介绍一?下?|总结|概括|润色|改写|推荐"
+    r"|写(?![出成])[^。？?\n]{0,15}?(?:文章|作文|诗|故事|信(?!息|号)|邮件|小说|报告|歌)"
+    r"|(?:übersetze?|erkläre?|tradui[st]\w*|expliqu(?:e|ez|er)|résume\w*|traduce\w*|expl[ií]ca(?:me|r)?|переведи\w*|объясни\w*|расскажи\w*)\b"
+    r"|(?:schreibe?|écri\w+|escrib\w+|напиши\w*) (?:\w+ ){0,3}?(?:brief|gedicht|geschichte|aufsatz|rede|lettre|poème"
+    r"|histoire|carta|poema|historia|письмо|стих|рассказ|сочинение|e-?mail)\b)",
+    re.IGNORECASE,
+)
+_MATHS_ABROAD = re.compile(
+    r"\d|[求算几個证證角数式]|多少|[总之]和|方程|概率|面积|解(?!释)|zahl|gleichung|wie ?viel|beweis|eck\b|winkel"
+    r"|summe|fläche|funktion|nombre|équation|combien|démontr|triangle|angle|somme|aire\b|fonction|número|ecuaci|cuánt"
+    r"|demuestr|ángulo|área|suma\b|funci[oó]n|числ|уравнен|сколько|докаж|площад|функци|угол|угл"
+    r"|[乘除减減倍半]|plus\b|hälfte|prozent|moitié|pour cent|mitad|половин|процент",
+    re.IGNORECASE,
+)
 _LOOSE_ORDER = re.compile(rf"^\W*{_POLITE}(?:{_LOOSELY})", re.IGNORECASE)
 _OF_A_TEXT = re.compile(  # figures in it are part of a text
     rf"^\W*{_POLITE}(?:{_WRITE}|summari[sz]e|paraphrase|rephrase|proofread"
@@ -71,6 +88,8 @@ _NAMED = re.compile(  # HTTP/2, Python 3
 
 def is_wanted(statement: str) -> bool:
     """Whether a text is asked for, and nothing that has a definite answer; in doubt it is a problem."""
+    if _ORDER_ABROAD.match(statement) and not _MATHS_ABROAD.search(statement) and task.read(statement) is None:
+        return not _HAS_AN_ANSWER.search(statement)
     if not _ORDER.match(statement) or _HAS_AN_ANSWER.search(statement) or task.read(statement) is not None:
         return False
     if _OF_A_TEXT.match(statement):

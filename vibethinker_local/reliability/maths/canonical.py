@@ -12,7 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
-from vibethinker_local.reliability.maths import conditions, fixed, names, notation, quantities, regions
+from vibethinker_local.reliability.maths import conditions, fixed, names, notation, quantities, regions, spellings
 from vibethinker_local.reliability.maths.conditions import COMPARISONS
 from vibethinker_local.reliability.maths.expressions import (
     INFINITY,
@@ -68,13 +68,14 @@ PROSE_WORDS = 8  # with so many words an answer is prose: no two of them will be
 MOST_SIGNS = 4  # ± in one answer
 
 _ALL_REALS = {"all real numbers", "all reals", "all real", "any real number", "the real numbers", "real numbers",
-              "reals", "all real values", "the set of all real numbers", "every real number"}  # fmt: skip
+              "reals", "all real values", "the set of all real numbers", "every real number", "全体实数", "任意实数",
+              "一切实数", "实数集", "所有实数", "alle reellen zahlen"}  # fmt: skip
 _LOGIC = {"∧": "and", "∨": "or"}
 _RELATIONS = ("=", "≈", "≡", *COMPARISONS, "∈", "∉")
-_ROUGHLY = ("about", "approximately", "approx", "roughly", "around")
+_ROUGHLY = "about approximately approx roughly around 约 约为 大约 約 etwa ungefähr environ около примерно".split()
+_ANSWER = {"answer", "final answer", "答", "最终答案", *f"{spellings.ANSWERS}|{spellings.ANSWERS_UNSPACED}".split("|")}
 _MATRICES = {"pmatrix", "bmatrix", "matrix", "smallmatrix", "psmallmatrix", "bsmallmatrix", "array", "Bmatrix"}
 _SYSTEMS = set("cases dcases rcases aligned align gathered gather split eqnarray array matrix".split())
-_TRUTHS = {"yes", "no", "true", "false", "T", "F"}
 _CONDITIONS = ("if", "for", "when", "where", "otherwise", "else", "unless")  # in functions by cases
 _CURRENCIES = {"€": "euro", "£": "£", "¥": "¥", "₹": "rupee"}
 
@@ -144,12 +145,14 @@ class _Reader:
         if not nodes:
             return Answer(Text(""))
         nodes = _joined(_system(nodes) or nodes)
-        if is_word(nodes[0], *_ROUGHLY) and len(nodes) > 1:
+        if len(nodes) > 1 and is_word(nodes[0], *_ROUGHLY):
             following = nodes[1]
             if isinstance(following, Token) and following.kind in ("number", "command"):
                 nodes = nodes[1:]
         if whole := fixed.read(nodes):
             return Answer(whole)
+        if len(parts := split(nodes, "|")) == 2 and all(parts) and (built := self._set_builder(*parts)) is not None:
+            return Answer(built)  # {x | x > 2}, whose braces are TeX's
         prose = _count_words(nodes) >= PROSE_WORDS
         if not prose and (conditional := self._conditional(nodes)):
             return conditional
@@ -208,12 +211,13 @@ class _Reader:
 
     def _listed(self, nodes: Nodes) -> Answer | None:
         """Parts joined by commas, semicolons, "and", "or"."""
+        nodes = _pointed(nodes)
         parts = [part for part in split(nodes, ",", ";", "and", "or") if part]
         if len(parts) < 2 or len(parts) > MOST_PARTS:
             return None
         if compound := self._compound(parts, nodes):
             return compound
-        if all(spelled(part) in _TRUTHS for part in parts):  # one for each statement
+        if all(map(fixed.is_truth, parts)):  # one for each statement
             return Answer(Ordered("(", tuple(map(self._coordinate, parts))))
         either = any(is_sign(node, "or") for node in nodes)
         for strong in ((";", "or"), ("and",)):  # p=5, q=2; p=7, q=2
@@ -421,7 +425,7 @@ class _Reader:
         if len(parts) == 2 and parts[0] and parts[1] and all(is_word(node) for node in parts[0]):
             label = spelled(parts[0])
             inside = self.statement(parts[1])
-            return inside if label in ("answer", "final answer") else replace(inside, label=inside.label or label)
+            return inside if label in _ANSWER else replace(inside, label=inside.label or label)
         if len(parts) == 2 and len(parts[0]) == 1 and self._depth == 1 and spelled(parts[0]) in fixed.LETTERS:
             spaced = not nodes[1].spaced and parts[1] and parts[1][0].spaced  # B:12 and B : 12 are ratios
             if spaced and not (len(parts[1]) == 1 and is_letter(parts[1][0])):
@@ -661,7 +665,7 @@ class _Reader:
         return [[Product((*scalars, cell)) if scalars else cell for cell in row] for row in result]
 
     def _tuple(self, group: Group, inside: Nodes) -> Value | None:
-        parts = split(inside, ",", ";")
+        parts = split(_pointed(inside), ",", ";")
         if any(not part for part in parts) or len(parts) > MOST_PARTS:
             return None
         if len(parts) == 1:
@@ -700,7 +704,7 @@ class _Reader:
             parts = split(inside, bar)
             if len(parts) == 2 and parts[0] and parts[1]:
                 return self._set_builder(*parts)
-        parts = split(inside, ",", ";", "and", "or")
+        parts = split(_pointed(inside), ",", ";", "and", "or")
         if any(not part for part in parts) or len(parts) > MOST_PARTS:
             return None
         answers = [self.statement(part) for part in parts]
@@ -780,6 +784,26 @@ def _joined(nodes: Nodes) -> Nodes:
         replace(node, text=_LOGIC[node.text]) if isinstance(node, Token) and is_sign(node, *_LOGIC) else node
         for node in nodes
     )
+
+
+def _pointed(nodes: Nodes) -> Nodes:
+    """With points before decimals, where semicolons separate numbers of which one has no comma: `(1,5; 2)`. `1,5; 2,6`
+    may be pairs."""
+    parts = split(nodes, ";")
+    if len(parts) < 2 or not any(part and len(split(part, ",")) == 1 for part in parts):
+        return nodes
+    return tuple(node for part in parts for node in (Token("sign", ";"), *_decimal(part)))[1:]
+
+
+def _decimal(nodes: Nodes) -> Nodes:
+    """`1,5` as a number, if no blanks stand in it and it cannot be one of thousands."""
+    begin = int(is_sign(nodes[0], "+", "-")) if nodes else 0
+    match nodes[begin : begin + 3]:
+        case Token("number", whole) as number, Token("sign", ",", False), Token("number", decimals, False):
+            thousands = len(decimals) == 3 and len(whole) <= 3 and whole[0] != "0"
+            if (whole + decimals).isdecimal() and not thousands and len(split(nodes, ",")) == 2:
+                return (*nodes[:begin], replace(number, text=f"{whole}.{decimals}"), *nodes[begin + 3 :])
+    return nodes
 
 
 def _unaligned(row: Nodes) -> Nodes:

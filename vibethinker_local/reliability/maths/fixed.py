@@ -1,8 +1,10 @@
 """Answers that are read as a whole: a letter of a multiple choice, a time of day, a date, "no solution"."""
 
 import re
+from fractions import Fraction
 
-from vibethinker_local.reliability.maths import notation
+from vibethinker_local.reliability.maths import notation, spellings
+from vibethinker_local.reliability.maths.expressions import Number
 from vibethinker_local.reliability.maths.notation import (
     Group,
     Nodes,
@@ -13,19 +15,33 @@ from vibethinker_local.reliability.maths.notation import (
     spelled,
     split,
 )
-from vibethinker_local.reliability.maths.values import Choice, Clock, Text, Value
+from vibethinker_local.reliability.maths.values import Choice, Clock, Scalar, Text, Value
 
 _PHRASES = {
     "∅": ("no solution", "no solutions", "empty set", "the empty set", "null set", "empty", "there is no solution",
-          "there are no solutions", "has no solution", "no such solution exists"),
-    "does not exist": ("dne", "does not exist", "doesnt exist", "do not exist", "nonexistent", "not exist"),
+          "there are no solutions", "has no solution", "no such solution exists", "无解", "無解", "空集", "解なし",
+          "keine lösung", "keine lösungen", "leere menge", "aucune solution", "pas de solution", "ensemble vide",
+          "no hay solución", "sem solução", "nessuna soluzione", "нет решений", "решений нет", "해 없음"),
+    "does not exist": ("dne", "does not exist", "doesnt exist", "do not exist", "nonexistent", "not exist", "不存在",
+                       "existiert nicht", "no existe", "не существует"),
     "infinitely many": ("infinitely many", "infinitely many solutions", "infinite solutions", "infinite",
-                        "infinite number of solutions"),
+                        "infinite number of solutions", "无数个", "无穷多个", "无穷多", "unendlich viele"),
+    "yes": ("是", "是的", "да", "ja", "oui", "sí", "sì", "sim", "はい", "예"),
+    "no": ("否", "不是", "нет", "nein", "non", "não", "いいえ", "아니오"),
+    "true": ("正确", "正しい", "верно", "wahr", "richtig", "vrai", "verdadero", "verdadeiro", "vero", "참"),
+    "false": ("错误", "неверно", "falsch", "faux", "falso", "거짓"),
 }  # fmt: skip
 _PHRASE_OF = {phrase: key for key, phrases in _PHRASES.items() for phrase in phrases}
+_TRUTHS = {"yes", "no", "true", "false"}
+_TRUTH_SIGNS = {"T", "F", "对", "错", "真", "假", r"\sqrt", "*", "✓", "✔", "✗", "✘", "○"}
 LETTERS = "ABCDEFGHIJ"  # of options
 _LOWER = "abcdfgh"  # e and i are numbers
-_BEFORE_OPTION = ("the", "correct", "final", "answer", "option", "choice", "is")
+_NAMES_OPTION = set("option choice 选 选择 选项 故选 应选".split())
+_BEFORE_OPTION = {
+    *"the correct final answer is".split(),
+    *f"{spellings.ANSWERS}|{spellings.ANSWERS_UNSPACED}".split("|"),
+    *_NAMES_OPTION,
+}
 _MONTH = (
     "(?P<month>january|february|march|april|may|june|july|august|september|october|november|december|"
     "jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)"
@@ -38,7 +54,7 @@ _NOON = {f"{hour}{word}": half for word, half in (("noon", "pm"), ("midnight", "
 
 def read(nodes: Nodes) -> Value | None:
     """What an answer is as a whole; None if it has to be read part by part."""
-    return _phrase(nodes) or _choice(nodes) or _clock(nodes) or _date(nodes)
+    return _phrase(nodes) or _choice(nodes) or _clock(nodes) or _date(nodes) or _circled(nodes)
 
 
 def _phrase(nodes: Nodes) -> Value | None:
@@ -50,8 +66,8 @@ def _phrase(nodes: Nodes) -> Value | None:
 
 def _choice(nodes: Nodes) -> Value | None:
     """A letter of a multiple choice: `A`, `(A)`, `A.`, `(A) 5`, `Option A`; not `A + 1`, `I cannot tell`."""
-    named = is_word(nodes[0], "option", "choice") and len(nodes) > 1
-    if is_word(nodes[0], "option", "choice", "answer") and len(nodes) > 1:
+    named = len(nodes) > 1 and is_word(nodes[0], *_NAMES_OPTION)
+    if named or (len(nodes) > 1 and is_word(nodes[0], "answer")):
         nodes = nodes[2:] if is_sign(nodes[1], ":") and len(nodes) > 2 else nodes[1:]
     first, rest = nodes[0], nodes[1:]
     if isinstance(first, Group) and first.open == "(" and len(first.nodes) == 1:
@@ -69,6 +85,12 @@ def _choice(nodes: Nodes) -> Value | None:
         another = any(_is_option(part, spelled(rest[:1])) for part in split(rest, ",", ";", "and", "or")[1:])
         return _chosen(letter_text) if letter_text in LETTERS and not another else None
     return None
+
+
+def is_truth(nodes: Nodes) -> bool:
+    """Whether it says that a statement is true, or that it is not: in a list of such, the order tells of which."""
+    key = spelled(nodes)
+    return key in _TRUTH_SIGNS or _PHRASE_OF.get(key, key) in _TRUTHS
 
 
 def option(text: str) -> str | None:
@@ -148,6 +170,12 @@ def _clock(nodes: Nodes) -> Value | None:
         return None
     half = (found[4] or "").replace(".", "")
     return Clock((*numbers, 0) if len(numbers) == 1 else numbers, half)
+
+
+def _circled(nodes: Nodes) -> Value | None:
+    """The number of a statement: ①."""
+    alone = len(nodes) == 1 and is_word(nodes[0], *spellings.CIRCLED)
+    return Scalar(Number(Fraction(spellings.CIRCLED.index(spelled(nodes)) + 1))) if alone else None
 
 
 def _date(nodes: Nodes) -> Value | None:

@@ -50,7 +50,7 @@ _SUPERSCRIPT_RUN = re.compile(f"[{re.escape(''.join(spellings.SUPERSCRIPTS))}]+"
 _SUBSCRIPT_RUN = re.compile(f"[{re.escape(''.join(spellings.SUBSCRIPTS))}]+")
 _SPACE = re.compile(r"(?:\s|~|\\[,;:!> \n])+")
 _GROUPED = re.compile(
-    r"(?<![\d.])\d{1,3}(?:(?:\s*\{,\s*\}|\{,\\!\}|,\s*\\!\s*|\\[,;: ]\s*|~|\\thinspace\s*)\d{3})+(?!\d)"
+    r"(?<![\d.])[1-9]\d{0,2}(?:(?:\s*\{,\s*\}|\{,\\!\}|,\s*\\!\s*|\\[,;: ]\s*|~|\\thinspace\s*)\d{3})+(?!\d)"
     r"(?:\.\d+)?(?!\{?,)"
 )
 _COMMAS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])(?:\.\d+)?")
@@ -63,7 +63,8 @@ _NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?(\d+)(?![\w.]))?")
 MOST_EXPONENT_DIGITS = 3  # of 1e300: a number is written out
 _NAME = re.compile(r"\\([a-zA-Z]+)\*?")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{([a-zA-Z]+)\*?\}")
-_ALL_LETTERS = re.compile(r"[^\W\d_]+")
+_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # Chinese, Japanese, Korean: words stand beside letters
+_ALL_LETTERS = re.compile(rf"[{_UNSPACED}]+|[^\W\d_{_UNSPACED}]+")
 _EMPHASIS = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*]+)(?<=\S)\*\*(?![\w({]|\\[a-zA-Z])")  # Markdown's: no power
 _SYMBOLS = re.compile(r"\*\*|<=|>=|!=|==|:=|=>|->|\.\.\.|[-+*/^_=<>,;:!'%|&?.\"#@`~]|[≈≡≅∝∼]")
 _DOUBLED = re.compile(
@@ -85,9 +86,12 @@ _WORDINGS = [
         ),
         (r"\bRs\.(?=\s*\d)", "Rs "),  # Rs.500
         (r"\bper cent\b", "percent"),
+        # 12{,}5 has a decimal comma, 12{,}500 perhaps thousands
+        (r"(?<![\d.}])(?![1-9]\d{0,2}\{,\}\d{3}(?!\d))(\d+)\{,\}(?=\d+(?!\d|\{,))", r"\1."),
+        (r"(?<=\s)(?:oder|ou|или)(?=\s)|\\text\s*\{(?:oder|ou|или)\}", " or "),
+        (r"(?<=\s)(?:und|et|и)(?=\s)|\\text\s*\{(?:und|et|и)\}", " and "),
+        (r"(?<=\d)\s*(?-i:Grad)\b", "°"),  # in small letters, of a gradient
         (r"(?<=\d)\s*/-(?=\s*$)", ""),  # 500/-
-        (rf"(?<={_NOT_CHINESE})\s*或者?\s*(?={_NOT_CHINESE})", " or "),
-        (rf"(?<={_NOT_CHINESE})\s*[和且]\s*(?={_NOT_CHINESE})", " and "),
         # another equation begins behind a wide space, or in a formula of its own
         (r"(=[^$]*[^$\s])\$\s+\$(?=[^$=,]{1,20}=)", r"\1, "),
         (r"(=(?:(?!\\text)[^=,;&])*?[\w})\]])\s*\\q?quad\s*(?=[a-zA-Z](?:_\w|_\{\w+\})?\s*=)", r"\1, "),
@@ -109,6 +113,21 @@ _WORDINGS = [
             r"((?:(?!\\begin)[\s\S])*?)\\end\s*\{\1\}\s*\\right\s*\.",
             r"\\begin{cases}\2\\end{cases}",
         ),
+    )
+]
+# The same in other scripts.
+_WORDINGS_ABROAD = [
+    (re.compile(pattern), latex)
+    for pattern, latex in (
+        (rf"(?<=[{spellings.CIRCLED}])\s*(?=[{spellings.CIRCLED}])", ", "),  # ①③
+        (rf"(?<=\d)\s*({spellings.MYRIADS}|[百千](?=[元圆円원]|\W*$))", r" \1 "),
+        (r"(?<=\d)\s*(?:摄氏度|℃)", "°C"),
+        (r"(?<=\d)\s*度", "°"),
+        (r"平方(?=[公千分厘毫]?[米里])", " square "),
+        (r"立方(?=[公千分厘毫]?[米里])", " cubic "),
+        (r"(?<=\S)\s*(?:または|또는)\s*(?=\S)", " or "),
+        (rf"(?<={_NOT_CHINESE})\s*或者?\s*(?={_NOT_CHINESE})", " or "),
+        (rf"(?<={_NOT_CHINESE})\s*[和且]\s*(?={_NOT_CHINESE})", " and "),
     )
 ]
 _FLOAT_DIGITS = range(16, 19)  # significant digits of a decimal that a computer printed: the last are noise
@@ -180,7 +199,7 @@ def _plain(text: str) -> str:
     """The text with Unicode's mathematics spelled in LaTeX, and without what delimits it."""
     if _DOUBLED.search(text) and not re.search(r"(?<!\\)\\[a-zA-Z]", text):
         text = text.replace("\\\\", "\\")
-    for wording, latex in _WORDINGS:
+    for wording, latex in _WORDINGS if text.isascii() else _WORDINGS_ABROAD + _WORDINGS:
         text = wording.sub(latex, text)
     if not text.isascii():
         text = _SUPERSCRIPT_RUN.sub(lambda run: "^{" + "".join(spellings.SUPERSCRIPTS[c] for c in run[0]) + "}", text)
@@ -211,6 +230,8 @@ def _character(character: str) -> str:
         numerator, denominator = parts.split("⁄")
         return rf"\frac{{{numerator}}}{{{denominator}}}"
     folded = unicodedata.normalize("NFKC", character)
+    if "\u3300" <= character <= "\u33ff":  # ㎠
+        folded = re.sub(r"(?<=m)([23])$", r"^{\1}", folded)
     return folded if folded == character else "".join(map(_character, folded))
 
 

@@ -33,6 +33,7 @@ FIRST_DIGITS = 15  # of what takes long: a sum without end, an integral
 GLANCE_DIGITS = 40
 SURE_DIGITS = 300  # besides those that the expressions' own numbers have
 MOST_DIGITS = 6000
+MOST_LOST = 50  # digits that what takes long may lose
 POINTS = 3  # at which two have to agree
 TRIES = 10  # of points: some lie where nothing is defined
 # Further points, beyond where absolute values, maxima and roots of squares turn: a scale, and which variables are
@@ -74,7 +75,7 @@ def decide(question: Question, left: Expression, right: Expression) -> bool | No
             if digits > MOST_DIGITS + SURE_DIGITS:
                 break
             with mp.workdps(digits):
-                tolerance = mp.mpf(10) ** (-digits // 2 if inexact else -digits + GLANCE_DIGITS // 2)
+                tolerance = mp.mpf(10) ** (-(wanted // 2) - lost if inexact else -digits + GLANCE_DIGITS // 2)
                 sides = [_Evaluation(values) for _ in range(2)]
                 try:
                     a, b = (side.of(each) for side, each in zip(sides, (left, right), strict=True))
@@ -89,7 +90,9 @@ def decide(question: Question, left: Expression, right: Expression) -> bool | No
                     if any(outside):
                         return False
                 scale = max(1, *(side.scale for side in sides)) if inexact else max(side.scale for side in sides)
-                lost = 0 if inexact else int(mp.mag(max(scale, 1))) // 3  # digits, where what is large cancels
+                lost = int(mp.mag(max(scale, 1))) // 3  # digits, where what is large cancels
+                if inexact and lost > MOST_LOST:
+                    return None
                 if question == "equal":
                     if abs(a - b) > tolerance * scale:
                         return False

@@ -7,11 +7,12 @@ from fractions import Fraction
 from vibethinker_local.reliability.maths.notation import Group, Node, Nodes, Token, is_sign, is_word, spelled
 
 # Unit: its spellings. The first is its name; capitals matter in symbols, not in words.
+# One with a prefix stands behind the one without.
 _SAME_UNIT = """
-m: metre meter metres meters mtr
-g: gram grams gramme grammes gm gms
-s: second seconds sec secs
-L: l litre liter litres liters ltr
+m: metre meter metres meters mtr 米 公尺 м
+g: gram grams gramme grammes gm gms 克
+s: second seconds sec secs 秒 секунд sekunde sekunden
+L: l litre liter litres liters ltr 升
 ft: foot feet
 in: inch inches
 yd: yard yards yds
@@ -19,9 +20,9 @@ mi: mile miles
 lb: pound pounds lbs
 oz: ounce ounces
 gal: gallon gallons gals
-min: minute minutes mins
-h: hour hours hr hrs
-day: days
+min: minute minutes mins 分钟 分鐘 мин минут minuten minutos
+h: hour hours hr hrs 小时 小時 時間 시간 часа часов stunde stunden heure heures hora horas
+day: days 天 дня дней tage jour jours día días
 week: weeks wk wks
 month: months
 year: years yr yrs
@@ -47,9 +48,9 @@ rad: radian radians
 °F: fahrenheit
 unit: units
 cent: cents
-euro: euros eur EUR €
+euro: euros eur EUR € евро
 £: sterling gbp GBP
-¥: yen yuan rmb
+¥: yen yuan rmb 元 円
 rupee: rupees inr INR
 t: tonne tonnes
 ton: tons
@@ -61,6 +62,11 @@ cc:
 bit: bits
 byte: bytes
 rev: revolution revolutions
+cm: 厘米 公分 см
+mm: 毫米 мм
+km: 千米 公里 км
+kg: 千克 公斤 кг
+mL: 毫升 мл
 """
 _PREFIXES = {
     "G": 9, "M": 6, "k": 3, "h": 2, "d": -1, "c": -2, "m": -3, "μ": -6, "u": -6, "n": -9, "p": -12, "giga": 9,
@@ -81,10 +87,25 @@ _COMPOUND = {
     "J": ({"g": 1, "m": 2, "s": -2}, Fraction(1000)), "W": ({"g": 1, "m": 2, "s": -3}, Fraction(1000)),
     "Wh": ({"g": 1, "m": 2, "s": -2}, Fraction(3600 * 1000)),
 }  # fmt: skip
-_SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+# Power of ten: its names. A "Billion" is another one in German.
+_SCALES = {
+    name: power
+    for power, names in {
+        2: "hundred 百",
+        3: "thousand 千 тыс тысяч тысячи tausend",
+        4: "万 萬 만",
+        5: "lakh lakhs",
+        6: "million millions 百万 百萬 백만 миллион миллиона миллионов millionen mio millones milhões milioni",
+        7: "crore crores 千万 千萬 천만",
+        8: "亿 億 억",
+        9: "billion миллиард миллиарда миллиардов milliarde milliarden mrd milliard milliards miliardi",
+        12: "trillion",
+    }.items()
+    for name in names.split()
+}
 MOST_POWER = 20  # of a unit
-PERCENT = {"percent", "percents", "pct", "percentage"}
-DEGREES = {"degree", "degrees", "deg", "degs"}
+PERCENT = set("percent percents pct percentage prozent процент процента процентов パーセント 퍼센트".split())
+DEGREES = set("degree degrees deg degs градусов".split())
 DOLLARS = {"dollar", "dollars", "usd", "bucks"}
 _FILLERS = {"of", "the", "a", "an", "per"}
 _ONES = (
@@ -115,7 +136,7 @@ def _known() -> dict[str, tuple[str, Fraction]]:
         name, _, spellings = line.partition(":")
         words = spellings.split()
         for spelling in (name, *words):
-            found[spelling] = name, Fraction(1)
+            found[spelling] = found.get(name, (name, Fraction(1)))
         if name in _PREFIXED:
             for prefix, power in _PREFIXES.items():
                 scale = Fraction(10) ** power

@@ -163,6 +163,16 @@ SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣ", "0
 SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓₕₖₗₘₙₚₛₜᵢⱼ", "0123456789+-=()aeoxhklmnpstij", strict=True))
 
 
+CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩"  # numbers of statements: ①4 is not 14
+MYRIADS = "[百千백천]?[万萬만亿億억]"  # and more, behind digits
+# "Answer" in other languages: words, and those that stand beside others without a space.
+ANSWERS = (
+    "antwort|lösung|ergebnis|réponse|résultat|respuesta|solución|resultado|risposta|resposta|ответ|jibu|cevap"
+    "|odpowiedź|antwoord|jawaban|đáp án|الجواب|الإجابة|उत्तर"
+)
+ANSWERS_UNSPACED = "答案|答え|正解|정답|답|উত্তর|คำตอบ"
+
+
 def _greek_character(name: str) -> str:
     size = "SMALL" if name.islower() else "CAPITAL"
     return unicodedata.lookup(f"GREEK {size} LETTER {name.upper().replace('LAMBDA', 'LAMDA')}")
@@ -202,12 +212,14 @@ CHARACTERS = (
             ^\circ : ° º
             ' : ′ ’ ‘
             '' : ″
-            " : “ ”
+            " : “ ” „ « » ‹ › 「 」
             \surd : √
             \sqrt[3] : ∛
             \sqrt[4] : ∜
-            , : 、 ٬
+            , : ٬
             . : 。 ٫
+            % : ٪
+            | : ∣
             : : ∶
             \R : ℝ
             \N : ℕ
@@ -224,11 +236,11 @@ CHARACTERS = (
             \triangle : △
             \ell : ℓ
             \ldots : … ⋯
-            m^{2} : ㎡
-            m^{3} : ㎥
             \text{cents} : ¢
         """).items()
     }
     | dict.fromkeys("\u00a0\u202f\u2009", " ")
+    | dict.fromkeys("，、،", ", ")  # between thousands there is another sign
+    | {circled: circled for circled in CIRCLED}
     | dict.fromkeys("\u200b\u200c\u200d\u2060\u2061\u2062\ufeff", "")
 )
