@@ -221,6 +221,7 @@ class Behaviour:
     assertions: int = 0  # on how many of them the model said what it expects
     held: int = 0  # of these by the chosen program
     differ: tuple[Differing, ...] = ()
+    missed: tuple[str | None, ...] = ()  # by each trajectory's program: what it did on the first example that it fails
     note: str | None = None  # why programs were not run
     seconds: float = 0.0  # that programs ran, and the vote waited for them
 

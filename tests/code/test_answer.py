@@ -41,17 +41,75 @@ def source(text: str, task: Task = FUNCTION) -> str | None:
         f"```python\n{CODE}```",
         f"```python\n{CODE}```\n\nExample:\n\n```python\nprint(double(2))```",
         f"{CODE}\n\ndef test_double():\n    assert double(2) ==",
+        f"{CODE}\n\n  So it is.",
+        f"```python\n{CODE}\n\ndef main():",
+        f"- ```python\n  {CODE.replace(chr(10), chr(10) + '  ')}\n  ```\n- That is all.",
+        f"1. ```python\n   {CODE.replace(chr(10), chr(10) + '   ')}\n   ```",
+        f"```python\n{CODE}\n```".replace("*", "&#42;"),
+        f"```python\n{CODE}\n```".replace("    ", 4 * "\u3000"),
+        f"```python\n{CODE}\n```".replace(" * ", "\u202f*\u202f"),
+        f"```python\n{CODE}\n```".replace("return", "\u2060return\u200d"),
+        f"```python\n{CODE}\n```".replace(":\n", ":\u2028"),
+        "```\nPython 3.11.2\n>>> def double(n):\n...     return 2 * n\n```",
+        f"```python\n{CODE}\n```\nAs the starter has it:\n```python\ndef double(n):\n```",
+        f"```python\n{CODE}\n```\nAs the starter has it:\n```python\ndef double(n):\n    'Twice n.'\n    pass\n```",
     ],
 )
 def test_the_last_block_that_defines_the_function(text: str) -> None:
     assert source(text) == CODE
 
 
-@pytest.mark.parametrize("body", ["    return 2 * n", "return 2 * n", "    m = n\n    return m + n"])
-def test_a_body_alone_goes_on_from_the_starter(body: str) -> None:
-    found = source(f"```python\n{body}\n```")
+@pytest.mark.parametrize("text", ["```python\n{}\n```", "{}", "{}\n\nThis is it."])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    return 2 * n",
+        "return 2 * n",
+        "    m = n\n    return m + n",
+        "m = n\n    return m + n",
+        "    def by(m):\n        return m * n\n    return by(2)",
+        "    return 2 * n\n\n\ndef double_all(xs):\n    return [double(x) for x in xs]",
+        "return 2 * n\n\nprint(double(2))",
+    ],
+)
+def test_a_body_alone_goes_on_from_the_starter(body: str, text: str) -> None:
+    found = source(text.format(body))
     assert found is not None
     assert run(found, "double(4)") == 8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class Doubler:\n    def double(self, n):\n        return 2 * n",
+        "def triple(n):\n    return 3 * n",
+        "triple = lambda n: 3 * n",
+    ],
+)
+@pytest.mark.parametrize("task", [FUNCTION, METHOD])
+def test_what_defines_something_else_is_no_body(text: str, task: Task) -> None:
+    assert source(f"```python\n{text}\n```", task) is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "try:\n    from fast import double\nexcept ImportError:\n    def double(n):\n        return 2 * n",
+        "import sys\nif sys.version_info > (3,):\n    def double(n):\n        return 2 * n\nelse:\n    double = None",
+        f"{CODE}\n\nfrom double import double\nassert double(2) == 4",
+        "def double(n):\n    if n:\n\treturn 2 * n\n    return 0",
+        "def double(n):\n\tm = n\n    return m + n",
+        "def double(n):\n    tab = '\t'\n    return len(tab) * 2 * n",
+        "\tdef double(n):\n            return 2 * n",
+        "def double(n):\n    return by(n, 2)\n\ndef by(n, m):\n    return m * n\n\n# For example:",
+        f"{CODE}\n\n>>> double(2)\n4",
+    ],
+)
+@pytest.mark.parametrize("task", [FUNCTION, UNNAMED])
+def test_a_definition_however_it_is_written(code: str, task: Task) -> None:
+    found = answer.attempt(f"```python\n{code}\n```", task)
+    assert found is not None
+    assert run(found.program.source, "double(4)") == 8
 
 
 def run(code: str, call: str) -> object:
@@ -111,6 +169,10 @@ def test_a_task_without_a_name_takes_the_programs_own() -> None:
     [
         "```python\nn = int(input())\nprint(2 * n)\n```",
         "```python\ndef main():\n    print(2 * int(input()))\n\nmain()\n```\nRun it:\n```sh\npython x\n```",
+        "print(2 * int(input()))",
+        "n, = map(int, input().split())\nprint(2 * n)",
+        "It ends with the input:\n\nwhile True:\n    n = input()\n    if not n:\n        break\n\nThat is all.",
+        "print(2 * int(input()))\n\nFor the input\n```\n4\n```\nit prints\n```\nIt is 8!\n```",
     ],
 )
 def test_a_program(text: str) -> None:
@@ -138,12 +200,20 @@ READING = "n = int(input())\nprint(2 * n)"
         f"```python\n{READING}\n```\nFor example:\n```python\nprint(2 * 4)\n```",
         f"```python\n{READING}\n```\nTo try:\n```python\nimport io, sys\nsys.stdin = io.StringIO('4')\nprint(4)\n```",
         f"```python\nprint(4)\n```\nBetter:\n```python\n{READING}\n```",
+        f"```python\n{READING}\n```\nTo try:\n```python\nprint(subprocess.run('a.py', input='4'))\n```",
+        f"```python\n{READING}\n```\nTo try:\n```python\nwith patch('builtins.input'):\n    print(4)\n```",
+        f"```python\n{READING}\n\n\ndef other(",
         READING,
         f"Here it is:\n\n{READING}\n\nIt doubles.",
     ],
 )
 def test_of_several_blocks_the_one_that_reads_and_prints(text: str) -> None:
     assert source(text, CONTEST) == READING
+
+
+def test_what_reads_files_as_its_input_reads() -> None:
+    reading = "import fileinput\nfor line in fileinput.input():\n    print(2 * int(line))"
+    assert source(f"```python\n{reading}\n```\nFor example:\n```python\nprint(2 * 4)\n```", CONTEST) == reading
 
 
 def test_where_no_block_reads_the_last_one_is_taken() -> None:
@@ -247,6 +317,24 @@ def test_a_program_without_a_fence_among_much_prose() -> None:
     assert source(text) == long
 
 
+@pytest.mark.parametrize(
+    "cut",
+    ["    def by_hand(self, n):\n        return (n +", "    def by_hand(self", "    @cache\n    def by_hand(self, n):"],
+)
+def test_a_method_stays_where_another_one_is_cut_off(cut: str) -> None:
+    found = source(f"```python\nclass Solution:\n    def double(self, n):\n        return 2 * n\n\n{cut}", METHOD)
+    assert found is not None
+    assert run(found, "Solution().double(4)") == 8
+
+
+def test_a_method_that_is_cut_off_itself_is_none() -> None:
+    found = answer.attempt(
+        "```python\nclass Solution:\n    def double(self, n):\n        m = 2\n        return (m *", METHOD
+    )
+    assert found is not None
+    assert found.fault == "'(' was never closed (line 4)"
+
+
 def test_what_is_no_program_has_a_fault() -> None:
     found = answer.attempt("```python\ndef double(n:\n    return\n```", FUNCTION)
     assert found is not None
@@ -257,6 +345,26 @@ def test_what_is_no_program_has_a_fault() -> None:
     other = answer.attempt("```python\ndef triple(n):\n    return 3 * n\n```", FUNCTION)
     assert other is not None
     assert other.fault == "it defines no double"
+
+
+@pytest.mark.parametrize(
+    ("code", "task", "fault"),
+    [
+        ("def double(n):\n    return 2 × n", FUNCTION, "invalid character '×' (U+00D7) (line 2)"),
+        ("def double(n):\n    return 2 × n\n...", FUNCTION, "invalid character '×' (U+00D7) (line 2)"),
+        ("def double(n):\n    if n < 0:\n        return 0\n    return (2 * n", METHOD, "'(' was never closed (line 4)"),
+        ("def double(n):\n    m = n\n\n    m = = n\n    return m", UNNAMED, "invalid syntax (line 4)"),
+        (
+            "n = input()\nprint 2 * n",
+            CONTEST,
+            "Missing parentheses in call to 'print'. Did you mean print(...)? (line 2)",
+        ),
+    ],
+)
+def test_a_program_is_not_what_comes_before_its_error(code: str, task: Task, fault: str) -> None:
+    found = answer.attempt(f"```python\n{code}\n```", task)
+    assert found is not None
+    assert found.fault == fault
 
 
 @pytest.mark.parametrize("task", [FUNCTION, METHOD, CONTEST])

@@ -196,9 +196,14 @@ def test_what_changes_an_argument_may_print_too(in_place: bool, groups: int) -> 
         ("<solution.Point object>", False),
         ("<coroutine object f>", False),
         ("<bound method A.f of <solution.A object>>", False),
+        pytest.param("<" * 20_000, True, id="long"),
         ("<Color.RED: 1>", True),
         ("<re.Match object; span=(0, 1), match='a'>", True),
         ("'<function f>'", True),
+        ("[1, <function f>]", False),
+        ("{'a': functools.partial(<function f>, 1)}", False),
+        ("<memory>", False),
+        ("['<memory>', \"<function 'f'>\"]", True),
     ],
 )
 def test_values_that_say_only_what_they_are_show_nothing(text: str, shown: bool) -> None:

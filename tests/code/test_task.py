@@ -228,6 +228,7 @@ def test_what_returns_something_gives_that(statement: str) -> None:
         ("You may rearrange the letters in any order. Return the largest.", False),
         ("Return the answer in ascending order.", False),
         ("Return a sorted copy of a list whose items are in any order.", False),
+        ("你可以按任意顺序返回答案。", True),
     ],
 )
 def test_whether_the_order_of_a_list_counts(said: str, any_order: bool) -> None:
@@ -274,6 +275,12 @@ def test_a_program_with_input_and_output() -> None:
         "### 入力\n\n> A B\n\n### 入力例 1\n\n2 3\n\n### 出力例 1\n\n5\n\n2+3=5 です。\n",
         "Выходные данные\nСумма.\n\nПримеры\nвходные данные\n2 3\nвыходные данные\n5\n\nПримечание\nx",
         "예제 입력 1\n2 3\n예제 출력 1\n5\n",
+        "Entrada\nDos números.\n\nSalida\nLa suma.\n\nEjemplo de entrada 1\n2 3\n\nEjemplo de salida 1\n5\n",
+        "## Entrada\n\nDois números.\n\n## Exemplos de Entrada\n\n2 3\n\n## Exemplos de Saída\n\n5\n",
+        "Eingabe\nZwei Zahlen.\n\nBeispiel\n\nEingabe\n2 3\n\nAusgabe\n5\n",
+        "<h3>Input</h3><var>n</var><h3>Sample Input</h3><pre>2 3\n</pre><h3>Sample Output</h3><pre>5\n</pre>",
+        "<H2>Output</H2>\nIt.\n<H2>Sample Input</H2>\n<pre>\n2 3\n</pre>\n<H2>Sample Output</H2>\n<pre>\n5\n</pre>",
+        "<div class='section'><h3>Input</h3>Two. <h3>Example Input</h3>\n2 3<br><h3>Example Output</h3>5</div>",
         "Input\n\nTwo integers (long long in C++).\n\nExample\n\nInput\n\n2 3\n\nOutput\n\n5\n",
         "-----Input-----\n\nTwo integers.\n\n-----Output-----\n\nTheir sum.\n\n"
         "-----Examples-----\nInput\n2 3\n\nOutput\n5\n\n-----Note-----\n\nSo it is.\n",
@@ -281,6 +288,10 @@ def test_a_program_with_input_and_output() -> None:
 )
 def test_headings_of_contests(text: str) -> None:
     assert examples(f"Write a program that reads two integers and prints their sum.\n\n{text}") == [("2 3\n", "5")]
+
+
+def test_tags_in_a_sample_are_a_part_of_it() -> None:
+    assert examples("## Sample Input\n\n<h1>Hi</h1>\n\n## Sample Output\n\nHi\n") == [("<h1>Hi</h1>\n", "Hi")]
 
 
 @pytest.mark.parametrize(
@@ -354,6 +365,10 @@ def test_an_interactive_problem_has_no_examples() -> None:
         ("f([1, 2], 3) -> -4", "-4"),
         ("f([1, 2], 3) gives 1e-3", "1e-3"),
         ("Input: [1, 2], 3\nOutput: 4", "4"),
+        ("输入：[1, 2], 3\n输出：4\n解释：1 + 3。", "4"),
+        ("**入力:** [1, 2], 3\n**出力:** 4", "4"),
+        ("Entrada: [1, 2], 3\nSaída: 4\nExplicação: a soma", "4"),
+        ("<pre><strong>输入：</strong>[1, 2], 3\n<strong>输出：</strong>4</pre>", "4"),
         ("**Input:** [1, 2], 3\n**Output:** 4", "4"),
         ("<pre><strong>Input:</strong> [1, 2], 3\n<strong>Output:</strong> 4</pre>", "4"),
         ("For a = [1, 2] and b = 3 the output should be 4", "4"),
@@ -545,6 +560,17 @@ def test_assertions_of_a_model(line: str, expected: str | None) -> None:
         ("Similar to atoi in C/C++.\n\nclass Solution:\n    def f(self, s: str) -> int:\n        ", "method", "f"),
         ("As strstr() in C.\n\nInput: s = 'a'\nOutput: 0\n", "function", None),
         ("please write a recursive func to add numbers", "function", None),
+        ("Napisz funkcję w Pythonie, która odwraca listę.", "function", None),
+        ("두 수를 더하는 파이썬 함수를 작성하세요.", "function", None),
+        ("Ich brauche eine Python-Funktion, die sortiert.", "function", None),
+        ("Given an array of integers, return indices of the two numbers that add up to a target.", "function", None),
+        ("Given a string s, find the longest palindrome in it and return its length.", "function", None),
+        ("Given two strings, return true if they are anagrams.", "function", None),
+        ("There is a bug. Find and fix it.\n\ndef add(a, b):\n    return a - b\n", "function", None),
+        ("Complete this: def add(a, b):", "function", "add"),
+        ("Write a function that gives the nth row in Pascal's triangle as a list.", "function", None),
+        ("Write a function that returns the nth row in Pascal triangle as a list.", "function", None),
+        ("Write a function that takes a list of pressures in pascal and returns the mean.", "function", None),
         (
             "class Solution:\n    def twoSum(self, nums: List[int], target: int) -> List[int]:\n        ",
             "method",
@@ -566,6 +592,8 @@ def test_problems_that_ask_for_a_program(statement: str, form: str, entry: str |
         ("Given the root of a binary tree.", "root = [1,null,2]", ("root",), "f(tree_node([1, null, 2]))"),
         ("Largest of an array.", "N = 2, arr[] = {1, 2}", ("N", "arr"), "f(2, [1, 2])"),
         ("Reverse a linked list.", "head = [1,2]", ("head",), "f(list_node([1, 2]))"),
+        ("给你单链表的头节点，反转链表。", "head = [1,2]", ("head",), "f(list_node([1, 2]))"),
+        ("给定一棵二叉树的根节点。", "root = [1,null,2]", ("root",), "f(tree_node([1, null, 2]))"),
     ],
 )
 def test_examples_by_name_are_enough(title: str, given: str, parameters: tuple[str, ...], called: str) -> None:
@@ -740,6 +768,20 @@ def test_examples_that_differ_in_their_names_are_no_task() -> None:
         "Define a function f_n(x) by f_1(x) = x. What is f_3(2)?",
         "Write fn as a sum of two terms if it returns to 1.",
         "Correct the errors in the following list: 3, 6, 9, 13.",
+        "Write a Dart function that returns the sum of a list.",
+        "Write a function in Julia that returns a string.",
+        "Write an R function that returns the mean of a list.",
+        "Write a Go program that prints a string.",
+        "Write a function in Pascal that returns a string.",
+        "Given a string of 8 letters, how many ways are there to return the letters to their envelopes?",
+        "Given an array of 3 by 4 dots, how many rectangles are there?",
+        "Given the matrix of the system, find its determinant and return the answer as a fraction.",
+        "Given an integer n with f(n) = n^2, find the least n and return the sum of its digits.",
+        "Given that each string costs 5 dollars, and the shop returns the change, what do 3 cost?",
+        "Is this right? Do not fix it: 3 + 4 = 8.",
+        "What does it return for 5? I could not fix it by hand.\n\nf(n) = n^2",
+        "下面的代码实现了什么？\n\ndef f(n):\n    return n * n\n\nf(5) 的值是多少？",
+        "Eine Maschine verdoppelt.\n\nEingabe: 4\nAusgabe: 8\n\nWas ist die Ausgabe für 7?",
     ],
 )
 def test_problems_that_ask_for_something_else(statement: str) -> None:

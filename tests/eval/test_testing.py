@@ -79,6 +79,7 @@ def test_tests_are_called_whoever_was_meant_to_call_them(tmp_path: Path, test: o
         ("async def test_add():\n    assert add(1, 2) == 3\n", "its tests are never called"),
         (CLASS + "    def setup_method(self):\n        self.n = 1\n", "its tests are never called"),
         ("import pytest\n\n" + PYTEST, "its tests need pytest"),
+        ("def test_add():\n    from torch.nn import Linear\n    assert add(1, 2) == 3\n", "its tests need torch"),
     ],
 )
 def test_tests_that_cannot_be_called_are_none(tmp_path: Path, test: str, says: str) -> None:

@@ -57,12 +57,23 @@ def behaviour_of(solution: Solution) -> Behaviour:
     return solution.behaviour
 
 
-@pytest.mark.parametrize(("program", "passed"), [(GOOD, 1), (WRONG, 0), (BROKEN, 0), (CRASHES, 0)])
-def test_one_solution_is_run_on_the_examples(native: Native, program: str, passed: int) -> None:
+@pytest.mark.parametrize(
+    ("program", "passed", "why"),
+    [
+        (GOOD, 1, ""),
+        (WRONG, 0, ": on 2 it gives 2, not 4"),
+        (BROKEN, 0, ": on 2 it gives SyntaxError: '(' was never closed (line 1), not 4"),
+        (CRASHES, 0, ": on 2 it gives TypeError: 'int' object is not subscriptable, not 4"),
+        ("def twice(n): pass", 0, ": on 2 it gives nothing, not 4"),
+        ("def twice(n): print(2 * n)", 0, ": on 2 it gives nothing, not 4"),
+        ("def double(n): pass", 0, ": on 2 it gives NameError: it defines no twice, not 4"),
+    ],
+)
+def test_one_solution_is_run_on_the_examples(native: Native, program: str, passed: int, why: str) -> None:
     found = solve(Coder({program: 1}))
     assert (found.status, found.answer) == ("answered", program)
     assert behaviour_of(found).passed == (passed,)
-    assert behaved(behaviour_of(found), 0) == f"{passed} of 1 examples passed · tested, not proved"
+    assert behaved(behaviour_of(found), 0) == f"{passed} of 1 examples passed{why} · tested, not proved"
     assert native.closed
 
 

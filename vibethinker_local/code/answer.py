@@ -2,32 +2,37 @@
 
 import ast
 import builtins
+import html
 import itertools
 import re
 import textwrap
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from vibethinker_local.code.task import LONGEST, Task, fenced, leading, parsed
+from vibethinker_local.code.task import LONGEST, Task, fenced, is_open, leading, parsed
 from vibethinker_local.code.values import NoLiteral, unparsed
 from vibethinker_local.sandbox import Outcome, Program, ProgramCall
 
 _DOCTEST = re.compile(r"^(?:>>>|\.\.\.) ?", re.MULTILINE)
+_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 _USES = (ast.Assert, ast.Expr, ast.If, ast.For, ast.While, ast.With)  # what examples are made of
 _ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)  # and, where they call something, these
 _TRIED = "try:\n    ...\nexcept MemoryError:\n    raise\nexcept BaseException:\n    pass"  # too much output, too
 _PYTHON = re.compile(r"(?:py|ipython|sage)\w*", re.IGNORECASE)  # tags of blocks; one without a tag may be Python, too
 _CODE_LINE = re.compile(
-    r"^(?:from [\w.]+ import|import \w|def \w+\(|class \w+|(?:\w+(?:, ?\w+)* = |for \w+ in ).*\binput\()", re.MULTILINE
+    r"^(?:from [\w.]+ import|import \w|(?:async )?def \w+\(|class \w+|while .*:[ \t]*$"
+    r"|(?:\w+(?:, ?\w+)*,? = |for \w+ in |print\().*\binput\()",
+    re.MULTILINE,
 )
-_INVISIBLE = str.maketrans({"\u00a0": " ", "\u200b": "", "\ufeff": ""})  # in a program, blanks or nothing
+_INVISIBLE = {"Zs": " ", "Zl": "\n", "Zp": "\n", "Cf": ""}  # what signs that are not seen are in a program
 _STARTS = 5  # lines of code that are tried as the first one of a program without a fence
 _TRYING = re.compile(
     r"_?(?:test\w*|main|demo|examples?|run(?:_?(?:all|tests?|examples?|demo|checks?))?)", re.IGNORECASE
 )
-_READS = re.compile(r"\binput\b|\bstdin\b(?!\s*=)|\bopen\(0\b|\bread\(0\b")
+_READS = re.compile(r"""(?<![.'"])\binput\b(?!\s*=)|\bfileinput\b|\bstdin\b(?!\s*=)|\bopen\(0\b|\bread\(0\b""")
 _WRITES = re.compile(r"\bprint\b|\bwrite")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -78,7 +83,9 @@ def attempt(text: str, task: Task) -> Attempt | None:
     for strictly in (True, False):
         for block in _likeliest_first(candidates):
             if _defines(block.source, task, strictly=strictly):
-                return _fitted(_with_earlier(block, candidates, task), task)
+                source = _with_earlier(block, candidates, task)
+                whole = _whole(source) if _breaks_off(source) else source
+                return _fitted(whole if _defines(whole, task, strictly=strictly) else source, task)
     if task.form == "program" and (preparing := [each.source for each in candidates if _names(each.source)]):
         return Attempt(task, max(preparing, key=len))
     for source in [block.source for block in reversed(blocks)] or [text]:
@@ -87,7 +94,9 @@ def attempt(text: str, task: Task) -> Attempt | None:
     for block in _likeliest_first(blocks):
         if block not in candidates and _is_newer(block.source, task):
             return Attempt(task, block.source)
-    if bare := _bare(text, task):
+    # A program that reads and prints in a block is that, with all its errors; a block of sample input is none.
+    given = [block.inside for block in fenced(text) if block.closed] if task.form == "program" else []
+    if not any(map(_reads_and_writes, given)) and (bare := _bare(text, task)):
         return _fitted(bare, task)
     for block in _likeliest_first(blocks):
         if block not in candidates:
@@ -159,15 +168,17 @@ def program(text: str, task: Task) -> str | None:
 
 def crashed(attempt: Attempt, inputs: list[str]) -> list[Outcome]:
     """The outcomes of a program that cannot be run: nothing of it needs to be."""
-    return [Outcome(exception="SyntaxError", message=attempt.fault or "")] * len(inputs)
+    exception = "SyntaxError" if parsed(attempt.source) is None else "NameError"
+    return [Outcome(exception=exception, message=attempt.fault or "")] * len(inputs)
 
 
 def _forgiving(source: str) -> str:
     """The same functions and classes; statements that only use them may fail."""
     tree = parsed(source)
-    if tree is None or _breaks_off(source) or not any(map(_is_use, tree.body)):
+    own = _top(tree)
+    if tree is None or _breaks_off(source) or not any(_is_use(node, own) for node in tree.body):
         return source
-    body = [_tried(node) if _is_use(node) else node for node in tree.body]
+    body = [_tried(node) if _is_use(node, own) else node for node in tree.body]
     try:
         return unparsed(ast.Module(body, []))
     except NoLiteral:
@@ -176,7 +187,7 @@ def _forgiving(source: str) -> str:
 
 def _breaks_off(source: str) -> bool:
     """Whether the last thing is a header, which is no Python, although `parsed` knows what it would have been."""
-    return source.rstrip().endswith(":")
+    return source.rstrip().endswith(":") and parsed(f"{source}\n\npass") is None  # and no comment
 
 
 def _tried(node: ast.stmt) -> ast.stmt:
@@ -186,7 +197,9 @@ def _tried(node: ast.stmt) -> ast.stmt:
     return tried
 
 
-def _is_use(node: ast.stmt) -> bool:
+def _is_use(node: ast.stmt, own: set[str]) -> bool:
+    if isinstance(node, ast.ImportFrom):  # from the file that it will be in
+        return {each.name for each in node.names} <= own
     if isinstance(node, _ASSIGNMENTS):  # n = int(input()), result = double("x")
         return any(isinstance(each, ast.Call) for each in ast.walk(node))
     docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
@@ -204,13 +217,22 @@ def _blocks(text: str) -> list[_Block]:
 
 
 def _cleaned(block: str) -> str:
-    text = textwrap.dedent(block.replace("\t", "    ") if "\t" in block and "    " in block else block).strip("\n")
-    if text.lstrip().startswith(">>> ") and parsed(text) is None:
-        lines = [_DOCTEST.sub("", line) for line in text.split("\n") if _DOCTEST.match(line)]
-        return "\n".join(lines)
-    if not text.isascii() and parsed(text) is None:
-        return text.translate(_INVISIBLE)
-    return text
+    text = textwrap.dedent(block).strip("\n")
+    return next((textwrap.dedent(each) for each in _readings(text) if parsed(each) is not None), text)
+
+
+def _readings(text: str) -> Iterator[str]:
+    """A block as it is, and as it is Python if it is that but for how it was typed, copied or sent."""
+    yield text
+    if "\t" in text:  # beside blanks: a level, or Python's own 8 columns
+        yield _INDENT.sub(lambda found: found[0].expandtabs(4), text)
+        yield _INDENT.sub(lambda found: found[0].expandtabs(8), text)
+    if re.search(r"^>>> ", text, re.MULTILINE) and not leading(text).strip():
+        yield "\n".join(_DOCTEST.sub("", line) for line in text.split("\n") if _DOCTEST.match(line))
+    if not text.isascii():
+        yield "".join(_INVISIBLE.get(unicodedata.category(letter), letter) for letter in text)
+    if "&" in text:
+        yield html.unescape(text)
 
 
 def _defines(source: str, task: Task, *, strictly: bool) -> bool:
@@ -219,8 +241,11 @@ def _defines(source: str, task: Task, *, strictly: bool) -> bool:
     if tree is None:
         return False
     if task.form == "program":
-        whole = not strictly or not task.examples or bool(_READS.search(source) and _WRITES.search(source))
+        whole = not strictly or not task.examples or _reads_and_writes(source)
         return whole and any(map(_acts, tree.body))
+    definitions = [node for node in _statements(tree.body) if isinstance(node, _DEFINITIONS)]
+    if strictly and definitions and all(map(is_open, definitions)):  # the starter, once more
+        return False
     names = _top(tree)
     if task.form == "method":
         return "Solution" in names or (task.entry in names)
@@ -230,6 +255,10 @@ def _defines(source: str, task: Task, *, strictly: bool) -> bool:
     if strictly and not task.is_class:
         return any(_may_be_meant(each, task) for each in functions)
     return bool(functions) or any(isinstance(node, ast.ClassDef) for node in tree.body)
+
+
+def _reads_and_writes(source: str) -> bool:
+    return bool(_READS.search(source) and _WRITES.search(source))
 
 
 def _acts(node: ast.stmt) -> bool:
@@ -293,7 +322,7 @@ def _may_be_meant(function: _Function, task: Task) -> bool:
 def _functions(tree: ast.Module) -> list[_Function]:
     """The functions of a module, and the public methods of its class Solution."""
     found: list[_Function] = []
-    for node in tree.body:
+    for node in _statements(tree.body):
         match node:
             case ast.FunctionDef(name=name, args=arguments) | ast.AsyncFunctionDef(name=name, args=arguments):
                 found.append(_Function(name, arguments, node, bound=_takes_self(arguments)))
@@ -324,26 +353,31 @@ def _mentioned(node: ast.AST) -> set[str]:
 
 def _continued(block: str, task: Task) -> Attempt | None:
     """A block that goes on from the starter: the body alone, without its header."""
-    tree = parsed(block)
-    if (
-        not task.starter
-        or task.form == "program"
-        or (tree and any(isinstance(node, _DEFINITIONS) for node in tree.body))
-    ):
+    if not task.starter or task.form == "program" or len(block) > LONGEST:
         return None
     header = re.sub(r"\n[ \t]*(?:pass|\.\.\.)\s*\Z", "\n", task.starter.rstrip() + "\n")
     last = header.rstrip("\n").rpartition("\n")[2]
-    indent = len(last) - len(last.lstrip()) + (4 if last.rstrip().endswith(":") else 0)
-    body = textwrap.indent(textwrap.dedent(block).strip("\n"), " " * indent)
-    source = header + body
-    if body.strip() and parsed(source) is not None and _is_body(block):
-        return _fitted(source, task)
+    blanks = " " * (len(last) - len(last.lstrip()) + (4 if last.rstrip().endswith(":") else 0))
+    tree = parsed(block)
+    indented = [textwrap.indent(textwrap.dedent(block).strip("\n"), blanks)] if tree and _returns(tree) else []
+    for body in [*indented, block.strip("\n"), blanks + block.lstrip()]:  # perhaps with functions behind it
+        source = _whole(header + body)
+        functions = [node for node in ast.walk(parsed(source) or ast.Module([], [])) if isinstance(node, _DEFINITIONS)]
+        if any(_returns(node) for node in functions if node.name == task.entry and node.lineno <= header.count("\n")):
+            return _fitted(source, task)
     return None
 
 
-def _is_body(block: str) -> bool:
-    """Whether a block is the inside of a function: it returns something."""
-    return bool(re.search(r"^[ \t]*(?:return|yield)\b", block, re.MULTILINE))
+def _returns(function: ast.AST) -> bool:
+    """Whether a function returns or yields something itself, and not only one inside it."""
+    inside = [*ast.iter_child_nodes(function)]
+    while inside:
+        node = inside.pop()
+        if isinstance(node, (ast.Return, ast.Yield, ast.YieldFrom)):
+            return True
+        if not isinstance(node, (*_DEFINITIONS, ast.Lambda)):
+            inside += ast.iter_child_nodes(node)
+    return False
 
 
 def _bare(text: str, task: Task) -> str | None:
@@ -351,13 +385,29 @@ def _bare(text: str, task: Task) -> str | None:
     if len(text) > LONGEST:
         return None
     for found in itertools.islice(_CODE_LINE.finditer(text), _STARTS):
-        source = leading(text[found.start() :])
-        before, _, last = source.rstrip().rpartition("\n")
-        if _breaks_off(source) and last[:1].strip() and _defines(before, task, strictly=False):
-            source = before  # without the header of something else
+        source = _whole(text[found.start() :])
         if _defines(source, task, strictly=False):
             return source.rstrip()
     return None
+
+
+def _whole(text: str) -> str:
+    """What a text begins with that is Python, without a function or method at its end in which it is none any more."""
+    source = leading(text)
+    tree = parsed(source)
+    if tree is None or not tree.body:
+        return source
+    last = cut = tree.body[-1]
+    while isinstance(last, ast.ClassDef):
+        cut = last.body[-1] if len(last.body) > 1 else cut
+        last = last.body[-1]
+    inside: list[ast.stmt] = getattr(last, "body", [])
+    following = text[len(source) :].lstrip("\n").expandtabs()
+    goes_on = bool(inside) and len(following) - len(following.lstrip()) >= inside[0].col_offset > 0
+    if not (goes_on or _breaks_off(source)):
+        return source
+    begin = min([cut.lineno, *(each.lineno for each in getattr(cut, "decorator_list", ()))])
+    return "\n".join(source.split("\n")[: begin - 1]).rstrip()
 
 
 def _names(source: str) -> set[str]:
@@ -370,7 +420,7 @@ def _names(source: str) -> set[str]:
 def _top(tree: ast.Module | None) -> set[str]:
     """The names that a module defines by def, class or assignment."""
     names = set()
-    for node in tree.body if tree else ():
+    for node in _statements(tree.body) if tree else ():
         if isinstance(node, _DEFINITIONS):
             names.add(node.name)
         elif isinstance(node, ast.Assign):
@@ -379,6 +429,17 @@ def _top(tree: ast.Module | None) -> set[str]:
         elif isinstance(node, ast.AnnAssign) and node.value and isinstance(node.target, ast.Name):
             names.add(node.target.id)
     return names
+
+
+def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a module, those inside `try` and `if` too, but for what only `__main__` does."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.Try):
+            inside = [node.body, *(each.body for each in node.handlers), node.orelse, node.finalbody]
+            yield from _statements([*itertools.chain.from_iterable(inside)])
+        elif isinstance(node, ast.If) and "__name__" not in _mentioned(node.test):
+            yield from _statements([*node.body, *node.orelse])
 
 
 def _methods(tree: ast.Module) -> list[str]:

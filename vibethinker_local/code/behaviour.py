@@ -15,8 +15,10 @@ from vibethinker_local.sandbox import Outcome
 
 # Values that only say what they are: two functions look the same, whatever they do.
 _OPAQUE = re.compile(
-    r"<(?:function|class|coroutine|async_generator|bound method|built-in) .*>|<[\w.<>]+ object>", re.DOTALL
+    r"<(?:function|class|coroutine|async_generator|bound method|built-in|property|code|memory|weakref)\b"
+    r"|<[\w.<>]{1,200} object>"
 )
+_STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def groups(
 
 def _shows(outcome: Outcome) -> bool:
     """Whether something can be seen of what a program did: a value or output."""
-    if not outcome.finished or outcome.value is None or _OPAQUE.fullmatch(outcome.value):
+    if not outcome.finished or outcome.value is None or _OPAQUE.search(_STRING.sub("", outcome.value)):
         return outcome.finished and bool(outcome.stdout.strip())
     return True
 

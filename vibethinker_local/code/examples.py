@@ -81,17 +81,36 @@ _LINES = re.compile(
     r"\b(?:first|second|single|each|next|one) line\b|\blines? contain|\bstandard (?:in|out)put\b", re.IGNORECASE
 )
 _EXAMPLES = re.compile(r"^[ \t#*_>-]*(?:examples?|samples?)[ \t]*#?\d*[ \t]*[*_:#-]*[ \t]*$", re.IGNORECASE)
-_ABROAD = (  # headings of contests in Chinese, Japanese, Korean and Russian
-    ("sample input", "样例输入|输入样例|示例输入|入力例|예제 입력"),
-    ("sample output", "样例输出|输出样例|示例输出|出力例|예제 출력"),
-    ("input format", "输入格式|输入描述|入力|입력|входные данные"),
-    ("output format", "输出格式|输出描述|出力|출력|выходные данные"),
-    ("example", "样例|пример[ы]?"),
+_ABROAD = (  # headings of contests in Chinese, Japanese, Korean, Russian, Spanish, Portuguese, German and French
+    (
+        "sample input",
+        "样例输入|输入样例|示例输入|入力例|예제 입력|e[jx]emplos? de entrada|entrada de e[jx]emplo|beispiel-?eingabe"
+        "|exemple d[’']entrée",
+    ),
+    (
+        "sample output",
+        "样例输出|输出样例|示例输出|出力例|예제 출력|ejemplos? de salida|salida de ejemplo|exemplos? de saída"
+        "|saída de exemplo|beispiel-?ausgabe|exemple de sortie",
+    ),
+    ("input format", "输入格式|输入描述|入力|입력|входные данные|entrada|eingabe|entrée"),
+    ("output format", "输出格式|输出描述|出力|출력|выходные данные|salida|saída|ausgabe|sortie"),
+    ("example", "样例|пример[ы]?|e[jx]emplos?|beispiele?|exemples?"),
 )
+_LABELS_ABROAD = [  # before what stands on the same line
+    (re.compile(rf"^([ \t>*#-]*)(?:{words})([ \t*]*)[:：]", re.IGNORECASE | re.MULTILINE), rf"\1{english}\2: ")
+    for english, words in (
+        ("Input", "输入|入力|입력|entrada|eingabe|entrée|ввод"),
+        ("Output", "输出|出力|출력|salida|saída|ausgabe|sortie|вывод"),
+        ("Explanation", "解释|説明|설명|explicación|explicação|erklärung|explication|объяснение"),
+    )
+]
 _ENGLISH = [
     (re.compile(rf"^([ \t#*_>【-]*)(?:{words})】?", re.IGNORECASE), rf"\1{english}") for english, words in _ABROAD
 ]
 _TAGGED = re.compile(r"^([ \t]*(?:`{3,}|~{3,}))(input|output)[ \t]*$", re.MULTILINE)
+_HTML = re.compile(r"<pre\b[^<>]*>|<h[1-6]\b[^<>]*>[^<>\n]*(?:in|out)put\b", re.IGNORECASE)
+_HTML_BLOCK = re.compile(r"</?(?:h[1-6]|p|div|pre|section|ul|ol|li|hr|br|table|tr|td)\b[^<>]*>", re.IGNORECASE)
+_HTML_INLINE = re.compile(r"</?(?:var|span|strong|b|i|em|code|sub|sup|tt|font|a)\b[^<>]*>", re.IGNORECASE)
 _MORE = re.compile(r"[-+]?\d[\d.eE+ \t-]*|[A-Z]+|Yes|No")  # a line of an output behind an empty one
 _INTERACTIVE = re.compile(r"\binteractive (?:problem|task)\b", re.IGNORECASE)
 _STOP = re.compile(r"^[ \t#*_>-]*(?:explanation|notes?|constraints?|hint|scoring|subtasks?|limits?)\b", re.IGNORECASE)
@@ -249,7 +268,7 @@ def of_program(statement: str) -> list[Example]:
         if kind and is_sample:
             sections.append((kind, _content(inside, whole=(kind, before) == ("input", "output"))))
 
-    for line in _TAGGED.sub(r"Sample \2\n\1", html.unescape(statement)).split("\n"):
+    for line in _TAGGED.sub(r"Sample \2\n\1", _lines(statement)).split("\n"):
         narrow = _english(line) if len(line) <= _WIDEST else ""
         if _FENCE.match(line):
             fenced = not fenced
@@ -278,8 +297,6 @@ def of_program(statement: str) -> list[Example]:
 
 def _english(line: str) -> str:
     """A heading in another language as it is in English."""
-    if line.isascii():
-        return line
     for words, english in _ENGLISH:
         line, found = words.subn(english, line)
         if found:
@@ -289,8 +306,16 @@ def _english(line: str) -> str:
 
 def has_headings(statement: str) -> bool:
     """Whether a statement says, below headings, what lines a program reads and prints."""
-    found = {heading[1].casefold() for heading in _IN_AND_OUT.finditer(statement)}
-    return len(found) == 2 and bool(_LINES.search(statement))
+    text = _lines(statement)
+    found = {heading[1].casefold() for heading in _IN_AND_OUT.finditer(text)}
+    return len(found) == 2 and bool(_LINES.search(text))
+
+
+def _lines(statement: str) -> str:
+    """A statement with its headings on lines of their own, also where it is HTML."""
+    if _HTML.search(statement):
+        statement = _HTML_BLOCK.sub("\n", _HTML_INLINE.sub("", statement))
+    return html.unescape(statement)
 
 
 def literal(text: str, begin: int) -> tuple[str, int] | None:
@@ -490,6 +515,8 @@ def _plain(text: str) -> str:
     text = re.sub(r"(\w)\[\](\s{0,3}=\s{0,3})\{([^{}\n]*)\}", r"\1\2[\3]", text)  # arr[] = {1, 2}, as Java has it
     text = re.sub(r"(\w)\[\](?=\s{0,3}=)", r"\1", text)
     text = re.sub(r"</?(?:pre|strong|b|code|em|p|div|span|br|example-block)[^<>]*>", "", text)
+    for words, english in _LABELS_ABROAD:
+        text = words.sub(english, text)
     return (
         html.unescape(text).replace("**", "" if "**Input" in text or "**Output" in text else "**").replace("\xa0", " ")
     )

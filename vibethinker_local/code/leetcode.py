@@ -71,14 +71,14 @@ def _calls(made, names, arguments):
 
 """
 
-_IN_PLACE = re.compile(r"\bin[- ]place\b|\bdo not return anything\b", re.IGNORECASE)
-_RETURNS = re.compile(r"\breturn(?:s|ed)?\b(?! (?:anything|nothing)\b)", re.IGNORECASE)
+_IN_PLACE = re.compile(r"\bin[- ]place\b|\bdo not return anything\b|原地", re.IGNORECASE)
+_RETURNS = re.compile(r"\breturn(?:s|ed)?\b(?! (?:anything|nothing)\b)|返回", re.IGNORECASE)
 
 
 def annotations(statement: str, parameters: tuple[str, ...]) -> tuple[str, ...]:
     """What the parameters are, where a statement without starter code says so: nodes of a tree or of a linked list."""
-    tree = re.search(r"\btrees?\b", statement, re.IGNORECASE)
-    linked = re.search(r"\blinked[ -]lists?\b", statement, re.IGNORECASE)
+    tree = re.search(r"\btrees?\b|二叉树|二分木", statement, re.IGNORECASE)
+    linked = re.search(r"\blinked[ -]lists?\b|链表|連結リスト", statement, re.IGNORECASE)
 
     def kind(name: str) -> str:
         if tree and re.search(r"root|tree", name, re.IGNORECASE):

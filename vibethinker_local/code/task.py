@@ -25,8 +25,10 @@ Form = Literal["function", "method", "program"]
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 CUTS = 20  # places at which a text is cut to be Python
-_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n`]*")
-_CODE_LINE = re.compile(r"^(?:(?:async )?def \w+\s*\(|class \w+.*:\s*$|from [\w.]+ import |import \w)", re.MULTILINE)
+_FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n`]*")
+_CODE_LINE = re.compile(
+    r"(?:^|(?<=: ))(?:async )?def \w+\s*\(|^(?:class \w+.*:\s*$|from [\w.]+ import |import \w)", re.MULTILINE
+)
 _BEFORE_ORDER = (  # where an order begins: in "she can write 30 lines of code" there is none
     r"(?:^|[.!?:;,\n\"'*#>(-]\s{0,3}|(?-i:\d (?=[A-Z]))"
     r"|\b(?:please|and|then|now|just|also|me|let's|(?:is|are|asked|help|how|try) to"
@@ -62,17 +64,27 @@ _READS = re.compile(  # at the beginning: "how do I read from stdin" is a questi
     re.IGNORECASE,
 )
 _PYTHON_WANTED = re.compile(  # the language's name makes more an order: "implement quicksort in python"
-    _ORDER + r"\bin python|\b(?:fix|debug|refactor) it\b"
+    _ORDER + r"\bin python"
     rf"|{_BEFORE_ORDER}(?:make|generate|solve)\b[^.\n]{{0,80}}?\b(?:in python|python {_NOUN}\b)"
     r"|(?:^(?:an? |some )?|\b(?:need|want|i'd like|show me|looking for)\b[^.\n]{0,40}?\b)"
     rf"(?:python {_NOUN} (?:to|for|that|which)\b|{_NOUN} in python\b"
     rf"|{_NOUN} (?:to|for|that|which)\b[^.\n]{{0,80}}?\bin python)",
     re.IGNORECASE,
 )
+_GIVEN = re.compile(  # as LeetCode has it: "Given an integer array nums, return the largest."
+    r"\bgiven [^.\n]{0,60}?\b(?:array|string|matrix|linked list|binary tree|integer|list of \w{1,20})s?\b[^\n]{0,300}?"
+    r"(?:[,.;]\s{1,2}|\band )return (?!the (?:final )?(?:answer|result|value)\b)"
+    r"(?:true|false|the|an?|all|any|how|whether|it|its|indices)\b",
+    re.IGNORECASE,
+)
+_FIX_IT = re.compile(r"\b(?:fix|debug|refactor) it\b", re.IGNORECASE)
+_DEFINITION = re.compile(r"^[ \t]*def \w+\([^\n]*:[ \t]*$", re.MULTILINE)
 _EXPLANATION = re.compile(r"\W*(?:please |(?:can|could) you )?(?:explain|describe|discuss)\b", re.IGNORECASE)
 _PYTHON_WANTED_ELSEWHERE = re.compile(  # in other languages than English
     r"\b(?:schreibe?n?|erstellen?|implementieren?|programmieren?|écri(?:s|vez|re)|créez?|implémentez?|escrib[ae]|crea"
-    r"|implementa|escreva|crie|implemente|scrivi|напишите?|создайте?|реализуйте?)\b|写|編|编|实现|実装|作成|書",
+    r"|implementa|escreva|crie|implemente|scrivi|напишите?|создайте?|реализуйте?|ich (?:brauche|benötige)|necesito"
+    r"|j'ai besoin|preciso|schrijf|napisz|napište?|skriv|yaz(?:ın|ınız)?|viết|buat(?:kan)?|tulis(?:kan)?)\b"
+    r"|写|編|编|实现|実装|作成|書|작성|구현|만들|اكتب|लिख",
     re.IGNORECASE,
 )
 _PROGRAMMING = re.compile(
@@ -122,11 +134,13 @@ _MATHS = re.compile(
 )
 _LANGUAGES = (
     r"C\+\+|C#|Java|JavaScript|TypeScript|Rust|Golang|Haskell|Ruby|PHP|Kotlin|Swift|SQL|Bash|Scala|Perl|Lua|MATLAB"
-    r"|PowerShell|HTML|CSS"
+    r"|PowerShell|HTML|CSS|OCaml|F#|Fortran|COBOL|Objective-C|VBA|Visual Basic|Clojure|Verilog|VHDL|Prolog"
 )
+_WORDS = r"C|Go|R|Dart|Elixir|Groovy|Julia|Lisp|Pascal(?! triangle)|Solidity|Zig"  # with a capital they are languages
 _OTHER = (
-    rf"(?:\bin (?:(?i:{_LANGUAGES})|C|Go|R)(?![\w+#])"
-    rf"|\b(?:(?i:{_LANGUAGES}|shell)|C) (?i:functions?|programs?|methods?|query|queries|scripts?|code)\b)"
+    rf"(?:\bin (?:(?i:{_LANGUAGES})|{_WORDS})(?![\w+#'’])"
+    rf"|\b(?:(?i:{_LANGUAGES}|shell|assembly)|{_WORDS})"
+    r" (?i:functions?|programs?|methods?|query|queries|scripts?|code)\b)"
 )
 _OTHER_LANGUAGE = re.compile(_OTHER)
 _OTHER_LANGUAGE_ORDERED = re.compile(rf"(?i:{_ORDER}|{_BEFORE_ORDER}solve\b[^.\n]{{0,80}}?){_OTHER}")
@@ -143,10 +157,10 @@ _PROGRAM = re.compile(
     r"|\binput format\b|\boutput format\b|\bprogram(?:m|m?[ae])\b|программ|程序|プログラム",
     re.IGNORECASE,
 )
-_PYTHON = re.compile(r"(?<![a-z])python", re.IGNORECASE)  # also as 用Python写
+_PYTHON = re.compile(r"(?<![a-z])python|파이썬|بايثون|पायथन", re.IGNORECASE)  # also as 用Python写
 _ANY_ORDER = re.compile(
     r"\breturn(?:s|ed)?\b(?:(?!\b(?:given|inputs?|whose|sort\w*|may|can|could)\b)[^.\n]){0,80}\bin any order\b"
-    r"|\border of (?:the )?(?:output|answer|result|return)[^.\n]{0,60}does(?: not|n't) matter",
+    r"|\border of (?:the )?(?:output|answer|result|return)[^.\n]{0,60}does(?: not|n't) matter|任意顺序返回",
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"^[ \t]*\(?([AB])[).:]\s", re.MULTILINE)
@@ -248,8 +262,12 @@ def _asks(statement: str) -> bool:
     if _EXPLANATION.match(statement):  # "how to write clean code", "how a stack is implemented in Python"
         return False
     if _PYTHON.search(statement):
-        ways = (_WANTED, _PYTHON_WANTED, _PYTHON_WANTED_ELSEWHERE)
+        ways = (_WANTED, _PYTHON_WANTED, _PYTHON_WANTED_ELSEWHERE, _FIX_IT)
         return any(way.search(statement) for way in ways)
+    if (_FIX_IT.search(statement) and _DEFINITION.search(statement)) or (
+        _GIVEN.search(statement) and not _MATHS.search(statement)
+    ):
+        return True
     if not _WANTED.search(statement):
         return False
     if _SIGNATURE.search(statement) and not _VALUE_ASKED_FOR.search(statement):
@@ -349,7 +367,7 @@ def _starter(statement: str) -> str | None:
     for code in [*reversed(blocks), _code_at_end(statement)]:
         tree = parsed(code) if code else None
         defined = [node for node in tree.body if not _is_test(node)] if tree else []
-        if tree is not None and defined and _is_open(defined[-1]):
+        if tree is not None and defined and is_open(defined[-1]):
             with suppress(NoLiteral):
                 unparsed(tree)  # as parts of it will be
                 whole = defined[-1] is tree.body[-1]
@@ -441,11 +459,11 @@ def _completed(code: str) -> str:
     return f"{bare}\n{' ' * indent}pass\n"
 
 
-def _is_open(node: ast.stmt) -> bool:
+def is_open(node: ast.stmt) -> bool:
     """Whether a function, or a class's last method, has nothing in it yet."""
     if isinstance(node, ast.ClassDef):
         methods = [each for each in node.body if isinstance(each, _FUNCTIONS)]
-        return bool(methods) and all(_is_open(method) for method in methods)
+        return bool(methods) and all(is_open(method) for method in methods)
     if not isinstance(node, _FUNCTIONS):
         return False
     return all(isinstance(each, (ast.Pass, ast.Raise, ast.Import)) or _is_constant(each) for each in node.body)

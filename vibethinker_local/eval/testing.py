@@ -16,6 +16,7 @@ _ACTING = (ast.Assert, ast.Raise, ast.For, ast.While, ast.With)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BLOCKS = (ast.If, ast.Try)
 _FIXTURES = {"setup", "setup_method", "setup_class", "__init__"}
+_LACKING = ("pytest", "hypothesis", "requests", "torch", "tensorflow", "nltk", "cv2", "flask", "django")
 _UNITTEST = """\
 import unittest
 _found = unittest.TestResult()
@@ -37,8 +38,9 @@ def called(test: str, entry: str) -> str:
     tree = parsed(test)
     if tree is None:  # a Python newer than ours, perhaps: whoever runs it will say
         return test
-    if any(_imports(node, "pytest") for node in ast.walk(tree)):
-        raise Unusable("its tests need pytest, which the sandbox does not have")
+    for name in _LACKING:
+        if any(_imports(node, name) for node in ast.walk(tree)):
+            raise Unusable(f"its tests need {name}, which the sandbox does not have")
     body = [each for node in tree.body for each in _inside_main(node) if not _is_runner(each)]
     if body != tree.body:
         test = ast.unparse(ast.Module(body, []))

@@ -24,6 +24,7 @@ from vibethinker_local.events import SEEDS, Behaviour, Differing, Options, Traje
 from vibethinker_local.runtime import prompts
 from vibethinker_local.runtime.model import Model
 from vibethinker_local.sandbox import Limits, Outcome, Program, ProgramCall, Sandbox
+from vibethinker_local.solving.follow import BRIEF, short
 
 if TYPE_CHECKING:  # it brings the comparison of answers with it, which one solution does without
     from vibethinker_local.reliability.clusters import Cluster
@@ -231,6 +232,16 @@ class Programs:
         """How many examples a program passes."""
         return behaviour.passed(self.task, self.outcomes(index)) if self.runs else 0
 
+    def missed(self, index: int) -> str | None:
+        """What a program did on the first example that it fails: `on [3, 1] it gives 4, not 3`."""
+        for example, outcome in zip(self.task.examples, self.outcomes(index), strict=False):
+            if not behaviour.passes(self.task, example.expected, outcome):
+                silent = outcome.finished and outcome.value is None and self.task.form != "program"  # it may print
+                found = "nothing" if silent else str(outcome) or "nothing"
+                said = (short(text, BRIEF) for text in (example.input, found, example.expected))
+                return "on {} it gives {}, not {}".format(*said)
+        return None
+
     def held(self, index: int) -> int:
         """How many of the model's own assertions hold for a program."""
         return behaviour.held(self.task, self.outcomes(index), self._expected)
@@ -274,6 +285,7 @@ class Programs:
                 )
                 for each in differ
             ),
+            missed=tuple(map(self.missed, order)),
             note=self.note,
             seconds=round(self._seconds, 3),
         )

@@ -426,10 +426,11 @@ def behaved(behaviour: Behaviour, chosen: int | None) -> str:
 
     For example: 3 of 3 examples passed · 10 further inputs tried · on [3, 1] #2 gives 4, the others 3
     """
-    passed = None if chosen is None else behaviour.passed[chosen]
-    if passed is None:
+    if chosen is None or (passed := behaviour.passed[chosen]) is None:
         return behaviour.note or ""
     said = [f"{passed} of {behaviour.examples} examples passed"] if behaviour.examples else []
+    if behaviour.missed and (missed := behaviour.missed[chosen]):
+        said[0] += f": {missed}"
     if behaviour.inputs:
         said.append(f"{counted(len(behaviour.inputs), 'further input')} tried")
     if behaviour.assertions:
