@@ -246,6 +246,8 @@ def test_the_last_conversations_are_on_the_first_screen(tmp_path: Path) -> None:
             assert "three" in chat.shown
             assert "six" in chat.shown
             assert "one  " not in chat.shown
+            for width in (1, 100):  # as a window that is drawn smaller and larger
+                await chat.pilot.resize_terminal(width, 30)
             await chat.pilot.press("down", "down", *"x")
             assert prompt(chat).has_focus
             assert prompt(chat).text == "x"

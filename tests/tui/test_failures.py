@@ -5,6 +5,7 @@ import os
 import re
 import sqlite3
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from vibethinker_local.tui.app import make_app
 from vibethinker_local.tui.session import Session
 from vibethinker_local.tui.solver import Loading
 from vibethinker_local.tui.store import Store, database
+from vibethinker_local.tui.widgets.transcript import Transcript
 
 
 def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
@@ -45,17 +47,22 @@ def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
 
 def test_a_model_that_is_missing_is_not_looked_for_again_by_itself(tmp_path: Path) -> None:
     async def test() -> None:
-        tries = []
+        tries, go_on = [], threading.Event()
 
         def load(name: str | None, loading: Loading) -> ScriptedSolver:
             tries.append(1)
+            assert len(tries) == 1 or go_on.wait(10)
             raise ModelError("There is no model.")
 
         async with chatting(tmp_path, load=load) as chat:
             await chat.until(lambda: chat.app.chat.unloaded)
-            await chat.ask("go")
+            await chat.ask("go", wait=False)
+            await chat.until(lambda: chat.shown.splitlines()[-1].split()[0] == "loading")
+            go_on.set()
+            await chat.until(lambda: not chat.app.session.live)
             await chat.pilot.pause(0.1)
             assert "failed · There is no model." in chat.shown
+            assert chat.shown.splitlines()[-1].split()[:2] == ["no", "model"]
             assert len(tries) == 2
 
     run(test)
@@ -143,6 +150,9 @@ def test_a_disk_that_is_full_is_said_once_and_the_conversation_goes_on(tmp_path:
             await chat.until(lambda: not chat.app.session.live)
             await chat.ask("x" * 50_000)  # is answered, too
             assert [turn.id for turn in chat.app.session.turns] == [1, 0]
+            await chat.app.chat.query_one(Transcript).show(chat.app.session.turns)
+            await chat.pilot.pause()
+            assert "vibethinker-3b Q4_K_M · " in chat.shown  # below the answer
             await chat.pilot.press("f9")
             assert "\n> xxx" in (tmp_path / "go.md").read_text()  # what could not be kept is exported all the same
             await chat.pilot.press("ctrl+n")

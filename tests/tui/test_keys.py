@@ -273,8 +273,9 @@ def test_what_is_said_names_the_keys_that_the_user_has(tmp_path: Path) -> None:
             assert "alt+e: the one before · f11 keeps it" in chat.shown
             await chat.pilot.press("f11", "ctrl+t")
             assert "alt+r, then ask" in chat.shown
-            await chat.ask("again", wait=False)
+            await chat.pilot.press("alt+e", "f5")
             await chat.reach(pause)
+            assert "question 2 of 2" in chat.shown
             assert "f11 stops · alt+a answers now" in chat.shown
             prompt(chat).insert("next")
             await chat.pilot.press("enter", "f5")
@@ -487,10 +488,15 @@ def test_an_edit_in_the_middle_begins_a_branch(tmp_path: Path) -> None:
             assert [turn.answer for turn in chat.app.session.turns] == ["first", "second", "third"]
             await chat.pilot.press("f6", "f6", "f6", "f6")
             assert "question 1 of 3" in chat.shown
-            await chat.pilot.press("escape")
-            assert prompt(chat).text == "draft"
+            await chat.pilot.press("up", "escape")
+            assert prompt(chat).text == prompt(chat).unsent == "draft"
             await chat.pilot.press("alt+right")
             assert [turn.question for turn in chat.app.session.turns] == ["one", "two!"]
+            await chat.pilot.press("f6", *"?", "alt+left")
+            assert prompt(chat).text == "two!?"  # here, too
+            await chat.pilot.press("ctrl+n")
+            assert prompt(chat).text == "draft\n\ntwo!?"
+            assert chat.app.chat.editing is None
 
     run(test)
 

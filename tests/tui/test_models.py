@@ -103,7 +103,7 @@ def test_a_model_that_is_chosen_while_another_is_loading_is_the_one_that_answers
     session.close()
 
 
-def test_how_far_a_model_is_loaded_is_said_and_it_may_be_left(tmp_path: Path) -> None:
+def test_how_far_a_model_is_loaded_is_said_and_it_need_not_be_waited_for(tmp_path: Path) -> None:
     go_on, solver = threading.Event(), ScriptedSolver([])
 
     def load(name: str | None, loading: Loading) -> ScriptedSolver:
@@ -114,13 +114,18 @@ def test_how_far_a_model_is_loaded_is_said_and_it_may_be_left(tmp_path: Path) ->
     async def test() -> None:
         async with chatting(tmp_path, load=load) as chat:
             await chat.until(lambda: "loading, 45%" in chat.shown)
+            await chat.ask("go", wait=False)
+            await chat.pilot.press("escape")
+            await chat.until(lambda: "\n   stopped" in chat.shown)
+            assert [turn.status for turn in chat.app.session.turns] == ["stopped"]
 
     run(test)
     go_on.set()
     for thread in threading.enumerate():
-        if thread.name == "load":
+        if thread.name in ("load", "run"):
             thread.join()  # what it raises fails this test
     assert solver.closed
+    assert not solver.requests
 
 
 def test_an_answer_that_is_not_to_be_relied_on_says_so_itself(tmp_path: Path) -> None:

@@ -448,7 +448,7 @@ def test_what_is_set_aside_for_an_older_question_is_kept_with_it(tmp_path: Path)
             await chat.pilot.press("!", "ctrl+q")
         pasted = "pasted text:\n```\n" + "long\n" * 100 + "```"
         async with chatting(tmp_path) as chat:
-            assert prompt(chat).asked == ["one", f"with it.txt:\n```\nit\n```\n\nones\n\n{pasted}\n\nnew\n\none!"]
+            assert prompt(chat).asked == ["one", f"with it.txt:\n```\nit\n```\n\nnew\n\nones\n\n{pasted}\n\none!"]
 
     (tmp_path / "with it.txt").write_text("it")
 
@@ -463,6 +463,11 @@ def test_what_is_typed_right_after_enter_stays(tmp_path: Path) -> None:
             await chat.until(lambda: chat.app.session.turns)
             assert prompt(chat).text == "x"
             assert chat.solver.requests[0].question == "g"
+            await chat.pilot.press("ctrl+u")
+            for character in "/think\rno":  # the same behind a command
+                chat.app.post_message(events.Key({"/": "slash", "\r": "enter"}.get(character, character), character))
+            await chat.until(lambda: chat.app.session.think)
+            assert prompt(chat).text == "no"
 
     run(test)
 
@@ -507,6 +512,8 @@ def test_what_is_typed_or_pasted_elsewhere_is_for_the_prompt(tmp_path: Path) -> 
             await chat.pilot.pause()
             chat.app.post_message(events.Paste("y\n" * 500))
             await chat.until(lambda: chat.app.chat.attachments)
+            await chat.pilot.press("shift+home", "shift+tab", "escape")
+            assert prompt(chat).text == " abpasted pasted "  # although it is selected
 
     run(test)
 
@@ -542,5 +549,16 @@ def test_alt_with_a_letter_is_no_letter(tmp_path: Path) -> None:
             chat.app.post_message(events.Key("alt+v", "v"))  # as a terminal sends it
             await chat.pilot.press("b")
             assert prompt(chat).text == "ab"
+
+    run(test)
+
+
+def test_wide_spaces_and_what_joins_letters_can_be_typed(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chatting(tmp_path, ScriptedSolver()) as chat:
+            typed = "\u65e5\u3000\xa0\u06cc\u200c\u062e\U0001f468\u200d\U0001f469 "
+            for character in f"{typed}\u202e":  # which would turn the text around
+                chat.app.post_message(events.Key("space" if character == " " else character, character))
+            await chat.until(lambda: prompt(chat).text == typed)
 
     run(test)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.tui.fakes import Pause, Script, ScriptedSolver, chatting, prompt, reply, run
 from tests.tui.scenes import vote
+from vibethinker_local.errors import UsageError
 from vibethinker_local.events import (
     AgreementLevel,
     AnswerCluster,
@@ -71,7 +72,8 @@ def test_a_vote_is_provisional_until_it_is_decided(tmp_path: Path) -> None:
 
 def test_the_votes_go_with_their_question(tmp_path: Path) -> None:
     async def test() -> None:
-        async with chatting(tmp_path, ScriptedSolver([vote(), reply("hm", "7")]), size=(130, 40)) as chat:
+        scripts = [vote(), reply("hm", "7"), vote(), [UsageError("The problem is too long.")]]
+        async with chatting(tmp_path, ScriptedSolver(scripts), size=(130, 40)) as chat:
             await chat.pilot.press("ctrl+r")
             await chat.ask("one")
             assert "plain majority: 16" in chat.shown
@@ -80,6 +82,13 @@ def test_the_votes_go_with_their_question(tmp_path: Path) -> None:
             assert "plain majority" not in chat.shown
             await chat.pilot.press("ctrl+t")
             assert "There is no vote to show" in chat.shown
+            await chat.pilot.press("ctrl+r")
+            await chat.ask("three")
+            assert "plain majority: 16" in chat.shown
+            await chat.pilot.press("ctrl+t", "f5")  # from within the panel
+            await chat.until(lambda: len(chat.solver.requests) == 4 and not chat.app.session.live)
+            assert "plain majority" not in chat.shown
+            assert prompt(chat).has_focus
 
     run(test)
 

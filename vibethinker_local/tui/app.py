@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -80,6 +81,12 @@ def notice(text: str, terminal: str) -> str:
     """What has a terminal show a notification: OSC 9, or OSC 777 for those that know that one alone."""
     text = short(printable(text).replace(";", ","), NOTICE)
     return f"\x1b]777;notify;vibe;{text}\x07" if terminal.startswith(("rxvt", "foot")) else f"\x1b]9;{text}\x07"
+
+
+def is_unprintable_text(typed: str) -> bool:
+    """Whether a character that was typed is text although Python does not call it printable: the wide space of
+    Japanese, a space that does not break, or what joins letters and emoji. Textual's fields would leave it out."""
+    return len(typed) == 1 and typed != " " and unicodedata.category(typed) in ("Cf", "Zs")
 
 
 class ChatApp(App[None], inherit_bindings=False):
@@ -188,6 +195,8 @@ class ChatApp(App[None], inherit_bindings=False):
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key) and event.key in self._action_keys and isinstance(self.screen, Chat):
             await self.screen.settle()
+        if isinstance(event, Key) and is_unprintable_text(event.character or ""):
+            event = Paste(event.character or "")
         if isinstance(event, Paste):
             event.text = editable(event.text)  # most terminals paste carriage returns
             self.app_focus = True  # a file dropped on a window that is not in front: a key, too, gives the focus back

@@ -49,7 +49,8 @@ class Live:
         self._kept = at, until
 
     def finished(self, failure: str = "") -> Turn:
-        """The turn as it is kept in the end; `failure` is why there was no run, or none to its end."""
+        """The turn as it is kept in the end; `failure` is why there was no run, or none to its end. Without a reason
+        it was stopped."""
         run, solution, before = self.run, self.run.solution, self._before
         if before and not run.tokens:  # it has not come to that
             return replace(before, note=failure or (solution.error if solution and solution.error else before.note))
@@ -62,7 +63,7 @@ class Live:
             self.turn,
             reasoning=reasoning.strip(),
             answer=answer,
-            status=solution.status if solution else "failed",
+            status=solution.status if solution else "failed" if failure else "stopped",
             note=failure or (solution.error if solution and solution.error else "") or closed,
             tokens=solution.usage.solve_tokens + solution.usage.verify_tokens if solution else run.tokens,
             reasoning_tokens=run.reasoning_tokens,

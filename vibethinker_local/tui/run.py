@@ -39,6 +39,11 @@ class Run:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
+    def abandon(self) -> None:
+        """End it for whoever takes its events, while its thread still waits to begin."""
+        self.control.stop = True
+        self._add(None)
+
     def _follow(self) -> None:
         try:
             for event in self._begin(self.control):

@@ -185,6 +185,8 @@ class Session:
 
         def begin(control: Control) -> Iterator[SolveEvent]:
             solver = self.loaded()
+            if control.stop:
+                return iter(())
             return solver.solve(replace(request, earlier=() if solver.alone else request.earlier), control)
 
         self.live, self._asked = live, True
@@ -262,6 +264,8 @@ class Session:
     def stop(self) -> None:
         if self._run:
             self._run.control.stop = True
+            if self.solver is None:  # the run sees to it when the model is there, which may take long
+                self._run.abandon()
 
     def answer_now(self) -> None:
         if self._run:
@@ -302,7 +306,6 @@ class Session:
             self._run.stop(STOP_SECONDS)
             self._apply()
             turn = self.live.finished()
-            turn = turn if self.live.run.solution else replace(turn, status="stopped")
             self.live = self._run = None
             self._finish(turn)
         for asked in self.queue:

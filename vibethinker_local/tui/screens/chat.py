@@ -17,6 +17,7 @@ from textual.content import Content
 from textual.events import Click, Key, Paste, Resize
 from textual.message import Message
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from vibethinker_local.errors import VibeError
@@ -156,6 +157,12 @@ class Chat(Screen[None]):
         for notice in self.session.solver.notices if self.session.solver else ():
             self.say(notice)
 
+    def set_focus(self, widget: Widget | None, scroll_visible: bool = True, from_app_focus: bool = False) -> None:
+        """What loses the focus without another taking it, as it is hidden perhaps, leaves it to the prompt."""
+        if widget is None and self.app.app_focus:
+            widget = next(iter(self.query(Prompt)), None)
+        super().set_focus(widget, scroll_visible, from_app_focus)
+
     async def settle(self) -> None:
         """Wait until what was typed into the prompt has had its effect.
 
@@ -231,17 +238,16 @@ class Chat(Screen[None]):
         self.show_hints()
 
     async def on_prompt_command(self, event: Prompt.Command) -> None:
-        if len(found := slashes(event.name)) != 1:
-            self.say(f"There is no /{event.name}. There are: {', '.join(f'/{name}' for name in SLASHES)}.")
-            return
-        action = SLASHES[found[0]]
-        if event.value and not action.takes_value:
-            self.say(f"/{action.slash} takes no argument.")
-        elif not event.value:
-            self.query_one(Prompt).text = ""
+        found, prompt = slashes(event.name), self.query_one(Prompt)
+        action = SLASHES[found[0]] if len(found) == 1 else None
+        if action and not event.value:
             await self.run_action(f"app.{action.id}" if action.id in EVERYWHERE else action.id)
-        elif getattr(self, f"take_{action.id}")(event.value):
-            self.query_one(Prompt).text = ""
+        elif not (action and action.takes_value and getattr(self, f"take_{action.id}")(event.value)):
+            prompt.set_text(event.text + prompt.text)  # to be put right
+            if action is None:
+                self.say(f"There is no /{event.name}. There are: {', '.join(f'/{name}' for name in SLASHES)}.")
+            elif not action.takes_value:
+                self.say(f"/{action.slash} takes no argument.")
 
     def on_text_area_changed(self) -> None:
         self.show_hints()
@@ -259,8 +265,7 @@ class Chat(Screen[None]):
 
     async def on_recent_resumed(self, event: Recent.Resumed) -> None:
         if self._may_leave():
-            self.session.open(event.conversation)
-            await self.show_conversation()
+            await self._open(event.conversation)
 
     def on_prompt_pasted(self, event: Prompt.Pasted) -> None:
         self._given.append(Attachment("pasted text", event.text))
@@ -278,8 +283,6 @@ class Chat(Screen[None]):
         solver = self.session.solver
         if solver and solver.alone and len(self.session.turns) == 1:
             self.say(f"{solver.identity.name} reads each question alone: it does not know what was said before.")
-        if not self.session.reliable:
-            self.remove_class("-votes")  # of another question
         await self._follow(live)
 
     def _arrived(self) -> None:
@@ -288,6 +291,7 @@ class Chat(Screen[None]):
     async def _follow(self, live: Live) -> None:
         """Show a turn that is being written."""
         transcript = self.query_one(Transcript)
+        self.remove_class("-votes")  # of another question
         self.query_one(Welcome).display = self.query_one(Recent).display = False
         transcript.display = True
         self._view = await transcript.add(live.turn)
@@ -385,7 +389,8 @@ class Chat(Screen[None]):
         self._show_chips(attached)
         rows = list[Content]()
         if self.editing is not None:
-            where = f"question {self.editing + 1} of {len(self.session.turns)}"
+            count = len(self.session.turns) + (self.session.live is not None)
+            where = f"question {self.editing + 1} of {count}"
             before = f"{self._key('edit')}: the one before · " if self.editing else ""
             rows.append(Content(f"{where} · enter asks it as another version · {before}{self._key('stop')} keeps it"))
         waiting = [short(printable(one.question), 60) for one in self.session.queue]
@@ -563,7 +568,8 @@ class Chat(Screen[None]):
             self.say(session.unkept, error=True)
         for notice in session.store.take_notices():
             self.say(notice, error=True)
-        status = summary(session, unloaded=bool(self.unloaded), used=self._used(), memory=self._memory)
+        unloaded = bool(self.unloaded) and session.live is None  # a question loads it anew
+        status = summary(session, unloaded=unloaded, used=self._used(), memory=self._memory)
         self.query_one(StatusLine).show(status)
         self.set_class(session.reliable, "-reliable")
 
@@ -642,15 +648,22 @@ class Chat(Screen[None]):
         turns, place = self.session.turns, self.editing
         if place is None:
             self.edit(len(turns) - 1)
-        elif self._is_changed(place):
-            self.say(f"The question has been changed: enter asks it, {self._key('stop')} leaves it as it was.")
-        else:
+        elif not self._has_changed(place):
             self.edit(max(0, place - 1))
 
+    def _has_changed(self, place: int) -> bool:
+        """Whether the question that is edited has been changed, which is said."""
+        if changed := self._is_changed(place):
+            self.say(f"The question has been changed: enter asks it, {self._key('stop')} leaves it as it was.")
+        return changed
+
     def _is_changed(self, place: int) -> bool:
-        """Whether the prompt has something else than the question at a place."""
-        turns = self.session.turns
-        return place >= len(turns) or self.query_one(Prompt).text != editable(turns[place].question)
+        """Whether the prompt has something else than the question at a place, or something else is attached to it."""
+        if place >= len(self.session.turns):
+            return True
+        turn = self.session.turns[place]
+        was = editable(turn.question), unmentioned(turn.question, turn.attachments)
+        return (self.query_one(Prompt).text, self._given) != was
 
     def _last_turn(self) -> Turn | None:
         """The last turn, unless one is being written."""
@@ -663,6 +676,7 @@ class Chat(Screen[None]):
     def edit(self, place: int | None) -> None:
         """Begin to edit the question at a place, or leave it as it was."""
         prompt = self.query_one(Prompt)
+        prompt.leave_history()
         if self.editing is None:
             self._aside = prompt.text, self._given
         self.editing = place
@@ -680,9 +694,10 @@ class Chat(Screen[None]):
     def _bring_back(self) -> None:
         """Give back what was in the prompt before a question was edited."""
         prompt = self.query_one(Prompt)
-        (text, self._given), self._aside = self._aside, ("", [])
+        (text, given), self._aside = self._aside, ("", [])
+        self._given = [*given, *self._given]
         if text:
-            prompt.set_text(text + prompt.text)
+            prompt.set_text("\n\n".join(filter(None, [text, prompt.text])))
         self.query_one(Transcript).mark(None)
 
     async def action_older_version(self) -> None:
@@ -696,7 +711,7 @@ class Chat(Screen[None]):
         turns, editing = self.session.turns, self.editing
         mine = turns if editing is None else turns[editing : editing + 1]
         turn = next((one for one in reversed(mine) if len(one.versions) > 1), None)
-        if turn is None or self.session.live:
+        if turn is None or self.session.live or (editing is not None and self._has_changed(editing)):
             return
         at = turn.versions.index(turn.id) + by
         if 0 <= at < len(turn.versions):
@@ -759,8 +774,19 @@ class Chat(Screen[None]):
 
     async def action_new(self) -> None:
         if self._may_leave() and self._may_lose():
+            await self._open(None)
+
+    async def _open(self, conversation: int | None) -> None:
+        """Leave this conversation for another, or a new one; a question that has been changed stays in the prompt."""
+        if self.editing is not None and self._is_changed(self.editing):
+            self.editing = None
+            self.query_one(Prompt).leave_history()
+            self._bring_back()
+        if conversation is None:
             self.session.new()
-            await self.show_conversation()
+        else:
+            self.session.open(conversation)
+        await self.show_conversation()
 
     def _may_leave(self) -> bool:
         """Whether the conversation can be left: not while it is being written."""
@@ -793,8 +819,7 @@ class Chat(Screen[None]):
                     await self.action_new()  # it was deleted
                 self.show_title()
             elif conversation != self.session.conversation and self._may_leave() and self._may_lose():
-                self.session.open(conversation)
-                await self.show_conversation()
+                await self._open(conversation)
 
         self.app.push_screen(Conversations(self.session.store, self.session.conversation, self.folder), chosen)
 

@@ -30,9 +30,9 @@ class Prompt(TextArea):
     class Command(Message):
         """A command by its name behind the slash, which goes to no model, and what stands behind that."""
 
-        def __init__(self, name: str, value: str) -> None:
+        def __init__(self, text: str, name: str, value: str) -> None:
             super().__init__()
-            self.name, self.value = name, value
+            self.text, self.name, self.value = text, name, value
 
     class Empty(Message):
         """A key that means something else where there is no text."""
@@ -80,6 +80,13 @@ class Prompt(TextArea):
             return shown
         changed = shown if shown != editable(self.asked[self._at]) else ""
         return "\n\n".join(filter(None, [self._edited.get(None, ""), changed]))
+
+    def leave_history(self) -> None:
+        """Show what was written and not sent, where something that was asked before is shown."""
+        if self._at is not None:
+            unsent, self._at = self.unsent, None
+            self._edited.clear()
+            self.set_text(unsent)
 
     def remember(self, text: str) -> None:
         if not self.asked or self.asked[-1] != text:
@@ -137,12 +144,13 @@ class Prompt(TextArea):
         elif event.key == "enter" and (command := slash_command(self.text)):
             event.stop()
             event.prevent_default()
-            self.post_message(self.Command(*command))
+            self.post_message(self.Command(self.text, *command))
+            self.text = ""  # at once: the next key may be there before the message has arrived
         elif event.key == "enter":
             event.stop()
             event.prevent_default()
             self.post_message(self.Sent(self.text))
-            self.text = ""  # at once: the next key may be there before the message has arrived
+            self.text = ""
         elif event.key in NEWLINES:
             event.stop()
             event.prevent_default()
@@ -190,7 +198,9 @@ class Prompt(TextArea):
         self.paste(event.text)
 
     def paste(self, text: str) -> None:
-        """Put a text where the cursor is, or hand it on if it is too long."""
+        """Put a text where the cursor is, or hand it on if it is too long; none leaves what is selected there."""
+        if not text:
+            return
         if len(text) > PASTE_CHARACTERS or text.count("\n") > PASTE_LINES:
             self.post_message(self.Pasted(text))
         else:

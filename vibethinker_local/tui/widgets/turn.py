@@ -136,7 +136,6 @@ class TurnView(Vertical):
     def on_mount(self) -> None:
         self.thinking.display = bool(self.turn.reasoning)
         self._notice.display = False
-        self._foot.display = bool(self.turn.id)
 
     def follow(self, run: RunState) -> None:
         """Show what has been written since the last call."""
@@ -151,7 +150,6 @@ class TurnView(Vertical):
             if run.phase == "thinking"
             else _thought(run.reasoning_tokens, run.thought_seconds)
         )
-        self._foot.display = True
         progress, width = _progress(run, self._keys), max(1, self._foot.size.width - 2)
         lines = sum(-(-line.cell_length // width) for line in progress.split("\n"))
         self._foot.update(progress, layout=lines != self._foot_lines)  # to lay all out again takes its time
@@ -177,7 +175,6 @@ class TurnView(Vertical):
         self.thinking.say(_thought(turn.reasoning_tokens, turn.reasoning_seconds))
         self.answer.show(turn.answer)
         self._foot.update(self._footing(turn))
-        self._foot.display = True
 
     def _footing(self, turn: Turn) -> Content:
         ending = ENDINGS.get(turn.status, "")
