@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 from urllib.parse import quote
 
-Fault = tuple[Literal["status", "page", "cut", "error", "abort"], Any]
+Fault = tuple[Literal["status", "page", "cut", "error", "end"], Any]
 QUOTING = "Your reply begins as follows."
 STRANGE = {  # what not every server knows
     "top_k", "min_p", "n", "seed", "random_seed", "stream_options", "grammar", "ebnf", "structured_outputs",
@@ -27,6 +27,7 @@ STRANGE = {  # what not every server knows
 class StandIn:
     model: str = "org/adder"  # "": it has none yet
     others: tuple[str, ...] = ()  # models that it lists besides
+    bare: bool = False  # it lists them in nothing else
     owner: str = "llamacpp"
     template: Literal["/apply-template", "/tokenize"] | None = "/apply-template"  # how it tells its template
     completions: bool = True
@@ -34,11 +35,13 @@ class StandIn:
     samples: bool = True
     grammar: str | None = "grammar"  # the field that it takes
     continues: Literal["flags", "prefill", "repeats"] | None = "prefill"  # in chats
+    strips: bool = False  # its template leaves earlier reasoning out
     reasoning: Literal["inline", "reasoning_content", "reasoning"] = "inline"
     strict: bool = False  # a field that it does not know is an error
     known: frozenset[str] = frozenset({"seed", "stream_options"})  # to a strict one
     absences: deque[int] = field(default_factory=deque)  # statuses of whatever is asked next; 0: the connection breaks
     stream: bool = True
+    event_type: str = "text/event-stream; charset=utf-8"
     context: int | None = 8192
     slots: int | None = 4
     key: str | None = None
@@ -130,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
                 entry["max_model_len"] = of.context
             listed = [entry | {"id": id} for id in (of.model, *of.others) if id]
             nothing = of.owner == "library" and not listed  # as Ollama has it
-            self._answer(200, {"object": "list", "data": None if nothing else listed})
+            self._answer(200, listed if of.bare else {"object": "list", "data": None if nothing else listed})
         elif self.path.startswith("/props") and of.owner == "llamacpp":
             of_model = self.path == f"/props?model={quote(of.model, safe='')}"  # else of the router
             told = (of.context, of.slots) if of_model else (0, None)
@@ -158,7 +161,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _allowed(self) -> bool:
         if self.of.absences:
             if status := self.of.absences.popleft():
-                self._answer(status, {"error": {"message": "Loading model"}}, {"Retry-After": "0.01"})
+                self._answer(
+                    status, {"error": {"message": "Loading model"}}, {"Retry-After": "0.01", "Location": "/login"}
+                )
             else:
                 self.close_connection = True
                 self.connection.close()
@@ -228,6 +233,8 @@ class _Handler(BaseHTTPRequestHandler):
             if self.of.continues in ("prefill", "repeats") or (self.of.continues == "flags" and flagged):
                 repeated = last["content"] if self.of.continues == "repeats" else ""
                 return rendered(messages[:-1]) + last["content"], repeated
+        if self.of.strips and last["role"] == "assistant":
+            messages = [*messages[:-1], last | {"content": last["content"].rpartition("</think>")[2]}]
         return rendered(messages), ""
 
     def _stream(
@@ -240,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault: Fault | None,
     ) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("Content-Type", self.of.event_type)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         try:
@@ -263,7 +270,7 @@ class _Handler(BaseHTTPRequestHandler):
                         self._chunk(b"")
                         return
             for choice, end in enumerate(ends):
-                end = "abort" if fault and fault[0] == "abort" else end
+                end = fault[1] if fault and fault[0] == "end" else end
                 self._data({"choices": [self._piece(body, choice, [], 0, "") | {"finish_reason": end}]})
             self._data({"choices": [], "usage": usage})
             self._written()
@@ -325,7 +332,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _missing(self) -> None:
         self._answer(404, {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}})
 
-    def _answer(self, status: int, told: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+    def _answer(self, status: int, told: Any, headers: dict[str, str] | None = None) -> None:
         data = json.dumps(told).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")

@@ -29,9 +29,9 @@ SERVERS: dict[str, dict[str, Any]] = {
     "older vLLM": VLLM | {"grammar": "guided_grammar", "end": "\r\n"},
     "SGLang": CHAT | {"owner": "sglang", "grammar": "ebnf", "continues": "flags", "reasoning": "reasoning_content"},
     "Ollama": CHAT | {"owner": "library", "grammar": None, "samples": False, "reasoning": "reasoning"},
-    "no completions": {"completions": False},
+    "no completions, and streams by another name": {"completions": False, "event_type": "Text/Plain"},
     "a repeated beginning": CHAT | {"continues": "repeats"},
-    "no continuation": CHAT | {"continues": None},
+    "no continuation": CHAT | {"continues": None, "strips": True},
     "no log-probabilities": {"logprobs": None},
     "no samples": {"samples": False},
     "no grammar": {"grammar": None},
@@ -139,7 +139,7 @@ FAULTS: dict[str, list[Fault]] = {
     "an error of its own": [("status", (500, {})), ("status", (502, {}))],
     "a connection that breaks": [("cut", 3), ("cut", 2)],
     "an error in the middle": [("error", 3)],
-    "a reply that was given up": [("abort", None)],
+    "a reply that was given up": [("end", "abort"), ("end", "insufficient_system_resource")],
     "something else": [("page", {"please": "sign in"})],
 }
 
@@ -340,7 +340,7 @@ def test_a_name_that_fits_several_models() -> None:
 
 
 def test_a_vote_of_our_own_server_is_no_further_model() -> None:
-    with StandIn(model="mini", others=("mini:reliable",)) as server:
+    with StandIn(model="mini", others=("mini:reliable",), bare=True) as server:
         assert Solver(server.url).chosen.name == Solver(f"{server.url}#min").chosen.name == "mini"
     with StandIn(model="mini:reliable") as server:
         assert Solver(server.url).chosen.servers[0].model == "mini:reliable"  # type: ignore[union-attr]
@@ -382,9 +382,14 @@ def test_nobody_there() -> None:
 def test_another_kind_of_server(tmp_path: Path) -> None:
     with StandIn() as server, pytest.raises(ModelError, match="is not the list of a server that speaks the OpenAI"):
         Solver(f"{server.url}/elsewhere")
+    with (
+        StandIn(absences=deque([301])) as server,
+        pytest.raises(ModelError, match=r"301 .*: check the address, which leads to /login\."),
+    ):
+        Solver(server.url)
 
 
-@pytest.mark.parametrize("absences", [[0, 0], [503, 429], [503, 0, 504]], ids=str)
+@pytest.mark.parametrize("absences", [[0, 0], [503, 429, 522], [503, 0, 504]], ids=str)
 def test_a_server_that_is_not_able_to_answer_yet_is_asked_again(
     absences: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

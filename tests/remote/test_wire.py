@@ -47,6 +47,8 @@ VLLM = (
     "data:[DONE]\r\n\r\n"
 )
 
+THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "I "}, {"type": "text", "text": "see."}]}
+
 
 def chunks(text: str, size: int = 7) -> list[wire.Chunk]:
     """What a stream says that comes in pieces of so many bytes."""
@@ -90,6 +92,13 @@ def test_the_old_form_of_logprobs() -> None:
         ({"text": "4", "finish_reason": "model_length"}, Fragment(0, "4", finish="length")),
         ({"text": "4", "finish_reason": "MAX_TOKENS"}, Fragment(0, "4", finish="length")),
         ({"text": "4", "finish_reason": "eos_token"}, Fragment(0, "4", finish="eos_token")),
+        ({"text": "4", "finish_reason": "STOP"}, Fragment(0, "4", finish="stop")),
+        ({"text": "4", "finish_reason": ""}, Fragment(0, "4")),
+        ({"text": "4", "finish_reason": "null"}, Fragment(0, "4")),
+        ({"delta": {"content": [{"type": "text", "text": "4"}, {"text": "2"}, 7]}}, Fragment(0, "42")),
+        ({"delta": {"content": [THINKING]}}, Fragment(0, reasoning="I see.")),
+        ({"message": {"content": [THINKING, {"type": "text", "text": "4"}]}}, Fragment(0, "4", "I see.")),
+        ({"delta": {"content": [{"thinking": "I see"}, {"thinking": [7, {"text": [8]}]}]}}, Fragment(0)),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -133,7 +142,7 @@ def test_a_last_event_without_an_empty_line() -> None:
             st.lists(inner, max_size=3)
             | st.dictionaries(
                 st.sampled_from(
-                    "choices delta message text content index logprobs tokens top_logprobs usage error".split()
+                    "choices delta message text content thinking index logprobs tokens top_logprobs usage error".split()
                 ),
                 inner,
                 max_size=4,

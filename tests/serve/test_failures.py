@@ -147,7 +147,12 @@ def test_a_connection_in_use_stays_open(served: Served, monkeypatch: pytest.Monk
 
 
 def test_asked_to_stop_it_lets_requests_end_and_asked_twice_it_cuts_them_off() -> None:
-    with serving(places=4) as served, ThreadPoolExecutor(2) as pool:
+    with (
+        serving(places=4) as served,
+        ThreadPoolExecutor(2) as pool,
+        socket.create_connection(("127.0.0.1", served.port), timeout=10) as client,
+    ):
+        client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         long = pool.submit(served.stream, seed=3, **LONG)
         until(lambda: served.running.app.admission.running == 1)
         short = pool.submit(served.stream, seed=1)
@@ -156,6 +161,7 @@ def test_asked_to_stop_it_lets_requests_end_and_asked_twice_it_cuts_them_off() -
         assert short.result()[-1] == "[DONE]"
         served.running.stop()
         assert long.result()[-1]["error"]["code"] == "server_stopping"
+        assert client.recv(4096).startswith(b"HTTP/1.1 503"), "though its body has not come"
     assert served.running.cut_off
 
 

@@ -167,6 +167,9 @@ def test_reasoning_is_closed_at_its_budget(served: Served) -> None:
     assert found["usage"]["completion_tokens_details"]["reasoning_tokens"] <= 12
     again = served.ask(seed=1, thinking_budget=9)
     assert again["choices"] == found["choices"]
+    tiny = served.ask(seed=1, thinking_budget=1, max_tokens=40)
+    assert tiny["vibe"]["finish"][0] in ("forced", "length")
+    assert "think" not in str(tiny["choices"]), "not in the middle of the opening tag"
 
 
 def test_a_schema_is_followed_after_the_reasoning(served: Served) -> None:
@@ -182,8 +185,10 @@ def test_a_schema_is_followed_after_the_reasoning(served: Served) -> None:
             content, reasoning = message["content"], message.get("reasoning_content", "")
         assert type(json.loads(content)["answer"]) is int
         assert free.startswith(reasoning.rstrip())
-    found = served.ask(seed=1, response_format={"type": "json_object", "schema": schema})["choices"][0]
-    assert list(json.loads(found["message"]["content"])) == ["answer"]
+    for kind in ("json_object", "json_schema"):
+        given: dict[str, Any] = {"response_format": {"type": kind, "schema": schema}, "guided_json": schema}
+        found = served.ask(seed=1, thinking_budget=0, **given)["choices"][0]
+        assert list(json.loads(found["message"]["content"])) == ["answer"]
     found = served.ask(seed=1, response_format={"type": "json_object"}, max_tokens=60)["choices"][0]
     assert found["message"]["content"].startswith("{")
 
@@ -220,6 +225,7 @@ def test_what_asks_for_nothing_is_passed_over(served: Served) -> None:
     passed: dict[str, Any] = {
         "user": "u", "store": False, "metadata": {"a": "b"}, "parallel_tool_calls": True, "tools": [],
         "tool_choice": "none", "frequency_penalty": 0, "presence_penalty": 0.0, "logit_bias": {}, "verbosity": "low",
+        "grammar": "", "guided_json": None,
         "service_tier": "auto", "n": None, "stop": None, "stream": None, "response_format": {"type": "text"},
         "max_tokens": -1, "max_completion_tokens": -1,
         "modalities": ["text"], "of tomorrow": [1], "stream_options": {"include_usage": None},
@@ -266,6 +272,9 @@ REFUSED = [
     ({"top_logprobs": 3, "logprobs": True}, "top_logprobs", "only the sampled"),
     ({"presence_penalty": 0.5}, "presence_penalty", "not applied"),
     ({"logit_bias": {"5": 1}}, "logit_bias", "not applied"),
+    ({"grammar": 'root ::= "a"'}, "grammar", "give response_format"),
+    ({"guided_choice": ["a", "b"]}, "guided_choice", "give response_format"),
+    ({"structured_outputs": {"json": {}}}, "structured_outputs", "give response_format"),
     ({"modalities": ["text", "audio"]}, "modalities", "only text"),
     ({"reasoning_effort": "wild"}, "reasoning_effort", "'low'"),
     ({"response_format": {"type": "json_schema"}}, "response_format", "missing"),

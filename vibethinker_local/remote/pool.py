@@ -201,7 +201,7 @@ class Pool:
                         continue
                     written = texts[piece.choice].take(piece)
                     self._hand_over(load, progress, piece.choice, written, () if quoted else piece.drawn)
-                    if piece.finish in ("abort", "error"):
+                    if piece.finish in wire.BROKEN_OFF:
                         raise _LostError(f"it ended a reply with {piece.finish!r}")
                     if piece.finish:
                         progress.finishing[piece.choice] = "length" if piece.finish == "length" else "stop"
@@ -239,13 +239,18 @@ class Pool:
         async with self._client.stream("POST", url + path, json=body, headers=headers(self._served.key)) as response:
             if response.status_code != 200:
                 raise _refused(url, self._served.key, response, await response.aread())
-            if "event-stream" not in response.headers.get("Content-Type", ""):
-                chunk = wire.read((await response.aread()).decode("utf-8", "replace"))
-                if not (chunk.pieces or chunk.error):
-                    raise _LostError(f"it sends no reply: {network.what_came(response)}")
-                yield chunk
-                return
             events = EventStream()
+            if "event-stream" not in response.headers.get("Content-Type", "").lower():
+                answer = await response.aread()
+                chunks = [wire.read(answer.decode("utf-8", "replace"))]
+                if not (chunks[0].pieces or chunks[0].error):  # perhaps a stream by another name
+                    texts = (text for line in answer.splitlines(keepends=True) for text in events.feed(line))
+                    chunks = [wire.read(text) for text in (*texts, *events.flush())]
+                if not any(chunk.pieces or chunk.error for chunk in chunks):
+                    raise _LostError(f"it sends no reply: {network.what_came(response)}")
+                for chunk in chunks:
+                    yield chunk
+                return
             async for data in response.aiter_bytes():
                 for text in events.feed(data):
                     yield (chunk := wire.read(text))

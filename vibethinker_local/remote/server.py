@@ -33,7 +33,9 @@ MARKS = ("\ue000q\ue001", "\ue000r\ue001", "\ue000s\ue001")  # stand for message
 TOP = 20  # of the likeliest tokens, asked for where a verdict is read: the most that vLLM gives unless told otherwise
 CONNECT, ANSWER = 5.0, 60.0  # seconds until there is a connection, and until a request of a few tokens is answered
 WORD = "vibe"
-BEGUN = "<think>\n\n</think>\n\nYes"  # of a reply, with nothing to be thought
+# The beginning of a reply. Where a template leaves its reasoning out, it is shorter by far more than by ALIKE tokens.
+BEGUN = "<think>\nI am to say a number, and that is easily done: I say it, and nothing else.\n</think>\n\nYes"
+ALIKE = 8
 # The same grammar, under the names that llama-server, newer and older vLLM, and SGLang know it by.
 GRAMMARS = ("grammar", "structured_outputs", "guided_grammar", "ebnf")
 VOTE = ":reliable"  # under a model's name and this, `vibe serve` answers by a vote of its own, which is no engine
@@ -41,7 +43,8 @@ SAMPLER = {"top_k": -1, "min_p": 0.0}  # off: llama-server's own defaults would 
 USAGE = {"stream": True, "stream_options": {"include_usage": True}}
 WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds at least until a question is asked again
 FEW = 2  # of them, where it is as likely that there is nothing to be had
-UNABLE = {429, 502, 503, 504}  # statuses of a server that loads or is full, and of a proxy that does not reach it
+# Statuses of a server that loads or is full, and of a proxy that does not reach it; the last are Cloudflare's.
+UNABLE = {429, 502, 503, 504, *range(520, 531)}
 BROKEN = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 SPENT = b"insufficient_quota"  # with 429: there is nothing left to pay with, and waiting does not change that
 
@@ -85,11 +88,12 @@ class _Asking:
     def _models(self) -> list[dict[str, Any]]:
         response = self._send("GET", "/v1/models", None)
         told = _json(response)
-        data = told.get("data", 0) if isinstance(told, dict) else 0
+        data = told.get("data", 0) if isinstance(told, dict) else told or 0  # some have the list alone
         if response.status_code != 200 or not (data is None or isinstance(data, list)):
+            moved = printable(response.headers.get("Location", ""))  # from http:// to https://, say
             raise ModelError(
                 f"{self._url}/v1/models is not the list of a server that speaks the OpenAI protocol "
-                f"({network.what_came(response)}): check the address."
+                f"({network.what_came(response)}): check the address{f', which leads to {moved}' if moved else ''}."
             )
         named = [each for each in data or () if isinstance(each, dict)]  # Ollama has null where it has none
         listed = [each for each in named if isinstance(each.get("id"), str)]
@@ -203,7 +207,7 @@ class _Asking:
         return able, taken
 
     def _continues(self, body: dict[str, Any], taken: dict[str, Any]) -> tuple[Continuation | None, bool]:
-        """Whether it goes on with a reply that was begun: then that costs no more tokens than in the question.
+        """Whether it goes on with a reply that was begun: then that costs as many tokens as in the question, no more.
 
         And whether that reply has log-probabilities: some servers give none of reasoning.
         """
@@ -216,7 +220,8 @@ class _Asking:
             response = self._send("POST", "/v1/chat/completions", begun | extra)
             if response.status_code == 200:
                 chunk = wire.chunk(_json(response))
-                goes_on = most and chunk.prompt_tokens and chunk.prompt_tokens <= most
+                count = chunk.prompt_tokens
+                goes_on = most and count and most - ALIKE <= count <= most
                 return (way, _has_likely(chunk)) if goes_on else (None, False)
         return None, False
 

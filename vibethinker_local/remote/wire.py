@@ -2,7 +2,8 @@
 
 Written after what llama-server, vLLM, SGLang and Ollama send, which differ: comments between events, an `error` in the
 middle of a stream, a last piece with `usage` and no choices, log-probabilities in an old and a new form, reasoning in
-`reasoning_content` or `reasoning`. Whatever comes is untrusted: what has another form counts as not there.
+`reasoning_content`, `reasoning`, or as Mistral has it in parts of the content. Whatever comes is untrusted: what has
+another form counts as not there.
 """
 
 import json
@@ -13,6 +14,8 @@ from typing import Any
 LONGEST = 8 << 20  # bytes of one event; more is no event
 SAID = 300  # characters of what a server says about an error
 CUT_OFF = ("length", "model_length", "max_tokens")  # how servers call the end of a reply that ran out of tokens
+BROKEN_OFF = ("abort", "error", "insufficient_system_resource")  # and of one that they gave up
+OPEN = ("", "null")  # and where there is none yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +129,22 @@ def said(told: Any) -> str:
 def _piece(choice: dict[str, Any]) -> Fragment:
     message = choice.get("delta") or choice.get("message")
     within = message if isinstance(message, dict) else {}
-    text = within.get("content") or choice.get("text")
+    content = within.get("content") or choice.get("text")
     reasoning = within.get("reasoning_content") or within.get("reasoning")
-    finish = choice.get("finish_reason")
-    if isinstance(finish, str) and finish.lower() in CUT_OFF:
-        finish = "length"
+    parts = [part for part in _list(content) if _is(part)]
+    finish = _text(choice.get("finish_reason")).lower()
     return Fragment(
         _count(choice.get("index")) or 0,
-        text if isinstance(text, str) else "",
-        reasoning if isinstance(reasoning, str) else "",
+        _text(content) or "".join(_text(part.get("text")) for part in parts),
+        _text(reasoning) or "".join(_text(each.get("text")) for part in parts for each in _thinking(part)),
         tuple(_drawn(choice.get("logprobs"))),
-        finish if isinstance(finish, str) and finish else None,
+        None if finish in OPEN else "length" if finish in CUT_OFF else finish,
     )
+
+
+def _thinking(part: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a part of a content has of the reasoning, in parts as well."""
+    return [each for each in _list(part.get("thinking")) if _is(each)]
 
 
 def _drawn(told: Any) -> Iterator[Drawn]:

@@ -150,7 +150,7 @@ class App:
     # Chat completions
 
     async def _complete(self, http: Http) -> None:
-        request = wire.read(await http.body())
+        request = wire.read(await self._attended(http.body()))
         name = self._known(request.model or self.name)
         by_vote = name.endswith(RELIABLE) or request.reliability is not None
         question = voting.question(request, self.model.tags) if by_vote else None
@@ -171,7 +171,7 @@ class App:
                 )
             head = Head(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), name, self._fingerprint)
             try:
-                await self._attended(http, self._respond(http, request, answering, head, began))
+                await self._attended(self._respond(http, request, answering, head, began), http.gone())
             finally:
                 self.metrics.seconds.add(time.monotonic() - began)
                 self.metrics.used(answering.usage.prompt, answering.usage.completion)
@@ -196,11 +196,10 @@ class App:
             await http.write(data)
         await http.write(b"", last=True)
 
-    async def _attended(self, http: Http, work: Coroutine[Any, Any, T]) -> T:
+    async def _attended(self, work: Coroutine[Any, Any, T], *leaving: Coroutine[Any, Any, None]) -> T:
         """Do something until the client goes away, or the server stops. Raises Gone, or ApiError."""
-        working = asyncio.create_task(work)
-        leaving, stopping = asyncio.create_task(http.gone()), asyncio.create_task(self.stopping.wait())
-        tasks = (working, leaving, stopping)
+        working, stopping = asyncio.create_task(work), asyncio.create_task(self.stopping.wait())
+        tasks = (working, stopping, *map(asyncio.create_task, leaving))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if working.done():

@@ -37,13 +37,12 @@ class ReplyText:
         self.due: Due | None = None
         self.closed = False  # the reasoning, by force
         self.free: bool = constrained  # of a grammar that is to come
-        self._opened, self._thinking, self._stop_ids = opened, thinking, stop_ids
+        self._thinking, self._stop_ids = thinking, stop_ids
         self._parser, self._stop_texts = ReasoningParser(opened=opened, tags=tags), stops
         self._stops = TextStream(stops)
         before = self._parser.feed(begun)
         self._reasoned = opened or any(span.reasoning for span in before)
         self._content_begun = any(not span.reasoning and span.text.strip() for span in before)
-        self._silent = not begun  # nothing was written at all
         self._reasoning, self._content = list[str](), list[str]()  # since the last delta
         self._drawn = list[Drawn]()
         self._retracts = False
@@ -65,17 +64,12 @@ class ReplyText:
         """Whether the reasoning, if there was any, is over."""
         return self._parser.visible
 
-    @property
-    def in_reasoning(self) -> bool:
-        return not self._parser.visible and (self._opened or not self._silent)
-
     def add(self, output: StepOutput) -> None:
         """Take what the engine put out. Sets `due` or `finish`."""
         if output.token is not None and output.token not in self._stop_ids:
             self.tokens.append(output.token)
             if output.logprob is not None:
                 self._drawn.append((output.token, output.logprob))
-        self._silent = self._silent and not output.text.strip()
         spans = self._parser.feed(output.text) + (self._parser.flush() if output.end else [])
         if not self._parser.visible:
             self.reasoning_tokens = len(self.tokens)
@@ -83,7 +77,7 @@ class ReplyText:
             self._write(span)
         if self._stops.stopped:
             self.finish = "stop"
-        elif self.in_reasoning and not self.closed and self._over(output):
+        elif self._parser.in_reasoning and not self.closed and self._over(output):
             self.due = "close"
         elif self.free and (self.visible or output.end == "stop"):
             self.due = "constrain"

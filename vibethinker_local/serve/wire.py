@@ -19,6 +19,10 @@ Role = Literal["system", "developer", "user", "assistant"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 FinishReason = Literal["stop", "length"]
 NO_TOOLS = "this model does not call tools: leave it out, and ask in words"
+FORMS = (  # what a reply is to keep to, as clients of llama-server, vLLM and SGLang write it
+    "grammar", "json_schema", "structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar",
+    "regex", "ebnf",
+)  # fmt: skip
 
 
 class ApiError(Exception):
@@ -106,11 +110,11 @@ class NamedSchema(Tolerant):
 class ResponseFormat(Tolerant):
     type: Literal["text", "json_object", "json_schema"]
     json_schema: NamedSchema | None = None
-    schema_: GivenSchema = Field(alias="schema", default=True)  # of a json_object, as llama-server and others have it
+    schema_: GivenSchema = Field(alias="schema", default=True)  # in this place, as llama-server and others have it
 
     @model_validator(mode="after")
     def _complete(self) -> "ResponseFormat":
-        if self.type == "json_schema" and self.json_schema is None:
+        if self.type == "json_schema" and self.json_schema is None and self.schema_ is True:
             raise ValueError("json_schema is missing")
         return self
 
@@ -167,6 +171,9 @@ class ChatCompletionRequest(Tolerant):
             for name in ("frequency_penalty", "presence_penalty"):
                 if value.get(name):
                     raise _Refused(name, "penalties are not applied here: leave it out, or give 0")
+            for name in FORMS:
+                if value.get(name) and not value.get("response_format"):
+                    raise _Refused(name, "replies do not keep to it here: leave it out, or give response_format")
             if value.get("logit_bias"):
                 raise _Refused("logit_bias", "it is not applied here: leave it out")
             modalities = value.get("modalities") or []
