@@ -96,6 +96,7 @@ SHAPES: dict[str, tuple[dict[str, tuple[int, ...]], dict[str, Any]]] = {
         {"attention.scale": 0.25, "logit_scale": 1.0, "residual_scale": 1.0, "embedding_scale": 1.0},
     ),
     "smollm3": (llama_like("smollm3"), {}),
+    "hunyuan-dense": (llama_like("hunyuan-dense", qk_norm=True), {}),
     "mamba": (
         mamba(),
         {"ssm.conv_kernel": 4, "ssm.inner_size": 2 * WIDTH, "ssm.state_size": 8, "ssm.time_step_rank": 4},

@@ -111,6 +111,22 @@ REFUSED: dict[str, tuple[str, dict[str, Any], tuple[str, ...], str]] = {
     "a base model": ("llama", {}, ("tokenizer.chat_template",), "no chat template"),
     "a part": ("llama", {"split.count": 3, "split.no": 0}, (), "parts"),
     "more experts than used": ("llama", {"llama.expert_count": 4, "llama.expert_used_count": 9}, (), "expert"),
+    "too many experts": ("llama", {"llama.expert_count": 1025, "llama.expert_used_count": 9}, (), "expert"),
+    "no experts used": ("llama", {"llama.expert_count": 4}, (), "expert"),
+    "a single expert, and none used": ("llama", {"llama.expert_count": 1}, (), "expert"),
+    "keys apart": ("llama", {"llama.attention.key_length": 24}, ("llama.attention.value_length",), "key_length"),
+}
+# What published files have that reads like a fault.
+READ: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
+    "granite 4.0": ("granite", {"granite.ssm.conv_kernel": 4, "granite.attention.head_count_kv": [2, 2]}, ()),
+    "minicpm3": (
+        "llama",
+        {"llama.attention.kv_lora_rank": 8, "llama.attention.key_length": 24},
+        ("llama.attention.value_length",),
+    ),
+    "nemotron 51b": ("llama", {"llama.feed_forward_length": [96, 0]}, ()),
+    "hunyuan": ("hunyuan-dense", {"hunyuan-dense.expert_count": 1}, ()),
+    "kimi k3": ("llama", {"llama.expert_count": 896, "llama.expert_used_count": [0, 16]}, ()),
 }
 
 
@@ -122,6 +138,13 @@ def test_what_cannot_run_is_refused_with_the_reason(case: str, tmp_path: Path) -
         header.read(path)
     assert str(path) in str(caught.value)
     assert str(caught.value).count(". ") <= 1
+
+
+@pytest.mark.parametrize("case", READ)
+def test_what_reads_like_a_fault_is_read(case: str, tmp_path: Path) -> None:
+    architecture, keys, drop = READ[case]
+    shape = header.read(checkpoints.write(tmp_path / "m.gguf", architecture, keys=keys, drop=drop))
+    assert shape.feed_forward == checkpoints.FEED_FORWARD
 
 
 def test_all_parts_of_a_split_file_must_be_there(tmp_path: Path) -> None:

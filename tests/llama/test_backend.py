@@ -19,6 +19,7 @@ from vibethinker_local.errors import Interrupted, NoRoom
 from vibethinker_local.events import CacheType
 from vibethinker_local.llama import backend as llama_backend
 from vibethinker_local.llama.backend import LlamaBackend
+from vibethinker_local.llama.library import library
 from vibethinker_local.mini.problems import problems
 from vibethinker_local.models import installed
 from vibethinker_local.runtime.model import Model
@@ -27,6 +28,8 @@ from vibethinker_local.system import machine
 from vibethinker_local.system.paths import MINI
 
 CHECKPOINT = MINI.parent / "checkpoint"
+QUANTS = {0: "F32", 1: "F16", 7: "Q8_0", 10: "Q2_K", 15: "Q4_K_M", 27: "IQ3_M", 30: "IQ4_XS", 32: "BF16"}
+QUANTS |= {38: "MXFP4_MOE", 1024 + 15: "Q4_K_M", 999: "unknown"}  # 1024: llama.cpp has guessed it
 
 
 @pytest.fixture
@@ -370,6 +373,11 @@ def test_control_tokens_in_a_problem_are_text(model: Model) -> None:
 def test_pieces_spell_the_text(backend: LlamaBackend) -> None:
     text = "Ann has 5 more apples — naïve 日本 √2\n\n\\boxed{84}"
     assert b"".join(backend.piece(t) for t in backend.tokenize(text, special=False)) == text.encode()
+
+
+@pytest.mark.parametrize(("number", "name"), QUANTS.items())
+def test_quants_are_called_what_files_are_named_by(number: int, name: str) -> None:
+    assert llama_backend.quant(library(), number) == name
 
 
 def test_close_may_be_repeated() -> None:

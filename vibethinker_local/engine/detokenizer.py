@@ -23,6 +23,7 @@ class TextStream:
         if ends:
             self.stopped = True
             text, self._held = self._held[: min(ends)], ""
+            self._decoder.reset()  # of a character that began behind it
             return text
         keep = max((_overlap(self._held, stop) for stop in self._stops), default=0)
         cut = len(self._held) - keep

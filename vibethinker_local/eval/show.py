@@ -186,7 +186,7 @@ def _lines(report: PolicyReport) -> Iterator[str]:
             f"mean share {100 * each.share:.0f}%, right {100 * each.accuracy:.0f}%"
         )
     yield (
-        f"Trajectories without an answer: {100 * report.unanswered:.1f}%; "
+        f"Trajectories without an answer that can be compared: {100 * report.unanswered:.1f}%; "
         f"whose end was forced: {100 * report.forced:.1f}%."
     )
     if report.signals:

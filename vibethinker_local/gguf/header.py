@@ -15,10 +15,12 @@ from vibethinker_local.gguf import reader
 from vibethinker_local.gguf.reader import Broken, GgufFile
 
 MAX_LAYERS = 512  # LLAMA_MAX_LAYERS
-MAX_EXPERTS = 512  # LLAMA_MAX_EXPERTS
+MAX_EXPERTS = 1024  # LLAMA_MAX_EXPERTS
+WHOLE = ("hunyuan-dense", "hunyuan_vl")  # a single expert of these is the whole layer for llama.cpp
 SCALINGS = ("none", "linear", "yarn", "longrope")  # RoPE scaling types that llama.cpp knows
 TOKENS, TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
 CONTROL = 3  # among the types
+RECURRENT = (".ssm_", ".time_mix_", ".shortconv.")  # in names of tensors: as of Mamba, RWKV, LFM2
 SHARD = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf")  # llama.cpp's SPLIT names
 
 # What stands in a GGUF file that is no model, by its general.type; llama.cpp writes the same words.
@@ -35,7 +37,7 @@ class _Kept:
 
     def __contains__(self, key: object) -> bool:
         return key in (TOKENS, TYPES) or str(key).endswith(
-            ("attention.head_count", ".head_count_kv", ".feed_forward_length")
+            ("attention.head_count", ".head_count_kv", "feed_forward_length", ".expert_used_count")
         )
 
 
@@ -136,15 +138,18 @@ def _refuse_others(file: GgufFile) -> None:
         raise Broken(f"general.architecture is {architecture}")
     if not file.tensors and not _later_tensors(file):
         raise ModelError(f"{path} holds {OTHER_FILES['vocab']}.")
-    states = tuple(f"{architecture}.{name}." for name in ("ssm", "wkv", "shortconv"))
-    recurrent = [key for key in keys if key.startswith(states)]
+    # Not by its keys: files of Granite 4.0 that are attention only have those of Mamba, too.
+    recurrent = next((tensor.name for tensor in file.tensors if any(part in tensor.name for part in RECURRENT)), None)
     if recurrent:
         raise ModelError(
-            f"{path} holds a {architecture} model, which keeps a running state instead of a KV cache ({recurrent[0]}): "
+            f"{path} holds a {architecture} model, which keeps a running state instead of a KV cache ({recurrent}): "
             "solutions could not share a prompt or be cut back. Give a model with attention only."
         )
     if keys.get(f"{architecture}.attention.causal") is False:
-        raise ModelError(f"{path} holds a {architecture} model that reads texts and writes none (an encoder).")
+        raise ModelError(
+            f"{path} holds a {architecture} model that does not write token after token (an encoder, or by diffusion): "
+            "give one that does."
+        )
     if keys.get(f"{architecture}.pooling_type", 0) not in (0, -1):
         raise ModelError(f"{path} holds an embedding model ({architecture}), which writes no text.")
     if not keys.get("tokenizer.chat_template"):
@@ -174,8 +179,8 @@ def _shape(file: GgufFile) -> Header:
             raise Broken(f"{architecture}.{key} is {value}")
         return [each for each in found if isinstance(each, int)]
 
-    def number(key: str, default: object = None) -> int:
-        return max(numbers(key, default))
+    def number(key: str, default: object = None, *, least: int = 1) -> int:
+        return max(numbers(key, default, least=least))
 
     layers, width = number("block_count"), number("embedding_length")
     if layers > MAX_LAYERS:
@@ -190,12 +195,16 @@ def _shape(file: GgufFile) -> Header:
         raise Broken(f"its {heads} attention heads do not divide its width, or its KV heads them")
     key, value = (number(f"attention.{each}_length", width // heads) for each in ("key", "value"))
     given = [f"{architecture}.attention.{each}_length" in values for each in ("key", "value")]
-    if given[0] != given[1] and key != value:  # llama.cpp ends the process for most architectures
+    latent = f"{architecture}.attention.kv_lora_rank" in values  # keys and values are made of fewer numbers
+    if given[0] != given[1] and key != value and not latent:  # llama.cpp ends the process for most architectures
         raise Broken(f"{architecture}.attention.key_length is not {value}")
     rotated = number("rope.dimension_count", key)
-    if key % 2 or rotated % 2 or (rotated > key and f"{architecture}.attention.kv_lora_rank" not in values):
+    if key % 2 or rotated % 2 or (rotated > key and not latent):
         raise Broken(f"its attention heads have the width {key}, of which {rotated} are rotated")
-    _check_experts(values, architecture)
+    experts, used = number("expert_count", 0, least=0), number("expert_used_count", 0, least=0)
+    whole = architecture in WHOLE and experts == 1
+    if used > experts or experts > MAX_EXPERTS or (bool(used) != bool(experts) and not whole):
+        raise Broken(f"{architecture}.expert_count is {experts}, of which {used} are used")
     if (scaling := values.get(f"{architecture}.rope.scaling.type", "none")) not in SCALINGS:
         raise Broken(f"{architecture}.rope.scaling.type is {scaling}")
     for name in ("layer_norm_rms_epsilon", "layer_norm_epsilon"):
@@ -218,7 +227,10 @@ def _shape(file: GgufFile) -> Header:
     return Header(
         layers=layers,
         width=width,
-        feed_forward=max(number("feed_forward_length", 1), _expert_width(values, architecture)),
+        feed_forward=max(
+            number("feed_forward_length", 1, least=0),  # 0 where a layer has none
+            number("expert_feed_forward_length", 0, least=0) * used,  # of those that one token goes through
+        ),
         heads=heads,
         kv_heads=kv_heads,
         vocabulary=len(tokens),
@@ -230,17 +242,3 @@ def _shape(file: GgufFile) -> Header:
         if len(types) == len(tokens)
         else (),
     )
-
-
-def _check_experts(values: dict[str, reader.Value], architecture: str) -> None:
-    experts, used = (values.get(f"{architecture}.{key}", 0) for key in ("expert_count", "expert_used_count"))
-    whole = type(experts) is int and type(used) is int
-    if not whole or not 0 <= int(str(used)) <= int(str(experts)) <= MAX_EXPERTS or bool(used) != bool(experts):
-        raise Broken(f"{architecture}.expert_count is {experts}, of which {used} are used")
-
-
-def _expert_width(values: dict[str, reader.Value], architecture: str) -> int:
-    """The width of the feed-forward layers of those experts together that one token goes through."""
-    names = ("expert_feed_forward_length", "expert_used_count")
-    width, used = (values.get(f"{architecture}.{name}", 0) for name in names)
-    return width * used if isinstance(width, int) and isinstance(used, int) else 0

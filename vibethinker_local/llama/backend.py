@@ -170,7 +170,6 @@ class LlamaBackend:
     def _describe(self) -> ModelInfo:
         native, model = self._native, self._model
         template = native.llama_model_chat_template(model, None)
-        name = native.llama_ftype_name(native.llama_model_ftype(model))
         controls = self._header.controls or self._scan_controls()
 
         def named(*names: str) -> set[int]:
@@ -182,7 +181,7 @@ class LlamaBackend:
         ends = frozenset(own - named("fim_pad", "fim_rep", "fim_sep") | named("eos", "eot"))
         source = template.decode("utf-8", "replace") if template else None
         return ModelInfo(
-            quant=_quant(name.decode() if name else "unknown"),
+            quant=quant(native, native.llama_model_ftype(model)),
             template=source,
             think=reasoning_tags(source or ""),
             trained_context=int(native.llama_model_n_ctx_train(model)),
@@ -421,7 +420,8 @@ def _is_set(native: Any) -> Any:
     return ctypes.cast(c.strlen, native.ggml_abort_callback)
 
 
-def _quant(name: str) -> str:
-    """`Q4_K - Medium` as it is written in file names: Q4_K_M."""
-    base, _, size = name.removeprefix("(guessed) ").removeprefix("all ").removeprefix("mostly ").partition(" - ")
-    return f"{base}_{size[0]}" if size else base
+def quant(native: Any, file_type: int) -> str:
+    """What a file type is called in the names of files: Q4_K_M. llama.cpp's own words for it are of many forms."""
+    types: dict[int, str] = {value: name for name, value in vars(native).items() if name.startswith("LLAMA_FTYPE_")}
+    name = types.get(file_type & ~native.LLAMA_FTYPE_GUESSED, "unknown")
+    return name.removeprefix("LLAMA_FTYPE_").removeprefix("ALL_").removeprefix("MOSTLY_")
