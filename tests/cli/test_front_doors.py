@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import vibe
+from vibethinker_local.__main__ import main
 from vibethinker_local.cli import converse as conversation
 
 QUESTION = b"Tom has 12 apples. Ann has 5 more apples than Tom. How many apples does Ann have?\n"
@@ -72,6 +73,20 @@ def test_the_help_says_how_to_begin_and_what_each_command_does() -> None:
     assert "…" not in told
     assert "..." not in told.partition("Commands:")[2]
     assert "Without a subcommand: say whether it is ready." in vibe("sandbox", "--help").out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("args", [["--help"], ["solve", "--help"], ["sandbox", "setup", "-h"], ["quantize", "-h"]])
+def test_a_help_text_that_cannot_be_written(
+    args: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["vibe", *args])
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    said = capsys.readouterr().err
+    assert (ended.value.code, said) == (2, "vibe: Standard output cannot be written: No space left on device.\n")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write(text: str) -> Path:
     path = settings.config_toml()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
     return path
 
 
@@ -92,7 +92,9 @@ def test_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
         ("threads = 1.5", "line 1: threads: should be a whole number."),
         ("notify = 3", "line 1: notify: should be true or false."),
         ("model = 3", "line 1: model: should be a string."),
+        ("model = ''", "line 1: model: should have at least 1 character."),
         ("\ufeffthreads = 0", "line 1: threads: should be greater than or equal to 1."),
+        ("threads = 2\r\nmodel = 'ho\udce9.gguf'", "cannot be read: line 2 is not UTF-8 text: save the file as UTF-8."),
         ("thread = 2", "line 1: thread: there is no such key here; there are model, context, max_tokens, threads,"),
         ("thread = 2\nmdl = 3", "line 1: thread: there is no such key here; there are model,"),
         ("thread = 2\nmdl = 3", "engines, schema (1 more like this)."),
@@ -178,6 +180,8 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (result.code, result.out) == (2, "")
     assert "VIBE_THREADS='many': should be a whole number." in result.err
     monkeypatch.delenv("VIBE_THREADS")
+    with pytest.raises(UsageError, match=r"VIBE_MODEL='.*': should be UTF-8 text"):
+        settings.load({"VIBE_MODEL": "\udce9.gguf"})
     monkeypatch.setenv("VIBE_TREADS", "2")
     assert "VIBE_TREADS is not a setting: is it misspelt?" in vibe("config").err
 

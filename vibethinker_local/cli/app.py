@@ -5,6 +5,7 @@ import io
 import os
 import re
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -56,6 +57,8 @@ class VibeCommands(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except Exception as error:
+            if isinstance(error, OSError) and traceback.extract_tb(error.__traceback__)[-1].name == "echo":
+                raise  # Typer cannot print a command's help: that ends as with the help of the whole program
             raise typer.Exit(process.complain_of(error)) from error
 
 

@@ -66,7 +66,10 @@ def load(path: Path, kind: type[T], error: type[VibeError], *, without: T | None
     except tomllib.TOMLDecodeError as wrong:
         what = str(wrong).replace("at end of document", f"at the end, line {len(text.splitlines())}")
         raise error(f"{path} cannot be read: {what}.") from wrong
-    except (ValueError, RecursionError) as wrong:  # not UTF-8, or a number too long or tables too deep for Python
+    except UnicodeDecodeError as wrong:
+        line = wrong.object.count(b"\n", 0, wrong.start) + 1
+        raise error(f"{path} cannot be read: line {line} is not UTF-8 text: save the file as UTF-8.") from wrong
+    except (ValueError, RecursionError) as wrong:  # a number too long or tables too deep for Python
         raise error(f"{path} cannot be read: {wrong}.") from wrong
 
 

@@ -22,10 +22,11 @@ _SENTENCES = {
     "bool_type": _TRUTH,
     "bool_parsing": _TRUTH,
     "string_type": "should be a string",
+    "string_unicode": "should be UTF-8 text",
     "list_type": "should be a list",
     "tuple_type": "should be a list",
 }
-_BEFORE = ("Value error, ", "Input ", "input ")  # what stands before the part that says something
+_BEFORE = ("Value error, ", "Input ", "input ", "String ")  # what stands before the part that says something
 
 
 def reason(error: BaseException | None) -> str | None:
