@@ -40,8 +40,12 @@ class Commands(TyperGroup):
             error.message = reason(error.__cause__) or error.message
             raise
         except VibeError as error:
-            _say(f"error: {error}", err=True)
-            raise typer.Exit(error.exit_code) from error
+            raise _failed(error) from error
+        except BrokenPipeError:
+            raise  # typer ends quietly
+        except OSError as error:  # a disk that fails between two steps, or has no room for temporary files
+            what = error.filename or "a file"
+            raise _failed(MachineError(f"{what} cannot be read or written ({error.strerror or error})")) from error
         except KeyboardInterrupt:
             _say("stopped; nothing is left half-finished", err=True)
             raise typer.Exit(EXIT_STOPPED) from None
@@ -357,6 +361,12 @@ def _say(line: str, err: bool = False) -> None:
     except OSError as error:
         to_nowhere(sys.stderr if err else sys.stdout)  # or Python tries once more at its end
         raise MachineError(f"the output cannot be written ({error.strerror})") from error
+
+
+def _failed(error: VibeError) -> typer.Exit:
+    """Say what went wrong; what ends the command."""
+    _say(f"error: {error}", err=True)
+    return typer.Exit(error.exit_code)
 
 
 def _warn(warnings: Iterable[str]) -> None:

@@ -3,7 +3,6 @@
 Knows operating systems: locks, fsync, full disks. Does not know what is written.
 """
 
-import errno
 import os
 import shutil
 import sys
@@ -13,12 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from vibethinker_local.system import locks
 from vibethinker_local.system.files import FULL
 
 from .errors import MachineError, RequestError
-
-# What locking fails with on network file systems that have no locks: there, two builds of one file are not kept apart.
-NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
 
 
 class Partial:
@@ -99,7 +96,7 @@ def partial(out: Path, needed: int) -> Iterator[Partial]:
             pass  # exists now, and an earlier run's remains are kept until the lock is ours
         with path.open("r+b", buffering=0) as file:
             # A build that ended between our opening and our lock has renamed what we hold: that is OUT now.
-            if not _lock(file) or not _is_named(file, path):
+            if not locks.take(file) or not _is_named(file, path):
                 raise RequestError(f"another build is writing {out} at this moment; wait for it or choose another name")
             try:
                 file.truncate(0)  # an earlier run's remains, which count as free space
@@ -136,20 +133,3 @@ def _is_named(file: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _lock(file: BinaryIO) -> bool:
-    """Whether no other process holds the file; this one does now, until it closes it, where there are locks."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(2**62)  # a byte that no build reaches: locked bytes cannot be read through other handles
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno in NO_LOCKS
-    return True

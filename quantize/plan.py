@@ -192,7 +192,7 @@ def _choices(
             return kernels.choose_types(path, FILE_TYPES[file_type], with_importance=with_importance)
     except OSError as error:
         where = f"{tempfile.gettempdir()} ({error.strerror})"
-        raise MachineError(f"no sparse file can be made in {where}; free some space there") from error
+        raise MachineError(f"no sparse file can be made in {where}; set TMPDIR to a folder with room") from error
 
 
 def _override(name: str, source: SourceTensor, overrides: Sequence[Override]) -> Override | None:

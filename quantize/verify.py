@@ -53,7 +53,7 @@ def check_header(path: Path, plan: QuantizationPlan) -> None:
 def check_written(path: Path, written: Sequence[Written]) -> Events:
     """Read everything back. Raises MachineError if a byte is not what was written."""
     total, done = sum(record.size for record in written), 0
-    with path.open("rb", buffering=0) as file:
+    with path.open("rb") as file:
         for record in sorted(written, key=lambda record: record.offset):
             file.seek(record.offset)
             if hashlib.sha256(file.read(record.size)).digest() != record.sha256:
@@ -76,7 +76,7 @@ def check_finite(file: GgufFile) -> Events:
     scratch = np.empty(max(_step(tensor) * tensor.shape[-1] for tensor in file.tensors), np.float32)
     matrices = [tensor for tensor in file.tensors if len(tensor.shape) > 1]
     last = max(matrices, key=lambda tensor: tensor.offset, default=None)
-    with file.path.open("rb", buffering=0) as content:
+    with file.path.open("rb") as content:
         for tensor in file.tensors:
             width = tensor.shape[-1]
             type = GGMLQuantizationType(tensor.type)
@@ -87,6 +87,8 @@ def check_finite(file: GgufFile) -> Events:
             for row in range(0, rows, _step(tensor)):
                 count = min(_step(tensor), rows - row)
                 raw = np.frombuffer(content.read(count * size), np.uint8)
+                if raw.size < count * size:  # ggml would read on, beyond it
+                    raise ModelError(f"{file.path} became shorter while it was read; build or fetch it again")
                 weights = scratch[: count * width]
                 kernels.widen(raw, type, weights)
                 if not np.isfinite(weights).all():
@@ -144,7 +146,7 @@ def verify_against(path: Path, job: Job, threads: int) -> Events:
     plan = _plan_of(file, job.plan)
     _compare_keys(file, job, plan)
     reader = stream.Reader(job.checkpoint, plan, threads)
-    with path.open("rb", buffering=0) as content:
+    with path.open("rb") as content:
         lock = threading.Lock()
 
         def compare(slab: stream.Slab, expected: kernels.Bytes) -> None:

@@ -424,7 +424,10 @@ def test_figures_of_another_machine_or_damaged_are_none(home: Path, monkeypatch:
         patch.setattr(machine, "processor", lambda: "Another")
         assert results.of(path) is None
     whole = kept.read_text(encoding="utf-8")
-    for damaged in (whole[:-20], json.dumps(json.loads(whole) | {"decode": []})):
+    stands = found().decode[0].model_dump() | {"tokens_per_second": 0.0}
+    no_step = results.BatchStep(tokens=1, seconds=1, low=1, high=1).model_dump() | {"tokens": 0}
+    odd: tuple[dict[str, object], ...] = ({"decode": []}, {"decode": [stands]}, {"steps": [no_step]})
+    for damaged in (whole[:-20], *(json.dumps(json.loads(whole) | each) for each in odd)):
         kept.write_text(damaged, encoding="utf-8")
         assert results.of(path) is None
     assert results.of(home / "gone.gguf") is None

@@ -160,6 +160,16 @@ def test_a_calibration_is_judged_by_other_problems_only(bank: Path, tmp_path: Pa
     assert not [row for row in told["policies"] if row["name"] == "fitted"]
 
 
+@pytest.mark.parametrize("odd", [{"slope": None}, {"intercept": "x"}, {"slope": float("nan")}, {"problems": [[]]}])
+def test_a_damaged_calibration_is_none(odd: dict[str, object]) -> None:
+    path = calibration.keep(calibration.Kept("sha", 1, 4, 3, 0.5, 2.0, ("digest",), 10))
+    assert calibration.find("sha", 1, 4, 3)
+    path.write_text(json.dumps(json.loads(path.read_text()) | odd))
+    assert calibration.find("sha", 1, 4, 3) is None
+    path.write_text("[" * 99_999)
+    assert calibration.find("sha", 1, 4, 3) is None
+
+
 def test_fitting_takes_the_prompts_of_this_version(tmp_path: Path) -> None:
     path = banks.write(tmp_path / "old.jsonl", [], [], replace(HEADER, prompts=0))
     done = vibe("eval", "fit", str(path))

@@ -1,6 +1,7 @@
 """models.toml: what it says, what a bad entry gets to hear, and which file is chosen from it."""
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -11,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from quantize.output import partial
 from tests.command import vibe
 from tests.gguf_files import variant
 from vibethinker_local.errors import ModelError, VibeError
-from vibethinker_local.models import checksums, installed, memory, pull
+from vibethinker_local.models import cache, checksums, installed, memory, pull
 from vibethinker_local.models import spec as model_spec
 from vibethinker_local.models.defaults import defaults
 from vibethinker_local.models.spec import ModelFile, ModelSpec, Shape, repository
@@ -429,7 +431,7 @@ def test_a_file_is_read_once(home: Path) -> None:
     assert len(said) == 2
     assert checksums.known(path)
     (record,) = (each for each in (home / "data/verified").glob("*.json"))
-    for broken in (b"", b"{}", b"[1]", b'{"size": 3}', b"\xff"):
+    for broken in (b"", b"{}", b"[1]", b'{"size": 3}', b"\xff", b"[" * 99_999):
         record.write_bytes(broken)
         assert checksums.known(path) is None
 
@@ -448,10 +450,97 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         checksums.sha256(path)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="makes symbolic links")
+def test_a_link_to_itself_is_no_model(tmp_path: Path) -> None:
+    loop = put("vibethinker-3b", "Q8_0", b"")
+    for path in (loop, tmp_path / "hf/hub/models--org--name/blobs/loop"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.symlink_to(path.name)
+    assert installed.choose("mini").path == paths.MINI
+    [file] = installed.installed("vibethinker-3b", spec())
+    assert file.state == "damaged"
+    installed.remove(file)
+    assert not loop.is_symlink()
+    name = cache.Repository("org/name").snapshot("c" * 40) / "a.gguf"
+    name.parent.mkdir(parents=True)
+    name.write_bytes(b"GGUF")
+    cache.Repository("org/name").remove(name)
+    assert not name.exists()
+
+
 def test_a_folder_that_no_hub_names_holds_no_model(tmp_path: Path) -> None:
     for name in ("models----", "models--org---x", "models--org--" + "n" * 220):
         (tmp_path / "hf/hub" / name).mkdir(parents=True)
     assert vibe("models", "--all").code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="makes symbolic links")
+def test_what_cannot_be_removed_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes go before their name, and the first part, by which the others are found, goes last."""
+    repository = cache.Repository("org/split")
+    parts = [repository.snapshot("c" * 40) / f"Big-F32-0000{part}-of-00003.gguf" for part in (1, 2, 3)]
+    blobs = [repository.blob(str(part) * 64) for part in (1, 2, 3)]
+    for part, blob in zip(parts, blobs, strict=True):
+        for folder in (part.parent, blob.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(b"GGUF")
+        part.symlink_to(os.path.relpath(blob, part.parent))
+    unlink, refused = Path.unlink, blobs[::-1]
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if refused and path.resolve() == refused[0]:
+            raise OSError(errno.EROFS, "Read-only file system", str(refused.pop(0)))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    for left in (3, 3, 2, 1):
+        [file] = installed.installed("org/split", installed.of_repository("org/split"))
+        assert sum(blob.exists() for blob in blobs) == left
+        with pytest.raises(ModelError, match="cannot be removed: Read-only") if refused else contextlib.nullcontext():
+            installed.remove(file)
+    assert not [path for path in repository.folder.rglob("*") if not path.is_dir()]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="makes symbolic links")
+def test_shared_bytes_that_cannot_be_removed_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = cache.Repository("org/name")
+    name, blob = repository.snapshot("c" * 40) / "a.gguf", repository.blob("1" * 64)
+    payload = repository.folder.parent / "blobs/11/1111"
+    for link, target in ((name, blob), (blob, payload)):
+        link.parent.mkdir(parents=True)
+        link.symlink_to(os.path.relpath(target, link.parent))
+    payload.parent.mkdir(parents=True)
+    payload.write_bytes(b"GGUF")
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path == payload:
+            raise PermissionError(errno.EACCES, "It is in use", str(path))
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        with pytest.raises(PermissionError):
+            repository.remove(name)
+    assert name.exists()
+    repository.remove(name)
+    assert not any(map(os.path.lexists, (name, blob, payload)))
+
+
+def test_what_a_killed_build_left_is_removed() -> None:
+    remains = put("vibethinker-3b", "Q4_0", b"").with_suffix(".gguf.partial")
+    remains.write_bytes(b"GGUF")
+    remains.with_suffix("").unlink()
+    assert vibe("rm", "vibethinker-3b:Q8_0", "--yes").code == 4
+    with partial(remains.with_suffix(""), needed=1):
+        busy = vibe("rm", "vibethinker-3b:q4_0", "--yes")
+        assert (busy.code, remains.exists()) == (4, True)
+        assert "is being built by another program" in busy.err
+        remains.rename(remains.with_name("kept"))
+    remains.write_bytes(b"GGUF")
+    assert vibe("rm", "vibethinker-3b", "--yes").code == 0
+    assert not remains.exists()
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,17 @@ def test_the_same_name_with_another_size_is_another_file(unknown: Chosen) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", "[1, 2", '["a", "b", "c", "d"]', "[0, 1, 2, 3]", "[1.5, 2, 3, 4]", "\xff"]
+    "content",
+    [
+        "",
+        "{}",
+        "[1, 2",
+        '["a", "b", "c", "d"]',
+        "[0, 1, 2, 3]",
+        "[1.5, 2, 3, 4]",
+        "\xff",
+        pytest.param("[" * 99_999, id="deep"),
+    ],
 )
 def test_a_damaged_record_counts_for_nothing(content: str, unknown: Chosen, tmp_path: Path) -> None:
     lengths.add(unknown.path, [10] * 9)

@@ -31,6 +31,8 @@ from quantize.plan import make_plan
 from tests.quantize.checkpoint import Bits, Shape, random_weights, to_bf16, widened, write_checkpoint, write_safetensors
 from tests.quantize.helpers import run_build
 from tests.quantize.reference import tensors
+from vibethinker_local.errors import VibeError
+from vibethinker_local.system import locks
 
 TINY = Shape(num_hidden_layers=1, hidden_size=64, intermediate_size=64, num_attention_heads=2)
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
@@ -156,15 +158,25 @@ def test_two_builds_of_one_file(tiny: Path, tmp_path: Path) -> None:
 
 
 @POSIX
-@pytest.mark.parametrize(("code", "refused"), [(errno.ENOLCK, False), (errno.EOPNOTSUPP, False), (errno.EAGAIN, True)])
-def test_file_systems_without_locks(code: int, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("code", "error", "says"),
+    [
+        (errno.ENOLCK, None, ""),
+        (errno.EOPNOTSUPP, None, ""),
+        (errno.EAGAIN, RequestError, "another build"),
+        (errno.EIO, MachineError, "cannot be written"),
+    ],
+)
+def test_file_systems_without_locks(
+    code: int, error: type[VibeError] | None, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*arguments: object) -> None:
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    with pytest.raises(RequestError, match="another build") if refused else nullcontext():
+    with pytest.raises(error, match=says) if error else nullcontext():
         output.write_whole(tmp_path / "out", b"content")
-    assert (tmp_path / "out").exists() != refused
+    assert (tmp_path / "out").exists() == (error is None)
 
 
 @POSIX
@@ -197,16 +209,16 @@ def test_remains_of_a_killed_build_are_written_over(tiny: Path, tmp_path: Path) 
 
 def test_a_build_that_ends_while_another_begins_is_not_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out.gguf"
-    lock = output._lock
+    take = locks.take
 
     def ends_now(file: BinaryIO) -> bool:
-        monkeypatch.setattr(output, "_lock", lock)
+        monkeypatch.setattr(locks, "take", take)
         first.write(0, b"finished")
         first.commit()
-        return lock(file)
+        return take(file)
 
     with partial(out, needed=8) as first:
-        monkeypatch.setattr(output, "_lock", ends_now)
+        monkeypatch.setattr(locks, "take", ends_now)
         with pytest.raises(RequestError, match="another build is writing"), partial(out, needed=8):
             pass
     assert out.read_bytes() == b"finished"

@@ -1,5 +1,6 @@
 """The contract of the commands: what is on stdout, what on stderr, and the exit code."""
 
+import errno
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from quantize import verify
 from quantize.cli import app
 from tests import checkpoints
 from tests.quantize.checkpoint import Shape, edit_json, write_checkpoint
@@ -41,6 +43,17 @@ def test_text_for_people(small: Path, tmp_path: Path) -> None:
     assert "qwen2.block_count = 8" in invoke("inspect", out).stdout
     assert invoke("verify", out).stdout == f"{out} is sound\n"
     assert invoke("recommend", small, "--memory", "4G").stdout.startswith("→ Q8_0 ")
+
+
+@pytest.mark.parametrize(("name", "told"), [("f.gguf", "f.gguf"), (None, "a file")])
+def test_a_disk_that_fails_between_two_steps_is_said(
+    name: str | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = OSError(errno.EIO, "Input/output error", name)
+    monkeypatch.setattr(verify, "read_gguf", lambda _: (_ for _ in ()).throw(refused))
+    failed = invoke("verify", "f.gguf")
+    assert failed.exit_code == 5
+    assert failed.stderr == f"error: {told} cannot be read or written (Input/output error)\n"
 
 
 def test_recommend_without_a_checkpoint() -> None:

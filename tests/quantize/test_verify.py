@@ -10,7 +10,7 @@ import pytest
 from quantize.errors import ModelError, RequestError
 from quantize.gguf_file import read_gguf
 from quantize.job import Request, prepare
-from quantize.verify import check_keys, verify, verify_against
+from quantize.verify import check_finite, check_keys, verify, verify_against
 from tests.quantize.checkpoint import Shape, edit_json, random_weights, to_bf16, widened, write_safetensors
 from tests.quantize.helpers import run_build
 from tests.quantize.reference import write_imatrix
@@ -44,6 +44,14 @@ def overwrite(path: Path, name: str, content: bytes) -> None:
 def test_a_sound_file(built: Path, tiny: Path) -> None:
     drain(verify(built))
     against(built, tiny)
+
+
+def test_a_file_that_shrinks_meanwhile(built: Path) -> None:
+    file = read_gguf(built)
+    with built.open("r+b") as content:
+        content.truncate(built.stat().st_size - 1000)
+    with pytest.raises(ModelError, match="became shorter while it was read"):
+        drain(check_finite(file))
 
 
 def test_with_an_importance_matrix(small: Path, tmp_path: Path) -> None:

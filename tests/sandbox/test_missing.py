@@ -1,6 +1,7 @@
 """Without the extra, or without its setup, nothing is run, and the user is told what to do."""
 
 import json
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -115,3 +116,23 @@ def test_a_broken_record_is_no_setup(text: str) -> None:
     record()
     (compiled._folder() / "record.json").write_text(text)
     assert sandbox.state().kind == "not set up"
+
+
+@pytest.mark.usefixtures("_installed")
+def test_of_two_setups_at_once_the_second_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compile_(place: Path) -> Iterator[float]:
+        made.append(place)
+        (place / "python.cwasm").write_bytes(b"compiled")
+        yield 0.0
+
+    made: list[Path] = []
+    monkeypatch.setattr(compiled, "_compile", compile_)
+    (compiled._folder() / "killed").mkdir(parents=True)
+    first = sandbox.prepare()
+    next(first)
+    with pytest.raises(SandboxError, match="is being set up by another program"):
+        next(sandbox.prepare())
+    assert list(first) == []
+    assert sandbox.state(thorough=True).kind == "ready"
+    assert [path for path in compiled._folder().iterdir() if path.is_dir()] == made
+    assert list(sandbox.prepare()) == [0.0], "afterwards it may compile anew"

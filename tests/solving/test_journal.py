@@ -1,5 +1,6 @@
 """Finished trajectories on disk, whatever happens to the file."""
 
+import errno
 import json
 import os
 import sys
@@ -61,6 +62,26 @@ def test_the_youngest_run_that_has_something_is_gone_on_with(tmp_path: Path) -> 
     os.utime(kept(tmp_path), (1000, 1000))
     (tmp_path / "key-8.jsonl").touch()  # younger, but killed before anything had ended
     assert journal.cut_off(tmp_path, "key") == (7, tuple(ENTRIES))
+
+
+def test_two_runs_with_one_seed_at_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    first = journal.begin(tmp_path, "key", 7)
+    assert first
+    first.add(ENTRIES[0])
+    assert journal.cut_off(tmp_path, "key") is None, "it is going on"
+    assert journal.begin(tmp_path, "key", 7, said.append) is None
+    assert "another run with the same seed" in said[0]
+    first.close(finished=False)
+    assert journal.cut_off(tmp_path, "key") == (7, (ENTRIES[0],))
+
+
+def test_a_journal_that_cannot_be_removed_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = journal.begin(tmp_path, "key", 7)
+    assert kept
+    refused = OSError(errno.EROFS, "Read-only file system")  # as a disk that failed during the run
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(refused))
+    kept.close(finished=True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="makes a symbolic link")

@@ -199,7 +199,7 @@ def rm(
         )
     name, quant = named
     files = list(installed.matching(installed.installed(name, known[name]), quant))
-    partials = installed.partials(known[name], quant)
+    partials = installed.partials(name, known[name], quant)
     if not files and not partials:
         raise ModelError(f"{model} is not installed: there is nothing to remove.")
     for file in files:

@@ -37,10 +37,11 @@ def setup(
     from vibethinker_local import sandbox
     from vibethinker_local.cli import render
     from vibethinker_local.system import awake
+    from vibethinker_local.system.signals import as_ctrl_c
 
     progress = render.Display(quiet=quiet)
     if sandbox.state(thorough=True).kind != "ready":
-        with awake.keep_awake(), progress.shown(), contextlib.closing(sandbox.prepare()) as steps:
+        with awake.keep_awake(), as_ctrl_c(), progress.shown(), contextlib.closing(sandbox.prepare()) as steps:
             progress.say(f"The sandbox is compiled for this machine, once: {sandbox.SECONDS}, and 300 MB of disk.")
             for seconds in steps:
                 progress.status(f"Compiling · {seconds:.0f} s", "Ctrl-C: stop; nothing is kept")

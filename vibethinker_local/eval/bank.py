@@ -173,7 +173,7 @@ def read(path: Path) -> Bank:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keeps other runs from filling the same bank meanwhile. Raises UsageError if one does."""
-    lock = FileLock(paths.data() / "locks" / f"{paths.record_name(path.resolve())}.lock")
+    lock = FileLock(paths.data() / "locks" / f"{paths.record_name(os.path.realpath(path))}.lock")
     try:
         Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)

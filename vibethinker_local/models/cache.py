@@ -8,6 +8,7 @@ models--ORG--NAME/refs/REVISION            the commit that a branch or a tag sto
 blobs/HH/HASH                              bytes that repositories share: blobs/ETAG is then a link to these
 """
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape
@@ -112,17 +113,20 @@ class Repository:
         return found
 
     def _remove_name(self, path: Path) -> None:
-        """Delete one name of a file, and its bytes if it was the last one."""
+        """Delete one name of a file, and first its bytes if it is the last one: they would be found by no name."""
         blob = path.parent / path.readlink() if path.is_symlink() else path
-        payload = blob.resolve()
+        payload = Path(os.path.realpath(blob))
+        if not any(_leads_to(each, payload) for each in (self.folder / "snapshots").rglob("*") if each != path):
+            links = sum(_leads_to(each, payload) for each in self.folder.parent.glob("*--*/blobs/*"))
+            if links <= blob.is_symlink():  # no other repository has the bytes
+                payload.unlink(missing_ok=True)
+                payload.with_name(f"{payload.name}.refs").unlink(missing_ok=True)
+            blob.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
-        if any(link.is_symlink() and link.resolve() == payload for link in (self.folder / "snapshots").rglob("*")):
-            return
-        blob.unlink(missing_ok=True)
-        links = (link for link in self.folder.parent.glob("*--*/blobs/*") if link.is_symlink())
-        if not any(link.resolve() == payload for link in links):  # no other repository has the same bytes
-            payload.unlink(missing_ok=True)
-            payload.with_name(f"{payload.name}.refs").unlink(missing_ok=True)
+
+
+def _leads_to(link: Path, payload: Path) -> bool:
+    return link.is_symlink() and os.path.realpath(link) == str(payload)
 
 
 def lock_of(partial: Path) -> Path:

@@ -5,6 +5,7 @@ Each file has one small record in the data folder, valid while the file's size a
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ def known(path: Path) -> str | None:
         record = json.loads(_record(path).read_bytes())
         same = record["size"], record["mtime_ns"]
         sha256 = record["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return sha256 if isinstance(sha256, str) and same == _identity(path) else None
 
@@ -80,4 +81,4 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _record(path: Path) -> Path:
-    return paths.data() / "verified" / f"{paths.record_name(path.resolve())}.json"
+    return paths.data() / "verified" / f"{paths.record_name(os.path.realpath(path))}.json"

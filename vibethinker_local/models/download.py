@@ -184,18 +184,20 @@ def _check(remote: RemoteFile, path: Path, expected: str) -> Iterator[Progress]:
 
 def _link(remote: RemoteFile) -> None:
     """The snapshot's name for the blob, and the revision's commit."""
-    new = remote.snapshot.with_name(f"{remote.snapshot.name}.{os.getpid()}")
+    remote.snapshot.unlink(missing_ok=True)  # as the hub's client does: a link of another name would hold the bytes
     try:
-        new.symlink_to(os.path.relpath(remote.blob, remote.snapshot.parent))
-        new.replace(remote.snapshot)
+        remote.snapshot.symlink_to(os.path.relpath(remote.blob, remote.snapshot.parent))
     except OSError:  # Windows allows links to some users only; there the hub's client moves the file as well
         remote.blob.replace(remote.snapshot)
     if remote.revision != remote.commit:
         reference = Repository(remote.repository).reference(remote.revision)
         reference.parent.mkdir(parents=True, exist_ok=True)
         new = reference.with_name(f"{reference.name}.{os.getpid()}")
-        new.write_text(remote.commit, encoding="ascii")
-        new.replace(reference)
+        try:
+            new.write_text(remote.commit, encoding="ascii")
+            new.replace(reference)
+        finally:
+            new.unlink(missing_ok=True)
 
 
 def _kept(remote: RemoteFile) -> str:

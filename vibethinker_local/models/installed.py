@@ -4,6 +4,7 @@ A file counts as installed once all of it was read and its sha256 is the right o
 that; a file that came another way is read when it is first used. A path that the user gives is the user's own affair.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from vibethinker_local.models import cache, checksums, memory, names
 from vibethinker_local.models.cache import Repository
 from vibethinker_local.models.defaults import defaults
 from vibethinker_local.models.spec import BUNDLED, ModelFile, ModelSpec, find, registry, repository
-from vibethinker_local.system import machine, paths
+from vibethinker_local.system import locks, machine, paths
 from vibethinker_local.system.files import bytes_of
 
 __all__ = ["BUNDLED", "Chosen", "Installed", "ModelSpec", "choose", "installed", "registry"]
+
+UNFINISHED = ".gguf.partial"  # how the name of a file ends while `quantize` builds it, and holds it
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,9 @@ def installed(name: str, spec: ModelSpec) -> list[Installed]:
     return sorted(found, key=lambda each: (-each.bytes, each.path))
 
 
-def _built(name: str) -> list[Path]:
+def _built(name: str, ending: str = ".gguf") -> list[Path]:
     try:
-        return list((paths.built_models() / name).glob(f"{name}-*.gguf"))
+        return sorted((paths.built_models() / name).glob(f"{name}-*{ending}"))
     except OSError:  # not for us to look at
         return []
 
@@ -130,7 +133,7 @@ def unlisted(known: dict[str, ModelSpec]) -> list[str]:
     named = {spec.gguf for spec in known.values()}
     named |= {file.repository for spec in known.values() for file in spec.files}
     others = [name for name in Repository.all() if name not in named and repository(name)]
-    return [name for name in others if _of_repository(name) or partials(of_repository(name))]
+    return [name for name in others if _of_repository(name) or partials(name, of_repository(name))]
 
 
 def of_repository(name: str) -> ModelSpec:
@@ -150,8 +153,8 @@ def _places(file: ModelFile) -> list[Path]:
     return there[-1:]
 
 
-def partials(spec: ModelSpec, quant: str | None = None) -> list[Path]:
-    """What interrupted downloads of a model have left, of one quant or of all.
+def partials(name: str, spec: ModelSpec, quant: str | None = None) -> list[Path]:
+    """What interrupted downloads and builds of a model have left, of one quant or of all.
 
     Of a repository that is not listed file by file nobody knows which quant a part belongs to: it is one of all.
     """
@@ -161,7 +164,9 @@ def partials(spec: ModelSpec, quant: str | None = None) -> list[Path]:
         here = [path for path in found if path.exists()]
     except OSError:  # not for us to look at
         here = []
-    return here + (Repository(spec.gguf).partials() if spec.gguf and quant is None else [])
+    here += Repository(spec.gguf).partials() if spec.gguf and quant is None else []
+    built = {path: path.name.removeprefix(f"{name}-").removesuffix(UNFINISHED) for path in _built(name, UNFINISHED)}
+    return here + [path for path, of in built.items() if quant is None or of.upper() == quant.upper()]
 
 
 def choose(wanted: str | None, say: Callable[[str], None] = lambda text: None) -> Chosen:
@@ -290,7 +295,7 @@ def remove(file: Installed) -> None:
     for path in (*earlier(file), *file.parts):
         checksums.forget(path)
     try:
-        for part in (part for part in file.parts if part.is_file()):
+        for part in filter(os.path.lexists, reversed(file.parts)):  # what is left is found by the first
             if file.listed and file.listed.repository:
                 Repository(file.listed.repository).remove(part)
             else:
@@ -309,15 +314,20 @@ def usable(files: Iterable[Installed], name: str, say: Callable[[str], None]) ->
 
 
 def remove_partial(path: Path) -> None:
-    """Delete what an interrupted download has left. Raises ModelError, also for one that is still going on."""
+    """Delete what an interrupted download or build has left. Raises ModelError, also for one that is still going on."""
     from filelock import FileLock, Timeout  # only now: few need it
 
-    lock = cache.lock_of(path)
+    lock, built = cache.lock_of(path), path.name.endswith(UNFINISHED)
     try:
-        with FileLock(lock, timeout=0) if lock.exists() else nullcontext():
+        with FileLock(lock, timeout=0) if lock.exists() and not built else nullcontext():
+            if built:
+                with path.open("r+b") as file:
+                    if not locks.take(file):
+                        raise Timeout(str(path))
             path.unlink(missing_ok=True)
     except Timeout:
-        raise ModelError(f"{path} is being fetched by another program: wait for that, or end it.") from None
+        how = "built" if built else "fetched"
+        raise ModelError(f"{path} is being {how} by another program: wait for that, or end it.") from None
     except OSError as error:
         raise ModelError(f"{path} cannot be removed: {error.strerror}.") from error
 

@@ -53,7 +53,7 @@ def add(path: Path, tokens: Sequence[int]) -> None:
 
 def _read(path: Path) -> list[int]:
     """What is remembered of a file; nothing if there is no sound record."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         found = json.loads(_record(path).read_bytes())
         if isinstance(found, list) and all(type(each) is int and each > 0 for each in found):
             return found

@@ -61,7 +61,7 @@ def rows(known: dict[str, ModelSpec], room: Room, *, everything: bool = False) -
 def _absent(name: str, spec: ModelSpec, file: ModelFile, room: Room) -> ListedModel:
     size = file.bytes or file.about_bytes
     context = memory.context(spec.shape.header(size), room, most=spec.context) if spec.shape and size else None
-    begun = installed.partials(spec, file.quant if file.file else None)
+    begun = installed.partials(name, spec, file.quant if file.file else None)
     state: State = "partly here" if begun else "not installed"
     return ListedModel(name, spec.about, file.quant, size, state, None, context)
 

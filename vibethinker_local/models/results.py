@@ -13,18 +13,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, field_validator
 
 from vibethinker_local.engine.planner import Planner
 from vibethinker_local.errors import VibeError
 from vibethinker_local.system import machine, paths
 from vibethinker_local.system.files import bytes_of, write_atomic
+from vibethinker_local.system.terminal import whole
 
 FRESH = 12 * 3600.0  # seconds for which speeds that were tried are taken for those of today
 
 
 class _Figure(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class File(_Figure):
@@ -35,6 +36,11 @@ class File(_Figure):
     bytes: int
     quant: str
     parameters: int
+
+    @field_validator("name", "file")
+    @classmethod
+    def _writable(cls, value: str) -> str:
+        return whole(value)  # JSON has no place for bytes that are no text
 
 
 class Machine(_Figure):
@@ -57,9 +63,9 @@ class Prefill(_Figure):
 class Decode(_Figure):
     """Tokens per second summed over the Sequences, sampling included."""
 
-    sequences: int
+    sequences: PositiveInt
     depth: int  # cells that each Sequence attends to when it begins
-    tokens_per_second: float
+    tokens_per_second: PositiveFloat
     low: float
     high: float
     sampling_ms_per_token: float
@@ -68,8 +74,8 @@ class Decode(_Figure):
 class BatchStep(_Figure):
     """The seconds of a step that decodes so many tokens, one of each Sequence, in one batch; sampling included."""
 
-    tokens: int
-    seconds: float
+    tokens: PositiveInt
+    seconds: PositiveFloat
     low: float
     high: float
 
@@ -224,7 +230,7 @@ def _tried(path: Path) -> Path:
 
 def _key(file: str, size: int) -> str:
     """Identifies a model file on this machine; several machines may share a home folder."""
-    parts = (file, str(size), machine.processor(), str(machine.logical_cpus()))
+    parts = (whole(file), str(size), machine.processor(), str(machine.logical_cpus()))
     return paths.record_name("\0".join(parts))
 
 

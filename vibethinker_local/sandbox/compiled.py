@@ -20,7 +20,7 @@ from typing import Literal
 
 from vibethinker_local.errors import SandboxError, extra
 from vibethinker_local.sandbox.child import start
-from vibethinker_local.system import paths
+from vibethinker_local.system import locks, paths
 
 SECONDS = "two to four minutes"
 LOOK = 0.25  # seconds between two looks at a process that compiles
@@ -77,25 +77,35 @@ def verified() -> Path:
 def prepare() -> Generator[float, None, None]:
     """Compile anew, in a child process; yields the seconds so far, several times a second.
 
-    What was there before is replaced only when the new one is complete. Raises SandboxError. Closed early, it ends the
-    process and keeps nothing.
+    What was there before is replaced only when the new one is complete. Raises SandboxError, also while another
+    program compiles. Closed early, it ends the process and keeps nothing.
     """
     found = state()
     if found.kind == "missing":
         assert found.advice
         raise SandboxError(found.advice)
-    place = _folder() / secrets.token_hex(4)
+    folder = _folder()
     try:
-        place.mkdir(mode=0o700, parents=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (folder / "setup.lock").open("ab") as lock:
+            if not locks.take(lock):
+                raise SandboxError("The sandbox is being set up by another program: wait for that, or end it.")
+            yield from _anew(folder)
     except OSError as error:
-        raise SandboxError(f"{place} cannot be written: {error.strerror}.") from error
+        raise SandboxError(f"{error.filename or folder} cannot be written: {error.strerror}.") from error
+
+
+def _anew(folder: Path) -> Iterator[float]:
+    """Compile into a folder of its own, record that, and remove all others: of earlier times, and of those killed."""
+    place = folder / secrets.token_hex(4)
+    place.mkdir(mode=0o700)
     try:
         yield from _compile(place)
         _keep(place)
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
-    for other in _folder().iterdir():
+    for other in folder.iterdir():
         if other.is_dir() and other != place:
             shutil.rmtree(other, ignore_errors=True)  # on Windows, one that is in use stays until the next time
 

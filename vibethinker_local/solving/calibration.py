@@ -5,6 +5,7 @@ by them.
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,9 +31,9 @@ class Kept:
 
 
 def keep(kept: Kept) -> Path:
-    """Store a calibration, replacing an earlier one. Raises UsageError."""
+    """Store a calibration, replacing an earlier one. Raises UsageError, or FileError for a full or failing disk."""
     path = _path(kept.sha256, kept.prompts, kept.samples, kept.claims)
-    write_atomic(path, json.dumps(asdict(kept)))
+    write_atomic(path, json.dumps(asdict(kept)), advice="set VIBE_HOME to a folder of yours")
     return path
 
 
@@ -41,10 +42,11 @@ def find(sha256: str, prompts: int, samples: int, claims: int) -> Kept | None:
     try:
         data = json.loads(_path(sha256, prompts, samples, claims).read_bytes())
         kept = Kept(**data | {"problems": tuple(data["problems"])})
-    except (OSError, ValueError, KeyError, TypeError):
+        sound = all(map(math.isfinite, (kept.intercept, kept.slope))) and all(type(p) is str for p in kept.problems)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
     same = (kept.sha256, kept.prompts, kept.samples, kept.claims) == (sha256, prompts, samples, claims)
-    return kept if same else None
+    return kept if same and sound else None
 
 
 def _path(sha256: str, prompts: int, samples: int, claims: int) -> Path:

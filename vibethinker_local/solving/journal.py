@@ -4,6 +4,7 @@ One file per run, a JSON line per trajectory; it goes when the run has come to i
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,8 @@ from typing import get_args
 
 from vibethinker_local.events import Finish, Trajectory, TrajectoryKind
 from vibethinker_local.solving import signals
+from vibethinker_local.system import locks
+from vibethinker_local.system.files import bytes_of
 
 SCHEMA = 1
 NOT_KEPT = "finished solutions cannot be kept in {folder} ({reason}): --resume will not find them"
@@ -30,12 +33,17 @@ class JournalEntry:
 
 class Journal:
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
-        """Raises OSError where nothing can be written."""
+        """Raises OSError where nothing can be written, or while another run writes there."""
         self.path, self._say = path, say
         path.parent.mkdir(parents=True, exist_ok=True)
-        torn = _torn(path)
         self._file = path.open("a", encoding="utf-8")
-        if torn:
+        try:
+            if not locks.take(self._file):
+                raise BlockingIOError(errno.EWOULDBLOCK, "another run with the same seed keeps its own there")
+        except OSError:
+            self._file.close()
+            raise
+        if _torn(path):
             self._file.write("\n")  # or the next entry would be lost with what it is glued to
 
     def add(self, entry: JournalEntry) -> None:
@@ -58,8 +66,9 @@ class Journal:
     def close(self, *, finished: bool) -> None:
         """Keep the file only for a run that has not finished, and has something to go on with. May be repeated."""
         self._end()
-        if finished or not (self.path.exists() and self.path.stat().st_size):
-            self.path.unlink(missing_ok=True)
+        if finished or not bytes_of(self.path):
+            with contextlib.suppress(OSError):  # a disk that refuses takes no answer away
+                self.path.unlink()
 
 
 def key(**facts: object) -> str:
@@ -82,7 +91,9 @@ def cut_off(folder: Path, key: str) -> tuple[int, tuple[JournalEntry, ...]] | No
     files = [path for path in folder.glob(f"{key}-*.jsonl") if path.stem.rpartition("-")[2].isdigit()]
     youngest: tuple[int, tuple[JournalEntry, ...]] | None = None
     for path in sorted(files, key=_written_at, reverse=True):
-        with contextlib.suppress(OSError):  # it cannot be read, or went in between
+        with contextlib.suppress(OSError), path.open("r+b") as file:  # it cannot be read, or went in between
+            if not locks.take(file):
+                continue  # it is going on
             run = int(path.stem.rpartition("-")[2]), tuple(read(path))
             if run[1]:
                 return run
