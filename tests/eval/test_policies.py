@@ -55,9 +55,9 @@ def test_tokens_count_verification_only_where_it_could_matter() -> None:
 
 def test_adaptive_stops_when_the_vote_is_settled() -> None:
     agreed = banks.table(np.zeros((1, 8), np.int64), np.zeros((1, 8), np.int64), np.full((1, 8), 10))
-    assert replay(agreed, "adaptive", 8).tokens.tolist() == [40], "three that agree, and one that ran beside them"
-    assert replay(agreed, "adaptive", 4).tokens.tolist() == [40], "three of four are settled"
-    assert replay(agreed, "adaptive", 8, setting=(0.85,)).tokens.tolist() == [30], "two, and one beside them"
+    assert replay(agreed, "adaptive", 8).tokens.tolist() == [30], "three that agree"
+    assert replay(agreed, "adaptive", 4).tokens.tolist() == [30], "three of four are settled"
+    assert replay(agreed, "adaptive", 8, setting=(0.85,)).tokens.tolist() == [20], "two"
 
 
 def test_adaptive_counts_in_the_order_in_which_trajectories_end() -> None:
@@ -65,7 +65,7 @@ def test_adaptive_counts_in_the_order_in_which_trajectories_end() -> None:
     late = banks.table(np.array([[1, 0, 0, 0, 0, 0, 0, 0]]), np.zeros((1, 8), np.int64), lengths)
     found = replay(late, "adaptive", 8)
     assert found.right.tolist() == [1], "the long one has no vote yet"
-    assert found.tokens.tolist() == [10 + 20 + 30 + 30], "cut off where the third vote ends it"
+    assert found.tokens.tolist() == [10 + 20 + 30 + 40], "begun at the first end, and cut off where that vote ends it"
     split = banks.table(np.array([[1, 0, 2, 1, 2, 0, 1, 0]]), np.zeros((1, 8), np.int64), lengths)
     assert replay(split, "adaptive", 8).tokens.tolist() == [lengths.sum()], "no lead is safe before the last vote"
     assert replay(split, "adaptive", 8).right == replay(split, "majority", 8).right
@@ -121,9 +121,9 @@ def whole(thinker: Thinker, plan: Plan, seed: int) -> tuple[Table, list[str | No
 
 
 def rambling() -> Thinker:
-    """Answers of different lengths."""
+    """Answers of different lengths, and long: a vote that begins the next one when one ends does so a step later."""
     answers = {"17": 5, "4": 1, "30": 2, "9": 1}
-    return Thinker(answers, reply=lambda answer: f"<think>{'so ' * int(answer)}</think>\n\n\\boxed{{{answer}}}")
+    return Thinker(answers, reply=lambda answer: f"<think>{'so ' * (int(answer) + 19)}</think>\n\n\\boxed{{{answer}}}")
 
 
 def test_rescues_and_harms_are_against_the_majority_of_the_same_k() -> None:

@@ -70,8 +70,14 @@ def test_a_model_of_which_more_is_known_may_stop_sooner() -> None:
 
 
 def test_no_more_are_begun_than_may_end_the_vote() -> None:
-    assert not suffices([], 3, 5)
-    assert suffices([], 4, 4), "the slowest is not waited for"
-    assert suffices([], 3, 5, 0.85)
+    assert not suffices([], 2, 6)
+    assert suffices([], 3, 5)
+    assert suffices([], 2, 6, 0.85)
+    assert suffices([2], 2, 4)
+    assert not suffices([2], 1, 5), "the slowest is not waited for"
+    assert suffices([1], 2, 5, 0.85)
+    assert not suffices([1], 1, 6, 0.85)
     assert not suffices([], 0, 8)
+    assert not suffices([2], 0, 6)
     assert not suffices([1, 1], 2, 4)
+    assert not suffices([3, 1], 3, 1), "answers differ"

@@ -42,15 +42,15 @@ def claiming(answer: str) -> str:
     return f"<think>so</think>\n\nso \\boxed{{{answer}}}\n\n**Claims:**\n1. {answer} is odd\n2. it is \\boxed{{5}}"
 
 
-def test_four_that_agree_are_enough() -> None:
+def test_three_that_agree_are_enough() -> None:
     found, events = run(Thinker({"17": 1}), CLR)
     assert (found.answer, found.status, found.mode) == ("17", "answered", "clr")
     assert found.report is not None
     assert (found.report.decision, found.report.checked) == ("likely", 0)
-    assert [(c.answer, c.votes) for c in found.report.clusters] == [("17", 4)]
-    assert len(found.trajectories) == 4, "none was begun that was not needed"
-    assert sum(isinstance(event, Sampled) for event in events) == 4
-    assert found.seeds == (2, 3, 4, 5)
+    assert [(c.answer, c.votes) for c in found.report.clusters] == [("17", 3)]
+    assert len([t for t in found.trajectories if t.answer]) == 3, "none more was waited for"
+    assert sum(isinstance(event, Sampled) for event in events) == 3
+    assert found.seeds[:3] == (2, 3, 4)
     assert found.text == "\\boxed{17}"
 
 
@@ -206,7 +206,7 @@ def worked(answer: str) -> str:
 
 
 def test_the_step_where_answers_part_is_shown_and_checked_first() -> None:
-    found, events = run(Thinker({"9": 0.6, "4": 0.4}, reply=worked), THREE)
+    found, events = run(Thinker({"9": 0.6, "4": 0.4}, reply=worked), THREE, seed=1)
     [parted] = [event for event in events if isinstance(event, Parted)]
     claims = {side.claim for side in parted.crux.sides}
     assert claims == {"In May she sold 8 / 2 = 4 clips.", "In May she sold 8 * 2 = 16 clips, good for her."}

@@ -10,7 +10,7 @@ from operator import mul
 from typing import Literal
 
 LIKELY = 0.95  # where nothing was measured of a model that says otherwise
-AT_ONCE = 4  # solutions, at most: three may agree and end the run; more would be wasted
+AT_ONCE = 4  # solutions, at most: more would be wasted where a vote ends soon
 
 
 def settled(votes: Sequence[int], coming: int) -> bool:
@@ -37,9 +37,12 @@ def stop(votes: Sequence[int], coming: int, likely: float = LIKELY) -> Literal["
 
 
 def suffices(votes: Sequence[int], running: int, ahead: int, likely: float = LIKELY) -> bool:
-    """Whether those running would end the vote if all but the slowest agreed with the leader, `ahead` not yet begun."""
-    leader, *others = votes or [0]
-    return running > 0 and stop([leader + running - 1, *others], ahead + 1, likely) is not None
+    """Whether those running are enough for now, with `ahead` not yet begun: no two answers differ, and the vote ends if
+    all of them agree; once there is an answer, if all but the slowest do, which may be in a loop."""
+    if not running or len(votes) > 1:
+        return False
+    slow = 1 if votes else 0
+    return stop([sum(votes) + running - slow], ahead + slow, likely) is not None
 
 
 def fewest(samples: int, likely: float = LIKELY) -> int:

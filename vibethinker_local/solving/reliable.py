@@ -323,7 +323,7 @@ class _Pass:
         return reason
 
     def _may_suffice(self, ahead: int) -> bool:
-        """Whether what is running would decide the vote if all but the slowest agreed with the leader."""
+        """Whether what is running is enough for now: nothing differs, and it decides the vote if that stays so."""
         running = self._sampling.running
         return self._plan.stopping and stopping.suffices(self._votes, running, ahead, self._likely)
 
