@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
@@ -17,18 +16,11 @@ import httpx2
 import pytest
 
 from tests.command import vibe
-from tests.serve.helpers import PROBLEM, Served, events, serving, user
+from tests.serve.helpers import PROBLEM, Served, events, serving, until, user
 from vibethinker_local.errors import UsageError
 from vibethinker_local.serve import completion, http, server
 
 LONG: dict[str, Any] = {"temperature": 5, "top_p": 1, "max_tokens": 1900, "thinking_budget": -1}  # noise, on and on
-
-
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def idle(served: Served) -> bool:

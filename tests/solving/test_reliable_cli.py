@@ -58,12 +58,13 @@ def test_the_receipt() -> None:
     told = done.receipt
     assert (done.code, told["answer"], told["majority"], told["status"]) == (0, "17", "17", "answered")
     assert told["mode"] in ("majority", "clr")
-    assert told["clusters"][0]["votes"] == len(told["trajectories"]) == len(told["seeds"])
+    drawn = sum(trajectory["finish"] != "aborted" for trajectory in told["trajectories"])
+    assert told["clusters"][0]["votes"] == drawn == 3, "and one may have been begun when the first had ended"
+    assert len(told["trajectories"]) == len(told["seeds"]) <= drawn + 1
     assert told["seeds"][:2] == [5, 6]
     assert {"text", "reasoning", "reliability", "claims"} <= told["trajectories"][0].keys()
     assert "agree" in done.err
     assert "agreement is no proof" in done.err
-    drawn = len(told["trajectories"])
     assert told["agreement"] == {"drawn": drawn, "answered": drawn, "leading": drawn, "level": "decided"}
 
 
