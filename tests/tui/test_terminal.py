@@ -52,7 +52,7 @@ def test_any_bytes_and_quitting_in_mid_decode(tmp_path: Path) -> None:
             if at % 8 == 0:
                 terminal.rest(0.01)
         terminal.rest(2.5)  # after which a paste without an end is over
-        for key in ("\x1b", "\x1b", "\x15"):  # out of whatever has been opened
+        for key in ("\x1b", "\x1b", "\x05", "\x15"):  # out of whatever has been opened, and all of the line
             terminal.write(key)
             terminal.rest(0.3)
         terminal.write("\x0eagain\r")
