@@ -45,7 +45,7 @@ def main() -> None:
     plain: list[Waited] = []
     voted: list[Waited] = []
     with closing(Checker()) as checker:
-        for number, problem in enumerate(chosen):
+        for number, problem in enumerate(chosen, given.skip):
             options = ["-m", given.model, "--seed", str(number), *shlex.split(given.options)]
             for voting in (False, True) if number % 2 else (True, False):
                 waited = _wait(problem, [*options, "-r"] if voting else options, checker)
