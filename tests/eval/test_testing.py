@@ -87,6 +87,12 @@ def test_tests_that_cannot_be_called_are_none(tmp_path: Path, test: str, says: s
         problem(tmp_path, test=test)
 
 
+def test_what_stands_before_every_solution_must_be_there_too(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="its tests need torch"):
+        problem(tmp_path, test=PYTEST, setup="import math\nimport torch.nn as nn")
+    assert passes(problem(tmp_path, test=PYTEST, setup="import math, json"), RIGHT)
+
+
 def test_a_check_of_nobody_knows_what_is_never_called(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="its tests are never called"):
         problem(tmp_path, problem="Write it.", test=CHECK)

@@ -1,6 +1,7 @@
 """The part that runs inside the sandbox, run here natively on programs of the tests' own."""
 
 import asyncio
+import importlib
 import io
 import sys
 import threading
@@ -151,16 +152,19 @@ def test_a_call_has_the_value_of_its_last_expression(code: str, value: Any) -> N
     assert guest.evaluate(code, names) == value
 
 
-def run(source: str, *codes: str, alone: bool = False, prelude: str = "") -> list[dict[str, Any]]:
+def run(
+    source: str, *codes: str, alone: bool = False, prelude: str = "", modules: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """What the host hears of a program, without the beginnings."""
     heard: list[dict[str, Any]] = []
-    work = {"source": source, "prelude": prelude, "calls": list(codes), "alone": alone, "output_bytes": 100}
+    work = {"source": source, "prelude": prelude, "calls": list(codes), "alone": alone, "modules": {}}
+    work["output_bytes"] = 100
 
     def report(message: dict[str, Any]) -> Any:
         heard.append(message)
         return work if "ask" in message else None
 
-    guest.serve(report)
+    guest.serve(report, {} if modules is None else modules)
     return [message for message in heard if not {"ask", "begin", "loaded"} & message.keys()]
 
 
@@ -200,6 +204,23 @@ def test_a_function_is_not_main_and_a_program_is() -> None:
     source = "if __name__ == '__main__':\n    print('main')"
     assert run(source, "1")[0]["end"]["stdout"] == ""
     assert run(source, "", alone=True)[0]["end"]["stdout"] == "main\n"
+
+
+@pytest.mark.parametrize(("alone", "name"), [(True, "__main__"), (False, "solution")])
+def test_a_program_is_found_where_modules_are(alone: bool, name: str) -> None:
+    modules: dict[str, Any] = {}
+    run("class Point: pass", "", alone=alone, modules=modules)
+    assert modules[name].Point.__module__ == name
+
+
+def test_a_module_whose_source_was_sent_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = guest.SentModules({"sent_here": "from .inside import x", "sent_here.inside": "x = 7"})
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, sent])
+    assert importlib.import_module("sent_here").x == 7
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("sent_here.beside")
+    for name in sent.sources:
+        monkeypatch.delitem(sys.modules, name)
 
 
 def test_sys_exit_ends_a_program_as_its_code_says() -> None:

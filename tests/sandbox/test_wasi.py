@@ -265,6 +265,10 @@ def test_programs_do_as_they_are_used_to(runner: WasiSandbox) -> None:
         "thread = threading.Thread(target=main)\nthread.start()\nthread.join()\n"
     )
     assert one(runner, source).stdout == "é 1\n"
+    ordered = "from sortedcontainers import SortedList\nprint(SortedList([3, 1, 2]).bisect(2))"
+    assert one(runner, ordered).stdout == "2\n"
+    pickled = "import pickle\nclass Point: x = 1\nprint(pickle.loads(pickle.dumps(Point())).x)"
+    assert one(runner, pickled).stdout == "1\n"
     program = Program("import numpy\ndef f(xs): return numpy.mean(xs), [numpy.float64(1)]")
     assert runner.run(program, [ProgramCall("f([1, 2])")])[0].value == "(1.5, [1.0])"
 

