@@ -183,7 +183,7 @@ async def _reliable(chat: Chatting) -> None:
 
 
 async def _typing(chat: Chatting) -> None:
-    chat.app.chat.on_prompt_pasted(_pasted("x = 1\n" * 200))
+    chat.app.chat.composer.on_prompt_pasted(_pasted("x = 1\n" * 200))
     chat.app.chat.query_one("Prompt").insert("What does this program print?\nAnd how long does it take?")  # type: ignore[attr-defined]
     await chat.pilot.pause()
 

@@ -139,7 +139,7 @@ def test_a_slash_command_takes_a_value_any_case_and_a_name_that_is_clear(tmp_pat
             assert "There is no file" in chat.shown
             assert prompt(chat).text.startswith("/attach ")
             await enter(f"/attach {tmp_path / 'some notes.txt'} ")
-            assert [one.name for one in chat.app.chat.attachments] == ["some notes.txt"]
+            assert [one.name for one in chat.app.chat.composer.attachments] == ["some notes.txt"]
             await enter("/help me")
             assert "/help takes no argument." in chat.shown
             assert prompt(chat).text == "/help me"
@@ -496,7 +496,7 @@ def test_an_edit_in_the_middle_begins_a_branch(tmp_path: Path) -> None:
             assert prompt(chat).text == "two!?"  # here, too
             await chat.pilot.press("ctrl+n")
             assert prompt(chat).text == "draft\n\ntwo!?"
-            assert chat.app.chat.editing is None
+            assert chat.app.chat.composer.editing is None
 
     run(test)
 

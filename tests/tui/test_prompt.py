@@ -91,7 +91,7 @@ def test_pastes_short_and_long(tmp_path: Path) -> None:
             chat.app.post_message(events.Paste("y\n" * 500))
             await chat.pilot.pause()
             chat.app.chat.action_detach()
-            assert not chat.app.chat.attachments
+            assert not chat.app.chat.composer.attachments
 
     run(test)
 
@@ -162,7 +162,7 @@ def test_files_are_named_in_the_prompt(tmp_path: Path, monkeypatch: pytest.Monke
             assert prompt(chat).text == "@picture.png?"
             assert len(chat.solver.requests) == 1
             await chat.pilot.press("f6")
-            assert [one.name for one in chat.app.chat.attachments] == ["main.py", "some file.txt"]
+            assert [one.name for one in chat.app.chat.composer.attachments] == ["main.py", "some file.txt"]
             assert len(chat.app.chat.query("#chips Chip")) == 2
             await chat.pilot.press("escape")
             assert prompt(chat).text == "@picture.png?"
@@ -224,7 +224,7 @@ def test_a_question_that_is_taken_back_goes_with_the_file_that_it_names_then(
             await chat.pilot.press("enter", "alt+up")
             prompt(chat).text = "explain @b/main.py"
             await chat.pilot.pause()
-            assert [one.text for one in chat.app.chat.attachments] == ["BBB"]
+            assert [one.text for one in chat.app.chat.composer.attachments] == ["BBB"]
             pause.go.set()
 
     two_files(tmp_path, monkeypatch)
@@ -237,7 +237,7 @@ def test_backspace_makes_a_mention_mere_text(tmp_path: Path, monkeypatch: pytest
             prompt(chat).insert('compare @a/main.py, @"b/main.py" and @a/main.pyx')
             await chat.pilot.press("shift+tab", "backspace")
             assert prompt(chat).text == 'compare @a/main.py, "b/main.py" and @a/main.pyx'
-            assert [one.text for one in chat.app.chat.attachments] == ["AAA"]
+            assert [one.text for one in chat.app.chat.composer.attachments] == ["AAA"]
             chat.app.chat.action_detach()
             await chat.ask("?")
             assert chat.solver.requests[0].question == 'compare a/main.py, "b/main.py" and @a/main.pyx?'
@@ -511,7 +511,7 @@ def test_what_is_typed_or_pasted_elsewhere_is_for_the_prompt(tmp_path: Path) -> 
             chat.app.chat.query_one(Recent).focus()
             await chat.pilot.pause()
             chat.app.post_message(events.Paste("y\n" * 500))
-            await chat.until(lambda: chat.app.chat.attachments)
+            await chat.until(lambda: chat.app.chat.composer.attachments)
             await chat.pilot.press("shift+home", "shift+tab", "escape")
             assert prompt(chat).text == " abpasted pasted "  # although it is selected
 

@@ -64,7 +64,7 @@ def test_random_keys(tmp_path: Path, seed: int, count: int) -> None:
                     continue  # which deletes a conversation, as it should
                 await chat.pilot.press(key)
             sent, field = set(prompt(chat).asked), chat.app.chat
-            waiting = [prompt(chat).text, field._aside[0], *(one.question for one in chat.app.session.queue)]
+            waiting = [prompt(chat).text, field.composer._aside[0], *(one.question for one in chat.app.session.queue)]
             kept = {text for text, was_asked in chat.app.session.history() if was_asked}
             for question in sent:
                 assert question.strip() in kept or any(question.strip() in text for text in waiting), question

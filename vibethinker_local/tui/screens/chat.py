@@ -5,49 +5,36 @@ Every action of the table in `actions` is a method here, `action_…`; what is w
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from textual.app import ComposeResult
 from textual.containers import Center, Horizontal, Vertical
-from textual.content import Content
 from textual.events import Click, Key, Paste, Resize
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from vibethinker_local.errors import VibeError
-from vibethinker_local.solving.follow import short
+from vibethinker_local.errors import UsageError, VibeError
 from vibethinker_local.system import paths
 from vibethinker_local.system.terminal import printable
-from vibethinker_local.tui.actions import EVERYWHERE, NAMED, SLASHES, bindings, key_of, slash_command, slashes
-from vibethinker_local.tui.attachments import (
-    as_markdown,
-    completions,
-    editable,
-    is_folder,
-    label,
-    mentioned,
-    missing,
-    read,
-    unmentioned,
-    without_mention,
-)
+from vibethinker_local.tui.actions import EVERYWHERE, NAMED, SLASHES, bindings, key_of, slashes
+from vibethinker_local.tui.attachments import as_markdown, label, read
 from vibethinker_local.tui.export import Format, export_stored
-from vibethinker_local.tui.live import Live, can_go_on
+from vibethinker_local.tui.live import Live
 from vibethinker_local.tui.pages import FullPage
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.screens.help import Help
-from vibethinker_local.tui.session import BUDGETS, THINKING, Queued, Session, Unsent
+from vibethinker_local.tui.session import BUDGETS, THINKING, Queued, Session
 from vibethinker_local.tui.solver import ModelChoice
 from vibethinker_local.tui.store import Attachment, Listed, Turn, name_of
 from vibethinker_local.tui.summary import reliability, summary, thinking
 from vibethinker_local.tui.widgets.chip import Chip
+from vibethinker_local.tui.widgets.composer import Composer, without_files
 from vibethinker_local.tui.widgets.panel import VotesPanel
 from vibethinker_local.tui.widgets.prompt import Prompt
 from vibethinker_local.tui.widgets.recent import MOST, Recent
@@ -69,8 +56,6 @@ LONG_SECONDS = 30.0  # of a run whose end is worth a notice
 SENT = "sent to the terminal's clipboard"  # which does not say whether it has taken it
 NOT_BEGUN = "This conversation has not begun yet."
 SETTLE_SECONDS = 1.0  # at most, that a key waits for those before it
-MOST_WAITING = 2  # questions of which each is shown
-MOST_FOUND = 12  # files that are listed while one is named
 
 
 class Chat(Screen[None]):
@@ -97,13 +82,6 @@ class Chat(Screen[None]):
         super().__init__()
         self.session, self._keys, self.folder = session, keys, folder
         self._measures_memory = measures_memory
-        self._given: list[Attachment] = []  # files and pastes that go with the question without being named in it
-        self.editing: int | None = None  # the place of the turn that what is in the prompt will be a version of
-        self._mentioned: dict[str, Attachment] = {}  # files that are named in the prompt, by their paths there
-        self._counts: dict[str, int] = {}  # tokens of texts
-        self._counting = set[str]()  # texts that are being counted
-        self._unsent = False  # whether what was written last, by another run of the chat, has never been asked
-        self._aside: tuple[str, list[Attachment]] = "", []  # what was in the prompt before a question was edited
         self.unloaded = ""  # why there is no model
         self._view: TurnView | None = None  # of the turn that is being written
         self._voting: Live | None = None  # whose votes the panel has been opened for
@@ -124,15 +102,10 @@ class Chat(Screen[None]):
                 with Center(id="more"):
                     yield Static("▾ more below", id="badge", markup=False)
             yield VotesPanel()
-        yield Vertical(id="chips")
-        yield Static("", id="hints", markup=False)
-        yield Prompt()
+        yield Composer(self.session, self._keys)
         yield StatusLine()
 
     async def on_mount(self) -> None:
-        history = self.session.history()
-        self.query_one(Prompt).asked = [text for text, _ in history]
-        self._unsent = bool(history) and not history[-1][1]
         if self.session.turns:
             await self.query_one(Transcript).show(self.session.turns)
         self.show_around()
@@ -140,6 +113,10 @@ class Chat(Screen[None]):
         self.set_interval(1.0, self.show_status)
         if self._measures_memory:
             self.set_interval(MEMORY_SECONDS, self.measure_memory)
+
+    @property
+    def composer(self) -> Composer:
+        return self.query_one(Composer)
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width < NARROW, "-narrow")
@@ -149,7 +126,7 @@ class Chat(Screen[None]):
 
     def show_model(self, failure: str = "") -> None:
         """Show what is known once the model is there, or cannot be."""
-        self._counts.clear()
+        self.composer.recount()
         self.unloaded = failure
         self.say(failure, error=True)
         self.show_welcome()
@@ -171,9 +148,8 @@ class Chat(Screen[None]):
         if not self.is_mounted:
             return
         settled, prompt = asyncio.Event(), self.query_one(Prompt)
-        prompt.call_later(
-            prompt.call_later, self.call_later, settled.set
-        )  # behind its keys, then behind what they sent
+        # Behind its keys, then behind what they sent, which comes by way of the composer.
+        prompt.call_later(prompt.call_later, self.composer.call_later, self.call_later, settled.set)
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_SECONDS):
                 await settled.wait()
@@ -181,41 +157,20 @@ class Chat(Screen[None]):
     # Asking
 
     def on_prompt_sent(self, event: Prompt.Sent) -> None:
-        prompt = self.query_one(Prompt)
-        self._mentioned = self._read_mentioned(event.text)
-        attachments = self.attachments
-        if not event.text.strip() and not attachments:
+        try:
+            asked = self.composer.take(event.text)
+        except UsageError as error:
+            self.say(str(error), error=True)
             return
-        if wrong := self._too_long(attachments) or self._unreadable(event.text):
-            prompt.set_text(event.text + prompt.text)
-            self.say(wrong, error=True)
+        if asked is None:
             return
-        known = {one.name for one in attachments}  # from before, where it is edited
-        if unknown := [path for path in missing(event.text) if Path(path).name not in known]:
-            named = " or ".join(f"{path} (that is a folder)" if is_folder(path) else path for path in unknown)
-            self.say(f"There is no file {named}: the question goes as it stands.")
-        if event.text.strip():
-            prompt.remember(event.text)
-            self._unsent = False
-        place, self.editing = self.editing, None
-        self._given = []
-        if place is not None:
-            self._bring_back()
-        asked = Queued(event.text.strip(), attachments, place)
+        self.say(without_files(asked))
+        self.query_one(Transcript).mark(None)
         if self.session.live or self.session.queue:
             self.session.queue.append(asked)
         else:
             self.call_next(self.ask, asked.question, asked.attachments, asked.place)
-        self.show_hints()
-
-    def _unreadable(self, text: str) -> str:
-        """Why a file that a question names cannot be read; "" if all can be."""
-        for path in mentioned(text):
-            try:
-                read(path)
-            except VibeError as error:
-                return str(error)
-        return ""
+        self.composer.show()
 
     def _ask_next(self, turn: Turn) -> None:
         """Ask what is waiting; after a run that was stopped or failed, give it back instead."""
@@ -225,32 +180,20 @@ class Chat(Screen[None]):
             asked = self.session.queue.pop(0)
             self.call_next(self.ask, asked.question, asked.attachments, asked.place)
         else:
-            self.take_back()
-        self.show_hints()
-
-    def take_back(self) -> None:
-        """Take what waits into the prompt, before what is there."""
-        waiting, self.session.queue = self.session.queue, []
-        prompt = self.query_one(Prompt)
-        prompt.set_text("\n\n".join(filter(None, [*(one.question for one in waiting), prompt.text])))
-        given = (a for one in waiting for a in unmentioned(one.question, one.attachments))
-        self._given = [*given, *self._given]
-        self.show_hints()
+            self.composer.take_back()
+        self.composer.show()
 
     async def on_prompt_command(self, event: Prompt.Command) -> None:
-        found, prompt = slashes(event.name), self.query_one(Prompt)
+        found = slashes(event.name)
         action = SLASHES[found[0]] if len(found) == 1 else None
         if action and not event.value:
             await self.run_action(f"app.{action.id}" if action.id in EVERYWHERE else action.id)
         elif not (action and action.takes_value and getattr(self, f"take_{action.id}")(event.value)):
-            prompt.set_text(event.text + prompt.text)  # to be put right
+            self.composer.put_back(event.text)  # to be put right
             if action is None:
                 self.say(f"There is no /{event.name}. There are: {', '.join(f'/{name}' for name in SLASHES)}.")
             elif not action.takes_value:
                 self.say(f"/{action.slash} takes no argument.")
-
-    def on_text_area_changed(self) -> None:
-        self.show_hints()
 
     async def on_prompt_empty(self, event: Prompt.Empty) -> None:
         match event.key:
@@ -267,15 +210,11 @@ class Chat(Screen[None]):
         if self._may_leave():
             await self._open(event.conversation)
 
-    def on_prompt_pasted(self, event: Prompt.Pasted) -> None:
-        self._given.append(Attachment("pasted text", event.text))
-        self.show_hints()
-
     async def ask(self, question: str, attachments: Sequence[Attachment] = (), place: int | None = None) -> None:
         """Begin to answer, or wait for the answer before; with a place, as a further version of the turn there."""
         if self.session.live:
             self.session.queue.append(Queued(question, attachments, place))
-            self.show_hints()
+            self.composer.show()
             return
         live = self.session.ask(question, self._arrived, attachments=attachments, place=place)
         if place is not None:
@@ -296,7 +235,7 @@ class Chat(Screen[None]):
         transcript.display = True
         self._view = await transcript.add(live.turn)
         self._view.follow(live.run)
-        self.show_hints()
+        self.composer.show()
         self.show_title()
         self.show_status()
         self.post_message(self.Arrived())  # what came while there was nothing to show it
@@ -330,7 +269,7 @@ class Chat(Screen[None]):
             if self.session.solver is None and live.run.solution:  # its engine has died
                 self.post_message(self.ModelWanted())
             self._ask_next(turn)
-            self.show_hints()
+            self.composer.show()
         self.show_votes(live)
         self.show_status()
         self.query_one(Transcript).note_end()
@@ -361,7 +300,7 @@ class Chat(Screen[None]):
         return key_of(NAMED[action], self._keys)
 
     def show_around(self) -> None:
-        self.show_hints()
+        self.composer.show()
         self.show_title()
         self.show_welcome()
         self.show_status()
@@ -380,111 +319,8 @@ class Chat(Screen[None]):
         recent.display = empty and recent.option_count > 0
         welcome.display, self.query_one(Transcript).display = empty, not empty
 
-    def show_hints(self) -> None:
-        """What goes with the question, and what can be done, above the prompt."""
-        prompt = self.query_one(Prompt)
-        self._mentioned = self._read_mentioned(prompt.text)
-        self._note_unsent()
-        attached = self.attachments
-        self._show_chips(attached)
-        rows = list[Content]()
-        if self.editing is not None:
-            count = len(self.session.turns) + (self.session.live is not None)
-            where = f"question {self.editing + 1} of {count}"
-            before = f"{self._key('edit')}: the one before · " if self.editing else ""
-            rows.append(Content(f"{where} · enter asks it as another version · {before}{self._key('stop')} keeps it"))
-        waiting = [short(printable(one.question), 60) for one in self.session.queue]
-        if len(waiting) > MOST_WAITING:  # the rows below are wanted, too
-            rows.append(Content(f"next: {waiting[0]} · and {len(waiting) - 1} more, the last: {waiting[-1]}"))
-        else:
-            rows += [Content(f"next: {one}") for one in waiting]
-        rows += [Content(f"{self._key('votes_up')} takes {'them' if waiting[1:] else 'it'} back")] if waiting else []
-        if too_long := self._too_long(attached):
-            rows.append(Content.styled(too_long, "$text-error"))
-        last = self.session.turns[-1] if self.session.turns and not self.session.live else None
-        if last and can_go_on(last) and self.editing is None and not prompt.text:
-            rows.append(Content(f"{self._key('go_on')} goes on with the answer"))
-        if self._unsent and not prompt.text:
-            rows.append(Content("up brings back what was not sent"))
-        if (command := slash_command(prompt.text)) and not command[1]:
-            rows.append(Content("  ".join(f"/{name}" for name in slashes(command[0]))))
-        if (begun := prompt.mention) is not None and (found := completions(begun)) not in ([], [begun]):
-            names = "  ".join(printable(one.removesuffix("/").rpartition("/")[2]) for one in found[:MOST_FOUND])
-            rows.append(Content(f"tab: {names}{' …' if len(found) > MOST_FOUND else ''}"))
-        hints = self.query_one("#hints", Static)
-        hints.update(Content("\n").join(rows))
-        hints.display = bool(rows)
-        self.call_after_refresh(self._lift_messages)
-        self._count(*(one.text for one in attached if not one.tokens))
-
-    def _note_unsent(self) -> None:
-        """Tell the session what there is to be kept of what has not been sent."""
-        text, given = self._aside
-        unsent: list[Unsent] = [(text, tuple(given))]
-        if self.editing is None or self._is_changed(self.editing):
-            unsent.append((self.query_one(Prompt).unsent, tuple(self._given)))
-        self.session.unsent = unsent
-
-    def _lift_messages(self) -> None:
-        """Show messages above the prompt and the hints, however tall these are."""
-        below = self.size.height - self.query_one("#middle").region.bottom
-        for messages in self.query("ToastRack"):  # none in an app that shows no messages
-            messages.styles.margin = (0, 1, below + 1, 0)
-
-    @property
-    def attachments(self) -> list[Attachment]:
-        """What goes with the question that is in the prompt, as far as it is counted; what it names stands last."""
-        found = {(one.name, one.text): one for one in (*self._given, *self._mentioned.values())}  # each once
-        return [replace(one, tokens=self._counts.get(one.text, one.tokens)) for one in found.values()]
-
-    def _read_mentioned(self, text: str) -> dict[str, Attachment]:
-        found = {}
-        for path in mentioned(text) if "@" in text else ():
-            with suppress(VibeError):  # said when it is sent
-                found[path] = read(path)
-        return found
-
-    def _show_chips(self, attached: Sequence[Attachment]) -> None:
-        chips = self.query_one("#chips")
-        there = [chip.attachment for chip in chips.query(Chip)]
-        if [(one.name, one.text) for one in there] == [(one.name, one.text) for one in attached]:
-            for chip, one in zip(chips.query(Chip), attached, strict=True):
-                chip.show(one)
-        else:
-            chips.remove_children()
-            chips.mount_all([Chip(one, removable=True) for one in attached])
-        chips.display = bool(attached)
-
-    def _too_long(self, attached: Sequence[Attachment]) -> str:
-        """Why what is attached cannot be sent; "" if it can be."""
-        tokens, context = sum(one.tokens for one in attached), self.session.solver.context if self.session.solver else 0
-        if not context or tokens < context:
-            return ""
-        return f"{tokens:,} tokens are attached, and the context holds {context:,}: remove some (shift+tab, backspace)."
-
-    def _count(self, *texts: str) -> None:
-        """Have the tokens of texts counted, on another thread."""
-        solver = self.session.solver
-        texts = tuple(text for text in texts if text not in self._counts and text not in self._counting)
-        if not solver or not texts:
-            return
-        self._counting.update(texts)
-
-        def count() -> None:
-            try:
-                counts = {text: solver.count(text) for text in texts}
-            except VibeError:
-                counts = {}
-            self.app.call_from_thread(self._counted, counts)
-
-        self.run_worker(count, thread=True, exit_on_error=False, group="count")
-
-    def _counted(self, counts: Mapping[str, int]) -> None:
-        self._counts.update(counts)
-        self._counting.clear()
-        if counts:
-            self.show_hints()
-            self.show_status()
+    def on_composer_counted(self) -> None:
+        self.show_status()
 
     def _used(self) -> int:
         """Tokens of the context that are taken; of a conversation that was opened, what was said, about."""
@@ -492,43 +328,23 @@ class Chat(Screen[None]):
             return now.run.started.prompt_tokens + now.run.tokens if now.run.started else 0
         if self.session.solver and self.session.solver.alone:
             return 0
-        texts = [text for one in self.session.earlier() for text in (one.question, one.answer)]
-        self._count(*texts)
-        return sum(self._counts.get(text, 0) for text in texts)
+        return self.composer.tokens(*(text for one in self.session.earlier() for text in (one.question, one.answer)))
 
     def on_chip_read(self, event: Chip.Read) -> None:
         page = FullPage(label(event.attachment), as_markdown(event.attachment))
         self.open_pages([page])
 
-    def on_chip_removed(self, event: Chip.Removed) -> None:
-        gone = event.attachment
-        self._given = [one for one in self._given if not _same(one, gone)]
-        self._forget_mentions([path for path, one in self._mentioned.items() if _same(one, gone)])
-        self._to_prompt()
-        self.show_hints()
-
-    def _forget_mentions(self, paths: Iterable[str]) -> None:
-        """Leave the paths in the prompt as text that attaches nothing."""
-        prompt = self.query_one(Prompt)
-        for path in paths:
-            prompt.set_text(without_mention(prompt.text, path))
-
     def on_rows_left(self) -> None:
-        self._to_prompt()
+        self.composer.write()
 
     def on_key(self, event: Key) -> None:
         """What is typed where nothing takes it, into the reasoning or a list, is for the prompt."""
         if event.is_printable and event.character and not event.key.startswith("alt+"):
             event.stop()
-            self._to_prompt(event.character)
+            self.composer.write(event.character)
 
     def on_paste(self, event: Paste) -> None:
-        self._to_prompt(event.text)
-
-    def _to_prompt(self, text: str = "") -> None:
-        prompt = self.query_one(Prompt)
-        prompt.focus()
-        prompt.paste(text)
+        self.composer.write(event.text)
 
     def open_pages(self, pages: Sequence[FullPage], at: int = 0) -> None:
         """Let them be read, over the conversation."""
@@ -610,10 +426,10 @@ class Chat(Screen[None]):
         if not self.query_one(Prompt).has_focus:
             if in_place:
                 self.remove_class("-votes")
-            self._to_prompt()
+            self.composer.write()
         elif self.session.live:
             self.session.stop()
-        elif self.editing is not None:
+        elif self.composer.editing is not None:
             self.edit(None)
         elif in_place:
             self.remove_class("-votes")
@@ -645,7 +461,7 @@ class Chat(Screen[None]):
     def action_edit(self) -> None:
         if not self._last_turn():
             return
-        turns, place = self.session.turns, self.editing
+        turns, place = self.session.turns, self.composer.editing
         if place is None:
             self.edit(len(turns) - 1)
         elif not self._has_changed(place):
@@ -653,17 +469,9 @@ class Chat(Screen[None]):
 
     def _has_changed(self, place: int) -> bool:
         """Whether the question that is edited has been changed, which is said."""
-        if changed := self._is_changed(place):
+        if changed := self.composer.has_changed(place):
             self.say(f"The question has been changed: enter asks it, {self._key('stop')} leaves it as it was.")
         return changed
-
-    def _is_changed(self, place: int) -> bool:
-        """Whether the prompt has something else than the question at a place, or something else is attached to it."""
-        if place >= len(self.session.turns):
-            return True
-        turn = self.session.turns[place]
-        was = editable(turn.question), unmentioned(turn.question, turn.attachments)
-        return (self.query_one(Prompt).text, self._given) != was
 
     def _last_turn(self) -> Turn | None:
         """The last turn, unless one is being written."""
@@ -675,30 +483,8 @@ class Chat(Screen[None]):
 
     def edit(self, place: int | None) -> None:
         """Begin to edit the question at a place, or leave it as it was."""
-        prompt = self.query_one(Prompt)
-        prompt.leave_history()
-        if self.editing is None:
-            self._aside = prompt.text, self._given
-        self.editing = place
-        if place is None:
-            prompt.text, self._given = "", []
-            self._bring_back()
-        else:
-            turn = self.session.turns[place]
-            self._given = unmentioned(turn.question, turn.attachments)  # what it names is read anew
-            prompt.set_text(turn.question)
+        self.composer.edit(place)
         self.query_one(Transcript).mark(place)
-        prompt.focus()
-        self.show_hints()
-
-    def _bring_back(self) -> None:
-        """Give back what was in the prompt before a question was edited."""
-        prompt = self.query_one(Prompt)
-        (text, given), self._aside = self._aside, ("", [])
-        self._given = [*given, *self._given]
-        if text:
-            prompt.set_text("\n\n".join(filter(None, [text, prompt.text])))
-        self.query_one(Transcript).mark(None)
 
     async def action_older_version(self) -> None:
         await self._show_version(-1)
@@ -708,7 +494,7 @@ class Chat(Screen[None]):
 
     async def _show_version(self, by: int) -> None:
         """Of the turn that is being edited, or else of the last one that has several."""
-        turns, editing = self.session.turns, self.editing
+        turns, editing = self.session.turns, self.composer.editing
         mine = turns if editing is None else turns[editing : editing + 1]
         turn = next((one for one in reversed(mine) if len(one.versions) > 1), None)
         if turn is None or self.session.live or (editing is not None and self._has_changed(editing)):
@@ -778,10 +564,7 @@ class Chat(Screen[None]):
 
     async def _open(self, conversation: int | None) -> None:
         """Leave this conversation for another, or a new one; a question that has been changed stays in the prompt."""
-        if self.editing is not None and self._is_changed(self.editing):
-            self.editing = None
-            self.query_one(Prompt).leave_history()
-            self._bring_back()
+        self.composer.keep()
         if conversation is None:
             self.session.new()
         else:
@@ -807,7 +590,7 @@ class Chat(Screen[None]):
     async def show_conversation(self) -> None:
         await self.query_one(Transcript).show(self.session.turns)
         self.set_class(False, "-votes")
-        if self.editing is not None:
+        if self.composer.editing is not None:
             self.edit(None)
         self.show_around()
         self.query_one(Prompt).focus()
@@ -876,17 +659,14 @@ class Chat(Screen[None]):
     def take_attach(self, path: str) -> bool:
         """Attach a file; False if it cannot be read."""
         try:
-            self._given.append(read(path))
+            self.composer.attach(read(path))
         except VibeError as error:
             self.say(str(error), error=True)
             return False
-        self.show_hints()
         return True
 
     def action_detach(self) -> None:
-        self._given = []
-        self._forget_mentions(self._mentioned)
-        self.show_hints()
+        self.composer.detach()
 
     def action_copy_answer(self) -> None:
         self._copy(self.session.turns[-1].answer if self.session.turns else "", "The answer")
@@ -930,13 +710,13 @@ class Chat(Screen[None]):
         elif self.session.votes:
             self.toggle_class("-votes")
             self.call_after_refresh(self.show_votes)
-            self.call_after_refresh(panel.enter if self.has_class("-votes") else self._to_prompt)
+            self.call_after_refresh(panel.enter if self.has_class("-votes") else self.composer.write)
         else:
             self.say(f"There is no vote to show: {self._key('reliability')}, then ask.")
 
     def action_votes_up(self) -> None:
         if self.session.queue:
-            self.take_back()
+            self.composer.take_back()
             return
         self.query_one(VotesPanel).scroll_page_up(animate=False)
 
@@ -958,10 +738,6 @@ class Chat(Screen[None]):
 
     def action_help(self) -> None:
         self.app.push_screen(Help(self._keys))
-
-
-def _same(one: Attachment, other: Attachment) -> bool:
-    return (one.name, one.text) == (other.name, other.text)  # counted or not
 
 
 def _first_line(block: str) -> str:
