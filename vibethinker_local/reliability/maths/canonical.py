@@ -9,19 +9,28 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from fractions import Fraction
 from functools import lru_cache
 
-from vibethinker_local.reliability.maths import conditions, fixed, names, notation, quantities, regions, spellings
-from vibethinker_local.reliability.maths.conditions import COMPARISONS
+from vibethinker_local.reliability.maths import (
+    amounts,
+    conditions,
+    fixed,
+    lists,
+    matrices,
+    names,
+    notation,
+    quantities,
+    regions,
+    rewriting,
+    spellings,
+)
+from vibethinker_local.reliability.maths.conditions import CASES, COMPARISONS, RELATIONS
 from vibethinker_local.reliability.maths.expressions import (
     INFINITY,
     Expression,
     NoExpression,
     Number,
-    Product,
     Reading,
-    Sum,
     Symbol,
     minus,
     negated,
@@ -40,10 +49,9 @@ from vibethinker_local.reliability.maths.notation import (
     split,
     stripped,
 )
-from vibethinker_local.reliability.maths.quantities import Unit
-from vibethinker_local.reliability.maths.spellings import FUNCTIONS
 from vibethinker_local.reliability.maths.values import (
     EMPTY,
+    MOST_PARTS,
     NUMBERS,
     REALS,
     Answer,
@@ -63,21 +71,14 @@ from vibethinker_local.reliability.maths.values import (
     Value,
 )
 
-MOST_PARTS = 64
 PROSE_WORDS = 8  # with so many words an answer is prose: no two of them will be alike
 MOST_SIGNS = 4  # ± in one answer
 
 _ALL_REALS = {"all real numbers", "all reals", "all real", "any real number", "the real numbers", "real numbers",
               "reals", "all real values", "the set of all real numbers", "every real number", "全体实数", "任意实数",
               "一切实数", "实数集", "所有实数", "alle reellen zahlen"}  # fmt: skip
-_LOGIC = {"∧": "and", "∨": "or"}
-_RELATIONS = ("=", "≈", "≡", *COMPARISONS, "∈", "∉")
 _ROUGHLY = "about approximately approx roughly around 约 约为 大约 約 etwa ungefähr environ около примерно".split()
 _ANSWER = {"answer", "final answer", "答", "最终答案", *f"{spellings.ANSWERS}|{spellings.ANSWERS_UNSPACED}".split("|")}
-_MATRICES = {"pmatrix", "bmatrix", "matrix", "smallmatrix", "psmallmatrix", "bsmallmatrix", "array", "Bmatrix"}
-_SYSTEMS = set("cases dcases rcases aligned align gathered gather split eqnarray array matrix".split())
-_CONDITIONS = ("if", "for", "when", "where", "otherwise", "else", "unless")  # in functions by cases
-_CURRENCIES = {"€": "euro", "£": "£", "¥": "¥", "₹": "rupee"}
 
 
 def understood(text: str) -> tuple[Answer, Answer]:
@@ -137,14 +138,14 @@ class _Reader:
             raise RecursionError
         try:
             answer = self._statement(stripped(nodes))
-            return replace(answer, value=_braced(answer.value)) if _is_unescaped_set(nodes) else answer
+            return replace(answer, value=lists.braced(answer.value)) if _is_unescaped_set(nodes) else answer
         finally:
             self._depth -= 1
 
     def _statement(self, nodes: Nodes) -> Answer:
         if not nodes:
             return Answer(Text(""))
-        nodes = _joined(_system(nodes) or nodes)
+        nodes = rewriting.joined(rewriting.system(nodes) or nodes)
         if len(nodes) > 1 and is_word(nodes[0], *_ROUGHLY):
             following = nodes[1]
             if isinstance(following, Token) and following.kind in ("number", "command"):
@@ -158,7 +159,7 @@ class _Reader:
             return conditional
         if not prose and (listed := self._listed(nodes)):
             return listed
-        if not prose and (signs := _signs(nodes)):
+        if not prose and (signs := rewriting.signs(nodes)):
             return self._both_signs(nodes, signs)
         if not prose and (related := self._related(nodes)):
             return related
@@ -197,10 +198,10 @@ class _Reader:
         for row in filter(None, split(group.nodes, "\\\\")):
             cells = split(row, "&")
             if len(cells) == 1:
-                at = next((at for at, node in enumerate(row) if is_sign(node, ",") or is_word(node, *_CONDITIONS)), 0)
+                at = next((at for at, node in enumerate(row) if is_sign(node, ",") or is_word(node, *CASES)), 0)
                 cells = [row[:at], row[at:]]
             value, condition = stripped(cells[0]), stripped(cells[1])
-            while len(condition) > 1 and is_word(condition[0], *_CONDITIONS):
+            while len(condition) > 1 and is_word(condition[0], *CASES):
                 condition = stripped(condition[1:])
             if len(cells) > 2 or not value or not condition:
                 return None
@@ -211,12 +212,12 @@ class _Reader:
 
     def _listed(self, nodes: Nodes) -> Answer | None:
         """Parts joined by commas, semicolons, "and", "or"."""
-        nodes = _pointed(nodes)
+        nodes = rewriting.pointed(nodes)
         parts = [part for part in split(nodes, ",", ";", "and", "or") if part]
         if len(parts) < 2 or len(parts) > MOST_PARTS:
             return None
-        if compound := self._compound(parts, nodes):
-            return compound
+        if compound := amounts.compound(parts, nodes, self._expression):
+            return Answer(compound)
         if all(map(fixed.is_truth, parts)):  # one for each statement
             return Answer(Ordered("(", tuple(map(self._coordinate, parts))))
         either = any(is_sign(node, "or") for node in nodes)
@@ -224,14 +225,14 @@ class _Reader:
             groups = [group for group in split(nodes, *strong) if group]
             if 1 < len(groups) < len(parts):
                 answers = [self.statement(group) for group in groups]
-                if not either and _are_of_one_solution(answers):
+                if not either and lists.are_of_one_solution(answers):
                     continue
                 if any(
                     (isinstance(answer.value, Ordered) and answer.subject is None and answer.label) or answer.where
                     for answer in answers
                 ):
-                    return _gathered(answers)
-        return _combined([self._part(part) for part in parts], either=either)
+                    return lists.gathered(answers)
+        return lists.combined([self._part(part) for part in parts], either=either)
 
     def _part(self, nodes: Nodes) -> Answer:
         """One of several answers. What stands behind `(A)` counts there: they may be asked for one by one."""
@@ -244,27 +245,6 @@ class _Reader:
             return answer
         return replace(answer, value=replace(answer.value, said=said))
 
-    def _compound(self, parts: list[Nodes], nodes: Nodes) -> Answer | None:
-        """`1 hour and 30 minutes` is one quantity, and so is `two and a half hours`."""
-        if not any(is_sign(node, "and") for node in nodes):
-            return None
-        if spoken := self._spoken_quantity(nodes):
-            return Answer(spoken)
-        values = [self._quantity(part) for part in parts]
-        return Answer(total) if (total := _sum_of_quantities(values)) else None
-
-    def _spoken_quantity(self, nodes: Nodes) -> Scalar | None:
-        """A number in words of which some stand behind an "and", with or without a unit."""
-        last = max(at for at, node in enumerate(nodes) if is_sign(node, "and"))
-        for end in range(len(nodes), last + 1, -1):
-            if (number := _spoken(nodes[:end])) is not None:
-                if not nodes[end:]:
-                    return Scalar(Number(number))
-                if number.denominator == 1 and quantities.scale(nodes[end:])[1] != 1:
-                    return None  # one hundred and two hundred
-                return self._with_unit(nodes, end)
-        return None
-
     def _both_signs(self, nodes: Nodes, signs: int) -> Answer:
         """With ±, both answers; several ± may go together or each on its own."""
         if signs > MOST_SIGNS:
@@ -275,15 +255,17 @@ class _Reader:
             variants = [(sign,) * signs for sign in "+-"]
         else:
             variants = list(itertools.product("+-", repeat=signs))
-        return _combined([self.statement(_with_signs(nodes, list(chosen))) for chosen in variants], either=False)
+        return lists.combined(
+            [self.statement(rewriting.with_signs(nodes, list(chosen))) for chosen in variants], either=False
+        )
 
     # Relations
 
     def _related(self, nodes: Nodes) -> Answer | None:
-        signs = [node.text for node in nodes if isinstance(node, Token) and is_sign(node, *_RELATIONS)]
+        signs = [node.text for node in nodes if isinstance(node, Token) and is_sign(node, *RELATIONS)]
         if not signs:
             return None
-        parts = [stripped(part) for part in split(nodes, *_RELATIONS)]
+        parts = [stripped(part) for part in split(nodes, *RELATIONS)]
         if any(not part for part in parts[1:]):
             return None
         if signs[0] in COMPARISONS and set(signs) <= set(COMPARISONS):
@@ -336,7 +318,7 @@ class _Reader:
         """The name that a side of an equation gives to the other."""
         if (label := names.label_of(nodes)) is not None:
             return label
-        if any(map(_is_matrix, other)):
+        if any(map(matrices.is_matrix, other)):
             return names.of_matrix(nodes)
         if (sets := names.of_sets(nodes)) is not None:
             return sets
@@ -354,7 +336,7 @@ class _Reader:
                 break
             label, subject = f"{label}={name}", part
             given += 1
-        if _system(parts[-1]):  # a function by cases, whose conditions stand unmarked behind its values
+        if rewriting.system(parts[-1]):  # a function by cases, whose conditions stand unmarked behind its values
             return Answer(Text(spelled(parts[-1])), label)
         answer = self.statement(parts[-1])
         steps = tuple(self._value(part) or Text(spelled(part)) for part in parts[given:-1])
@@ -446,9 +428,9 @@ class _Reader:
             self._modular,
             self._set_operation,
             self._bracketed,
-            self._matrix_arithmetic,
+            lambda nodes: matrices.arithmetic(nodes, self._expression, self._value),
             self._ratio,
-            self._quantity,
+            lambda nodes: amounts.quantity(nodes, self._expression),
         ]
         for reader in readers:
             if (value := reader(nodes)) is not None:
@@ -465,7 +447,7 @@ class _Reader:
                 return REALS
         if len(nodes) == 1 and isinstance(nodes[0], Token) and is_word(nodes[0]) and nodes[0].text.isupper():
             return Text(spelled(nodes))  # AB is no BA
-        if (number := _spoken(nodes)) is not None:
+        if (number := amounts.spoken(nodes)) is not None:
             return Scalar(Number(number))
         return REALS if spelled(nodes) in _ALL_REALS else None
 
@@ -518,78 +500,20 @@ class _Reader:
             return Scalar(Number(found[0].value / found[1].value))
         return Ratio(found)
 
-    def _quantity(self, nodes: Nodes) -> Scalar | None:
-        """An expression, with a unit, a percent or a degree sign, or without."""
-        if currency := _currency(nodes):
-            name, amount = currency
-            value = self._expression(amount)
-            return None if value is None else Scalar(value, Unit(((name, Fraction(1)),)))
-        if is_sign(nodes[-1], "%"):
-            value = self._expression(nodes[:-1])
-            return None if value is None else _percentage(value)
-        if is_sign(nodes[-1], "'") and len(nodes) == 2 and names.is_number(nodes[:1]):
-            value = self._expression(nodes[:1])
-            return None if value is None else Scalar(value, quantities.unit((Token("word", "ft"),)))
-        if (degrees := _degrees(nodes)) is not None:
-            before, temperature = degrees
-            value = self._expression(before)
-            if value is not None:
-                unit = Unit(((temperature, Fraction(1)),)) if temperature else None
-                return Scalar(value, unit, degrees=not temperature)
-        for at in range(max(1, len(nodes) - MOST_PARTS), len(nodes)):
-            if (quantities.begins(nodes[at]) or quantities.begins_one_of(nodes[at:])) and (
-                found := self._with_unit(nodes, at)
-            ):
-                return found
-        expression = self._expression(nodes)
-        return None if expression is None else Scalar(expression)
-
-    def _with_unit(self, nodes: Nodes, at: int) -> Scalar | None:
-        if _spoken(nodes[: at + 1]) is not None:
-            return None  # the number goes on
-        value = Number(number) if (number := _spoken(nodes[:at])) is not None else self._expression(nodes[:at])
-        if value is None:
-            return None
-        rest, times = quantities.scale(nodes[at:])
-        if times != 1:
-            value = Product((value, Number(times)))
-            if not rest:
-                return Scalar(value)
-        named = [node.text.casefold() for node in rest if isinstance(node, Token) and node.kind in ("word", "letter")]
-        if len(named) == len(rest):
-            if set(named) <= quantities.PERCENT:
-                return _percentage(value)
-            if named[0] in quantities.DEGREES and len(named) <= 2:
-                second = {"celsius": "°C", "fahrenheit": "°F", "c": "°C", "f": "°F"}.get(named[-1])
-                return Scalar(value, Unit(((second, Fraction(1)),))) if second else Scalar(value, degrees=True)
-            if set(named) <= quantities.DOLLARS:
-                return Scalar(value)
-        if unit := quantities.unit(rest):
-            return Scalar(value, unit)
-        for end in range(1, len(rest)):  # 5 feet 3 inches
-            following = rest[end]
-            if isinstance(following, Token) and following.kind == "number":
-                first = quantities.unit(rest[:end])
-                second_part = self._quantity(rest[end:])
-                if first and second_part:
-                    return _sum_of_quantities([Scalar(value, first), second_part])
-                return None
-        return None
-
     # Brackets and sets
 
     def _bracketed(self, nodes: Nodes) -> Value | None:
-        if len(nodes) == 2 and isinstance(nodes[0], Group) and _is_transpose(nodes[1:]):
+        if len(nodes) == 2 and isinstance(nodes[0], Group) and matrices.is_transpose(nodes[1:]):
             return None
         if len(nodes) != 1 or not isinstance(nodes[0], Group):
             return None
         group = nodes[0]
-        if group.open in _MATRICES:
+        if group.open in matrices.MATRICES:
             return self._matrix(group, determinant=False)
         if group.open in ("vmatrix", "Vmatrix"):
             return self._matrix(group, determinant=group.open == "vmatrix")
         inside = stripped(group.nodes)
-        if len(inside) == 1 and isinstance(inside[0], Group) and inside[0].open in _MATRICES:
+        if len(inside) == 1 and isinstance(inside[0], Group) and inside[0].open in matrices.MATRICES:
             fences = group.open + group.close
             return self._matrix(inside[0], determinant=fences == "||") if fences in ("()", "[]", "||") else None
         match group.open:
@@ -610,62 +534,8 @@ class _Reader:
             return None
         return Matrix(cells, determinant)
 
-    def _matrix_arithmetic(self, nodes: Nodes) -> Value | None:
-        r"""`\frac{1}{5} \begin{pmatrix} … \end{pmatrix}`, sums and products of matrices."""
-        if not any(_is_matrix(node) for node in nodes):
-            return None
-        total: list[list[Expression]] | None = None
-        negative, term = False, list[Node]()
-        for node in (*nodes, None):
-            if node is not None and not is_sign(node, "+", "-"):
-                term.append(node)
-                continue
-            if term:
-                cells = self._matrix_product(term)
-                if cells is None or (total is not None and [*map(len, total)] != [*map(len, cells)]):
-                    return None
-                cells = [[negated(cell) if negative else cell for cell in row] for row in cells]
-                total = (
-                    cells
-                    if total is None
-                    else [[Sum(pair) for pair in zip(*rows, strict=True)] for rows in zip(total, cells, strict=True)]
-                )
-                negative, term = False, []
-            negative ^= is_sign(node, "-")
-        if total is None or not 0 < sum(map(len, total)) <= MOST_PARTS:
-            return None
-        return Matrix(tuple(tuple(Answer(Scalar(cell)) for cell in row) for row in total))
-
-    def _matrix_product(self, nodes: list[Node]) -> list[list[Expression]] | None:
-        """The cells of a product of matrices and scalars."""
-        result: list[list[Expression]] | None = None
-        scalars: list[Expression] = []
-        scalar = list[Node]()
-        for node in (*nodes, None):
-            if node is not None and not _is_matrix(node):
-                scalar.append(node)
-                continue
-            scalar = [each for each in scalar if not is_sign(each, "*")]
-            if scalar:
-                factor = self._expression(scalar)
-                if factor is None:
-                    return None
-                scalars.append(factor)
-                scalar = []
-            matrix = self._value((node,)) if node is not None else None
-            if isinstance(matrix, Matrix) and not matrix.determinant:
-                cells = [
-                    [cell.value.expression for cell in row if isinstance(cell.value, Scalar)] for row in matrix.rows
-                ]
-                if result is not None and len(result[0]) != len(cells):
-                    return None
-                result = cells if result is None else _times(result, cells)
-        if result is None:
-            return None
-        return [[Product((*scalars, cell)) if scalars else cell for cell in row] for row in result]
-
     def _tuple(self, group: Group, inside: Nodes) -> Value | None:
-        parts = split(_pointed(inside), ",", ";")
+        parts = split(rewriting.pointed(inside), ",", ";")
         if any(not part for part in parts) or len(parts) > MOST_PARTS:
             return None
         if len(parts) == 1:
@@ -704,16 +574,16 @@ class _Reader:
             parts = split(inside, bar)
             if len(parts) == 2 and parts[0] and parts[1]:
                 return self._set_builder(*parts)
-        parts = split(_pointed(inside), ",", ";", "and", "or")
+        parts = split(rewriting.pointed(inside), ",", ";", "and", "or")
         if any(not part for part in parts) or len(parts) > MOST_PARTS:
             return None
         answers = [self.statement(part) for part in parts]
         if len(answers) == 1 and answers[0].value is EMPTY:
             return Items((answers[0],), in_braces=True)
-        combined = _combined(answers, either=False, in_braces=True)
+        combined = lists.combined(answers, either=False, in_braces=True)
         if combined.label is not None and not isinstance(combined.value, Items):
             return Items((combined,), in_braces=True)
-        return _braced(combined.value)
+        return lists.braced(combined.value)
 
     def _set_builder(self, variable: Nodes, condition: Nodes) -> Value | None:
         domain = split(variable, "∈")
@@ -732,7 +602,7 @@ class _Reader:
             return None
         if inside.where and (inside.where.value != NUMBERS["ℤ"] or inside.where.label == name):
             return None
-        return _braced(inside.value)
+        return lists.braced(inside.value)
 
     def _set_operation(self, nodes: Nodes) -> Value | None:
         parts = split(nodes, "∪")
@@ -753,64 +623,6 @@ class _Reader:
 
 
 # Parts of answers
-
-
-def _system(nodes: Nodes) -> Nodes | None:
-    """Equations one below the other as a list of them; None for what is not that alone."""
-    group = nodes[0] if len(nodes) == 1 else None
-    in_environment = isinstance(group, Group) and group.open in _SYSTEMS
-    rows = [row for row in split(group.nodes if isinstance(group, Group) else nodes, "\\\\") if row]
-    if not in_environment and (group or len(rows) < 2):
-        return None
-    listed: list[Node] = []
-    for row in map(_unaligned, rows):
-        if not any(is_sign(node, *_RELATIONS) for node in row):
-            return None
-        if any(is_sign(node, "&", ",", ";", "and", "or") or is_word(node, *_CONDITIONS) for node in row):
-            return None
-        if not is_sign(row[0], *_RELATIONS):  # else it goes on with the row above
-            listed += [Token("sign", ",")] if listed else []
-        elif not listed:
-            return None
-        listed += row
-    return tuple(listed) or None
-
-
-def _joined(nodes: Nodes) -> Nodes:
-    r"""Relations joined by signs of logic as if by words: `x > 0 \land x < 5`, but not `p \land q`."""
-    if not any(is_sign(node, *_RELATIONS) for node in split(nodes, *_LOGIC)[0]):
-        return nodes
-    return tuple(
-        replace(node, text=_LOGIC[node.text]) if isinstance(node, Token) and is_sign(node, *_LOGIC) else node
-        for node in nodes
-    )
-
-
-def _pointed(nodes: Nodes) -> Nodes:
-    """With points before decimals, where semicolons separate numbers of which one has no comma: `(1,5; 2)`. `1,5; 2,6`
-    may be pairs."""
-    parts = split(nodes, ";")
-    if len(parts) < 2 or not any(part and len(split(part, ",")) == 1 for part in parts):
-        return nodes
-    return tuple(node for part in parts for node in (Token("sign", ";"), *_decimal(part)))[1:]
-
-
-def _decimal(nodes: Nodes) -> Nodes:
-    """`1,5` as a number, if no blanks stand in it and it cannot be one of thousands."""
-    begin = int(is_sign(nodes[0], "+", "-")) if nodes else 0
-    match nodes[begin : begin + 3]:
-        case Token("number", whole) as number, Token("sign", ",", False), Token("number", decimals, False):
-            thousands = len(decimals) == 3 and len(whole) <= 3 and whole[0] != "0"
-            if (whole + decimals).isdecimal() and not thousands and len(split(nodes, ",")) == 2:
-                return (*nodes[:begin], replace(number, text=f"{whole}.{decimals}"), *nodes[begin + 3 :])
-    return nodes
-
-
-def _unaligned(row: Nodes) -> Nodes:
-    """A row without what aligns it: the `&` that it begins with, or that stand beside `=`."""
-    related = [is_sign(node, *_RELATIONS) for node in (*row, None)]
-    aligning = [is_sign(node, "&") and (not at or related[at - 1] or related[at + 1]) for at, node in enumerate(row)]
-    return stripped(tuple(node for node, drop in zip(row, aligning, strict=True) if not drop))
 
 
 def _is_free(middle: Expression | None, ends: set[str]) -> bool:
@@ -834,21 +646,6 @@ def _unbracketed(nodes: Nodes) -> Nodes:
     return nodes
 
 
-def _spoken(nodes: Nodes) -> Fraction | None:
-    """The number that words spell: `twenty-one`, `minus one and a half`, `2 and a half`."""
-    if len(nodes) > 1 and (is_word(nodes[0], "negative", "minus") or is_sign(nodes[0], "-")):
-        return None if (number := _spoken(nodes[1:])) is None else -number
-    texts: list[str] = []
-    for at, node in enumerate(nodes):
-        if is_sign(node, "-") and 0 < at < len(nodes) - 1:
-            continue
-        in_digits = at == 0 and len(nodes) > 1 and isinstance(node, Token) and node.kind == "number"
-        if not isinstance(node, Token) or not (in_digits or is_word(node) or is_sign(node, "and") or node.text == "a"):
-            return None
-        texts.append(node.text)
-    return quantities.spoken(texts)
-
-
 def _infinity(nodes: Nodes) -> Expression | None:
     sign = is_sign(nodes[0], "-") if nodes else False
     rest = nodes[1:] if nodes and is_sign(nodes[0], "-", "+") else nodes
@@ -857,147 +654,7 @@ def _infinity(nodes: Nodes) -> Expression | None:
     return None
 
 
-def _signs(nodes: Nodes) -> int:
-    """How many ± and ∓ there are; those within a set are of its members alone."""
-    inside = (_signs(node.nodes) for node in nodes if isinstance(node, Group) and node.open != r"\{")
-    return sum(is_sign(node, "±", "∓") for node in nodes) + sum(inside)
-
-
-def _with_signs(nodes: Nodes, chosen: list[str]) -> Nodes:
-    """The nodes with the next of the chosen signs for each ±, its opposite for ∓."""
-    out: list[Node] = []
-    for node in nodes:
-        if isinstance(node, Group):
-            out.append(node if node.open == r"\{" else replace(node, nodes=_with_signs(node.nodes, chosen)))
-        elif is_sign(node, "±", "∓"):
-            sign = chosen.pop(0)
-            out.append(replace(node, text=sign if node.text == "±" else "-" if sign == "+" else "+"))
-        else:
-            out.append(node)
-    return tuple(out)
-
-
-def _currency(nodes: Nodes) -> tuple[str, Nodes] | None:
-    """The currency whose sign stands before or behind an amount, and the amount. The dollar's has gone with LaTeX's."""
-    if len(nodes) < 2:
-        return None
-    for sign, amount in ((nodes[0], nodes[1:]), (nodes[-1], nodes[:-1])):
-        if isinstance(sign, Token) and sign.kind == "sign" and sign.text in _CURRENCIES:
-            return _CURRENCIES[sign.text], amount
-    return ("rupee", nodes[2:] if is_sign(nodes[1], ".") else nodes[1:]) if is_word(nodes[0], "rs") else None
-
-
-def _percentage(value: Expression) -> Scalar:
-    return Scalar(Product((value, Number(Fraction(1, 100)))), percent=True)
-
-
-def _degrees(nodes: Nodes) -> tuple[Nodes, str] | None:
-    """What stands before a degree sign at the end, and the scale if it is one of temperature."""
-    temperature, last = "", nodes[-1]
-    if isinstance(last, Token) and last.text in ("C", "F") and last.kind == "letter":
-        temperature, nodes = "°" + last.text, nodes[:-1]
-        if not nodes:
-            return None
-        last = nodes[-1]
-    if isinstance(last, Group) and last.open == "{" and len(last.nodes) == 1:
-        last = last.nodes[0]
-    if not (isinstance(last, Token) and last.text == "°"):
-        return None
-    before = nodes[:-1]
-    if any(isinstance(node, Token) and node.text in FUNCTIONS for node in before):
-        return None  # \sin 30^\circ
-    return (before[:-1] if before and is_sign(before[-1], "^") else before), temperature
-
-
-def _is_matrix(node: Node | None) -> bool:
-    if not isinstance(node, Group):
-        return False
-    fenced = (node.open, node.close) in (("(", ")"), ("[", "]")) and len(node.nodes) == 1
-    return node.open in _MATRICES or (fenced and _is_matrix(node.nodes[0]))
-
-
-def _times(left: list[list[Expression]], right: list[list[Expression]]) -> list[list[Expression]]:
-    """The product of two matrices."""
-    return [
-        [Sum(tuple(Product(pair) for pair in zip(row, column, strict=True))) for column in zip(*right, strict=True)]
-        for row in left
-    ]
-
-
-def _is_transpose(nodes: Nodes) -> bool:
-    return bool(nodes) and is_sign(nodes[0], "^")
-
-
-# Lists of answers
-
-
-def _are_of_one_solution(answers: list[Answer]) -> bool:
-    """Whether no name is given two values: `x = 2, y = 3 and z = 4`."""
-    known = [name for answer in answers for name in (answer.label or "").split(",")]
-    return all(known) and len(set(known)) == len(known)
-
-
-def _combined(answers: list[Answer], *, either: bool, in_braces: bool = False) -> Answer:
-    """What several answers in a row are together."""
-    labels = [answer.label for answer in answers]
-    if labels[0] is not None and all(label is None for label in labels[1:]) and not in_braces:
-        answers = [replace(answer, label=labels[0]) for answer in answers]  # x = 1, 2
-        labels = [labels[0]] * len(answers)
-    label = labels[0] if len(set(labels)) == 1 else None
-    found = [answer.value for answer in answers if isinstance(answer.value, Region)]
-    conditional = any(answer.where for answer in answers)
-    if label is not None and len(found) == len(answers) and not conditional:  # inequalities
-        met = None if either else regions.intersection(found)
-        if met is None or met is EMPTY:
-            met = regions.normal([piece for region in found for piece in region.pieces])
-        return Answer(met, label)
-    known = [label for label in labels if label is not None]
-    several = any(isinstance(answer.value, Items) for answer in answers)
-    apart = either and len({name.split()[0] for name in known}) > 1  # x = 1 or y = 2, but not x_1 = 1 or x_2 = 2
-    if len(known) == len(labels) == len(set(known)) and not several and not apart:  # x = 1, y = 2
-        return Answer(Ordered("(", tuple(replace(answer, label=None) for answer in answers)), ",".join(known))
-    return _gathered(answers)
-
-
-def _gathered(answers: list[Answer]) -> Answer:
-    """A set of answers; a label that all of them have is the set's. Of a set of sets, each stays one."""
-    flat: list[Answer] = []
-    for answer in answers:
-        if isinstance(answer.value, Items) and not answer.value.in_braces:
-            flat += [
-                replace(member, label=member.label or answer.label, where=member.where or answer.where)
-                for member in answer.value.members
-            ]
-        else:
-            flat.append(answer)
-    labels = {answer.label for answer in flat}
-    if len(labels) == 1 and (label := labels.pop()) is not None:
-        subject = flat[0].subject
-        return Answer(Items(tuple(Answer(answer.value, where=answer.where) for answer in flat)), label, subject)
-    return Answer(Items(tuple(flat)))
-
-
-def _braced(value: Value) -> Value:
-    return replace(value, in_braces=True) if isinstance(value, Items) else value
-
-
 def _is_unescaped_set(nodes: Nodes) -> bool:
     """`{1,2}`, which TeX would show without its braces."""
     group = nodes[0] if len(nodes) == 1 else None
     return isinstance(group, Group) and group.open == "{" and len(split(group.nodes, ",", ";")) > 1
-
-
-def _sum_of_quantities(values: Sequence[Scalar | None]) -> Scalar | None:
-    """5 feet and 3 inches, in the last unit."""
-    found = [value for value in values if value is not None and value.unit is not None]
-    if len(found) != len(values) or len({value.unit.dimensions for value in found if value.unit}) != 1:
-        return None
-    factors = [value.unit.factor for value in found if value.unit]
-    if len(set(factors)) != len(factors) or factors != sorted(factors, reverse=True):
-        return None
-    last = found[-1].unit
-    assert last
-    terms = (
-        Product((value.expression, Number(factor / last.factor))) for value, factor in zip(found, factors, strict=True)
-    )
-    return Scalar(Sum(tuple(terms)), last)

@@ -20,6 +20,8 @@ from vibethinker_local.reliability.maths.notation import (
 )
 
 COMPARISONS = ("<", ">", "<=", ">=", "!=")
+RELATIONS = ("=", "≈", "≡", *COMPARISONS, "∈", "∉")
+CASES = ("if", "for", "when", "where", "otherwise", "else", "unless")  # before the conditions of a function by cases
 _SET_OF_NUMBERS = re.compile(r"(?:vec|\\mathbf)?([ZℤNℕRℝ])([*_^+]*(?:>0)?)")  # without blanks and braces
 _PROBABILITIES = ("P", r"\mathbb P", r"\Pr")
 _ANY_NUMBER = re.compile(

@@ -5,7 +5,7 @@ parser follows one of them throughout: `Reading.USUAL`, what most writers mean, 
 rules of precedence say. Two answers are the same only if they are under both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -82,6 +82,7 @@ class Bound:
 
 
 Expression = Number | Symbol | Sum | Product | Power | Call | Bound
+ReadExpression = Callable[[Sequence[Node]], Expression | None]  # None: they are no expression
 
 ZERO, ONE, MINUS_ONE, HALF = (Number(Fraction(value)) for value in ("0", "1", "-1", "1/2"))
 PI, E = Symbol(r"\pi"), Symbol("e")

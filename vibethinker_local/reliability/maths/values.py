@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from vibethinker_local.reliability.maths.expressions import INFINITY, Expression, negated
 from vibethinker_local.reliability.maths.quantities import Unit
 
+MOST_PARTS = 64  # of one answer
+
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
