@@ -318,16 +318,17 @@ def remove_partial(path: Path) -> None:
     from filelock import FileLock, Timeout  # only now: few need it
 
     lock, built = cache.lock_of(path), path.name.endswith(UNFINISHED)
+    how = "built" if built else "fetched"
+    busy = ModelError(f"{path} is being {how} by another program: wait for that, or end it.")
     try:
         with FileLock(lock, timeout=0) if lock.exists() and not built else nullcontext():
             if built:
                 with path.open("r+b") as file:
                     if not locks.take(file):
-                        raise Timeout(str(path))
+                        raise busy
             path.unlink(missing_ok=True)
     except Timeout:
-        how = "built" if built else "fetched"
-        raise ModelError(f"{path} is being {how} by another program: wait for that, or end it.") from None
+        raise busy from None
     except OSError as error:
         raise ModelError(f"{path} cannot be removed: {error.strerror}.") from error
 
