@@ -36,7 +36,7 @@ class ScriptedBackend:
     ) -> None:
         """By default there are cells for the whole context of each place, from the beginning."""
         self.script, self.context, self.places, self.batch = script, context, places, batch
-        self.cells, self.each = cells or context * places, first or context
+        self.cells, self.each, self._most = cells or context * places, first or context, places
         assert self.context <= self.cells
         assert self.each * self.places <= self.cells
         self.held: dict[int, list[int]] = {}  # place → tokens by position
@@ -56,7 +56,8 @@ class ScriptedBackend:
         count = sum(len(piece.tokens) for piece in slices)
         assert 0 < count <= count + padding <= self.batch
         assert padding <= self.places - len(slices)
-        assert len({piece.place for piece in slices}) == len(slices)
+        places = [piece.place for piece in slices]
+        assert places == sorted(set(places)), "llama.cpp gets them in order"
         if self._interrupted:
             self._interrupted = False
             raise Interrupted("as asked for")
@@ -78,7 +79,7 @@ class ScriptedBackend:
         self.held[target] = list(self.held[source])
 
     def arrange(self, kept: Sequence[int], places: int, each: int) -> list[bool]:
-        assert len(kept) <= places
+        assert len(kept) <= places <= self._most
         assert each <= self.context
         assert places * each <= self.cells
         held = [self.held.get(old, []) for old in kept]
@@ -92,7 +93,7 @@ class ScriptedBackend:
         self.held[place] = self.held.get(place, [])[:length]
 
     def holds(self, place: int, length: int) -> bool:
-        return True
+        return length <= len(self.held.get(place, []))
 
     def use_threads(self, count: int) -> None:
         self.used_threads.append(count)

@@ -13,7 +13,8 @@ from vibethinker_local.engine import SamplingParams, SequenceId, scheduler
 from vibethinker_local.engine.backend import Logits, Slice
 from vibethinker_local.engine.engine import Engine
 from vibethinker_local.engine.kv import KV, Saved
-from vibethinker_local.engine.scheduler import PREFILL_LEAST
+from vibethinker_local.engine.layout import Layout
+from vibethinker_local.engine.scheduler import PREFILL_LEAST, TAIL
 from vibethinker_local.errors import NoRoom
 
 LIMIT = 50  # tokens that each may generate
@@ -120,6 +121,8 @@ def test_places_get_more_cells_as_they_fill_and_then_become_fewer() -> None:
     outputs = run(engine)
     assert [len(outputs[name]) for name in names] == [63] * 8
     assert backend.arranged[:3] == [(8, 16), (4, 32), (2, 64)]
+    roomy = KV(ScriptedBackend(mixes, context=64, places=2, first=8))
+    assert roomy.layout_for(9) == Layout(2, 16), "never more places than at first"
     assert sum(backend.decoded) < 2 * 8 * 63, "of what was put away, as much is kept as there is room for"
 
 
@@ -228,6 +231,81 @@ def test_the_next_turn_begins_with_what_the_last_one_left(places: int) -> None:
     engine.add(b"x" * 79 + b"\n", params(max_tokens=20))  # needs all the room
     run(engine)
     assert backend.used <= 100
+
+
+def test_conversations_keep_their_prompts_and_the_last_also_as_places_become_fewer() -> None:
+    backend = ScriptedBackend(mixes, context=256, cells=256, places=4, first=64)
+    engine = Engine(backend)
+    one, two, our = (text.ljust(TAIL + 2, b".") for text in (b"one", b"two", b"our"))
+
+    def turn(prompt: bytes, most: int = 1) -> int:
+        """Returns how many tokens were computed."""
+        before = sum(backend.decoded)
+        name = engine.add(prompt, params(1, max_tokens=most, stop_ids=frozenset()))
+        run(engine)
+        engine.abort(name)
+        return sum(backend.decoded) - before
+
+    assert [turn(one), turn(two), turn(our)] == [18, 18, 17], "two of them begin alike"
+    assert [turn(one + b"<think>"), turn(one + b" 4")] == [7, 2], "each goes on from its own prompt"
+    assert [turn(our + b"s"), turn(our + b"s")] == [1, 1]
+    assert backend.used == len(one + b" 4" + two + our + b"s"), "nothing is held twice"
+    turn(b"x", 70)
+    assert backend.arranged == [(2, 128)]
+    assert turn(our + b"s again") == 6
+
+
+def test_a_fork_finds_what_was_put_away_for_it() -> None:
+    """There is a single place, and its parent held it."""
+    backend = ScriptedBackend(mixes, context=64, places=1)
+    engine = Engine(backend)
+    parent = engine.add(b"a problem", params(1, max_tokens=1))
+    run(engine)
+    fork = engine.add(b"a problem, and a claim", params(2, max_tokens=1), parent=parent)
+    assert run(engine)[fork]
+    assert sum(backend.decoded) == len(b"a problem, and a claim")
+
+
+def test_what_another_has_written_so_far_is_shared_at_once() -> None:
+    """Whoever begins with it does not wait for the other to go on."""
+    backend = ScriptedBackend(mixes)
+    engine = Engine(backend)
+    engine.add(b"hi", params(1, stop_ids=frozenset()))
+    (output,) = engine.step()
+    assert output.token is not None
+    engine.add([*b"hi", output.token, 33], params(2, stop_ids=frozenset()))
+    engine.step()
+    assert backend.decoded == [2, 1 + 2]
+
+
+def test_who_had_begun_goes_on_before_new_ones_begin() -> None:
+    """Whether it was put away as the others grew, or is forced to go on."""
+    engine = Engine(ScriptedBackend(mixes, context=32, cells=32, places=2, first=16))
+    names = [engine.add(bytes([65 + i]), params(i, max_tokens=20, stop_ids=frozenset())) for i in range(3)]
+    assert ends(engine) == names
+    assert engine.preempted == 1
+    engine = Engine(ScriptedBackend(mixes, context=32, places=1))
+    names = [engine.add(bytes([65 + i]), params(i, max_tokens=4, reserve=9, stop_ids=frozenset())) for i in range(3)]
+    while not any(output.end for output in engine.step()):
+        pass
+    engine.step()
+    engine.force(names[0], b"so", then=2)
+    assert ends(engine) == [names[1], names[0], names[2]]
+
+
+def ends(engine: Engine[ScriptedBackend]) -> list[SequenceId]:
+    """In the order in which they end."""
+    return [output.sequence for outputs in iter(engine.step, []) for output in outputs if output.end]
+
+
+def test_who_is_forced_goes_on_in_its_place_though_no_other_is_free() -> None:
+    backend = ScriptedBackend(mixes, context=64, places=2)
+    engine = Engine(backend)
+    short, _ = (engine.add(bytes([65 + most]), params(1, max_tokens=most, reserve=9)) for most in (1, 20))
+    engine.step()
+    engine.force(short, b"so", then=1)
+    engine.step()
+    assert backend.decoded == [2, 1 + 3]
 
 
 @pytest.mark.parametrize("named", [True, False])

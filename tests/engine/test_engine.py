@@ -3,8 +3,9 @@
 import pytest
 
 from tests.engine.helpers import params, run, text, tokens
-from tests.fakes import EOS, ScriptedBackend, mixes, writes
+from tests.fakes import EOS, ScriptedBackend, always, mixes, writes
 from vibethinker_local.engine.engine import Engine
+from vibethinker_local.engine.repetition import EXACT_TOKENS
 
 
 def test_writes_until_a_stop_id() -> None:
@@ -108,6 +109,17 @@ def test_force_wakes_an_ended_sequence_without_computing_again() -> None:
     outputs += run(engine)[name]
     assert text(outputs) == "abcdefghi"
     assert sum(backend.decoded) == 3 + 3 + 1 + 2 + 2  # prompt, abc, d, ef, gh: nothing twice
+
+
+def test_going_round_in_circles_is_an_end_but_not_once_it_was_forced() -> None:
+    """Its limit is near then."""
+    engine = Engine(ScriptedBackend(lambda tokens: always(65), context=800))
+    name = engine.add(b"hi\n", params(max_tokens=400, reserve=300))
+    outputs = run(engine)[name]
+    assert (len(outputs), outputs[-1].end) == (EXACT_TOKENS + 1, "loop")
+    engine.force(name, b"A", then=20)
+    outputs = run(engine)[name]
+    assert (len(outputs), outputs[-1].end) == (1 + 20, "length")
 
 
 def test_force_beyond_the_reserve_is_refused() -> None:

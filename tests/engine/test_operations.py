@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests import faults
-from tests.engine.helpers import params
+from tests.engine.helpers import check_places, params
 from tests.fakes import ScriptedBackend, mixes
 from vibethinker_local.engine import SequenceId
 from vibethinker_local.engine.backend import Logits, Slice
@@ -102,8 +102,9 @@ class Operations(RuleBasedStateMachine):
                         self.ended[output.sequence] = prompt
 
     @invariant()
-    def cells_are_counted_right(self) -> None:
+    def all_is_in_its_place(self) -> None:
         assert self.engine.cells_used <= self.engine._kv.used == self.used() <= self.backend.cells
+        check_places(self.engine)
 
     def teardown(self) -> None:
         for _ in range(4000):
@@ -113,7 +114,7 @@ class Operations(RuleBasedStateMachine):
         assert not self.alive, "a Sequence did not end"
         for name in list(self.ended):
             self.engine.abort(name)
-        self.cells_are_counted_right()
+        self.all_is_in_its_place()
         assert self.engine.cells_used == 0
 
 
@@ -165,7 +166,7 @@ class ProcessOperations(Operations):
         self.engine = ProcessOperations.handle
 
     @invariant()
-    def cells_are_counted_right(self) -> None:
+    def all_is_in_its_place(self) -> None:
         assert 0 <= self.engine.cells_used <= 120
 
 

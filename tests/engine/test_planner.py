@@ -27,8 +27,11 @@ def test_splits_and_pads_where_that_takes_less_time() -> None:
     assert planner.parts(12, 99) == (Part(12, padding=4),)
     assert planner.parts(16, 99) == (Part(16),)
     assert planner.parts(32, 99) == (Part(32),)
-    assert planner.parts(6, 99) == (Part(6),), "4 + 2 would save less than a split is worth"
+    assert planner.parts(6, 99) == (Part(6),), "4 + 2 would save nothing"
+    assert Planner({2: 1.0, 4: 2.04}).parts(4, 99) == (Part(4),), "2 + 2 would save less than a split is worth"
+    assert Planner({2: 1.0, 4: 2.08}).parts(4, 99) == (Part(2), Part(2))
     assert planner.parts(12, 3) == (Part(4), Part(4), Part(4)), "no room for the padding"
+    assert Planner({1: 9.0, 2: 20.0, 4: 1.0}).parts(2, 99) == (Part(1), Part(1)), "less padding than Sequences"
     assert planner.parts(0, 99) == ()
 
 
@@ -39,7 +42,8 @@ def test_one_sequence_is_decoded_as_it_is() -> None:
 
 def test_without_a_table_a_step_is_one_batch() -> None:
     planner = Planner()
-    planner.learn(8, 1.0)
+    for _ in range(SAMPLES):
+        planner.learn(8, 1.0)
     assert planner.parts(8, 99) == (Part(8),)
     assert not planner.seconds
 
@@ -83,20 +87,37 @@ def learned(planner: Planner, seconds: dict[int, float], count: int, disturb: fl
 
 
 def test_learns_from_steps_on_a_busy_machine() -> None:
-    for count, expected in ((8, (Part(4), Part(4))), (12, (Part(12, padding=4),)), (16, (Part(16),))):
+    for count, sizes, expected in (
+        (8, {2, 4, 8}, (Part(4), Part(4))),
+        (12, {4, 8, 12, 16}, (Part(12, padding=4),)),
+        (16, {4, 8, 16}, (Part(16),)),
+    ):
         planner = Planner(learns=True)
-        plans = learned(planner, TABLE, count, disturb=4)
+        plans = learned(planner, TABLE, count, disturb=20)
         assert plans[4 * SAMPLES :] == [expected] * (60 - 4 * SAMPLES)
         known = dict(planner.seconds)
-        planner.learn(4, 99.0)
+        assert known.keys() == sizes
+        for _ in range(SAMPLES):
+            planner.learn(4, 99.0)
         assert planner.seconds == known, "what was learnt stays as it is"
+
+
+def test_what_is_learnt_later_may_change_a_plan() -> None:
+    planner, seconds = Planner(learns=True), {1: 1.0, 2: 4.0, 3: 1.0, 4: 9.0}
+    assert learned(planner, seconds, 4, disturb=1)[-1] == (Part(1),) * 4
+    learned(planner, seconds, 3, disturb=1)
+    assert {part.tokens for part in planner.parts(4, 99)} == {1, 3}
 
 
 def test_how_many_at_once() -> None:
     planner = Planner(TABLE)
     assert [planner.best(most) for most in (1, 4, 8, 16)] == [1, 4, 4, 16]
     assert planner.step_seconds(8) == 2 * TABLE[4]
+    assert planner.step_seconds(12) == TABLE[16]
+    between = Planner({2: 1.0, 6: 3.0})
+    assert [between.step_seconds(count) for count in (1, 3, 5, 12)] == [1.0, 1.5, 2.5, 6.0]
     assert Planner({1: 1.0, 2: 2.0, 4: 4.0}).best(8) == 1, "where more at once gain nothing, one"
+    assert Planner({1: 1.0, 2: 2 / (1 + GAIN / 2)}).best(2) == 1, "or hardly anything"
     assert Planner({1: 1.0, 4: 1.0 + GAIN}).best(64) == 4
 
 
@@ -173,6 +194,8 @@ def test_a_step_is_cut_short_for_one_of_a_later_batch() -> None:
     backend = Watched(mixes, places=4)
     engine = backend.engine = Engine(backend, Planner({2: 1.0, 4: 9.0}))
     names = [engine.add(bytes([60 + seed]), params(seed)) for seed in range(4)]
+    backend.unwanted = names[0]
+    assert (engine.step(), backend.decoded) == ([], []), "the batch that it is in need not be finished"
     backend.unwanted = names[3]
     assert [output.sequence for output in engine.step()] == names[:2], "the first batch counts, the second waits"
     engine.abort(names[3])

@@ -106,6 +106,21 @@ def test_what_was_not_heard_is_taken_back(start: Callable[..., EngineProcess]) -
         outputs.append([(o.token, o.text, o.logprob, o.end) for o in heard])
     assert outputs[0] == outputs[1]
     assert sum(o[0] is not None for o in outputs[1]) == 1 + 4 + 6
+    name = here.add(b"hi\n", params(3))
+    drawn = tokens(run(here)[name])
+    for taken_back, then in (((99, 3, 2), 16), ((), 14)):  # heard here, but not by whom it was for
+        found = []
+        for engine in (here, there):
+            name = engine.add(b"hi\n", params(3, max_tokens=9, reserve=12, stop_ids=frozenset(drawn[4:5])))
+            assert [o.token for o in run(engine)[name]] == drawn[:5]
+            for known in taken_back:
+                engine.rewind(name, known)
+            with pytest.raises(ValueError, match="no room"):
+                engine.force(name, b"so:", then=then + 1)
+            engine.force(name, b"so:", then=then)
+            found.append([(o.token, o.text, o.logprob, o.end) for o in run(engine)[name]])
+        assert found[0] == found[1]
+        assert len(found[1]) == 3 + then
 
 
 def _first(engine: AnyEngine) -> list[StepOutput]:
@@ -116,7 +131,9 @@ def _first(engine: AnyEngine) -> list[StepOutput]:
 
 def test_an_abort_is_the_last_that_is_heard(start: Callable[..., EngineProcess]) -> None:
     engine = start(faults.Scripted())
+    engine.wake()
     name = engine.add(b"hi\n", params(max_tokens=30))
+    assert engine.step() == [], "woken"
     _first(engine)
     engine.abort(name)
     engine.abort(name)
@@ -149,6 +166,8 @@ def test_what_can_never_work_is_refused_here(start: Callable[..., EngineProcess]
     for wrong in ([], [-1], [257], [1] * 60):
         with pytest.raises(ValueError, match="token"):
             engine.add(wrong, params())
+    with pytest.raises(ValueError, match="token"):
+        engine.score(b"hi\n", (257,))
     with pytest.raises(ValueError, match="grammar"):
         engine.add(b"hi\n", params(grammar="nonsense"))
     name = engine.add(b"hi\n", params(max_tokens=4, reserve=8))
@@ -304,8 +323,11 @@ def test_a_death_between_requests_is_nothing(
         return made[-1]
 
     engine = start(faults.Scripted())
+    engine.abort(engine.add(b"hi\n", params(3)))  # nobody waits for it
     engine._connection.process.kill()
     assert engine.tokenize("a", special=False) == [97]
+    ended = engine.add(b"hi\n", params(max_tokens=1, reserve=9))
+    run(engine)
     engine._connection.process.kill()
     engine._connection.process.wait()
     monkeypatch.setattr(process, "Connection", slowly)
@@ -314,6 +336,8 @@ def test_a_death_between_requests_is_nothing(
     name = engine.add(b"hi\n", params(4))
     other.join()
     assert made == [engine._connection]
+    with pytest.raises(ValueError, match="gone"):
+        engine.force(ended, b"!", then=1)
     assert tokens(run(engine)[name])
     made[0].process.kill()
     _, end, arguments, _ = made[0].end.detach()  # type: ignore[misc]  # as if another thread were at it
@@ -511,6 +535,10 @@ def test_fifty_deaths_leave_nothing_behind(start: Callable[..., EngineProcess], 
 
 
 def deaths(engine: EngineProcess, count: int, folder: Path) -> None:
+    def asks() -> None:
+        with pytest.raises(EngineDied):
+            engine.tokenize("b", special=False)
+
     me = psutil.Process()
     others = len(me.children()) - 1  # of earlier tests
     before = None
@@ -518,7 +546,11 @@ def deaths(engine: EngineProcess, count: int, folder: Path) -> None:
         engine.add([5, 6, 7], params(max_tokens=200))
         _first(engine)
         engine._connection.process.kill()
-        with pytest.raises(EngineDied):
+        engine._connection.process.wait()
+        other = threading.Thread(target=asks)
+        other.start()
+        other.join()
+        with pytest.raises(EngineDied):  # though another thread has heard it first
             run(engine)
         files = []
         for _ in range(5):  # other tests' threads have one open now and then, and a server keeps its connections

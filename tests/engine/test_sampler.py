@@ -194,6 +194,16 @@ def test_a_draw_depends_on_seed_and_number_only() -> None:
     assert sum(a.token == b.token for a, b in zip(first, other, strict=True)) < 10
 
 
+@pytest.mark.parametrize("seed", [0, 7, -1, 2**32, 2**64 + 5])
+def test_the_dice_are_numpys(seed: int) -> None:
+    """So a seed gives in another release what it gave in this one."""
+    for n, attempt in ((0, 0), (3, 0), (3, 1)):
+        key, counter = np.array([seed % 2**64, 0], np.uint64), np.array([0, n, attempt, 0], np.uint64)
+        theirs = np.random.Generator(np.random.Philox(key=key, counter=counter))
+        ours = sampler._uniforms(seed, n, attempt)
+        assert [next(ours) for _ in range(5)] == theirs.random(5).tolist()
+
+
 def test_neighbouring_draws_and_seeds_are_independent() -> None:
     row = np.zeros(4, np.float32)
     expected = np.full(16, 1 / 16)

@@ -33,9 +33,9 @@ def watched(cores: int, busy: list[tuple[float, int]]) -> Iterator[list[int]]:
         yield counts
 
 
-@pytest.mark.parametrize(("cores", "busy"), [(2, 1), (8, 1), (8, 3)])
-def test_gives_way_and_returns(cores: int, busy: int) -> None:
-    idle, taken, again = watched(cores, [(10, 0), (30, busy), (cores * 2 + 4 * LONGEST_PAUSE, 0)])
+@pytest.mark.parametrize(("cores", "busy", "long"), [(2, 1, 520), (8, 1, 30), (8, 3, 30)])
+def test_gives_way_and_returns(cores: int, busy: int, long: float) -> None:
+    idle, taken, again = watched(cores, [(10, 0), (long, busy), (cores * 2 + 4 * LONGEST_PAUSE, 0)])
     assert set(idle) == {cores}
     tried = sum(count != cores - busy for count in taken) / len(taken)
     assert taken[-1] == cores - busy

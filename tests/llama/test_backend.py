@@ -128,7 +128,8 @@ def test_a_batch_gives_nearly_the_logits_of_each_alone(backend: LlamaBackend, pr
 
 def test_padding_gives_nearly_the_same_and_leaves_nothing(prompts: list[list[int]]) -> None:
     """Place 0 and 3 are in a batch; 1 and 2 hold something, too, and 1 is full."""
-    with closing(LlamaBackend(MINI, cells=8 * 256, places=8, threads=1)) as backend:
+    with closing(LlamaBackend(MINI, cells=8 * 250, places=8, threads=1)) as backend:
+        assert (backend.each, backend.cells) == (256, 8 * 256), "in whole blocks"
         backend.decode([Slice(1, 0, (prompts[1] * 10)[:256], logits=False)])
         for place in (0, 2, 3):
             backend.decode([Slice(place, 0, prompts[place][:-1], logits=False)])

@@ -136,6 +136,7 @@ class Connection:
         with suppress(queue.Empty):
             while not isinstance(event, Failed):
                 event = self.events.get_nowait()
+        self.events.put(event if isinstance(event, Failed) else None)  # another thread may wait for it, too
         self.end()
         if isinstance(event, Failed):
             return (ModelError if event.kind == "model" else EngineError)(event.reason)

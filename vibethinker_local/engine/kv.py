@@ -90,11 +90,11 @@ class KV:
     def trim(self, place: int, length: int) -> None:
         """Forget the positions of `place` from `length` on."""
         self._backend.trim(place, length)
-        self._lengths[place] = min(length, self._lengths[place])
+        self._lengths[place] = length
 
     def holds(self, place: int, length: int) -> bool:
         """Whether a text could go on behind the first `length` positions of `place`."""
-        return length == 0 or self._backend.holds(place, length)
+        return self._backend.holds(place, length)
 
     def close(self, place: int) -> None:
         """Free a place and its cells."""

@@ -65,7 +65,6 @@ class Planner:
         samples = self._samples.setdefault(tokens, [])
         samples.append(seconds)
         if len(samples) == SAMPLES:
-            del self._samples[tokens]
             self._seconds = dict(sorted({**self._seconds, tokens: statistics.median(samples)}.items()))
             self._plans.clear()
 

@@ -71,6 +71,7 @@ class EngineProcess:
         self._heard: dict[SequenceId, Heard] = {}
         self._next = 0
         self._asking = threading.Lock()  # one thread at a time asks, or starts another process
+        self._stepper = 0  # the thread that adds and steps: others only ask
         self._pieces: dict[int, bytes] = {}
         # Cached, because an answer has to wait for the process's current step.
         self._known = lru_cache(KNOWN)(self._tokens)
@@ -157,6 +158,7 @@ class EngineProcess:
         labels: tuple[int, ...] | None = None,
     ) -> SequenceId:
         with self._asking:
+            self._stepper = threading.get_ident()
             self._revive()
             name = SequenceId(self._next)
             self._next += 1
@@ -205,6 +207,7 @@ class EngineProcess:
         if self._closed:
             raise EngineError(CLOSED)
         self._connection.check()
+        self._stepper = threading.get_ident()
         if not self.busy:
             return []
         try:
@@ -296,6 +299,8 @@ class EngineProcess:
             raise self._failure()
 
     def _failure(self, event: Event | None = None) -> EngineError | ModelError:
-        """The error to raise now that the process has ended. Forgets every Sequence that it held."""
-        self._heard.clear()
-        return EngineError(CLOSED) if self._closed else self._connection.failure(event)
+        """The error to raise now that the process has ended. Its Sequences are forgotten once the stepper is told."""
+        failure = EngineError(CLOSED) if self._closed else self._connection.failure(event)
+        if threading.get_ident() == self._stepper:
+            self._heard.clear()
+        return failure

@@ -21,6 +21,7 @@ PREFILL_SECONDS = 0.5  # spent on prompts in one step, while others wait for the
 PREFILL_LEAST = 16  # prompt tokens in one step however long they take, and while the rate is unknown
 MEASURABLE = 16  # tokens that a batch must have for its time to say something about the rate
 COPIED_A_STEP = 2048  # tokens: as many may be copied for each step that a gap between running Sequences has lasted
+TAIL = 16  # tokens at the end of a prompt with which its conversation may not go on, as where a template writes <think>
 SAVED_SHARE = 0.5  # positions that may be saved outside the cache, in cells of it; what is beyond is computed again
 
 
@@ -42,7 +43,7 @@ class Batch:
 
 
 class Scheduler:
-    """Every Sequence is in the collection that its state names, until it is GONE.
+    """Every Sequence is in the collection that its state names; one that was aborted and holds nothing is in none.
 
     One that runs, or whose prompt is cached, has a place. The KV of another is in a place, or saved, or has to be
     computed again.
@@ -86,7 +87,7 @@ class Scheduler:
                 return False
             takes_over = source is not None and source.state is SequenceState.CACHED
             if sequence.place is None and not self._kv.free_places and not takes_over:
-                if not self._make_room(sequence, source):
+                if not self._make_room(source):
                     return False
             elif layout.each > self._kv.layout.each:
                 self._arrange(layout)  # if there is no memory for it, the next is another one
@@ -105,9 +106,8 @@ class Scheduler:
         Returns False if there is no memory for it any more; layouts are then made of fewer cells.
         """
         idle = self._idle(waiting=True)
-        kept = sorted(self.running, key=lambda sequence: sequence.place or 0)
         short = [other for other in reversed(idle) if other.computed <= layout.each]
-        kept += short[: layout.places - len(kept)]
+        kept = [*self.running, *short][: layout.places]
         for other in idle:
             if other not in kept:
                 self._put_away(other)
@@ -118,7 +118,7 @@ class Scheduler:
         for place, sequence in enumerate(kept):
             sequence.place = place
             if not whole[place]:
-                self._lost(sequence)
+                sequence.drop()
         return True
 
     def _widen(self) -> bool:
@@ -185,20 +185,21 @@ class Scheduler:
         held = 0
         if holder and holder.saved:
             sequence.place, held = self._kv.restore(holder.saved), holder.saved.length
-        elif holder and holder.state is SequenceState.CACHED:
-            del self.cached_prompts[holder.id]
-            sequence.place, held = holder.place, holder.computed
-            holder.place, holder.state = None, SequenceState.GONE
         elif holder and holder.place is not None:
-            sequence.place, held = self._kv.fork(holder.place), holder.computed
+            held = holder.computed
+            if holder.state is SequenceState.CACHED and (held - wanted <= TAIL or not self._kv.free_places):
+                del self.cached_prompts[holder.id]  # its place goes over to who continues it, or if there is no other
+                sequence.place, holder.place = holder.place, None
+            else:
+                sequence.place = self._kv.fork(holder.place)
         if sequence.place is None:
             sequence.place, wanted = self._kv.open(), 0
         sequence.computed = self._cut(sequence.place, wanted) if wanted < held else wanted
         sequence.saved = sequence.parent = None
 
-    def _make_room(self, wanting: Sequence, source: Sequence | None) -> bool:
+    def _make_room(self, source: Sequence | None) -> bool:
         """Free the place that is needed least. Returns False if only running Sequences and their sources have any."""
-        idle = [other for other in self._idle(waiting=not self.running) if other is not wanting]
+        idle = self._idle(waiting=not self.running)
         others = [other for other in idle if other is not source] or ([] if self.running else idle)
         if not others:
             return False
@@ -228,12 +229,6 @@ class Scheduler:
             sequence.drop()
         self._kv.close(sequence.place)
         sequence.place = None
-
-    def _lost(self, sequence: Sequence) -> None:
-        """What the place of a Sequence held is gone. One that runs keeps it, and is computed again."""
-        sequence.drop()
-        if sequence.state is not SequenceState.RUNNING:
-            self._put_away(sequence)
 
     def plan(self) -> list[Batch]:
         """The batches of the next step: a token of every Sequence that decodes, as the planner groups them.
@@ -285,9 +280,9 @@ class Scheduler:
             other.place = sequence.place
         sequence.place = target
         if not done[1]:
-            self._lost(sequence)
+            sequence.drop()
         if other and not done[0]:
-            self._lost(other)
+            other.drop()
         return True
 
     def _grouped(self, work: list[tuple[Sequence, Slice]]) -> Iterator[Batch]:
@@ -352,7 +347,7 @@ class Scheduler:
         return length
 
     def release(self, sequence: Sequence) -> None:
-        """Give up a Sequence, whatever its state; the KV of its prompt may serve others, until the room is needed."""
+        """Give up a Sequence; the KV of its prompt may serve others, until the room is needed."""
         match sequence.state:
             case SequenceState.WAITING:
                 self.waiting.remove(sequence)
@@ -360,11 +355,8 @@ class Scheduler:
                 self.running.remove(sequence)
             case SequenceState.ENDED:
                 del self.ended[sequence.id]
-            case SequenceState.CACHED | SequenceState.GONE:
-                return
         sequence.saved = None
         if sequence.place is None:
-            sequence.state = SequenceState.GONE
             return
         sequence.state = SequenceState.CACHED
         self.cached_prompts[sequence.id] = sequence
@@ -379,7 +371,7 @@ class Scheduler:
         assert sequence.place is not None
         del self.cached_prompts[sequence.id]
         self._kv.close(sequence.place)
-        sequence.place, sequence.state = None, SequenceState.GONE
+        sequence.place = None
 
 
 def _closest_row(places: Collection[int]) -> set[int]:

@@ -18,7 +18,6 @@ class SequenceState(Enum):
     RUNNING = auto()
     ENDED = auto()  # a fork or `force` can continue it; its KV is kept while there is room
     CACHED = auto()  # aborted; the KV of its prompt can be reused by others until the room is needed
-    GONE = auto()
 
 
 def checked(tokens: Iterable[int], vocabulary: int) -> list[int]:

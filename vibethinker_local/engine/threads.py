@@ -63,8 +63,6 @@ class Threads:
 
     def note(self, tokens: int, seconds: float, processor_seconds: float, *, prompts: bool = False) -> None:
         """Take note of a batch of so many tokens, some of them of `prompts`, that `count` threads computed."""
-        if self.most < 2:
-            return
         window = self._window
         window.seconds += seconds
         window.processor_seconds += processor_seconds
