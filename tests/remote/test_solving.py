@@ -1,6 +1,7 @@
 """Problems solved on servers that lack each ability in turn, and fail in each way."""
 
 import json
+import random
 import time
 from collections import deque
 from pathlib import Path
@@ -16,6 +17,7 @@ from vibethinker_local.models.spec import registry
 from vibethinker_local.reliability.plan import Plan
 from vibethinker_local.remote import pool
 from vibethinker_local.remote import server as server_questions
+from vibethinker_local.remote.served import Abilities, EngineServer
 from vibethinker_local.solving.solver import Solver
 from vibethinker_local.system import paths
 
@@ -164,6 +166,12 @@ def test_a_reply_goes_on_where_it_broke_off() -> None:
     assert second["max_tokens"] == first["max_tokens"] - 3
 
 
+def test_a_reply_that_ends_without_a_reason_is_whole() -> None:
+    with StandIn(faults=deque([("end", None)])) as server:
+        assert solved(server).answer == "42"
+    assert len(server.replies()) == 1
+
+
 def test_several_replies_that_break_off_go_on_each_by_itself() -> None:
     with StandIn(faults=deque([("cut", 9)])) as server:
         solution = voted(server)
@@ -172,6 +180,9 @@ def test_several_replies_that_break_off_go_on_each_by_itself() -> None:
 
 
 def test_a_server_that_stays_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "ATTEMPTS", 1)
+    with StandIn(faults=deque([("status", (429, {})), ("status", (503, {}))])) as server:
+        assert solved(server).answer == "42", "one that is full has not failed"
     monkeypatch.setattr(pool, "ATTEMPTS", 3)
     with StandIn(faults=deque([("status", (500, {}))] * 3)) as server:
         solution = solved(server)
@@ -183,6 +194,23 @@ def test_a_server_that_stays_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -
         assert 'it sends no reply: 200 OK, application/json; charset=utf-8, 9 bytes: “"Sign in"”' in (
             solved(server).error or ""
         )
+
+
+def test_a_server_that_fails_is_left_alone_longer_and_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "FIRST_WAIT", 0.5)
+    monkeypatch.setattr(random, "uniform", lambda least, most: most)
+    load = pool._Load(EngineServer("http://a", "m", "server", Abilities()), 0, places=4)
+    for began, failed, wait, until in (
+        (0.0, 10.0, None, 10.5),
+        (5.0, 10.2, None, 10.7),  # begun before the last failure: the same one
+        (11.0, 12.0, None, 13.0),
+        (14.0, 15.0, 100.0, 115.0),
+        (90.0, 91.0, 1.0, 115.0),
+        (116.0, 200.0, 1e6, 800.0),
+        *((9e3 * n, 9e3 * n, None, 9e3 * n + min(30, 0.5 * 2 ** (n + 3))) for n in range(1, 9)),
+    ):
+        load.failed(began, failed, wait)
+        assert load.until == until
 
 
 def test_a_server_that_dies_leaves_its_work_to_the_others() -> None:

@@ -44,6 +44,15 @@ def test_a_system_message_that_is_refused_goes_before_the_question() -> None:
 
 def test_contents_may_have_to_be_lists_of_parts() -> None:
     assert text(PARTS, TALK) == "Be brief.;Hi;"
+    refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('Refused') }}{% endif %}"
+    assert text(refusing + PARTS, TALK) == "Be brief.\n\nHi;"
+
+
+def test_only_what_the_system_says_goes_before_the_question() -> None:
+    alone = "{% if messages | length > 1 %}{{ raise_exception('One alone') }}{% endif %}{{ messages[0].content }}"
+    assert text(alone, TALK) == "Be brief.\n\nHi"
+    with pytest.raises(ModelError, match="One alone"):
+        text(alone, TALK[1:] * 2)
 
 
 @pytest.mark.parametrize("source", ["{{ bos_token }}{{ messages[0].content }}", "{{ messages[0].content }}"])

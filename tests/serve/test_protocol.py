@@ -3,21 +3,26 @@
 import asyncio
 import codecs
 import json
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.serve.helpers import PROBLEM, Served, text, until, user
+from vibethinker_local.engine import StepOutput
 from vibethinker_local.events import Exchange
 from vibethinker_local.reliability.stopping import fewest
 from vibethinker_local.serve import streams, voting, wire
+from vibethinker_local.serve.sharing import Share
 
 
 def test_the_model_is_listed(served: Served) -> None:
     listed = served.http.get("/v1/models").json()
     assert [each["id"] for each in listed["data"]] == ["mini", "mini:reliable"]
     assert served.http.get("/v1/models/mini").json()["max_model_len"] == 2048
+    assert served.http.get("/v1/models/mini:Q8_0:reliable").json()["id"] == "mini:reliable"
     for path in ("/models", "/v1//models", "/v1/v1//models/"):
         assert served.http.get(path).json()["data"][0]["object"] == "model"
     assert served.http.get("/v1/models/other").status_code == 404
@@ -72,7 +77,7 @@ def test_a_stream_says_the_same(served: Served) -> None:
 def test_a_proxy_is_asked_to_hand_a_stream_on_at_once(served: Served) -> None:
     body = {"messages": user(PROBLEM), "stream": True}
     with served.http.stream("POST", "/v1/chat/completions", json=body) as response:
-        assert response.headers["x-accel-buffering"] == "no"
+        assert (response.headers["x-accel-buffering"], response.headers["cache-control"]) == ("no", "no-store")
         response.read()
 
 
@@ -82,6 +87,11 @@ def test_several_choices_each_have_a_seed(served: Served) -> None:
     assert found["vibe"]["seeds"] == [2**63 - 2, 2**63 - 1, 0], "as a 63-bit number goes on"
     assert served.ask(seed=-1, max_tokens=1)["vibe"]["seeds"][0] < 2**31, "it is drawn"
     assert served.ask(seed=-2, max_tokens=1)["vibe"]["seeds"] == [2**63 - 2]
+    one, three = (served.ask(n=n, temperature=0)["usage"] for n in (1, 3))
+    assert three["prompt_tokens"] == one["prompt_tokens"], "it is read once"
+    assert three["completion_tokens"] == 3 * one["completion_tokens"]
+    reasoning = [usage["completion_tokens_details"]["reasoning_tokens"] for usage in (one, three)]
+    assert reasoning[1] == 3 * reasoning[0]
     chunks = served.stream(n=3, seed=5)
     ends = [each["index"] for chunk in chunks[:-1] for each in chunk["choices"] if each["finish_reason"]]
     assert sorted(ends) == [0, 1, 2]
@@ -98,7 +108,7 @@ def test_stop_ends_the_content_before_the_text(served: Served) -> None:
         assert text(served.stream(seed=1, stop=stop)) == cut
 
 
-def test_a_limit_cuts_off(served: Served) -> None:
+def test_a_limit_cuts_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("max_tokens", "max_completion_tokens"):
         limit: dict[str, Any] = {name: 7}
         found = served.ask(seed=1, **limit)
@@ -106,12 +116,17 @@ def test_a_limit_cuts_off(served: Served) -> None:
         assert not found["choices"][0]["message"]["content"]
     assert served.ask(seed=1, max_tokens=7, max_completion_tokens=9)["usage"]["completion_tokens"] == 9
     assert served.ask(seed=1, max_tokens=10**9)["choices"][0]["finish_reason"] == "stop"
+    solver = served.running.app.solver
+    monkeypatch.setattr(solver, "options", replace(solver.options, max_tokens=5))
+    assert served.ask(seed=1)["usage"]["completion_tokens"] == 5, "as the settings have it"
+    assert served.ask(seed=1, max_tokens=7)["usage"]["completion_tokens"] == 7
 
 
 def test_the_sampling_is_as_asked(served: Served) -> None:
     greedy = [served.ask(seed=seed, temperature=0)["choices"][0]["message"] for seed in (1, 2)]
     assert greedy[0] == greedy[1] == served.ask(seed=3, top_p=0)["choices"][0]["message"]
     assert greedy[0] == served.ask(seed=4, top_k=1)["choices"][0]["message"]
+    assert greedy[0] == served.ask(seed=4, temperature=2, min_p=1)["choices"][0]["message"]
     hot = {
         str(served.ask(seed=seed, temperature=5, top_p=1, max_tokens=30)["choices"][0]["message"]) for seed in (1, 2)
     }
@@ -157,7 +172,7 @@ def test_reasoning_can_be_left_out(served: Served, how: dict[str, Any]) -> None:
     assert found["usage"]["completion_tokens_details"]["reasoning_tokens"] == 0
 
 
-def test_reasoning_is_closed_at_its_budget(served: Served) -> None:
+def test_reasoning_is_closed_at_its_budget(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     free = served.ask(seed=1)["choices"][0]["message"]["reasoning_content"]
     found = served.ask(seed=1, thinking_budget=9)
     assert found["vibe"]["finish"] == ["forced"]
@@ -167,6 +182,16 @@ def test_reasoning_is_closed_at_its_budget(served: Served) -> None:
     assert found["usage"]["completion_tokens_details"]["reasoning_tokens"] <= 12
     again = served.ask(seed=1, thinking_budget=9)
     assert again["choices"] == found["choices"]
+    stopped, take = served.ask(seed=1, stop="boxed{"), Share.take
+
+    def take_late(share: Share) -> list[StepOutput]:
+        time.sleep(0.005)
+        return take(share)
+
+    monkeypatch.setattr(Share, "take", take_late)
+    late = served.ask(seed=1, thinking_budget=9)
+    assert (late["choices"], late["usage"]) == (found["choices"], found["usage"]), "though more was there by then"
+    assert served.ask(seed=1, stop="boxed{")["usage"] == stopped["usage"]
     tiny = served.ask(seed=1, thinking_budget=1, max_tokens=40)
     assert tiny["vibe"]["finish"][0] in ("forced", "length")
     assert "think" not in str(tiny["choices"]), "not in the middle of the opening tag"
@@ -185,12 +210,18 @@ def test_a_schema_is_followed_after_the_reasoning(served: Served) -> None:
             content, reasoning = message["content"], message.get("reasoning_content", "")
         assert type(json.loads(content)["answer"]) is int
         assert free.startswith(reasoning.rstrip())
+    reasoned = served.ask(seed=1, response_format=form)["usage"]["completion_tokens_details"]["reasoning_tokens"]
+    for limit in (reasoned + 1, reasoned + 3):  # no room behind it, or for less than what comes between
+        cut = served.ask(seed=1, response_format=form, max_tokens=limit)
+        assert (cut["usage"]["completion_tokens"], cut["choices"][0]["finish_reason"]) == (limit, "length")
     for kind in ("json_object", "json_schema"):
         given: dict[str, Any] = {"response_format": {"type": kind, "schema": schema}, "guided_json": schema}
         found = served.ask(seed=1, thinking_budget=0, **given)["choices"][0]
         assert list(json.loads(found["message"]["content"])) == ["answer"]
-    found = served.ask(seed=1, response_format={"type": "json_object"}, max_tokens=60)["choices"][0]
-    assert found["message"]["content"].startswith("{")
+    anything: tuple[dict[str, Any], ...] = ({"type": "json_object"}, {"type": "json_object", "schema": {}})
+    for form in anything:
+        found = served.ask(seed=1, response_format=form, max_tokens=60)["choices"][0]
+        assert found["message"]["content"].startswith("{")
 
 
 def test_a_reply_of_the_assistant_is_continued(served: Served) -> None:
@@ -230,7 +261,8 @@ def test_what_asks_for_nothing_is_passed_over(served: Served) -> None:
         "max_tokens": -1, "max_completion_tokens": -1,
         "modalities": ["text"], "of tomorrow": [1], "stream_options": {"include_usage": None},
     }  # fmt: skip
-    assert served.ask(seed=1, **passed)["choices"][0]["finish_reason"] == "stop"
+    choice = served.ask(seed=1, **passed)["choices"][0]
+    assert (choice["finish_reason"], "boxed{17}" in choice["message"]["content"]) == ("stop", True)
     unused: dict[str, Any] = {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"}
     assert served.post(seed=1, max_tokens=1, **unused).status_code == 200
     assert served.post(seed=1, max_tokens=1, **unused | {"tool_choice": "auto"}).status_code == 400
@@ -249,7 +281,10 @@ REFUSED = [
     ({"functions": [{"name": "f"}]}, "functions", "does not call tools"),
     ({"messages": [{"role": "tool", "content": "4", "tool_call_id": "1"}]}, "messages.0", "does not call tools"),
     ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content", "image"),
+    ({"messages": [{"role": "user", "content": [{"type": "input_image"}]}]}, "messages.0.content", "image out"),
+    ({"messages": [{"role": "assistant", "function_call": {"name": "f"}}]}, "messages.0", "does not call tools"),
     ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages.0.content", "text only"),
+    ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content", "each part of a text is"),
     ({"messages": [{"role": "user", "content": 7}]}, "messages.0.content", "string"),
     ({"messages": [{"role": "king", "content": "7"}]}, "messages.0.role", "'user'"),
     ({"messages": [{"role": "assistant", "content": "7"}]}, "messages", "missing"),
@@ -320,14 +355,15 @@ def test_what_is_no_request(served: Served) -> None:
         response = served.http.post("/v1/chat/completions", content=body)
         assert response.status_code == 400, body[:20]
         assert response.json()["error"]["message"]
-    for encoding, status in (("gzip", 415), ("identity", 400)):
+    for encoding, status in (("gzip", 415), ("Identity", 400)):
         headers = {"content-encoding": encoding}
         response = served.http.post("/v1/chat/completions", content=b"\x1f\x8b", headers=headers)
         assert response.status_code == status
     response = served.post(model="gpt-5")
     assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
     assert served.http.get("/v1/embeddings").status_code == 404
-    for path, advises in (("/v1/embeddings", False), ("/v1/responses", True), ("/completions", True)):
+    others = ("/v1/responses", "/completions", "/v1/messages", "/api/chat")
+    for path, advises in (("/v1/embeddings", False), *((other, True) for other in others)):
         response = served.http.post(path, json={})
         said = response.json()["error"]["message"]
         assert (response.status_code, "set the client to chat completions" in said) == (404, advises)
@@ -351,11 +387,14 @@ def test_the_reliability_pass_is_asked_for_by_name_or_object(served: Served) -> 
     )
     assert receipt["agreement"]["leading"] >= fewest(8)  # which ends it
     messages = [{"role": "system", "content": "Be brief."}, *user(PROBLEM)]
-    found = served.ask(messages=messages, reliability={"samples": 3, "mode": "clr", "stopping": False}, seed=1)
+    contested: dict[str, Any] = {"samples": 3, "mode": "clr", "stopping": False}
+    found = served.ask(messages=messages, reliability=contested, seed=1, temperature=1.5)
     assert found["choices"][0]["message"]["content"]
     assert (found["vibe"]["mode"], len(found["vibe"]["trajectories"])) == ("clr", 3)
     assert found["vibe"]["notes"]
-    assert found["usage"]["completion_tokens"] >= found["vibe"]["usage"]["solve_tokens"] > 0
+    used = found["vibe"]["usage"]
+    assert found["usage"]["completion_tokens"] == used["solve_tokens"] + used["verify_tokens"]
+    assert used["solve_tokens"] > 0
 
 
 def test_a_vote_hears_no_earlier_reasoning_whatever_its_tags_are() -> None:
@@ -377,10 +416,12 @@ def test_a_vote_draws_and_thinks_as_asked(served: Served) -> None:
         assert not all(reasoning for _, reasoning in solutions(**off))  # the model may close none that was opened
 
 
-def test_a_vote_may_ask_for_more_tokens_than_the_context_holds(served: Served) -> None:
+def test_a_vote_may_ask_for_more_tokens_than_the_context_holds_or_for_too_few(served: Served) -> None:
     """It has fewer places than the server, and no larger ones."""
     found = served.ask(model="mini:reliable", seed=1, max_tokens=4096)
     assert (found["vibe"]["answer"], found["vibe"]["status"]) == ("17", "answered")
+    cut = served.ask(reliability={"samples": 1}, seed=1, max_tokens=32)
+    assert (cut["vibe"]["status"], cut["choices"][0]["finish_reason"]) == ("no_answer", "length")
 
 
 def test_the_metrics_count(served: Served) -> None:

@@ -61,6 +61,7 @@ THREE = '{"a": 1, "b": 2, "c": 3}'
 DATES = ['"2026-11-28"', '"2024-02-29"', '"2000-02-29"']
 TUPLE = {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}]}
 OLD_TUPLE = {"items": TUPLE["prefixItems"], "additionalItems": {"type": "boolean"}, "minItems": 2}
+APART = {"prefixItems": [{"type": "string", "pattern": "^x+$", "minLength": least} for least in (1, 3)]}
 MAP_OF = {"type": "object", "additionalProperties": {"type": "integer"}}
 KINDS = ['a"b', "c\\d", "e\nf", 1, None]
 STRICT = {  # as OpenAI's structured outputs ask for it
@@ -101,7 +102,7 @@ WHOLE = [
         ({"type": "integer"}, ["0", "-7", "123"], ["1.5", "007", '"1"']),
         ({"type": "integer", "minimum": 0}, ["0", "12"], ["-1"]),
         ({"type": "integer", "exclusiveMinimum": 0}, ["1", "12"], ["0", "-1"]),
-        ({"type": "number", "minimum": 0}, ["0", "1.5e-3"], ["-1.5"]),
+        ({"type": "number", "minimum": 0}, ["0", "1.5e-3"], ["-1.5", "1e1000"]),
         ({"type": "integer", "minimum": 3}, ["3", "10", "999"], ["2", "0", "-3", "03"]),
         ({"type": "integer", "minimum": 1, "maximum": 10}, ["1", "9", "10"], ["0", "11", "-1", "100", "1.0"]),
         ({"type": "integer", "minimum": -12, "exclusiveMaximum": 3}, ["-12", "-9", "0", "2"], ["-13", "3", "-20"]),
@@ -114,6 +115,9 @@ WHOLE = [
         ({"type": "number", "minimum": -1, "exclusiveMaximum": 1}, ["-1", "-0.5", "0.9"], ["-1.1", "1", "1.0"]),
         ({"type": "number", "maximum": -2}, ["-2", "-2.5", "-17"], ["-1.9", "0", "2"]),
         ({"type": ["integer", "null"], "maximum": 5}, ["5", "null", "-7"], ["6"]),
+        ({"type": "integer", "exclusiveMaximum": 10.5}, ["10"], ["11"]),
+        ({"type": "integer", "minimum": 2, "exclusiveMinimum": 5}, ["6"], ["2", "5"]),
+        ({"type": "integer", "maximum": 5, "exclusiveMaximum": 2}, ["1"], ["2", "5"]),
         ({"type": "string", "minLength": 2, "maxLength": 3}, ['"ab"', '"abc"', '"a\\n"'], ['"a"', '"abcd"', '"a\n"']),
         ({"type": "number", "minimum": 0.5, "maximum": 1.25}, ["0.75", "1.25", "0.625"], ["0.49", "1.26", "0.5"]),
         ({"type": "number", "exclusiveMinimum": -1.5, "maximum": 120.5}, ["-1.4", "120.45", "99.5"], ["-1.5", "120.6"]),
@@ -127,6 +131,7 @@ WHOLE = [
         ({"type": "string", "pattern": r"^[A-Z]{3}-\d{2,}$"}, ['"ABC-12"', '"ABC-123"'], ['"ABC-1"', '"abc-12"']),
         ({"type": "string", "pattern": "a+b"}, ['"ab"', '"xaaby"', r'"\n\"ab"'], ['"a"', '"ba"']),
         ({"type": "string", "pattern": "^a|b$"}, ['"a"', '"axx"', '"xb"'], ['"xa"', '"bx"']),
+        ({"type": "string", "pattern": r"^\w.[\b]$"}, [r'"_ \b"'], [r'"_\r\b"', '"_\u2028\\b"', '"_ b"']),
         ({"type": "string", "pattern": "^[^a-z]$"}, OTHERS, ['"a"', '"AA"', r'"\u0061"']),
         ({"type": "string", "pattern": r"^(?!.*\.\.)(?=.*\d)[\w.]+$"}, ['"a.1"', '"1"'], ['"a..1"', '"a"', '"1 "']),
         ({"type": "string", "pattern": r"^(?:a(?=b)b|c$)?$"}, ['""', '"ab"', '"c"'], ['"a"', '"cc"']),
@@ -134,6 +139,10 @@ WHOLE = [
         ({"type": "string", "pattern": "^(?:a{0,2}b?){2}$"}, ['""', '"aabaa"', '"bb"'], ['"aaaaa"', '"bbb"']),
         ({"type": "string", "format": "time", "pattern": r"^[.]\d+$|^$"}, ['".123456789"', '""'], ['".1234567890"']),
         ({"type": "string", "pattern": "^x+$", "minLength": 2, "maxLength": 3}, ['"xx"', '"xxx"'], ['"x"', '"xxxx"']),
+        ({"type": "string", "pattern": r"^\u{41}[^\0]a{1,b}$"}, ['"ABa{1,b}"'], ['"AB"', '"BBa{1,b}"']),
+        ({"type": "string", "pattern": "^(?:x|a(?=b)c)$"}, ['"x"'], ['"a"', '"ac"']),
+        (APART, ['["x", "xxx"]'], ['["x", "x"]']),
+        ({"type": "string", "format": "phone", "pattern": r"^\d{12}$"}, ['"123456789012"'], ['"1"']),
         ({"type": "string", "format": "date", "pattern": "^2026"}, ['"2026!"'], ['"2025-01-01"']),
         (TUPLE, ['["a", 1]'], ['["a"]', '["a", 1, 2]', '[1, "a"]']),
         (TUPLE | {"minItems": 1}, ['["a"]', '["a", 1]'], ["[]", '["a", 1, 2]']),
@@ -141,6 +150,11 @@ WHOLE = [
         (OLD_TUPLE, ['["a", 1]', '["a", 1, true, false]'], ['["a"]', '["a", 1, 2]']),
         (FEW | {"uniqueItems": False}, ["[1]"], ["[]"]),
         ({"items": False}, ["[]"], ["[1]"]),
+        ({"minItems": 1}, ["[1]"], ["[]", "1"]),
+        (TUPLE | {"items": False, "minItems": 0, "maxItems": 1}, ["[]", '["a"]'], ['["a", 1]']),
+        ({"type": "object", "additionalProperties": False}, ["{}"], ['{"a": 1}']),
+        ({"type": "object", "anyOf": [STEP]}, ['{"said": "x"}', '{\n  "said": "x"\n}'], ["{}", '{  "said": "x"}']),
+        ({"properties": {"é": {"enum": ["ü"]}}}, ['{"é": "ü"}'], [r'{"é": "\u00fc"}', r'{"\u00e9": "ü"}']),
         (MAP_OF | {"propertyNames": {"enum": ["a", "b"]}}, ["{}", '{"b": 1}'], ['{"c": 1}', '{"a": "x"}']),
         (MAP_OF | {"propertyNames": {"enum": ["a"]}, "required": ["a"]}, ['{"a": 1}'], ["{}", '{"b": 1}']),
         (MAP_OF | {"minProperties": 1, "maxProperties": 2}, ['{"a": 1}', '{"a": 1, "b": 2}'], ["{}", THREE]),
@@ -156,6 +170,7 @@ WHOLE = [
         (MAP | {"propertyNames": {"type": "string"}}, ['{"x": {}}'], ['{"x": 1}']),
         (MAP | {"propertyNames": {}, "type": ["object", "null"]}, ['{"x": {}}', "null"], ['{"x": 1}']),
         (QUOTED, ["7"], ['"7"']),
+        ({"$ref": "#/$defs/a~1~01", "$defs": {"a/~1": {"type": "integer"}, "a//": True}}, ["7"], ['"7"']),
         (LIST_OF_NULLS, ["null", "[null, null]"], ["[1]"]),
         (LINKED, ['{"next": {"next": null}}'], ['{"next": {}}', "null"]),
         (Outer.model_json_schema(), WHOLE, ['{"name": "n"}', *(WHOLE[1].replace("0", n) for n in ("-1", "121"))]),
@@ -242,7 +257,14 @@ def test_what_it_does_not_understand_is_refused_by_name(given: Any, why: str) ->
 def test_it_stays_small_whatever_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pattern, "MOST_WORK", 10_000)
     nested = "^" + "(" * 100 + "a" + "{1,9})" * 100 + "$"
-    for much in ("(a|b)*a(a|b){20}", "^(?=.{1,253}$)([a-z]{1,63}[.])+$", "^a{5000}$", "^" + "a?" * 200 + "$", nested):
+    for much in (
+        "(a|b)*a(a|b){20}",
+        "^(?=.{1,253}$)([a-z]{1,63}[.])+$",
+        "^a{5000}$",
+        "^a{5000000000}$",
+        "^" + "a?" * 200 + "$",
+        nested,
+    ):
         with pytest.raises(ValueError, match="too large"):
             schema.grammar({"type": "string", "pattern": much})
     days = [{"type": "string", "format": "date", "maxLength": 20 + i} for i in range(10)]

@@ -21,14 +21,16 @@ def scripted() -> Engine[ScriptedBackend]:
     return Engine(ScriptedBackend(mixes, context=4096, places=8))
 
 
-def draw(engine: AnyEngine, prompt: bytes, given: SamplingParams, force_at: int | None = None) -> str:
+def draw(engine: AnyEngine, prompt: bytes, given: SamplingParams, *forces: int) -> str:
     """The text of a Sequence, with a text forced in after so many tokens. Late: more may have come by then."""
+    later = list(forces)
     name = engine.add(prompt, given)
     heard = list[StepOutput]()
     while engine.busy:
         heard += [output for output in engine.step() if output.sequence == name]
         sampled = [at for at, output in enumerate(heard) if output.logprob is not None]
-        if force_at is not None and len(sampled) >= force_at:
+        if later and len(sampled) >= later[0]:
+            force_at = later.pop(0)
             back = len(sampled) - force_at
             del heard[sampled[force_at - 1] + 1 :]
             if isinstance(engine, Share):
@@ -36,12 +38,19 @@ def draw(engine: AnyEngine, prompt: bytes, given: SamplingParams, force_at: int 
             else:
                 assert not back
                 engine.force(name, b"FORCED", then=12)
-            force_at = None
     engine.abort(name)
     return text(heard)
 
 
-CASES = [(b"a\n", 1, None), (b"a\n", 2, 7), (b"another\n", 3, 13), (b"b\n", 4, 1), (b"b\n", 5, 20), (b"c\n", 6, None)]
+CASES: list[tuple[bytes, int, tuple[int, ...]]] = [
+    (b"a\n", 1, ()),
+    (b"a\n", 2, (7,)),
+    (b"another\n", 3, (4, 13)),
+    (b"b\n", 4, (1,)),
+    (b"b\n", 5, (20,)),
+    (b"c\n", 6, ()),
+    (b"d\n", 7, (40,)),  # at its end
+]
 
 
 def asked(seed: int) -> SamplingParams:
@@ -49,12 +58,12 @@ def asked(seed: int) -> SamplingParams:
 
 
 def test_each_hears_what_it_would_hear_alone() -> None:
-    alone = [draw(scripted(), prompt, asked(seed), force_at) for prompt, seed, force_at in CASES]
+    alone = [draw(scripted(), prompt, asked(seed), *forces) for prompt, seed, forces in CASES]
     shared, found = SharedEngine(scripted()), dict[int, str]()
 
     def follow(number: int) -> None:
-        prompt, seed, force_at = CASES[number]
-        found[number] = draw(shared.share(), prompt, asked(seed), force_at)
+        prompt, seed, forces = CASES[number]
+        found[number] = draw(shared.share(), prompt, asked(seed), *forces)
 
     threads = [threading.Thread(target=follow, args=(number,)) for number in range(len(CASES))]
     for thread in threads:
@@ -95,6 +104,23 @@ def test_a_process_takes_back_what_was_handed_out_late(tmp_path: object, monkeyp
 def exhaust(share: Share) -> None:
     while True:
         share.step()
+
+
+def test_what_came_before_the_engine_failed_is_heard_before_that() -> None:
+    shared = SharedEngine(scripted())
+    share = shared.share()
+    name = share.add(b"a\n", params(1, max_tokens=1, stop_ids=frozenset()))
+    while shared.running:
+        time.sleep(0.001)
+    share.fail(EngineError("It failed."))
+    assert [output.sequence for output in share.take()] == [name]
+    running = share.add(b"a\n", params(1, max_tokens=4000, stop_ids=frozenset()))
+    assert share.busy
+    share.forget(running)
+    with pytest.raises(EngineError, match="It failed"):
+        exhaust(share)
+    assert not share.busy
+    shared.close()
 
 
 def test_the_ends_of_a_share_and_of_the_engine() -> None:

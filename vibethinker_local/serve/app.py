@@ -34,6 +34,7 @@ METHODS = {
     "/v1/models": "GET",
     "/v1/chat/completions": "POST",
 }
+OTHERS = ("/responses", "/completions", "/messages", "/api/")  # of OpenAI, Anthropic and Ollama: other ways to ask
 T = TypeVar("T")
 
 
@@ -104,7 +105,7 @@ class App:
         one_model = path.startswith("/v1/models/")
         if path not in METHODS and not one_model:
             known = ", ".join(METHODS)
-            other = path.removeprefix("/v1").startswith(("/responses", "/completions"))
+            other = path.removeprefix("/v1").startswith(OTHERS)
             advice = ": set the client to chat completions" if other else ""
             said = f"There is nothing at this path: there are {known}{advice}."
             raise ApiError(said, status=404, code="unknown_path")

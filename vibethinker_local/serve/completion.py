@@ -283,7 +283,7 @@ class Completion:
             reply.constrain(forced)
         room = self._limit - len(reply.tokens) - (len(forced) if self._grammar is None else 0)
         if room < 1:
-            reply.cut_off()
+            reply.cut_off(self._limit)
         elif self._grammar is None:
             assert choice.sequence is not None
             await asyncio.to_thread(share.force, choice.sequence, forced, then=room, back=back)

@@ -406,7 +406,7 @@ class _PatternReader:
         """{2}, {2,} or {2,5}; None where a bracket is only a bracket."""
         inside, closed, _ = self._text[self._at + 1 :].partition("}")
         low, several, high = inside.partition(",")
-        if self._text[self._at : self._at + 1] != "{" or not closed or not _is_number(low) or len(inside) > 9:
+        if self._text[self._at : self._at + 1] != "{" or not closed or not _is_number(low):
             return None
         if several and high and not _is_number(high):
             return None

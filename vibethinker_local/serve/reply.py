@@ -38,8 +38,7 @@ class ReplyText:
         self.closed = False  # the reasoning, by force
         self.free: bool = constrained  # of a grammar that is to come
         self._thinking, self._stop_ids = thinking, stop_ids
-        self._parser, self._stop_texts = ReasoningParser(opened=opened, tags=tags), stops
-        self._stops = TextStream(stops)
+        self._parser, self._stops = ReasoningParser(opened=opened, tags=tags), TextStream(stops)
         before = self._parser.feed(begun)
         self._reasoned = opened or any(span.reasoning for span in before)
         self._content_begun = any(not span.reasoning and span.text.strip() for span in before)
@@ -74,8 +73,9 @@ class ReplyText:
         if not self._parser.visible:
             self.reasoning_tokens = len(self.tokens)
         for span in spans:
-            self._write(span)
-        if self._stops.stopped:
+            if not self._stops.stopped:  # what follows it in the same piece does not count
+                self._write(span)
+        if self._stops.stopped and not self.free:
             self.finish = "stop"
         elif self._parser.in_reasoning and not self.closed and self._over(output):
             self.due = "close"
@@ -108,12 +108,14 @@ class ReplyText:
             self.tokens, self.reasoning_tokens = [], 0
             self._drawn.clear()
         self._content.clear()
-        self._parser, self._stops = ReasoningParser(), TextStream(self._stop_texts)
+        self._stops.flush()
+        self._parser = ReasoningParser()
         self._parser.feed("{")  # whatever comes, it is visible
 
-    def cut_off(self) -> None:
-        """There is no room for anything more."""
+    def cut_off(self, limit: int) -> None:
+        """There is no room for anything more than so many tokens, nor for what was to come between."""
         self.due, self.finish = None, "length"
+        del self.tokens[limit:]
 
     def drawn(self) -> list[Drawn]:
         """The tokens that were sampled since the last call; none as long as it is open whether they count."""
@@ -137,9 +139,9 @@ class ReplyText:
     def _write(self, span: Span) -> None:
         text = span.text
         if span.retracts:
-            self._reasoning += self._content
+            self._reasoning += [*self._content, self._stops.flush()]
             self._content, self._content_begun, self._retracts = [], False, True
-            self._stops, self._reasoned = TextStream(self._stop_texts), True
+            self._reasoned = True
         if span.reasoning:
             self._reasoning.append(text if self._reasoned else text.lstrip())
             self._reasoned |= bool(text.strip())
@@ -147,5 +149,4 @@ class ReplyText:
         if self._reasoned and not self._content_begun:
             text = text.lstrip()  # the empty line after the reasoning
         self._content_begun |= bool(text)
-        if not self._stops.stopped:
-            self._content.append(self._stops.feed(text.encode()))
+        self._content.append(self._stops.feed(text.encode()))

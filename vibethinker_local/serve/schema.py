@@ -129,7 +129,7 @@ class _Converter:
         """What a value looks like, with the white space behind it."""
         if depth > DEEPEST:
             raise ValueError("the schema is nested too deeply")
-        if schema is True or schema == {}:
+        if schema is True:
             return "value"
         if not isinstance(schema, Mapping):
             raise ValueError(f"{where} is not a schema")
@@ -395,7 +395,7 @@ def _only(known: Mapping[str, Any], where: str, *names: str) -> None:
 
 def _literal(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(f"\\x{ord(c):02X}" if ord(c) < 32 else c for c in escaped) + '"'
+    return f'"{escaped}"'
 
 
 def _without_literals(body: str) -> str:

@@ -9,6 +9,8 @@ from vibethinker_local.serve.wire import FinishReason
 
 Chunk = dict[str, object]
 DONE = b"data: [DONE]\n\n"
+# Ends of a line to clients that split a stream as Python splits a text.
+LINE_ENDS = str.maketrans({end: f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"})
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ class Head:
 
 
 def event(data: Chunk) -> bytes:
-    return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n\n"
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(LINE_ENDS)
+    return b"data: " + text.encode("utf-8", "replace") + b"\n\n"
 
 
 def comment(text: str) -> bytes:

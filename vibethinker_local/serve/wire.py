@@ -18,6 +18,7 @@ NAMED = 200  # characters of a client's value that an error may quote
 Role = Literal["system", "developer", "user", "assistant"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 FinishReason = Literal["stop", "length"]
+TEXTS = ("text", "input_text", "output_text")  # kinds of parts; the last two as the Responses API calls them
 NO_TOOLS = "this model does not call tools: leave it out, and ask in words"
 FORMS = (  # what a reply is to keep to, as clients of llama-server, vLLM and SGLang write it
     "grammar", "json_schema", "structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar",
@@ -250,10 +251,10 @@ def _part(part: Any) -> str:
     kind = part.get("type", "text") if isinstance(part, dict) else None
     if isinstance(part, str):
         return part
-    if kind == "text" and isinstance(part.get("text"), str):
+    if kind in TEXTS and isinstance(part.get("text"), str):
         return str(part["text"])
     if isinstance(kind, str) and kind.startswith(("image", "input_image", "video")):
         raise ValueError("this model reads text only: leave the image out")
-    if isinstance(kind, str) and kind not in ("text", "input_text"):
+    if isinstance(kind, str) and kind not in TEXTS:
         raise ValueError(f"this model reads text only, not {kind[:NAMED]!r}: leave that part out")
     raise ValueError('each part of a text is {"type": "text", "text": "…"}')
