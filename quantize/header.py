@@ -89,7 +89,13 @@ def vocabulary_keys(writer: GGUFWriter, vocabulary: Vocabulary) -> None:
     # Qwen2's post-processor adds neither. gguf 0.19.0 does not infer these from tokenizer.json.
     writer.add_add_bos_token(False)
     writer.add_add_eos_token(False)
-    writer.add_chat_template(vocabulary.chat_template)
+    templates = vocabulary.chat_templates
+    others = [name for name in templates if name != "default"]
+    for name in others:  # add_chat_template takes all of them, and has their names in another order each time
+        writer.add_string(f"tokenizer.chat_template.{name}", templates[name])
+    if others:
+        writer.add_array("tokenizer.chat_templates", others)
+    writer.add_chat_template(templates["default"])
 
 
 def write_header(path: Path, keys: Keys, tensors: Sequence[TensorInfo]) -> int:

@@ -82,11 +82,14 @@ def prepare(request: Request, show: Show = lambda progress: None) -> Job:
     vocabulary = vocab.read_vocabulary(folder, config.vocabulary, template)
     card = read_card(folder, request.name, plan.weights)
     warnings = (*_weight_warnings(config, checkpoint), *card.warnings)
-    if template is None and vocab.template_file(folder) not in (None, vocabulary.chat_template):
+    if template is None and vocab.template_file(folder) not in (None, vocabulary.chat_templates["default"]):
         warnings += (
             "chat_template.jinja is not the template in tokenizer_config.json, which is taken, as llama.cpp's "
             "converter does; transformers takes the former: to have it, give it with --chat-template",
         )
+    if vocabulary.particular:
+        shown = ", ".join(vocabulary.particular[:3]) + (" …" if len(vocabulary.particular) > 3 else "")
+        warnings += (f"around {shown} llama.cpp may cut text in another way: it has no {', '.join(vocab.BESIDE)}",)
     return Job(checkpoint, config, vocabulary, plan, imatrix, card, warnings)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vibethinker_local.system import locks
-from vibethinker_local.system.files import FULL
+from vibethinker_local.system.files import FULL, behind_link
 
 from .errors import MachineError, RequestError
 
@@ -69,7 +69,7 @@ def check_target(out: Path, sources: Collection[Path]) -> None:
     try:
         if out.is_dir():
             raise RequestError(f"{out} is a folder; give a file's name")
-        real = _behind_link(out)
+        real = behind_link(out)
         if not real.parent.is_dir():
             raise RequestError(f"there is no folder {real.parent} to write {real.name} into")
         if not os.access(real.parent, os.W_OK):  # hours before it is written, with some commands
@@ -89,7 +89,7 @@ def partial(out: Path, needed: int) -> Iterator[Partial]:
 
     Raises MachineError if the disk refuses, RequestError if another process is writing the same file.
     """
-    out = _behind_link(out)
+    out = behind_link(out)
     path = out.with_name(out.name + ".partial")
     try:
         with path.open("ab", buffering=0):
@@ -121,11 +121,6 @@ def write_whole(out: Path, content: bytes) -> None:
         file.write(0, content)
         file.sync()
         file.commit()
-
-
-def _behind_link(out: Path) -> Path:
-    """What a link leads to, there or not: that is written, on the disk that was meant, and the link stays."""
-    return Path(os.path.realpath(out)) if out.is_symlink() else out
 
 
 def _is_named(file: BinaryIO, path: Path) -> bool:

@@ -34,6 +34,7 @@ COMPANIONS = (
     "tokenizer.json",
     "tokenizer_config.json",
 )
+ADDITIONAL = "additional_chat_templates"  # the folder of those that have names, as transformers saves them
 SLOW_TOKENIZER = ("added_tokens.json", "merges.txt", "vocab.json")  # read where there is no tokenizer.json
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors library
@@ -155,7 +156,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
         if tensor_name not in tensors or tensors[tensor_name].file.name != file:
             raise CheckpointError(f"{INDEX} says that {tensor_name} is in {file}, but it is not; download both again")
     beside = COMPANIONS if (folder / "tokenizer.json").is_file() else (*COMPANIONS, *SLOW_TOKENIZER)
-    companions = [path for name in beside if (path := folder / name).is_file() and os.access(path, os.R_OK)]
+    read = [*(folder / name for name in beside), *(folder / ADDITIONAL).glob("*.jinja")]
+    companions = [path for path in read if path.is_file() and os.access(path, os.R_OK)]
     files = sorted([*companions, *(folder / name for name in names)], key=lambda path: path.name)
     return Checkpoint(folder, tuple(files), tensors)
 
@@ -228,7 +230,7 @@ def read_shard(path: Path) -> list[SourceTensor]:
         raise CheckpointError(f"the header of {path} is not a JSON object; download it again")
     data = 8 + length
     tensors = [_tensor(name, entry, path, data) for name, entry in header.items() if name != "__metadata__"]
-    tensors.sort(key=lambda tensor: (tensor.offset, tensor.size))
+    tensors.sort(key=lambda tensor: tensor.offset)
     end = data
     for tensor in tensors:
         if tensor.offset != end:

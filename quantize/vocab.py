@@ -13,10 +13,11 @@ from gguf import TokenType
 
 from .errors import CheckpointError
 from .pretokenizer import refuse_foreign
-from .source import read_json, read_json_if_there
+from .source import ADDITIONAL, read_json, read_json_if_there
 
 SPECIALS = ("eos", "unk", "sep", "pad", "cls", "mask", "bos")
 NUMBER = re.compile(r"[0-9]{1,9}")
+BESIDE = ("lstrip", "rstrip", "single_word")  # options of an added token: what stands beside it counts
 QWEN2_BOS = "<|endoftext|>"  # what config.json of the published models names as bos
 
 
@@ -38,11 +39,12 @@ class Vocabulary:
     tokens: tuple[VocabularyToken, ...]  # as many as the embedding has rows
     merges: tuple[str, ...]  # "left right"
     specials: tuple[Special, ...]  # eos and bos are always among them
-    chat_template: str
+    chat_templates: dict[str, str]  # by name; `default` is always among them
+    particular: tuple[str, ...]  # added tokens for which the spaces or letters beside them matter, as not in llama.cpp
 
 
 def read_vocabulary(folder: Path, size: int, chat_template: str | None = None) -> Vocabulary:
-    """`size` is the number of rows of the embedding; `chat_template` replaces the checkpoint's own.
+    """`size` is the number of rows of the embedding; `chat_template` replaces all of the checkpoint's own.
 
     Raises CheckpointError for a tokenizer that llama.cpp would not reproduce, or without eos or chat template.
     """
@@ -60,11 +62,16 @@ def read_vocabulary(folder: Path, size: int, chat_template: str | None = None) -
     end = next(special.id for special in specials if special.role == "eos")
     if tokens[end].type == TokenType.UNUSED:
         raise CheckpointError(f"{path} lacks the token {end}, which ends an answer; download the tokenizer again")
+    templates = {"default": chat_template} if chat_template else _chat_templates(settings, folder)
+    if "default" not in templates:
+        named = f" called default, only {', '.join(templates)}" if templates else ""
+        raise CheckpointError(f"{folder} has no chat template{named}; give one with --chat-template FILE")
     return Vocabulary(
         tokens=tokens,
         merges=_merges(tokenizer["model"], path),
         specials=specials,
-        chat_template=chat_template or _chat_template(settings, folder),
+        chat_templates=templates,
+        particular=tuple(text for text, entry in added.items() if any(map(entry.get, BESIDE))),
     )
 
 
@@ -188,21 +195,23 @@ def _generation_config(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _chat_template(settings: dict[str, Any], folder: Path) -> str:
-    """The template named `default` where there are several; looked for as llama.cpp's converter does."""
-    template = settings.get("chat_template")
-    if template is None:
-        template = template_file(folder)
-    if template is None:
-        template = read_json_if_there(folder / "chat_template.json").get("chat_template")
-    if isinstance(template, list):
-        named = [t for t in template if isinstance(t, dict) and t.get("name") == "default"]
-        template = named[-1].get("template") if named else None
-    if isinstance(template, dict):
-        template = template.get("default")
-    if not isinstance(template, str) or not template:
-        raise CheckpointError(f"{folder} has no chat template; give one with --chat-template FILE")
-    return template
+def _chat_templates(settings: dict[str, Any], folder: Path) -> dict[str, str]:
+    """By name, looked for as llama.cpp's converter does; one that has no name is `default`."""
+    given = settings.get("chat_template")
+    if given is None and (default := template_file(folder)) is not None:
+        others = sorted((folder / ADDITIONAL).glob("*.jinja"))
+        given = {"default": default} | {path.stem: _read_text(path) for path in others}
+    elif given is None:
+        given = read_json_if_there(folder / "chat_template.json").get("chat_template")
+    if isinstance(given, str):
+        given = {"default": given}
+    if isinstance(given, list):
+        named = (each for each in given if isinstance(each, dict) and isinstance(each.get("name"), str))
+        given = {each["name"]: each.get("template") for each in named}
+    templates = given if isinstance(given, dict) else {}
+    # The names become parts of keys, in which the gguf package has letters and digits only.
+    usable = {name: text for name, text in templates.items() if name and isinstance(text, str) and text}
+    return {re.sub("[^A-Za-z0-9]", "_", name): text for name, text in usable.items()}
 
 
 def template_file(folder: Path) -> str | None:

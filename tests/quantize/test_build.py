@@ -18,16 +18,18 @@ import numpy as np
 import pytest
 from gguf import GGUFReader
 
-from quantize import output, stream
+from quantize import output, stream, verify
 from quantize.build import build
 from quantize.config import imagined
-from quantize.errors import CheckpointError, MachineError, RequestError
+from quantize.errors import CheckpointError, MachineError, ModelError, RequestError
 from quantize.estimate import VIBETHINKER_3B
 from quantize.gguf_file import read_gguf
 from quantize.header import SOURCE_SHA256
+from quantize.imatrix import Activations, write_imatrix
 from quantize.job import Request, prepare
 from quantize.output import check_target, partial
 from quantize.plan import make_plan
+from tests import disk
 from tests.quantize.checkpoint import Bits, Shape, random_weights, to_bf16, widened, write_checkpoint, write_safetensors
 from tests.quantize.helpers import run_build
 from tests.quantize.reference import tensors
@@ -76,13 +78,39 @@ def test_the_fingerprint_is_what_sha256sum_gives(small: Path, tmp_path: Path) ->
     assert built.size == (tmp_path / "out.gguf").stat().st_size
 
 
-def test_an_old_file_is_replaced_and_nothing_else_is_left(tiny: Path, tmp_path: Path) -> None:
+def test_an_old_file_is_replaced_and_nothing_else_is_left(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out" / "model.gguf"
     out.parent.mkdir()
     out.write_bytes(b"old")
+    done = disk.watched(monkeypatch)
     run_build(out, Request(str(tiny), "Q8_0"))
+    assert done[0] == "model.gguf"
     assert [path.name for path in out.parent.iterdir()] == ["model.gguf"]
     assert read_gguf(out).keys["general.architecture"] == "qwen2"
+
+
+@POSIX
+def test_a_power_cut_leaves_small_files_whole_or_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = disk.watched(monkeypatch)
+    output.write_whole(tmp_path / "recipes.json", b"{}")
+    write_imatrix(tmp_path / "imatrix.gguf", Activations("text", 2, 32, {"a": np.ones(4, np.float32)}))
+    assert done == ["recipes.json", "folder", "imatrix.gguf", "folder"]
+
+
+@pytest.mark.parametrize("check", ["check_header", "check_loads"])
+def test_a_file_that_fails_its_check_does_not_get_its_name(
+    check: str, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *arguments: object) -> None:
+        raise ModelError(f"{path} is not sound")
+
+    monkeypatch.setattr(verify, check, refuse)
+    (tmp_path / "out.gguf").write_bytes(b"old")
+    with pytest.raises(ModelError, match="is not sound"):
+        run_build(tmp_path / "out.gguf", Request(str(tiny), "Q8_0"))
+    assert [(path.name, path.read_bytes()) for path in tmp_path.glob("out*")] == [("out.gguf", b"old")]
 
 
 @pytest.mark.parametrize("file_type", ["BF16", "F16", "Q8_0"])
@@ -130,6 +158,10 @@ def test_the_output_must_not_be_a_source(tiny: Path, tmp_path: Path) -> None:
         with pytest.raises(RequestError, match="choose another output"):
             run_build(out, Request(str(tiny), "Q8_0"))
     assert (tiny / "model.safetensors").read_bytes() == before
+    matrix = tmp_path / "imatrix.gguf"
+    write_imatrix(matrix, Activations("text", 2, 32, {"blk.0.attn_q.weight": np.ones(64, np.float32)}))
+    with pytest.raises(RequestError, match="choose another output"):
+        run_build(matrix, Request(str(tiny), "Q8_0", matrix))
 
 
 def test_the_output_must_be_a_file_in_a_folder(tiny: Path, tmp_path: Path) -> None:

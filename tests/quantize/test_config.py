@@ -26,6 +26,8 @@ def test_hyperparameters(tiny: Path) -> None:
     assert (config.layers, config.hidden, config.heads, config.kv_heads, config.head_size) == (1, 64, 2, 2, 32)
     assert config.tied
     assert config.rope_theta == 10000.0
+    edit_json(tiny / "config.json", tie_word_embeddings=None)
+    assert not read_config(tiny).tied  # as Qwen2Config takes it
 
 
 def test_rope_theta_as_newer_transformers_write_it(tiny: Path) -> None:
@@ -53,6 +55,7 @@ def test_rope_theta_as_newer_transformers_write_it(tiny: Path) -> None:
         {"num_key_value_heads": 2, "head_dim": None},
         {"use_sliding_window": False, "sliding_window": 1024, "max_window_layers": 0},
         {"use_sliding_window": True, "max_window_layers": 28},
+        {"use_sliding_window": True, "sliding_window": 1024, "max_window_layers": 1},  # as many as there are
         {"use_sliding_window": True, "sliding_window": 2048, "max_window_layers": 0},  # as long as the context
         {"use_sliding_window": True, "sliding_window": 1024, "layer_types": ["full_attention"]},
         {"dtype": "bfloat16", "torch_dtype": None, "unsloth_fixed": True, "layer_types": ["full_attention"]},
@@ -99,6 +102,7 @@ def test_config_as_editors_on_windows_save_it(encoding: str, tiny: Path) -> None
         ({"num_hidden_layers": True}, "num_hidden_layers as True"),
         ({"hidden_size": None}, "hidden_size as None"),
         ({"num_attention_heads": 3}, "3 heads of 21 with 2 KV heads do not fit a hidden_size of 64"),
+        ({"num_attention_heads": 64}, "64 heads of 1 with 2 KV heads do not fit a hidden_size of 64"),
         ({"num_key_value_heads": 3}, "do not fit"),
         ({"head_dim": 16}, "do not fit"),
         ({"num_hidden_layers": 513}, r"llama\.cpp allows 512"),
@@ -144,6 +148,7 @@ def spoiled(folder: Path, **changes: Bits | None) -> Path:
         ({"model.layers.0.self_attn.q_proj.bias": None}, r"q_proj\.bias is missing"),
         ({"model.norm.weight": to_bf16([1.0])}, r"shape \(1,\), not \(64,\)"),
         ({"model.layers.1.mlp.up_proj.weight": to_bf16([[1.0]])}, "not part of"),
+        ({"another.model.embed_tokens.weight": to_bf16([[1.0]])}, r"another\.model\.embed_tokens\.weight, which"),
         ({"model.layers.0.mlp.up_proj.lora_A.default.weight": to_bf16([[1.0]])}, "adapter beside"),
     ],
 )
@@ -151,6 +156,11 @@ def test_tensors_that_do_not_fit_the_config(changes: dict[str, Bits | None], mes
     folder = spoiled(tmp_path / "spoiled", **changes)
     with pytest.raises(CheckpointError, match=message):
         match_weights(read_config(folder), open_checkpoint(folder))
+
+
+def test_frequencies_that_older_versions_of_transformers_saved(tmp_path: Path) -> None:
+    folder = spoiled(tmp_path / "older", **{"model.layers.0.self_attn.rotary_emb.inv_freq": to_bf16([1.0])})
+    assert len(match_weights(read_config(folder), open_checkpoint(folder))) == 14
 
 
 @pytest.mark.parametrize(

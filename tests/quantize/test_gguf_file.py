@@ -1,4 +1,5 @@
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,61 @@ def test_a_length_that_leads_out_of_the_header(size: int, says: str, tmp_path: P
         file.truncate(size)
     with pytest.raises(ModelError, match=says):
         read_gguf(path)
+
+
+def text(content: bytes) -> bytes:
+    return struct.pack("<Q", len(content)) + content
+
+
+def entry(name: str, kind: int, value: bytes) -> bytes:
+    return text(name.encode()) + struct.pack("<I", kind) + value
+
+
+def tensor(name: str, *shape: int, kind: int = 0, offset: int = 0) -> bytes:
+    return text(name.encode()) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, offset)
+
+
+def raw(entries: Sequence[bytes] = (), tensors: Sequence[bytes] = (), version: int = 3) -> bytes:
+    """A file of 256 bytes of zeros behind its header."""
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(entries))
+    return head + b"".join((*entries, *tensors)) + bytes(256)
+
+
+U32, TEXT, LIST = 4, 8, 9
+BROKEN: dict[str, tuple[bytes, str]] = {
+    "too old": (raw(version=1), "of version 1"),
+    "too new": (raw(version=4), "of version 4"),
+    "a key twice": (raw([entry("a", U32, bytes(4))] * 2), r"damaged \(a is there twice\)"),
+    "a value of no type": (raw([entry("a", 13, bytes(4))]), "a value of type 13"),
+    "lists in a list": (raw([entry("a", LIST, struct.pack("<IQ", LIST, 0))]), "an array of type 9"),
+    "no alignment": (raw([entry("general.alignment", U32, bytes(4))]), r"general\.alignment is 0"),
+    "an alignment in words": (raw([entry("general.alignment", TEXT, text(b"32"))]), r"general\.alignment is 32"),
+    "a tensor twice": (raw(tensors=[tensor("a", 8), tensor("a", 8, offset=32)]), "two tensors of one name"),
+    "half a block": (raw(tensors=[tensor("a", 48, 2, kind=8)]), "a tensor of type 8 with rows of 48"),
+    "no weights": (raw(tensors=[tensor("a", 0, 2)]), "a tensor of type 0 with rows of 0"),
+    "no rows": (raw(tensors=[tensor("a", 8, 0)]), "a tensor of type 0 with rows of 8"),
+    "no dimension": (raw(tensors=[tensor("a")]), "a tensor of 0 dimensions"),
+    "five dimensions": (raw(tensors=[tensor("a", 1, 1, 1, 1, 1)]), "a tensor of 5 dimensions"),
+    "a type that went out of use": (raw(tensors=[tensor("a", 8, kind=4)]), "a is of the unknown type 4"),
+    "a hole": (raw(tensors=[tensor("a", 8), tensor("b", 8, offset=64)]), "b is at the wrong place"),
+    "an overlap": (raw(tensors=[tensor("a", 16), tensor("b", 8, offset=32)]), "b is at the wrong place"),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), BROKEN.values(), ids=BROKEN)
+def test_headers_that_contradict_themselves(content: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(content)
+    with pytest.raises(ModelError, match=says):
+        read_gguf(tmp_path / "x.gguf")
+
+
+def test_texts_that_are_no_utf_8(tmp_path: Path) -> None:
+    """What is shown may lose something; tokens that differ stay different."""
+    tokens = struct.pack("<IQ", TEXT, 2) + text(b"\xff") + text(b"\xfe")
+    content = raw([entry("name", TEXT, text(b"na\xefve")), entry("tokens", LIST, tokens)], [tensor("a", 8)])
+    (tmp_path / "x.gguf").write_bytes(content)
+    keys = read_gguf(tmp_path / "x.gguf").keys
+    assert keys == {"name": "na\ufffdve", "tokens": ["\udcff", "\udcfe"]}
 
 
 def test_truncated_data(base: Path, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import struct
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from gguf import GGUFWriter
 
 from quantize.errors import ModelError, RequestError
-from quantize.imatrix import read_imatrix
+from quantize.imatrix import Imatrix, read_imatrix
 from quantize.job import Request, prepare
 from tests.quantize.reference import write_imatrix
 
@@ -34,17 +35,33 @@ def test_numbers_that_are_no_sums_of_squares(number: float, tmp_path: Path) -> N
         read_imatrix(tmp_path / "i.gguf")
 
 
-def test_sums_without_counts(tmp_path: Path) -> None:
+def test_what_is_kept_of_several_texts_in_a_file_of_unknown_length() -> None:
+    """As llama-quantize keeps it."""
+    kept = Imatrix(Path("below/i.gguf"), "0" * 64, ("a.txt", "b.txt"), 0, {"blk.0.attn_q.weight": WIDE}).provenance
+    assert [(each.key.removeprefix("quantize.imatrix."), each.value) for each in kept] == [
+        ("file", "i.gguf"),
+        ("dataset", "a.txt"),
+        ("entries_count", 1),
+        ("sha256", "0" * 64),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("counts", "says"), [([], "lacks the counts"), ([7.0, 9.0], "for a mixture of experts"), ([7.4], None)]
+)
+def test_counts(counts: list[float], says: str | None, tmp_path: Path) -> None:
     writer = GGUFWriter(tmp_path / "i.gguf", "imatrix")
     writer.add_array("imatrix.datasets", ["x"])
     writer.add_uint32("imatrix.chunk_count", 1)
     writer.add_tensor("blk.0.attn_q.weight.in_sum2", WIDE)
+    if counts:
+        writer.add_tensor("blk.0.attn_q.weight.counts", np.array(counts, np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    with pytest.raises(ModelError, match="lacks the counts"):
-        read_imatrix(tmp_path / "i.gguf")
+    with pytest.raises(ModelError, match=says) if says else nullcontext():
+        assert np.array_equal(read_imatrix(tmp_path / "i.gguf").importance["blk.0.attn_q.weight"], WIDE / np.float32(7))
 
 
 def test_the_old_form_of_llama_imatrix(tmp_path: Path) -> None:

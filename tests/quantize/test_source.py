@@ -129,6 +129,7 @@ def test_a_sound_index(tmp_path: Path) -> None:
             {"a": "one.safetensors", "b": "three.safetensors"},
             r"three\.safetensors, which .*index\.json names, is missing",
         ),
+        ({"a": "three.safetensors"}, r"three\.safetensors, which .*index\.json names, is missing"),
         ({"a": "one.safetensors", "b": "two.safetensors", "c": "two.safetensors"}, "c is in two"),
         ({"a": "two.safetensors", "b": "one.safetensors"}, "but it is not"),
         ({"a": "../one.safetensors"}, "no file name"),

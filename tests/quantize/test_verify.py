@@ -202,6 +202,17 @@ def test_a_type_that_is_never_built(built: Path, tiny: Path) -> None:
         against(built, tiny)
 
 
+def test_a_matrix_on_its_side(tiny: Path, tmp_path: Path) -> None:
+    """It holds the same bytes."""
+    path = tmp_path / "out.gguf"
+    run_build(path, Request(str(tiny), "Q8_0", tensor_types=("token_embd=F16",)))
+    content, upright = path.read_bytes(), struct.pack("<QQ", 64, 400)
+    assert content.count(upright) == 1
+    path.write_bytes(content.replace(upright, struct.pack("<QQ", 400, 64)))
+    with pytest.raises(ModelError, match=r"token_embd\.weight in .* has the shape \(64, 400\), not \(400, 64\)"):
+        against(path, tiny)
+
+
 @pytest.mark.parametrize(
     ("key", "format", "value"),
     [

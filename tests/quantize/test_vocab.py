@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from quantize.errors import CheckpointError
+from quantize.gguf_file import read_gguf
+from quantize.header import write_header
 from quantize.job import Request, prepare
 from quantize.vocab import Vocabulary, read_vocabulary
 from tests.quantize.checkpoint import SPECIALS, SPLIT, TEMPLATE, edit_json, write_json
@@ -53,7 +55,7 @@ def test_tokens_and_specials(small: Path) -> None:
     assert vocabulary.tokens[-1] == (f"[PAD{SIZE - 1}]", TokenType.UNUSED)
     ids = {role: vocabulary.tokens[token_id].text for role, token_id in ((s.role, s.id) for s in vocabulary.specials)}
     assert ids == {"eos": "<|im_end|>", "pad": "<|endoftext|>", "bos": "<|endoftext|>"}
-    assert vocabulary.chat_template == TEMPLATE
+    assert vocabulary.chat_templates == {"default": TEMPLATE}
 
 
 def change_tokenizer(folder: Path, **changes: object) -> None:
@@ -195,6 +197,13 @@ def test_another_tokenizer_is_refused(change: Callable[[dict[str, Any]], object]
 def test_a_token_that_only_tokenizer_config_knows(entry: object, expected: tuple[str, TokenType], tiny: Path) -> None:
     edit_json(tiny / "tokenizer_config.json", added_tokens_decoder={"390": entry, "x": entry, "9" * 5000: entry})
     assert read(tiny).tokens[390] == expected
+
+
+def test_tokenizer_json_counts_where_tokenizer_config_differs(tiny: Path) -> None:
+    before = read(tiny)
+    decoder = {"0": {"content": "<of another id>"}, "391": {"content": "<|im_end|>"}, "392": {"content": "!"}}
+    edit_json(tiny / "tokenizer_config.json", added_tokens_decoder=decoder)
+    assert read(tiny) == before
 
 
 def test_an_added_token_that_is_not_special(tiny: Path) -> None:
@@ -353,34 +362,81 @@ def test_eos_as_an_object(tiny: Path) -> None:
 def test_a_template_with_the_line_ends_of_windows(encoding: str, tiny: Path) -> None:
     edit_json(tiny / "tokenizer_config.json", chat_template=None)
     (tiny / "chat_template.jinja").write_bytes("one é\r\ntwo\r\n".encode(encoding))
-    assert read(tiny).chat_template == "one é\ntwo\n"
+    assert read(tiny).chat_templates["default"] == "one é\ntwo\n"
 
 
 def test_a_second_template_is_named(tiny: Path) -> None:
     """llama.cpp's converter takes tokenizer_config.json's, transformers the file's."""
-    given = read(tiny).chat_template
+    given = read(tiny).chat_templates["default"]
     (tiny / "chat_template.jinja").write_text(given, encoding="utf-8")
     assert not any("jinja" in warning for warning in prepare(Request(str(tiny), "Q8_0")).warnings)
     (tiny / "chat_template.jinja").write_text("another", encoding="utf-8")
     job = prepare(Request(str(tiny), "Q8_0"))
     assert any("give it with --chat-template" in warning for warning in job.warnings)
-    assert job.vocabulary.chat_template == given
+    assert job.vocabulary.chat_templates["default"] == given
     own = tiny / "own.jinja"
     own.write_text("{{ messages }}", encoding="utf-8")
     assert not any("jinja" in warning for warning in prepare(Request(str(tiny), "Q8_0", chat_template=own)).warnings)
 
 
-def test_chat_template(tiny: Path) -> None:
-    edit_json(tiny / "tokenizer_config.json", chat_template={"default": "A", "tool_use": "B"})
-    assert read(tiny).chat_template == "A"
-    edit_json(tiny / "tokenizer_config.json", chat_template=[{"name": "default", "template": "A"}, {"name": "b"}])
-    assert read(tiny).chat_template == "A"
-    edit_json(tiny / "tokenizer_config.json", chat_template=[{"name": ["default"], "template": "A"}])
-    with pytest.raises(CheckpointError, match="no chat template"):
-        read(tiny)
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("A", {"default": "A"}),
+        ({"default": "A", "tool_use": "B"}, {"default": "A", "tool_use": "B"}),
+        (
+            [{"name": "default", "template": "A"}, {"name": "for.tools", "template": "B"}, {"name": "b"}],
+            {"default": "A", "for_tools": "B"},
+        ),
+        ({"default": "A", "for.tools": "B", "for_tools": "", "": "C"}, {"default": "A", "for_tools": "B"}),
+    ],
+)
+def test_chat_templates(given: object, found: dict[str, str], tiny: Path) -> None:
+    edit_json(tiny / "tokenizer_config.json", chat_template=given)
+    assert read(tiny).chat_templates == found
+    assert read_vocabulary(tiny, SIZE, "given").chat_templates == {"default": "given"}
+
+
+def test_chat_templates_as_transformers_5_saves_them(tiny: Path, tmp_path: Path) -> None:
+    """And as the converter writes them, but for the order of their names, which it draws anew each time."""
     edit_json(tiny / "tokenizer_config.json", chat_template=None)
-    with pytest.raises(CheckpointError, match=r"no chat template.*--chat-template"):
+    (tiny / "chat_template.jinja").write_text("A", encoding="utf-8")
+    (tiny / "additional_chat_templates").mkdir()
+    for name in ("tool_use", "rag"):
+        (tiny / "additional_chat_templates" / f"{name}.jinja").write_text(f"for {name}", encoding="utf-8")
+    job = prepare(Request(str(tiny), "Q8_0"))
+    write_header(tmp_path / "header.gguf", job.keys, [])
+    assert {key: value for key, value in read_gguf(tmp_path / "header.gguf").keys.items() if "chat" in key} == {
+        "tokenizer.chat_template.rag": "for rag",
+        "tokenizer.chat_template.tool_use": "for tool_use",
+        "tokenizer.chat_templates": ["rag", "tool_use"],
+        "tokenizer.chat_template": "A",
+    }
+    assert {"rag.jinja", "tool_use.jinja"} < {path.name for path in job.checkpoint.files}
+    (tiny / "chat_template.jinja").unlink()  # without which the converter looks for none beside it
+    for template, found in (("C", {"default": "C"}), ({"default": "C", "b": "D"}, {"default": "C", "b": "D"})):
+        write_json(tiny / "chat_template.json", {"chat_template": template})
+        assert read(tiny).chat_templates == found
+    write_json(tiny / "chat_template.json", {"chat_template": {"rag": "C", "b": "D"}})
+    with pytest.raises(CheckpointError, match="no chat template called default, only rag, b; give one with"):
         read(tiny)
-    assert read_vocabulary(tiny, SIZE, "given").chat_template == "given"
+
+
+def test_tokens_that_take_spaces_with_them_are_named(tiny: Path) -> None:
+    added = tokenizer_of(tiny)["added_tokens"]
+    assert isinstance(added, list)
+    change_tokenizer(tiny, added_tokens=[*added[:2], {**added[2], "rstrip": True}])
+    job = prepare(Request(str(tiny), "Q8_0"))
+    says = "around <|im_end|> llama.cpp may cut text in another way: it has no lstrip, rstrip, single_word"
+    assert job.warnings == (says,)
+
+
+def test_no_chat_template(tiny: Path) -> None:
+    for none in ([{"name": ["default"], "template": "A"}], None, "", 7):
+        edit_json(tiny / "tokenizer_config.json", chat_template=none)
+        with pytest.raises(CheckpointError, match=r"has no chat template.*--chat-template"):
+            read(tiny)
+    edit_json(tiny / "tokenizer_config.json", chat_template=None)
+    assert read_vocabulary(tiny, SIZE, "given").chat_templates == {"default": "given"}
     (tiny / "chat_template.jinja").write_text("from the file", encoding="utf-8")
-    assert read(tiny).chat_template == "from the file"
+    assert read(tiny).chat_templates == {"default": "from the file"}

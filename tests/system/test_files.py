@@ -2,12 +2,14 @@
 
 import errno
 import io
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests import disk
 from vibethinker_local.errors import FileError, UsageError
 from vibethinker_local.system import files
 
@@ -42,7 +44,6 @@ def test_from_the_command_line() -> None:
 
 def test_from_a_pipe_that_has_a_name(tmp_path: Path) -> None:
     """As a shell's <(…) gives it."""
-    import os
     import threading
 
     path = tmp_path / "pipe"
@@ -76,6 +77,35 @@ def test_a_full_disk_is_nobodys_wrong_option() -> None:
     assert isinstance(files.unwritable("x", full, "give another path"), FileError)
     assert isinstance(files.unwritable("x", wrong, "give another path"), UsageError)
     assert str(files.unwritable("x", wrong, "do y")) == "x cannot be written (Permission denied): do y."
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(FileError, match=r"a\.json cannot be written: No space left on device\. Free some space"):
+        files.write_atomic(path, "new")
+    assert [(each, each.read_text()) for each in tmp_path.iterdir()] == [(path, "old")]
+
+
+def test_a_power_cut_leaves_a_file_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = disk.watched(monkeypatch)
+    files.write_atomic(tmp_path / "a.json", "{}")
+    assert done == ["a.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes links")
+def test_what_a_link_leads_to_is_written(tmp_path: Path) -> None:
+    link, target = tmp_path / "a.svg", tmp_path / "pictures" / "real.svg"
+    link.symlink_to(Path("pictures", "real.svg"))
+    for text in ("new", "newer"):
+        files.write_atomic(link, text)
+        assert (link.is_symlink(), target.read_text()) == (True, f"{text}\n")
+    with pytest.raises(UsageError, match=r"cannot be written .*give another path"):
+        files.write_atomic(tmp_path / ("a" * 300), "")
 
 
 def test_threads_that_write_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:

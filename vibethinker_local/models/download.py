@@ -30,7 +30,8 @@ PAUSES = (1, 2, 4, 8, 16)  # seconds before another attempt, each time one has b
 MOST_WAIT = 5.0  # seconds between two pieces of a file, where its rate is limited: a server gives up on who waits long
 # What a checkpoint consists of, the weights first: they are fetched last, so that whoever has them has the rest.
 CHECKPOINT = ("*.safetensors", "*.json", "*.jinja", "merges.txt", "README.md")
-PLAIN = re.compile(r"[\w.-]+")  # names that lead into no other folder, on Windows neither
+# Names that lead into no other folder, on Windows neither; but for templates, in the one where transformers has them.
+PLAIN = re.compile(r"[\w.-]+|additional_chat_templates/[\w.-]+\.jinja")
 
 
 def fetch_checkpoint(
@@ -168,7 +169,7 @@ def _append(file: BinaryIO, place: int, piece: bytes, remote: RemoteFile) -> int
 
 def _check(remote: RemoteFile, path: Path, expected: str) -> Iterator[Progress]:
     """Read what was downloaded. Wrong bytes are removed."""
-    if path != remote.partial and checksums.known(path) == expected:
+    if checksums.known(path) == expected:
         return
     # A small file's etag is the name that git gives its content.
     hashed = hashlib.sha256() if len(expected) == 64 else hashlib.sha1(b"blob %d\0" % remote.size)

@@ -60,8 +60,14 @@ def _unreadable(where: str, error: OSError | ValueError) -> UsageError:
     return UsageError(f"{where} cannot be read ({reason}): give another file, or the problem with -t.")
 
 
+def behind_link(path: Path) -> Path:
+    """What a link leads to, there or not: that is to be written, on the disk that was meant, and the link stays."""
+    return Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114 - this raises nothing
+
+
 def write_atomic(path: Path, text: str, *, advice: str = "give another path") -> None:
     """Put a text file in place, whole or not at all. Raises UsageError, or FileError for a full or failing disk."""
+    path = behind_link(path)
     new = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

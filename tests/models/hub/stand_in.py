@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         if parts[:2] == ["api", "models"]:
             return self._info("/".join(parts[2:4]), parts[5] if len(parts) > 5 else "main", tree="tree" in parts[4:5])
         if parts[:2] == ["api", "resolve-cache"]:
-            return self._small(parts[2], parts[3])
+            return self._small(parts[2], "/".join(parts[3:]))
         if parts[2:3] != ["resolve"]:
             return self._error(404, "NotFound")
         return self._resolve("/".join(parts[:2]), parts[3], "/".join(parts[4:]))

@@ -8,6 +8,7 @@ import pytest
 from tests.command import vibe
 from tests.models.hub.pulling import CHECKPOINT, PROBLEM, refused
 from tests.models.hub.stand_in import COMMIT, Hub
+from vibethinker_local.gguf import reader
 
 SAVED = (
     Path(__file__).parent / "mini_saved_by_transformers_5"
@@ -33,9 +34,11 @@ def test_from_a_checkpoint_that_transformers_saved(hub: Hub) -> None:
     saved = {path.name: path.read_bytes() for path in SAVED.iterdir()}
     weights = {"model-00001-of-00001.safetensors": CHECKPOINT["model.safetensors"]}  # and no index
     card = {"README.md": b"---\nlicense: mit\nlanguage: [no, en\n---\n"}
-    hub.files = {"org/checkpoint": {**saved, **weights, **card}}
+    named = {"additional_chat_templates/tool_use.jinja": b"for tools"}
+    hub.files = {"org/checkpoint": {**saved, **weights, **card, **named}}
     done = vibe("pull", "tiny:Q8_0", "--from", "checkpoint")
     assert done.code == 0, done.err
+    assert reader.read(Path(done.out.strip())).keys["tokenizer.chat_template.tool_use"] == "for tools"
     assert "README.md, line 3: not YAML" in done.err
     solved = vibe("solve", "-m", "tiny:Q8_0", "-t", PROBLEM, "--seed", "1", "--json").receipt
     assert solved["answer"] == "17"
@@ -69,6 +72,7 @@ def test_a_list_of_files_that_is_none(info: object, hub: Hub) -> None:
 
 def test_files_of_a_checkpoint_stay_in_its_folder(hub: Hub) -> None:
     names = [*CHECKPOINT, "..\\config.json", "../config.json", "C:config.json", "a\0.json"]
+    names += ["additional_chat_templates/../x.jinja", "additional_chat_templates/..\\x.jinja", "other/x.jinja"]
     hub.info = {"id": "org/checkpoint", "sha": COMMIT, "siblings": [{"rfilename": name} for name in names]}
     assert vibe("pull", "tiny:Q8_0", "--from", "checkpoint").code == 0
 

@@ -1,14 +1,23 @@
 """`vibe pull` against a hub on loopback: it fetches, goes on, checks; `vibe rm` removes."""
 
+import errno
+import hashlib
+import shutil
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
 
+from tests import disk
 from tests.command import vibe
 from tests.models.hub.pulling import ENTRY, GGUF, PROBLEM, SHA256, blobs, entry, refused, state
 from tests.models.hub.stand_in import COMMIT, Hub
+from vibethinker_local.models import checksums
 from vibethinker_local.models.cache import Repository
+from vibethinker_local.models.download import fetch
+from vibethinker_local.models.hub import look_up
 from vibethinker_local.system import paths
+from vibethinker_local.system.progress import run
 
 
 def test_a_full_pull(hub: Hub) -> None:
@@ -23,6 +32,8 @@ def test_a_full_pull(hub: Hub) -> None:
     assert state() == "installed"
     assert not list(blobs().glob("*.incomplete"))
     assert all(not token for *_, token in hub.asked)
+    got = next(path for method, path, *_ in hub.asked if method == "GET" and "/resolve/" in path)
+    assert got == f"/org/files/resolve/{COMMIT}/tiny.gguf", "main may have moved since it was looked up"
     asked = len(hub.asked)
     solved = vibe("solve", "-m", "tiny", "-t", PROBLEM, "--seed", "1", "--json")
     assert (solved.receipt["answer"], solved.receipt["model"]["sha256"]) == ("17", SHA256)
@@ -59,6 +70,30 @@ def test_what_the_hubs_own_client_brought_is_read_once_and_used(hub: Hub) -> Non
     assert hub.sent == sent
 
 
+def test_where_links_are_forbidden_the_file_itself_gets_the_name(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows. It is read again there, and not fetched."""
+
+    def forbid(*arguments: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", forbid)
+    path = Path(vibe("pull", "tiny").out.strip())
+    assert not path.is_symlink()
+    checksums.forget(path)
+    assert vibe("pull", "tiny").code == 0
+    assert (path.read_bytes(), hub.sent, list(blobs().iterdir())) == (GGUF, len(GGUF), [])
+    assert vibe("rm", "tiny", "--yes").code == 0
+    assert not path.exists()
+
+
+def test_a_file_of_another_size_is_known_without_being_read() -> None:
+    path = Repository("org/files").snapshot(COMMIT) / "tiny.gguf"
+    path.parent.mkdir(parents=True)
+    for content, known in ((GGUF[:-1], "damaged"), (GGUF, "unchecked")):
+        path.write_bytes(content)
+        assert state() == known
+
+
 def test_a_file_that_came_damaged_by_another_way_is_refused_and_mended(hub: Hub) -> None:
     path = Path(vibe("pull", "tiny").out.strip())
     path.resolve().write_bytes(GGUF[:-1] + b"x")
@@ -73,15 +108,26 @@ def test_a_file_that_came_damaged_by_another_way_is_refused_and_mended(hub: Hub)
     assert path.read_bytes() == GGUF
 
 
-def test_a_transfer_that_breaks_goes_on(hub: Hub) -> None:
+def test_a_transfer_that_breaks_goes_on(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.cuts = [300_000, 200_000, 0, 100_000]
+    done = disk.watched(monkeypatch)
     assert vibe("pull", "tiny").code == 0
+    assert SHA256 in done
     assert hub.ranges == [None, "bytes=300000-", "bytes=500000-", "bytes=500000-", "bytes=600000-"]
     assert hub.sent == len(GGUF)
 
 
+def test_what_is_here_already_needs_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    partial = Repository("org/files").partial(SHA256)
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(GGUF[:300_000])
+    usage = shutil.disk_usage(paths.PACKAGE)._replace(free=len(GGUF) - 300_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    assert vibe("pull", "tiny").code == 0
+
+
 def test_a_hub_that_is_out_of_order_for_a_while(hub: Hub) -> None:
-    hub.cuts, hub.fails = [300_000], [0, 503]
+    hub.cuts, hub.fails = [300_000], [0, 503, 429]
     assert vibe("pull", "tiny").code == 0
     assert hub.sent == len(GGUF)
 
@@ -114,6 +160,14 @@ def test_without_a_sha256_the_hubs_own_counts(hub: Hub, home: Path) -> None:
     hub.damaged = True
     assert vibe("rm", "tiny", "--yes").code == 0
     refused(vibe("pull", "tiny"), "arrived damaged")
+
+
+def test_a_small_file_is_named_by_git_and_checked_by_its_sha256() -> None:
+    expected = hashlib.sha256(b"# Tiny").hexdigest()
+    remote = look_up("org/files", "README.md", sha256=expected)
+    assert len(remote.etag) == 40
+    assert run(fetch(remote, expected), lambda progress: None).read_bytes() == b"# Tiny"
+    assert checksums.known(remote.snapshot) == expected
 
 
 def test_usage() -> None:
