@@ -82,6 +82,9 @@ def test_f9_exports(tmp_path: Path) -> None:
             await chat.ask("Why?")
             await chat.pilot.press("f9")
             assert "Why?" in (tmp_path / "why.md").read_text()
+            chat.app.chat.action_export_json()
+            [turn] = json.loads((tmp_path / "why.json").read_text())["turns"]
+            assert turn["created"].startswith("2023-11-1")  # as the store's clock had it
 
     run(test)
 

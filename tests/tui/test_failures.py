@@ -103,6 +103,7 @@ def test_a_question_that_is_refused(tmp_path: Path) -> None:
             assert not solver.closed
             await chat.ask("go")
             assert "It is 7." in chat.shown
+            assert solver.requests[1].earlier == ()  # nothing was answered before
 
     run(test)
 
@@ -174,23 +175,38 @@ def test_a_disk_that_is_full_is_said_once_and_the_conversation_goes_on(tmp_path:
     run(test)
 
 
+@pytest.mark.parametrize(
+    ("locked_before", "free_before", "kept"),
+    [
+        pytest.param(False, False, True, id="its beginning was kept"),
+        pytest.param(True, False, False, id="nothing was"),
+        pytest.param(True, True, True, id="it can be kept in time"),
+    ],
+)
 def test_an_end_that_cannot_be_kept_yet_is_kept_although_another_conversation_has_begun(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    locked_before: bool, free_before: bool, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
     store, other = Store(tmp_path / "chat.db"), sqlite3.connect(tmp_path / "chat.db", isolation_level=None)
     solver = ScriptedSolver([reply("", "It is 7.")])
     session = Session(lambda name, loading: solver, store, time.monotonic, lambda: 7)
+    if locked_before:
+        other.execute("BEGIN IMMEDIATE")
     session.ask("Why?", lambda: None)
-    other.execute("BEGIN IMMEDIATE")
+    if not locked_before:
+        other.execute("BEGIN IMMEDIATE")
     while session.live:
         session.take()
     assert session.unkept
+    if free_before:
+        other.execute("COMMIT")
     session.new()
-    other.execute("COMMIT")
+    if not free_before:
+        other.execute("COMMIT")
     session.save()
     assert not session.unkept
-    assert [turn.answer for turn in store.turns(1)] == ["It is 7."]
+    assert [turn.answer for turn in store.turns(1)] == ["It is 7."] * kept
+    assert session.conversation is None
     other.close()
     session.close()
 

@@ -14,6 +14,7 @@ from vibethinker_local.tui.actions import SLASHES
 from vibethinker_local.tui.app import notice
 from vibethinker_local.tui.screens.conversations import Conversations
 from vibethinker_local.tui.screens.help import Help
+from vibethinker_local.tui.store import Attachment
 
 
 def test_ctrl_c_stops_and_twice_quits(tmp_path: Path) -> None:
@@ -278,6 +279,8 @@ def test_what_is_said_names_the_keys_that_the_user_has(tmp_path: Path) -> None:
             assert "question 2 of 2" in chat.shown
             assert "f11 stops · alt+a answers now" in chat.shown
             prompt(chat).insert("next")
+            await chat.pilot.pause()
+            assert chat.app.session.unsent[-1] == (prompt(chat).text, ())  # kept while its turn is written anew
             await chat.pilot.press("enter", "f5")
             assert "alt+u takes it back" in chat.shown
             assert "f11 stops it" in chat.shown
@@ -475,8 +478,11 @@ def test_an_edit_in_the_middle_begins_a_branch(tmp_path: Path) -> None:
         async with chatting(tmp_path, ScriptedSolver(scripts)) as chat:
             for question in ("one", "two", "three"):
                 await chat.ask(question)
+            composer = chat.app.chat.composer
+            composer.attach(Attachment("pasted text", "aside"))
             await chat.pilot.press(*"draft", "f6", "f6")
             assert prompt(chat).text == "two"
+            assert not composer.attachments
             assert "question 2 of 3" in chat.shown
             await chat.pilot.press(*"!", "f6")
             assert prompt(chat).text == "two!"  # what was typed is not lost
@@ -484,6 +490,7 @@ def test_an_edit_in_the_middle_begins_a_branch(tmp_path: Path) -> None:
             await chat.until(lambda: len(chat.solver.requests) == 4 and not chat.app.session.live)
             assert [turn.question for turn in chat.app.session.turns] == ["one", "two!"]
             assert prompt(chat).text == "draft"
+            assert [one.text for one in composer.attachments] == ["aside"]
             await chat.pilot.press("alt+left")
             assert [turn.answer for turn in chat.app.session.turns] == ["first", "second", "third"]
             await chat.pilot.press("f6", "f6", "f6", "f6")
@@ -492,11 +499,16 @@ def test_an_edit_in_the_middle_begins_a_branch(tmp_path: Path) -> None:
             assert prompt(chat).text == prompt(chat).unsent == "draft"
             await chat.pilot.press("alt+right")
             assert [turn.question for turn in chat.app.session.turns] == ["one", "two!"]
-            await chat.pilot.press("f6", *"?", "alt+left")
+            await chat.pilot.press("f6")
+            composer.attach(Attachment("pasted text", "more"))
+            await chat.pilot.press("f6")
+            assert prompt(chat).text == "two!"  # what was attached is not lost
+            await chat.pilot.press(*"?", "alt+left")
             assert prompt(chat).text == "two!?"  # here, too
-            await chat.pilot.press("ctrl+n")
+            await chat.pilot.press("up", "ctrl+n")
             assert prompt(chat).text == "draft\n\ntwo!?"
-            assert chat.app.chat.composer.editing is None
+            assert [one.text for one in composer.attachments] == ["aside", "more"]
+            assert composer.editing is None
 
     run(test)
 

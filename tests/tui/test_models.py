@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.fakes import MODEL, ScriptedSolver, chatting, reply, run
+from tests.tui.fakes import MODEL, SECONDS, ScriptedSolver, chatting, reply, run
 from vibethinker_local.errors import ModelError
 from vibethinker_local.events import Finished
 from vibethinker_local.mini import problems
@@ -18,7 +18,7 @@ from vibethinker_local.tui.local import choices, facts
 from vibethinker_local.tui.screens.dialogs import Ask, Pick
 from vibethinker_local.tui.session import Session
 from vibethinker_local.tui.solver import Loading, Start
-from vibethinker_local.tui.store import Store
+from vibethinker_local.tui.store import Attachment, Store
 
 OTHER = replace(MODEL, name="half", quant="Q8_0")
 
@@ -35,6 +35,9 @@ def test_the_model_is_changed_in_mid_conversation(tmp_path: Path) -> None:
         half = other()
         async with chatting(tmp_path, models={"vibethinker-3b:Q4_K_M": ScriptedSolver(), "half:Q8_0": half}) as chat:
             await chat.ask("go")
+            chat.app.chat.composer.attach(Attachment("notes", "a b"))
+            await chat.until(lambda: "▤ notes · 3 characters · 2 tokens" in chat.shown)
+            half.count = lambda text: 99  # type: ignore[method-assign]
             await chat.pilot.press("f10")
             assert isinstance(chat.app.screen, Pick)
             assert "• vibethinker-3b:Q4_K_M  1.93 GB · fits, 32,768 tokens · 21 tok/s" in chat.shown
@@ -42,6 +45,7 @@ def test_the_model_is_changed_in_mid_conversation(tmp_path: Path) -> None:
             await chat.until(lambda: chat.app.session.solver is half)
             assert chat.solver.closed
             await chat.until(lambda: "half Q8_0" in chat.shown.split("\n")[-1])
+            await chat.until(lambda: "▤ notes · 3 characters · 99 tokens" in chat.shown)
             await chat.ask("and you?")
             assert half.requests[0].earlier[0].question == "go"
             assert "vibethinker-3b Q4_K_M · 6 tokens" in chat.shown
@@ -103,12 +107,38 @@ def test_a_model_that_is_chosen_while_another_is_loading_is_the_one_that_answers
     session.close()
 
 
+def test_a_model_that_is_left_is_given_back(tmp_path: Path) -> None:
+    solvers = {name: ScriptedSolver() for name in (None, "b", "c")}
+
+    def load(name: str | None, loading: Loading) -> ScriptedSolver:
+        if name not in solvers:
+            raise ModelError(f"There is no model {name}.")
+        return solvers[name]
+
+    session = Session(load, Store(tmp_path / "chat.db"), lambda: 0.0, lambda: 7)
+    session.loaded()
+    session.use("b")
+    session.use("c")  # before b is there
+    assert session.loaded() is solvers["c"]
+    assert [one.closed for one in solvers.values()] == [True, False, False]
+    session.use("b")
+    session.use("d")
+    with pytest.raises(ModelError, match=r"There is no model d\."):
+        session.loaded()
+    assert session.wanted == "c"  # the last one that was there
+    solvers["c"].closed = False
+    session.loaded()
+    session.use("b")
+    session.close()
+    assert solvers["c"].closed
+
+
 def test_how_far_a_model_is_loaded_is_said_and_it_need_not_be_waited_for(tmp_path: Path) -> None:
     go_on, solver = threading.Event(), ScriptedSolver([])
 
     def load(name: str | None, loading: Loading) -> ScriptedSolver:
         loading(Progress("loading x.gguf", 45, 100))
-        go_on.wait(10)
+        go_on.wait(2 * SECONDS)  # longer than the chat may take to stop
         return solver
 
     async def test() -> None:

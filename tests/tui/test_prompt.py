@@ -29,6 +29,8 @@ def test_how_a_file_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     for name in (f"{tmp_path}/a b.txt", f"'{tmp_path}/a b.txt' ", f"{tmp_path}/a\\ b.txt", "~/a b.txt"):
         assert read(name) == Attachment("a b.txt", "text")
+    (tmp_path / "lines").write_bytes(b"a\r\nb\rc\n")
+    assert read("~/lines").text == "a\nb\nc\n"
     for name in ("-", os.devnull, "~/b"):
         with pytest.raises(UsageError, match=r"There is no file .*: check the path\.$"):
             read(name)
@@ -81,9 +83,11 @@ def test_pastes_short_and_long(tmp_path: Path) -> None:
             chat.app.post_message(events.Paste("two\nlines"))
             await chat.pilot.pause()
             assert prompt(chat).text == "two\nlines"
+            await chat.pilot.press("shift+home")
+            chat.app.post_message(events.Paste("rows"))  # in place of what is selected
             chat.app.post_message(events.Paste("x" * 1_000_000))
             await chat.pilot.pause()
-            assert prompt(chat).text == "two\nlines"
+            assert prompt(chat).text == "two\nrows"
             await chat.until(lambda: "▤ pasted text · 1,000,000 characters · 1 tokens" in chat.shown)
             await chat.pilot.press("enter")
             await chat.until(lambda: len(chat.app.session.turns) == 1)
@@ -185,6 +189,8 @@ def test_of_two_files_with_one_name_both_are_sent(tmp_path: Path, monkeypatch: p
             await chat.ask("compare with @b/main.py")
             assert "AAA" in chat.solver.requests[0].question
             assert "BBB" in chat.solver.requests[0].question
+            await chat.pilot.press("f6")
+            assert [one.text for one in chat.app.chat.composer.attachments] == ["AAA", "BBB"]
 
     two_files(tmp_path, monkeypatch)
     run(test)
@@ -221,10 +227,12 @@ def test_a_question_that_is_taken_back_goes_with_the_file_that_it_names_then(
         async with chatting(tmp_path, ScriptedSolver([reply("one two", "7", pause=pause, at=1)])) as chat:
             await chat.ask("go", wait=False)
             prompt(chat).insert("explain @a/main.py")
-            await chat.pilot.press("enter", "alt+up")
+            await chat.pilot.press("enter")
+            chat.app.chat.composer.attach(Attachment("pasted text", "of the next"))
+            await chat.pilot.press("alt+up")
             prompt(chat).text = "explain @b/main.py"
             await chat.pilot.pause()
-            assert [one.text for one in chat.app.chat.composer.attachments] == ["BBB"]
+            assert [one.text for one in chat.app.chat.composer.attachments] == ["of the next", "BBB"]
             pause.go.set()
 
     two_files(tmp_path, monkeypatch)
@@ -238,6 +246,7 @@ def test_backspace_makes_a_mention_mere_text(tmp_path: Path, monkeypatch: pytest
             await chat.pilot.press("shift+tab", "backspace")
             assert prompt(chat).text == 'compare @a/main.py, "b/main.py" and @a/main.pyx'
             assert [one.text for one in chat.app.chat.composer.attachments] == ["AAA"]
+            assert prompt(chat).has_focus
             chat.app.chat.action_detach()
             await chat.ask("?")
             assert chat.solver.requests[0].question == 'compare a/main.py, "b/main.py" and @a/main.pyx?'
@@ -390,8 +399,16 @@ def test_what_was_changed_on_the_way_through_the_history_stays(tmp_path: Path) -
             assert prompt(chat).text == "first?\nof two"
             await chat.pilot.press("enter")
             await chat.until(lambda: len(chat.app.session.turns) == 3)
+            assert prompt(chat).text == "draft"  # which has not been sent
             await chat.pilot.press("up", "up")
             assert prompt(chat).text == "second"
+            await chat.pilot.press("f6", "up", "up", "up", "enter")  # in place of the last one
+            await chat.until(lambda: len(chat.solver.requests) == 4 and not chat.app.session.live)
+            assert chat.app.session.turns[2].question == "second"
+            assert prompt(chat).text == "draft"
+            await chat.pilot.press("up", "down", "enter")
+            await chat.until(lambda: chat.solver.requests[4:] and not chat.app.session.live)
+            assert prompt(chat).text == ""
 
     run(test)
 
@@ -464,10 +481,15 @@ def test_what_is_typed_right_after_enter_stays(tmp_path: Path) -> None:
             assert prompt(chat).text == "x"
             assert chat.solver.requests[0].question == "g"
             await chat.pilot.press("ctrl+u")
+            keys = {"/": "slash", "\r": "enter"}
             for character in "/think\rno":  # the same behind a command
-                chat.app.post_message(events.Key({"/": "slash", "\r": "enter"}.get(character, character), character))
+                chat.app.post_message(events.Key(keys.get(character, character), character))
             await chat.until(lambda: chat.app.session.think)
             assert prompt(chat).text == "no"
+            prompt(chat).set_text("/no")
+            for character in "w\rno":  # and behind one that there is not, which comes back before it
+                chat.app.post_message(events.Key(keys.get(character, character), character))
+            await chat.until(lambda: prompt(chat).text == "/nowno")
 
     run(test)
 
@@ -538,6 +560,7 @@ def test_what_is_pasted_holds_nothing_that_a_terminal_obeys(tmp_path: Path) -> N
         async with chatting(tmp_path) as chat:
             await chat.pilot.press("up")
             assert prompt(chat).text == harmless
+            assert not prompt(chat).unsent  # as it was asked
 
     run(test)
 

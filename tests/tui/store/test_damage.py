@@ -135,6 +135,7 @@ def test_a_file_that_is_none_of_ours_is_set_aside(tmp_path: Path) -> None:
     path, junk = tmp_path / "chat.db", b"not a database, but long enough to be taken for one" * 99
     for number in ("", "-2"):
         path.write_bytes(junk)
+        (tmp_path / "chat.db.new").write_bytes(junk)  # as of one who was killed in the middle of this
         store = Store(path)
         aside = tmp_path / f"chat.damaged{number}.db"
         (notice,) = store.take_notices()

@@ -53,10 +53,18 @@ def test_a_turn_is_there_while_it_is_written(store: Store, tmp_path: Path) -> No
     store.append(turn, [(False, "4.")])
     (seen,) = Store(tmp_path / "chat.db").turns(conversation)
     assert (seen.reasoning, seen.answer, seen.status) == ("two and two", "It is 4.", "writing")
-    store.finish(Turn("What is 2 + 2?", "mini", 7, turn, 0, "two and two", "It is 4.", "answered", "", 9, 5, 1.5, 1.0))
+    store.finish(Turn("What is 2 + 2?", "mini", 8, turn, 0, "two and two", "It is 4.", "answered", "", 9, 5, 1.5, 1.0))
     (seen,) = store.turns(conversation)
     assert (seen.reasoning, seen.answer, seen.status, seen.tokens) == ("two and two", "It is 4.", "answered", 9)
+    assert seen.seed == 8
+    assert store._db.read("SELECT count(*) FROM piece") == [(0,)]
     store.append(turn + 99, [(False, "of a turn that was deleted")])
+    other, later = asked(store, "Something else?")
+    assert [one.id for one in store.recent()] == [other, conversation]
+    store.begin(Turn("And 2 + 3?"), conversation)  # the last one written to, also before there is an answer
+    assert [one.id for one in store.recent()] == [conversation, other]
+    store.finish(Turn("Something else?", id=later))
+    assert [one.id for one in store.recent()] == [other, conversation]
 
 
 def test_list_search_rename_delete(store: Store) -> None:
@@ -73,8 +81,9 @@ def test_list_search_rename_delete(store: Store) -> None:
     assert [found.id for found in store.search("cafe")] == [primes]
     assert "Café" in store.search("cafe")[0].excerpt
     assert [found.id for found in store.search("  ")] == [primes, apples]
-    store.rename(primes, "Euclid\x1b[2J")
-    assert [found.id for found in store.search("eucl")] == [primes]
+    assert [found.id for found in store.search("many")] == [primes, apples]
+    store.rename(primes, " \n Euclid\x1b[2J  and\nmore")
+    assert [(found.id, found.title) for found in store.search("eucl")] == [(primes, "Euclid\x1b[2J and")]
     store.delete(apples)
     assert store.turns(apples) == []
     assert store.search("twelve") == []
@@ -129,6 +138,7 @@ def test_what_is_searched_for_is_text(store: Store, text: str) -> None:
     store.search(text)
     store.search(text * 2)
     assert store.count() == 1
+    assert not store.take_notices()
 
 
 def test_titles() -> None:
@@ -205,7 +215,14 @@ def test_versions_and_branches(store: Store) -> None:
     assert [turn.answer for turn in store.turns(conversation)] == ["A1", "A2"]
     store.show(conversation, 99)  # there is none
     assert [turn.answer for turn in store.turns(conversation)] == ["A1", "A2"]
-    assert len(store.all_turns(conversation)) == 5
+    latest = again("Q2", first)  # beside the one that was shown
+    assert store.turns(conversation)[-1].id == latest
+    assert len(store.all_turns(conversation)) == 6
+    chain, _ = asked(store, "one")
+    _, middle = asked(store, "two", "", chain)
+    asked(store, "three", "", chain)
+    store._db.write(lambda db: db.execute("DELETE FROM turn WHERE id = ?", [middle]))  # as damage does
+    assert [turn.question for turn in store.turns(chain)] == ["one", "three"]
 
 
 def test_what_is_attached_is_kept_and_names_a_question_without_words(store: Store) -> None:
@@ -230,14 +247,15 @@ def test_pieces_are_replaced_all_or_not_at_all(store: Store) -> None:
 def test_what_was_never_asked_is_kept_until_it_is(store: Store) -> None:
     asked(store, "one")
     draft = store.keep_draft(None, "tw")
-    assert store.keep_draft(draft, "two") == draft
+    assert store.keep_draft(draft, "two \n") == draft
     other = store.keep_draft(None, "of another chat")
-    assert store.history() == [("one", True), ("two", False), ("of another chat", False)]
+    assert store.history() == [("one", True), ("two \n", False), ("of another chat", False)]
     asked(store, "two")
     assert store.history() == [("one", True), ("of another chat", False), ("two", True)]
     assert store.keep_draft(other, "") is None
     assert store.keep_draft(None, "") is None
     assert store.history() == [("one", True), ("two", True)]
+    assert store.history(1) == [("two", True)]
     for number in range(100):
         store.keep_draft(None, f"draft {number}")
     assert [text for text, was_asked in store.history() if not was_asked] == [f"draft {n}" for n in range(80, 100)]
@@ -275,13 +293,13 @@ def test_export(store: Store, tmp_path: Path) -> None:
     assert "> Why?\n> Really: ```x```" in text
     assert "\n`````text\na ```` b\n`````\n" in text
     assert "Because **so**." in text
-    _, again = store.begin(Turn("Why not?", parent=0, attachments=(Attachment("a.txt", "x\ny"),)), conversation)
+    _, again = store.begin(Turn("Why not?", parent=0, attachments=(Attachment("a<b.txt", "x\ny"),)), conversation)
     data = json.loads(export.export_stored(store, listed, "json", tmp_path / "out").read_text("utf-8"))
     assert [turn["question"] for turn in data["turns"]] == ["Why not?"]
     assert [turn["answer"] for turn in data["other_versions"]] == ["Because **so**."]
     assert data["turns"][0]["versions"] == [turn, again]
     text = export.markdown(listed, store.turns(conversation))
-    assert "> Why not?\n\n<details><summary>a.txt · 2 lines</summary>\n\n```text\nx\ny\n```\n" in text
+    assert "> Why not?\n\n<details><summary>a&lt;b.txt · 2 lines</summary>\n\n```text\nx\ny\n```\n" in text
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["why-2.md", "why.json", "why.md"]
     with pytest.raises(UsageError, match="cannot be written"):
         export.export(listed, [], "json", first)

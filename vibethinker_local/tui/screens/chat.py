@@ -181,7 +181,6 @@ class Chat(Screen[None]):
             self.call_next(self.ask, asked.question, asked.attachments, asked.place)
         else:
             self.composer.take_back()
-        self.composer.show()
 
     async def on_prompt_command(self, event: Prompt.Command) -> None:
         found = slashes(event.name)
@@ -593,7 +592,7 @@ class Chat(Screen[None]):
         if self.composer.editing is not None:
             self.edit(None)
         self.show_around()
-        self.query_one(Prompt).focus()
+        self.composer.write()
 
     def action_conversations(self) -> None:
         async def chosen(conversation: int | None) -> None:

@@ -158,8 +158,8 @@ class Transaction:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._db.execute("COMMIT")
-        elif self._db.in_transaction:  # a full disk has ended it already
-            with suppress(sqlite3.Error):
+        else:
+            with suppress(sqlite3.Error):  # a full disk has ended it already
                 self._db.execute("ROLLBACK")
 
 

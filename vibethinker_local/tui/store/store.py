@@ -127,12 +127,12 @@ class Store:
     def finish(self, turn: Turn) -> None:
         """Keep a turn's end; what it says replaces the pieces."""
         values = row_of(turn)
-        for name in ("id", "question", "seed", "created", "parent", "attachments"):
+        for name in ("id", "question", "created", "parent", "attachments"):
             del values[name]
 
         def change(db: sqlite3.Connection) -> None:
             names = ", ".join(f"{name} = ?" for name in values)
-            db.execute(f"UPDATE turn SET {names}, seed = ? WHERE id = ?", [*values.values(), turn.seed, turn.id])
+            db.execute(f"UPDATE turn SET {names} WHERE id = ?", [*values.values(), turn.id])
             db.execute("DELETE FROM piece WHERE turn = ?", [turn.id])
             db.execute(
                 "UPDATE conversation SET updated = ? WHERE id = (SELECT conversation FROM turn WHERE id = ?)",

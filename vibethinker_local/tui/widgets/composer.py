@@ -131,8 +131,9 @@ class Composer(Vertical):
             self.post_message(self.Counted())
 
     def recount(self) -> None:
-        """Forget what was counted: another model has other tokens."""
+        """Count anew: there was no model yet, or another one, which has other tokens."""
         self._counts.clear()
+        self.show()
 
     # The question
 
@@ -150,7 +151,7 @@ class Composer(Vertical):
 
         Raises UsageError if what goes with it cannot be sent; then all is in the prompt again.
         """
-        self._mentioned = _mentioned(text)
+        self._mentioned = _read_mentioned(text)
         attachments = self.attachments
         if not text.strip() and not attachments:
             return None
@@ -161,6 +162,8 @@ class Composer(Vertical):
             self._prompt.remember(text)
             self._unsent = False
         place, self.editing = self.editing, None
+        if place is not None and not self.has_changed(place):  # another one was asked in its place
+            self._prompt.text = ""
         self._given = []
         if place is not None:
             self._bring_back()
@@ -220,7 +223,7 @@ class Composer(Vertical):
 
     def show(self) -> None:
         """Show what goes with the question, and what can be done."""
-        self._mentioned = _mentioned(self._prompt.text)
+        self._mentioned = _read_mentioned(self._prompt.text)
         self._note_unsent()
         attached = self.attachments
         self._show_chips(attached)
@@ -231,7 +234,6 @@ class Composer(Vertical):
         hints = self.query_one("#hints", Static)
         hints.update(Content("\n").join(rows))
         hints.display = bool(rows)
-        self.call_after_refresh(self._lift_messages)
         self.tokens(*(one.text for one in attached if not one.tokens))
 
     def _editing_row(self) -> Iterable[str]:
@@ -286,7 +288,7 @@ class Composer(Vertical):
             unsent.append((self._prompt.unsent, tuple(self._given)))
         self.session.unsent = unsent
 
-    def _lift_messages(self) -> None:
+    def on_resize(self) -> None:
         """Show messages above the prompt and the hints, however tall these are."""
         below = self.screen.size.height - self.region.y
         for messages in self.screen.query("ToastRack"):  # none in an app that shows no messages
@@ -301,7 +303,8 @@ def without_files(asked: Queued) -> str:
     return f"There is no file {named}: the question goes as it stands." if named else ""
 
 
-def _mentioned(text: str) -> dict[str, Attachment]:
+def _read_mentioned(text: str) -> dict[str, Attachment]:
+    """The files that a text names, by their paths there, as far as they can be read."""
     found = {}
     for path in mentioned(text) if "@" in text else ():
         with suppress(VibeError):  # said when it is sent

@@ -89,10 +89,14 @@ class Prompt(TextArea):
             self.set_text(unsent)
 
     def remember(self, text: str) -> None:
+        """Note what has been sent; if it was taken from what was asked before, what was being written comes back."""
         if not self.asked or self.asked[-1] != text:
             self.asked.append(text)
+        written = "" if self._at is None else self._edited.get(None, "")
         self._at = None
         self._edited.clear()
+        if written:
+            self.set_text("\n\n".join(filter(None, [written, self.text])))
 
     @property
     def mention(self) -> str | None:
