@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vibethinker_local.events import Verdict
 from vibethinker_local.reliability import claims, statements
+from vibethinker_local.reliability.claims import CheckedClaim
 
 
 def test_numbered_lines_are_claims() -> None:
@@ -40,6 +42,33 @@ def test_a_long_reply_is_read_in_no_time(text: str) -> None:
 def test_a_published_reply_is_taken_apart_at_its_claims(heading: str) -> None:
     reply = "Claims first.\n\n**So** \\boxed{5}\n**.**\n\n" + heading + "\n1. **a = 5**\n2. b"
     assert claims.published(reply, 3) == ("Claims first.\n\n**So** \\boxed{5}", ["a = 5", "b", ""])
+
+
+def test_without_a_box_there_are_no_published_claims() -> None:
+    assert claims.published("Claims\n1. a\n2. b", 2) == ("Claims\n1. a\n2. b", ["", ""])
+
+
+@pytest.mark.parametrize(
+    ("claim", "threshold", "ruling"),
+    [
+        (CheckedClaim("c", p=0.9, holds=False, thought=True), 0.5, "refuted"),  # arithmetic beats reasoning
+        (CheckedClaim("c", p=0.9, thought=False), 0.5, "refuted"),  # reasoning beats the probability
+        (CheckedClaim("c", p=0.5), 0.5, "supported"),
+        (CheckedClaim("c", p=0.4), 0.5, "refuted"),
+        (CheckedClaim("c", p=0.0), 0.0, "supported"),
+        (CheckedClaim("c", p=0.9), None, "undecided"),
+    ],
+)
+def test_what_all_attempts_to_refute_a_claim_come_to(claim: CheckedClaim, threshold: float | None, ruling: str) -> None:
+    verdict = claim.verdict(threshold)
+    assert verdict
+    assert verdict.ruling == ruling
+    assert verdict.method == ("arithmetic" if claim.holds is False else "model")
+
+
+def test_a_verdict_that_could_not_be_read_refutes_nothing() -> None:
+    assert CheckedClaim("c").verdict(0.5) is None
+    assert CheckedClaim("c").verdict(0.5, reasoned=True) == Verdict("undecided", "model")
 
 
 @given(st.text(max_size=200), st.integers(1, 5))

@@ -1,5 +1,7 @@
 """Where solutions part."""
 
+import pytest
+
 from vibethinker_local.reliability import crux
 from vibethinker_local.reliability.crux import Side
 
@@ -49,6 +51,40 @@ def test_others_belong_to_the_side_whose_step_they_take() -> None:
 def test_none_where_the_texts_do_not_show_it() -> None:
     assert crux.find({0: "\\boxed{216}", 1: TWICE}, [0], [1], PROBLEM) is None
     assert crux.find({0: HALF, 1: HALF}, [0], [1], PROBLEM) is None
+
+
+def test_the_numbers_of_the_problem_are_known_to_all() -> None:
+    words = "She pays for 48 bulbs at 3 dollars.\n48 * 3 = 144\n\\boxed{144}"
+    found = crux.find({0: words, 1: "24 * 5 = 120\n\\boxed{120}"}, [0], [1], PROBLEM)
+    assert found
+    assert found[0].claim == "48 * 3 = 144"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("48 / 2 = 24", "So 48 / 2 = $24", True),
+        ("48 / 2 = 24", "12 * 2 = 24", False),
+        ("2 + 3 = 5", "3 + 2 = 5", True),
+        ("Day 2: 5 + 3 = 8", "Day 4: 5 + 3 = 8", True),
+        ("48 / 2 = 24, so 24 * 3 = 72", "48 / 2 = 24", False),
+        ("The triangle is isosceles and its base angles are equal", "It is isosceles, so its angles are equal", True),
+        ("The triangles have equal angles", "A triangle has an equal angle", True),
+        ("The red house stands near the river bank", "The red house stands near the lake shore", False),
+    ],
+)
+def test_the_same_step(one: str, other: str, same: bool) -> None:
+    assert crux.step_of(one).same(crux.step_of(other)) is same
+
+
+def test_known_numbers_make_a_step_in_words_known_but_no_equation() -> None:
+    known = frozenset({48.0, 24.0, 72.0})
+    assert crux.step_of("So she planted 24 bulbs in May.").among([], known)
+    assert not crux.step_of("So she planted 24 of 96 bulbs in May.").among([], known)
+    assert not crux.step_of("48 + 24 = 72").among([], known)
+    assert crux.step_of("trays = 72").names(known)
+    assert not crux.step_of("9 * 8 = 72").names(known)
+    assert crux.step_of("72 = 48 + 24").result is None
 
 
 def test_a_comma_may_stand_before_decimals() -> None:

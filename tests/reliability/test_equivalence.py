@@ -109,6 +109,17 @@ def test_lenient(kind: str, checker: Checker) -> None:
         ("a sin x", "sin x"),
         ("30 km", r"30^\circ"),
         ("90 minutes", "90°"),
+        (r"25\%", r"25^\circ"),
+        (r"25\%", "25 cm"),
+        (r"45^\circ", r"\frac{\pi}{4} \text{ cm}"),
+        ("'5 cm'", "'5'"),
+        ("3:30 PM", r"\frac{3}{30}"),
+        ("3:30 AM", "3:30 PM"),
+        ("3 hours, 5 min", "3 min, 5 hours"),
+        (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", "(1,2,3,4)"),
+        ("[3, 1]", "(3, 1)"),
+        (r"5\% \text{ increase}", r"5^\circ"),
+        (r"5\% \text{ increase}", "500"),
         ("1 rad", "1°"),
         ("x=1 \\vee x=2", "2"),
         ("x=2 oder x=3", "3"),
@@ -179,7 +190,8 @@ def test_long_answers_are_compared_by_their_text() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        *("17", r"\frac{1}{2}", "(A)", "no solution", "x^2 + 2x", "10 cm per second", "(1, 2)"),
+        *("17", r"\frac{1}{2}", "(A)", "no solution", "x^2 + 2x", "10 cm per second", "(1, 2)", "17\n"),
+        "the second of the seven red boxes",
         pytest.param("\\text{" * 260 + "a" + "}" * 260, id="nested deeply"),
         pytest.param("\\text{" * 20_000, id="long"),  # it took minutes
     ],
@@ -193,6 +205,7 @@ def test_comparable(answer: str) -> None:
     [
         "def f(x):\n    return x",
         "The sky looks blue because air scatters short waves more than long ones.",
+        "the second of all the seven red boxes",
     ],
 )
 def test_code_and_prose_are_not_comparable(answer: str) -> None:
@@ -213,7 +226,7 @@ def test_many_amounts_in_a_row_take_no_time() -> None:
 
 def test_plain_numbers_need_no_process() -> None:
     assert all(map(plain, ["17", "1/2", r"\frac{3}{4}", "-0.5", "x = 3", "50\\%", "1,000"]))
-    assert not any(map(plain, [r"\sqrt 2", "x+1", "(1,2)", "A", r"\sin 1"]))
+    assert not any(map(plain, [r"\sqrt 2", "x+1", "(1,2)", "A", r"\sin 1", "6/2(1+2)", "5 (x > 0)"]))
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def test_the_two_rules_are_told_apart() -> None:
 def test_a_model_of_which_more_is_known_may_stop_sooner() -> None:
     assert stop([2], 6, 0.85) == "likely"
     assert stop([2, 1], 5, 0.85) is None
+    assert stop([2], 6, stays([2], 6)) == "likely"
     assert (fewest(8), fewest(8, 0.85), fewest(4), fewest(4, 0.85), fewest(16)) == (3, 2, 3, 2, 4)
 
 
@@ -75,6 +76,7 @@ def test_no_more_are_begun_than_may_end_the_vote() -> None:
     assert suffices([], 2, 6, 0.85)
     assert suffices([2], 2, 4)
     assert not suffices([2], 1, 5), "the slowest is not waited for"
+    assert not suffices([1], 2, 1), "it may give another answer"
     assert suffices([1], 2, 5, 0.85)
     assert not suffices([1], 1, 6, 0.85)
     assert not suffices([], 0, 8)

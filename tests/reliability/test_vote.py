@@ -53,6 +53,8 @@ def test_the_floor_turns_all_refuted_into_the_plain_vote() -> None:
 def test_ties_go_to_the_earliest_sampled() -> None:
     clusters = [Cluster("late", (2, 3)), Cluster("early", (0, 1))]  # as they ended
     assert vote.ranked(clusters, dict.fromkeys(range(4), 1.0), range(4))[0].answer == "early"
+    ranked = vote.ranked([Cluster("1", (3, 0)), Cluster("2", (2, 1))], dict.fromkeys(range(4), 1.0), [3, 1, 2, 0])
+    assert [(cluster.answer, cluster.members) for cluster in ranked] == [("1", (0, 3)), ("2", (1, 2))]
 
 
 def test_what_was_not_checked_counts_as_the_average_of_what_was() -> None:
@@ -65,6 +67,11 @@ def test_fitted_is_logistic() -> None:
     assert weight(0.5, 5) == pytest.approx(1 / (1 + math.exp(-0.5)))
     with pytest.raises(ValueError, match="calibration"):
         vote.weight_of("fitted", None)
+
+
+def test_one_equation_that_does_not_hold_is_enough() -> None:
+    weight = vote.weight_of("arithmetic", None)
+    assert (weight(1.0, 5), weight(0.8, 5)) == (1.0, vote.FLOOR)
 
 
 def test_majority_weighs_all_the_same() -> None:

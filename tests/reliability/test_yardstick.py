@@ -33,7 +33,8 @@ def judged(true: list[float], false: list[float], nothing: float) -> Yardstick:
 def test_a_true_statement_is_never_below_the_threshold_however_low_it_is() -> None:
     found = judged([0.39, 0.17], [0.12, 0.2], 0.05)
     assert found.tells
-    assert found.threshold == 0.17
+    assert found.threshold == found.stands_from == 0.17
+    assert judged([0.0, 0.9], [0.1], 0.1).threshold == 0.0
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,20 @@ def test_a_true_statement_is_never_below_the_threshold_however_low_it_is() -> No
 )
 def test_verdicts_that_tell_nothing(found: Yardstick) -> None:
     assert not found.tells
+    assert found.stands_from is None
+
+
+@pytest.mark.parametrize(
+    ("statement", "other"),
+    [
+        ("Tom has 1 apple.", "Tom has 2 apple."),
+        ("Of 20 boxes 0 are full.", "Of 20 boxes 1 are full."),
+        ("Tom is older than Ann.", "Tom is younger than Ann."),
+        ("Tom likes Ann.", None),
+    ],
+)
+def test_altered(statement: str, other: str | None) -> None:
+    assert yardstick.altered(statement) == other
 
 
 def test_verdicts_come_in_one_by_one() -> None:

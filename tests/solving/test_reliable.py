@@ -54,11 +54,31 @@ def test_three_that_agree_are_enough() -> None:
     assert found.text == "\\boxed{17}"
 
 
+def test_what_is_settled_is_not_sampled_on_though_claims_may_be_checked() -> None:
+    found, _ = run(Thinker({"17": 1}), make("clr", "standard", samples=4))
+    assert found.report
+    assert (found.report.decision, found.report.answered) == ("settled", 3)
+
+
+def test_solutions_that_calculate_wrongly_end_no_vote() -> None:
+    wrong = Thinker({"9": 1}, reply=lambda answer: f"<think>so</think>\n\nSo 4 + 4 = 9 dollars.\n\n\\boxed{{{answer}}}")
+    found, _ = run(wrong, make("arithmetic", "standard", samples=4))
+    assert found.report
+    assert (found.report.decision, found.report.answered) == ("all", 4)
+
+
 def test_a_model_may_stop_where_two_agree() -> None:
     found, _ = run(Thinker({"17": 1}), make("majority", "standard", likely=0.85))
     assert found.report is not None
     assert found.report.decision == "likely"
     assert len(found.trajectories) == 3, "the slowest may be in vain"
+
+
+def test_of_equals_the_earliest_is_shown() -> None:
+    found, _ = run(Thinker({"17": 0.5, "17.0": 0.5}), make("majority", "standard", samples=4, stopping=False), seed=1)
+    by_seed = sorted(found.trajectories, key=lambda trajectory: trajectory.seed)
+    assert by_seed[0].answer != by_seed[-1].answer
+    assert found.text == by_seed[0].text
 
 
 def test_without_stopping_all_are_drawn() -> None:

@@ -1,7 +1,7 @@
 """The answer that a text commits to: the last \\boxed{…} outside code, or else the last block of code.
 
-Boxes that one sentence joins by a comma, "and" or "or" are one answer. Knows nothing of equivalence. Each search is one
-pass over the text, so that no text, however broken, takes long.
+Boxes that one sentence joins by a comma, "and" or "or", also in other languages, are one answer. Knows nothing of
+equivalence. Each search is one pass over the text, so that no text, however broken, takes long.
 """
 
 import re
@@ -21,12 +21,14 @@ _PLACEHOLDER = re.compile(
     r"\.\.\.|…|\\[lc]?dots|\?|_+)\s*\}?",
     re.IGNORECASE,
 )
-# Between two boxes of one answer: `\boxed{1}\) and \(x = \boxed{2}`, `\boxed{1} apples, \boxed{2}`
+# Between two boxes of one answer: `\boxed{1}\) and \(x = \boxed{2}`, `\boxed{1} apples and \boxed{2}`
 _GAP = 80  # characters at most
 _MARKUP = re.compile(r"\\[()\[\],;:! ]|\\q?quad(?![a-z])|\\(?:text|textbf|mathrm|mbox)\s*\{|[${}*&]|\s+")
 _LABEL = re.compile(r"((?:[A-Za-z]|\\[a-zA-Z]+)(?:_\w|_\{\w+\}|'|\(\w\))*)\s*=\s*$")
+_AND = "and|or|und|oder|et|ou|и|или|和|且|与|或|或者|と|または|와|과|또는"
 _JOINED = re.compile(
-    r"(?:(?!(?:no|not|wait|but|so|then|actually|hence)\b)[A-Za-z]+ ){0,2}(?:[,;]|and|or|, ?(?:and|or))"
+    rf"(?:(?!(?:no|not|wait|but|so|then|actually|hence)\b)[A-Za-z]+ ){{0,2}}(?:[,;，；、]|(?:, ?)?(?:{_AND}))"
+    r"|(?:, ?)?[yeo]"  # in Spanish and Italian; behind a word, `o` may be Portuguese for "the"
 )
 
 

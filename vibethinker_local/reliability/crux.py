@@ -36,7 +36,7 @@ class Step:
 
     def among(self, steps: Sequence["Step"], numbers: frozenset[float]) -> bool:
         """Whether other solutions take this step too: one without an equation, as soon as its `numbers` are theirs."""
-        said_again = self.result is None and self.numbers and not statements.relates(self.text)
+        said_again = self.numbers and not statements.relates(self.text)
         return bool(said_again and self.numbers <= numbers) or any(map(self.same, steps))
 
     def names(self, numbers: frozenset[float]) -> bool:

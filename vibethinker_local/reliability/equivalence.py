@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
 
-from vibethinker_local.reliability.maths import algebra, fixed, quantities, regions
+from vibethinker_local.reliability.maths import algebra, fixed, regions, units
 from vibethinker_local.reliability.maths.canonical import PROSE_WORDS, understood, words
 from vibethinker_local.reliability.maths.expressions import (
     DEGREE,
@@ -25,7 +25,7 @@ from vibethinker_local.reliability.maths.expressions import (
     minus,
     symbols,
 )
-from vibethinker_local.reliability.maths.quantities import Unit
+from vibethinker_local.reliability.maths.units import Unit
 from vibethinker_local.reliability.maths.values import (
     NUMBERS,
     REALS,
@@ -62,6 +62,8 @@ _POINTED = [  # numbers as other languages write them, and those that are cut of
 ]
 _QUOTED = re.compile(r"""(['"])((?:(?!\1)[^\\\n])*)\1""")
 _ARTICLE = re.compile(r"^(\\text\{)?an? (?!and\b|or\b)(?=[a-z]{2})", re.IGNORECASE)  # perhaps: also in `a sin x`
+_OF_ONE_NAME = re.compile(r"(\S+) _ \d+(?:,\1 _ \d+)+|(\S+) _ \{ 1 , 2 \}")  # labels: of x_1 = 2, x_2 = 3; x_{1,2}
+_UNKNOWNS = {*"xyzt", r"\lambda"}  # of which there are several solutions; a_1 and a_2, S_1 and S_2 are two quantities
 _CENTS = (("cent", Fraction(1)),)
 _DOLLARS = re.compile(r"\\\$|^\$(?=[\d.,]+$)|\bdollars?\b", re.IGNORECASE)
 _PLAIN_UNIT = re.compile(r"^(-?[\d.,/]+) ([msghLNJWV])$")  # 10 m: for a grader metres, for a vote perhaps a variable
@@ -170,7 +172,7 @@ def _in_money(cents: str, dollars: str) -> bool | None:
     if not (_DOLLARS.search(dollars) and isinstance(other, Scalar) and not other.unit):
         return None
     number, wanted = _rational(value.expression), _rational(other.expression)
-    return number is not None and number * value.unit.factor / 100 == wanted
+    return number is not None and number / 100 == wanted
 
 
 def comparable(answer: str) -> bool:
@@ -226,7 +228,11 @@ class _Comparison:
 
     def _labelled(self, left: Answer, right: Answer) -> Level:
         if left.label == right.label:
-            return self.values(left.value, right.value) or self._as_equations(left, right)
+            return self.values(left.value, right.value)
+        for one, other in ((left, right), (right, left)):
+            values = _of_one_name(one) if isinstance(other.value, Items) else None
+            if values and (other.label or values.label in _UNKNOWNS):
+                return min(self._labelled(values, other), Level.COMPATIBLE)
         if _leaves_out(left.label, right.label):
             level = min(self.values(_labels_within(left), _labels_within(right)), Level.COMPATIBLE)
             return level or self._as_equations(left, right)
@@ -304,7 +310,7 @@ class _Comparison:
             letters = (Power(Symbol(name), Number(power)) for name, power in quantity.unit.letters)
             return self.equal(Product((quantity.expression, *letters)), other.expression)
         factors, powers = _without_letters(other.expression)
-        unit = quantities.of_letters(powers) if factors and powers else None
+        unit = units.of_letters(powers) if factors and powers else None
         if unit is None or unit.dimensions != quantity.unit.dimensions:
             return False
         return self.equal(_times(quantity.expression, quantity.unit.factor), _times(Product(factors), unit.factor))
@@ -485,23 +491,25 @@ class _Lenient:
             return False
         if len(ours) > 1 and isinstance(left, Items) and isinstance(right, Items):
             left, right = Ordered("(", left.members), Ordered("(", right.members)
-        radians = [False, True] if _DEGREES in ours else [False]
-        return any(self._comparison.values(_unmarked(left, each), _unmarked(right, each)) for each in radians)
+        return any(
+            self._comparison.values(_unmarked(left, as_worth), _unmarked(right, as_worth)) for as_worth in (False, True)
+        )
 
     def _scalars(self, left: Scalar, right: Scalar) -> bool:
         """One with, the other without a unit, a percent sign, a degree sign."""
         equal = self._comparison.equal
         if left == Scalar(left.expression) and right == Scalar(right.expression):
             return _is_as_printed(left.expression, right.expression)
-        if left.unit and not right.unit and not right.percent:
+        if left.unit and not right.unit and (left.percent or not right.percent):
             temperature = any(name.startswith("°") for name, _ in left.unit.dimensions)
             if right.degrees and not temperature:  # 30 km is no angle
                 return False
             dozens = any(name.startswith("dozen") for name, _ in left.unit.dimensions)  # asked for, or counted in
             if dozens and equal(_times(left.expression, DOZEN), right.expression):
                 return True
-            return equal(left.expression, right.expression)
-        if left.percent and not right.percent and not right.unit:
+            if equal(left.expression, right.expression):
+                return True
+        if left.percent and not (right.percent or right.degrees or right.unit):
             return equal(_times(left.expression, Fraction(100)), right.expression)
         if left.degrees and not right.degrees and not right.unit:
             return equal(Product((left.expression, DEGREE)), right.expression)
@@ -518,14 +526,15 @@ def _marks(value: Value) -> Iterator[Unit | str]:
             yield unit or (_PERCENT if percent else _DEGREES)
 
 
-def _unmarked(value: Value, in_radians: bool) -> Value:
+def _unmarked(value: Value, as_worth: bool) -> Value:
+    """Without its marks: 5% and 45° as 5 and 45, or as what they are worth, 0.05 and π/4."""
     match value:
         case Items(members) | Ordered(_, members):
-            bare = (replace(member, value=_unmarked(member.value, in_radians)) for member in members)
+            bare = (replace(member, value=_unmarked(member.value, as_worth)) for member in members)
             return replace(value, members=tuple(bare))
-        case Scalar(expression, degrees=True) if in_radians:
+        case Scalar(expression, degrees=True) if as_worth:
             return Scalar(Product((expression, DEGREE)))
-        case Scalar(expression, percent=True):
+        case Scalar(expression, percent=True) if not as_worth:
             return Scalar(_times(expression, Fraction(100)))
         case Scalar(expression):
             return Scalar(expression)
@@ -570,6 +579,14 @@ def _in_order(left: Answer, right: Answer) -> Ordered | None:
     if sorted(ours) != sorted(theirs) or not isinstance(left.value, Ordered) or len(ours) != len(left.value.members):
         return None
     return replace(left.value, members=tuple(left.value.members[ours.index(name)] for name in theirs))
+
+
+def _of_one_name(answer: Answer) -> Answer | None:
+    """x_1 = 2, x_2 = 3 as x = 2, 3; and so x_{1,2} = ±2."""
+    found = _OF_ONE_NAME.fullmatch(answer.label or "")
+    if found is None or not isinstance(answer.value, Ordered | Items):
+        return None
+    return Answer(Items(answer.value.members), found[1] or found[2])
 
 
 def _as_relation(answer: Answer) -> Relation | None:

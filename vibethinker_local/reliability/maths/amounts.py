@@ -1,16 +1,26 @@
-"""How much an answer is: a number in digits or words, of a unit, a currency, in percent or degrees."""
+"""How much an answer is: a number in digits or words, of a unit, a currency, in percent or degrees; a ratio."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
-from vibethinker_local.reliability.maths import names, quantities
-from vibethinker_local.reliability.maths.expressions import Expression, Number, Product, ReadExpression, Sum
-from vibethinker_local.reliability.maths.notation import Group, Nodes, Token, is_sign, is_word
-from vibethinker_local.reliability.maths.quantities import Unit
+from vibethinker_local.reliability.maths import numerals, units
+from vibethinker_local.reliability.maths.expressions import (
+    Expression,
+    Number,
+    Product,
+    ReadExpression,
+    Sum,
+    quotient,
+    symbols,
+)
+from vibethinker_local.reliability.maths.notation import Group, Nodes, Token, is_sign, is_word, split
 from vibethinker_local.reliability.maths.spellings import FUNCTIONS
-from vibethinker_local.reliability.maths.values import MOST_PARTS, Scalar
+from vibethinker_local.reliability.maths.units import Unit
+from vibethinker_local.reliability.maths.values import MOST_PARTS, Ratio, Scalar
 
-_CURRENCIES = {"€": "euro", "£": "£", "¥": "¥", "₹": "rupee"}
+# Pounds may be of weight: no problem asks for both.
+_CURRENCIES = {"€": "euro", "£": "pound", "¥": "yuan", "₹": "rupee"}
 
 
 def compound(parts: list[Nodes], nodes: Nodes, expression: ReadExpression) -> Scalar | None:
@@ -26,10 +36,10 @@ def _in_words(nodes: Nodes, expression: ReadExpression) -> Scalar | None:
     """A number in words of which some stand behind an "and", with or without a unit."""
     last = max(at for at, node in enumerate(nodes) if is_sign(node, "and"))
     for end in range(len(nodes), last + 1, -1):
-        if (number := spoken(nodes[:end])) is not None:
+        if (number := numerals.spoken(nodes[:end])) is not None:
             if not nodes[end:]:
                 return Scalar(Number(number))
-            if number.denominator == 1 and quantities.scale(nodes[end:])[1] != 1:
+            if number.denominator == 1 and numerals.scale(nodes[end:])[1] != 1:
                 return None  # one hundred and two hundred
             return _with_unit(nodes, end, expression)
     return None
@@ -39,14 +49,15 @@ def quantity(nodes: Nodes, expression: ReadExpression) -> Scalar | None:
     """An expression, with a unit, a percent or a degree sign, or without."""
     if currency := _currency(nodes):
         name, amount = currency
-        value = expression(amount)
-        return None if value is None else Scalar(value, Unit(((name, Fraction(1)),)))
+        found = quantity(amount, expression)  # €5 million
+        bare = found is not None and found == Scalar(found.expression)
+        return replace(found, unit=units.unit((Token("word", name),))) if found and bare else None
     if is_sign(nodes[-1], "%"):
         value = expression(nodes[:-1])
         return None if value is None else _percentage(value)
-    if is_sign(nodes[-1], "'") and len(nodes) == 2 and names.is_number(nodes[:1]):
+    if is_sign(nodes[-1], "'") and len(nodes) == 2 and isinstance(nodes[0], Token) and nodes[0].kind == "number":
         value = expression(nodes[:1])
-        return None if value is None else Scalar(value, quantities.unit((Token("word", "ft"),)))
+        return None if value is None else Scalar(value, units.unit((Token("word", "ft"),)))
     if (degrees := _degrees(nodes)) is not None:
         before, temperature = degrees
         value = expression(before)
@@ -54,7 +65,7 @@ def quantity(nodes: Nodes, expression: ReadExpression) -> Scalar | None:
             unit = Unit(((temperature, Fraction(1)),)) if temperature else None
             return Scalar(value, unit, degrees=not temperature)
     for at in range(max(1, len(nodes) - MOST_PARTS), len(nodes)):
-        if (quantities.begins(nodes[at]) or quantities.begins_one_of(nodes[at:])) and (
+        if (units.begins(nodes[at]) or units.begins_one_of(nodes[at:])) and (
             found := _with_unit(nodes, at, expression)
         ):
             return found
@@ -62,32 +73,51 @@ def quantity(nodes: Nodes, expression: ReadExpression) -> Scalar | None:
     return None if value is None else Scalar(value)
 
 
+def ratio(nodes: Nodes, expression: ReadExpression) -> Scalar | Ratio | None:
+    """`3 : 4`, which is a number, `3 to 4`, `1 : 2 : 3`."""
+    parts = split(nodes, ":")
+    if len(parts) < 2 and any(is_word(node, "to") for node in nodes):  # 3 to 4
+        parts = split([Token("sign", ":") if is_word(node, "to") else node for node in nodes], ":")
+    if len(parts) < 2 or len(parts) > 6:
+        return None
+    expressions = [expression(part) for part in parts]
+    if not all(expressions):
+        return None
+    found = tuple(each for each in expressions if each)
+    if len(found) == 2 and not any(map(symbols, found)) and found[1] != Number(Fraction(0)):
+        return Scalar(quotient(*found))
+    return Ratio(found)
+
+
 def _with_unit(nodes: Nodes, at: int, expression: ReadExpression) -> Scalar | None:
-    if spoken(nodes[: at + 1]) is not None:
+    if numerals.spoken(nodes[: at + 1]) is not None:
         return None  # the number goes on
-    value = Number(number) if (number := spoken(nodes[:at])) is not None else expression(nodes[:at])
+    value = Number(number) if (number := numerals.spoken(nodes[:at])) is not None else expression(nodes[:at])
     if value is None:
         return None
-    rest, times = quantities.scale(nodes[at:])
+    rest, times = numerals.scale(nodes[at:])
     if times != 1:
         value = Product((value, Number(times)))
         if not rest:
             return Scalar(value)
+    percent = is_sign(nodes[at - 1], "%")
+    if is_word(rest[0], *units.PERCENT):
+        value, percent, rest = _percentage(value).expression, True, rest[1:]
+        if not rest:
+            return Scalar(value, percent=True)
     named = [node.text.casefold() for node in rest if isinstance(node, Token) and node.kind in ("word", "letter")]
     if len(named) == len(rest):
-        if set(named) <= quantities.PERCENT:
-            return _percentage(value)
-        if named[0] in quantities.DEGREES and len(named) <= 2:
+        if named[0] in units.DEGREES and len(named) <= 2:
             second = {"celsius": "°C", "fahrenheit": "°F", "c": "°C", "f": "°F"}.get(named[-1])
             return Scalar(value, Unit(((second, Fraction(1)),))) if second else Scalar(value, degrees=True)
-        if set(named) <= quantities.DOLLARS:
+        if set(named) <= units.DOLLARS:
             return Scalar(value)
-    if unit := quantities.unit(rest):
-        return Scalar(value, unit)
+    if unit := units.unit(rest):
+        return Scalar(value, unit, percent=percent)  # 5% increase
     for end in range(1, len(rest)):  # 5 feet 3 inches
         following = rest[end]
         if isinstance(following, Token) and following.kind == "number":
-            first = quantities.unit(rest[:end])
+            first = units.unit(rest[:end])
             second_part = quantity(rest[end:], expression)
             if first and second_part:
                 return _sum([Scalar(value, first), second_part])
@@ -95,29 +125,17 @@ def _with_unit(nodes: Nodes, at: int, expression: ReadExpression) -> Scalar | No
     return None
 
 
-def spoken(nodes: Nodes) -> Fraction | None:
-    """The number that words spell: `twenty-one`, `minus one and a half`, `2 and a half`."""
-    if len(nodes) > 1 and (is_word(nodes[0], "negative", "minus") or is_sign(nodes[0], "-")):
-        return None if (number := spoken(nodes[1:])) is None else -number
-    texts: list[str] = []
-    for at, node in enumerate(nodes):
-        if is_sign(node, "-") and 0 < at < len(nodes) - 1:
-            continue
-        in_digits = at == 0 and len(nodes) > 1 and isinstance(node, Token) and node.kind == "number"
-        if not isinstance(node, Token) or not (in_digits or is_word(node) or is_sign(node, "and") or node.text == "a"):
-            return None
-        texts.append(node.text)
-    return quantities.spoken(texts)
-
-
 def _currency(nodes: Nodes) -> tuple[str, Nodes] | None:
     """The currency whose sign stands before or behind an amount, and the amount. The dollar's has gone with LaTeX's."""
     if len(nodes) < 2:
         return None
-    for sign, amount in ((nodes[0], nodes[1:]), (nodes[-1], nodes[:-1])):
+    places = [(nodes[0], nodes[1:]), (nodes[-1], nodes[:-1])]
+    if is_sign(nodes[0], "-"):  # -€5
+        places.append((nodes[1], (nodes[0], *nodes[2:])))
+    for sign, amount in places:
         if isinstance(sign, Token) and sign.kind == "sign" and sign.text in _CURRENCIES:
             return _CURRENCIES[sign.text], amount
-    return ("rupee", nodes[2:] if is_sign(nodes[1], ".") else nodes[1:]) if is_word(nodes[0], "rs") else None
+    return ("rupee", nodes[1:]) if is_word(nodes[0], "rs") else None
 
 
 def _percentage(value: Expression) -> Scalar:

@@ -15,11 +15,12 @@ from vibethinker_local.reliability.maths import (
     amounts,
     conditions,
     fixed,
+    inequalities,
     lists,
     matrices,
     names,
     notation,
-    quantities,
+    numerals,
     regions,
     rewriting,
     spellings,
@@ -31,7 +32,6 @@ from vibethinker_local.reliability.maths.expressions import (
     NoExpression,
     Number,
     Reading,
-    Symbol,
     minus,
     negated,
     parse,
@@ -48,6 +48,7 @@ from vibethinker_local.reliability.maths.notation import (
     spelled,
     split,
     stripped,
+    unbracketed,
 )
 from vibethinker_local.reliability.maths.values import (
     EMPTY,
@@ -55,7 +56,6 @@ from vibethinker_local.reliability.maths.values import (
     NUMBERS,
     REALS,
     Answer,
-    Based,
     Cases,
     Choice,
     Items,
@@ -63,7 +63,6 @@ from vibethinker_local.reliability.maths.values import (
     Modular,
     Ordered,
     Piece,
-    Ratio,
     Region,
     Relation,
     Scalar,
@@ -75,15 +74,30 @@ PROSE_WORDS = 8  # with so many words an answer is prose: no two of them will be
 MOST_SIGNS = 4  # ± in one answer
 
 _ALL_REALS = {"all real numbers", "all reals", "all real", "any real number", "the real numbers", "real numbers",
-              "reals", "all real values", "the set of all real numbers", "every real number", "全体实数", "任意实数",
-              "一切实数", "实数集", "所有实数", "alle reellen zahlen"}  # fmt: skip
+              "reals", "all real values", "all real values of x", "all real x", "the set of all real numbers",
+              "every real number", "全体实数", "任意实数", "一切实数", "实数集", "所有实数",
+              "alle reellen zahlen"}  # fmt: skip
 _ROUGHLY = "about approximately approx roughly around 约 约为 大约 約 etwa ungefähr environ около примерно".split()
 _ANSWER = {"answer", "final answer", "答", "最终答案", *f"{spellings.ANSWERS}|{spellings.ANSWERS_UNSPACED}".split("|")}
 
 
+@lru_cache(maxsize=4096)
 def understood(text: str) -> tuple[Answer, Answer]:
     """What an answer is under each of the two readings; mostly the same. Never raises."""
-    return _understood(text)
+    plain = Answer(Text(" ".join(text.split())))
+    if len(text) > notation.MOST_CHARACTERS:
+        return plain, plain
+    try:
+        nodes = notation.read(text)
+    except (notation.Unreadable, ValueError, RecursionError):
+        return plain, plain
+    usual = _Reader(Reading.USUAL)
+    try:
+        first = usual.statement(nodes)
+        second = _Reader(Reading.LITERAL).statement(nodes) if usual.ambiguous else first
+    except RecursionError:
+        return plain, plain
+    return first, second
 
 
 def words(text: str) -> int:
@@ -103,24 +117,6 @@ def _count_words(nodes: Sequence[Node]) -> int:
 
     notation.walk(nodes, count)
     return found
-
-
-@lru_cache(maxsize=4096)
-def _understood(text: str) -> tuple[Answer, Answer]:
-    plain = Answer(Text(" ".join(text.split())))
-    if len(text) > notation.MOST_CHARACTERS:
-        return plain, plain
-    try:
-        nodes = notation.read(text)
-    except (notation.Unreadable, ValueError, RecursionError):
-        return plain, plain
-    usual = _Reader(Reading.USUAL)
-    try:
-        first = usual.statement(nodes)
-        second = _Reader(Reading.LITERAL).statement(nodes) if usual.ambiguous else first
-    except RecursionError:
-        return plain, plain
-    return first, second
 
 
 class _Reader:
@@ -154,17 +150,10 @@ class _Reader:
             return Answer(whole)
         if len(parts := split(nodes, "|")) == 2 and all(parts) and (built := self._set_builder(*parts)) is not None:
             return Answer(built)  # {x | x > 2}, whose braces are TeX's
-        prose = _count_words(nodes) >= PROSE_WORDS
-        if not prose and (conditional := self._conditional(nodes)):
-            return conditional
-        if not prose and (listed := self._listed(nodes)):
-            return listed
-        if not prose and (signs := rewriting.signs(nodes)):
-            return self._both_signs(nodes, signs)
-        if not prose and (related := self._related(nodes)):
-            return related
-        if not prose and (named := self._named(nodes)):
-            return named
+        if _count_words(nodes) < PROSE_WORDS:
+            for read in (self._conditional, self._listed, self._both_signs, self._related, self._named):
+                if answer := read(nodes):
+                    return answer
         return Answer(self._value(nodes) or Text(spelled(nodes)))
 
     def _expression(self, nodes: Sequence[Node]) -> Expression | None:
@@ -245,8 +234,10 @@ class _Reader:
             return answer
         return replace(answer, value=replace(answer.value, said=said))
 
-    def _both_signs(self, nodes: Nodes, signs: int) -> Answer:
+    def _both_signs(self, nodes: Nodes) -> Answer | None:
         """With ±, both answers; several ± may go together or each on its own."""
+        if not (signs := rewriting.signs(nodes)):
+            return None
         if signs > MOST_SIGNS:
             return Answer(Text(spelled(nodes)))
         if signs > 1:
@@ -269,7 +260,7 @@ class _Reader:
         if any(not part for part in parts[1:]):
             return None
         if signs[0] in COMPARISONS and set(signs) <= set(COMPARISONS):
-            return self._compared(parts, signs)
+            return inequalities.read(parts, signs, self._end)
         if not parts[0]:
             if signs in (["≈"], ["="]):
                 return self.statement(parts[1])
@@ -286,11 +277,7 @@ class _Reader:
                 if self._expression(parts[-1]) is None:
                     return None
                 before = parts[: cut + 1]
-                if (
-                    cut == 0
-                    and (label := self._name(before[0], parts[1])) is not None
-                    and not names.is_number(before[0])
-                ):
+                if cut == 0 and (label := self._name(before[0], parts[1])) is not None:
                     return Answer(self._value(parts[1]) or Text(spelled(parts[1])), label)
                 parts = before
             return self._equated(parts)
@@ -332,7 +319,7 @@ class _Reader:
             return Answer(Text(" = ".join(map(spelled, parts))))
         subject, given = parts[0], 1
         for part in parts[1:-1]:
-            if (name := names.label_of(part)) is None or names.is_number(part):
+            if (name := names.label_of(part)) is None:
                 break
             label, subject = f"{label}={name}", part
             given += 1
@@ -348,51 +335,6 @@ class _Reader:
     def _element(self, parts: list[Nodes]) -> Answer | None:
         label, inside = names.label_of(parts[0]), self.statement(parts[1])
         return None if label is None else replace(inside, label=label)
-
-    def _compared(self, parts: list[Nodes], signs: list[str]) -> Answer | None:
-        """Inequalities: of one variable, where it lies; of others, the difference of the sides."""
-        if not parts[0]:
-            bound = self._expression(parts[1]) if len(parts) == 2 else None
-            return Answer(regions.region(signs[0], bound)) if bound and signs[0] != "!=" else None
-        sides = [self._side(part) for part in parts]
-        if len(parts) == 2:
-            left, right = sides
-            if left is not None and right is not None and (solved := regions.solved(left, right, signs[0])):
-                return solved
-            for side, other, sign in ((parts[0], right, signs[0]), (parts[1], left, regions.MIRRORED[signs[0]])):
-                if (
-                    other is not None
-                    and not symbols(other)
-                    and (label := names.label_of(side))
-                    and not names.is_number(side)
-                ):
-                    return Answer(regions.region(sign, other), label)
-            if left is not None and right is not None and (symbols(left) or symbols(right)):
-                if signs[0] in (">", ">="):
-                    left, right = right, left
-                return Answer(Relation(signs[0].replace(">", "<"), minus(left, right)))
-        elif len(parts) == 3 and "!=" not in signs and signs[0][0] == signs[1][0]:
-            low, middle, high = sides
-            if low is not None and high is not None and _is_free(middle, symbols(low) | symbols(high)):
-                if signs[0][0] == ">":
-                    parts, signs, low, high = parts[::-1], [regions.MIRRORED[sign] for sign in signs[::-1]], high, low
-                bounds = Piece(low, high, signs[0] == "<=", signs[1] == "<=")
-                if middle is not None and (solved := regions.solved_between(middle, bounds)):
-                    return solved
-                return Answer(Region((bounds,)), names.label_of(parts[1]) or spelled(parts[1]))
-        if all(sign[0] == signs[0][0] for sign in signs) and "!=" not in signs:
-            if signs[0][0] == ">":
-                parts, signs = parts[::-1], [regions.MIRRORED[sign] for sign in signs[::-1]]
-            texts = [spelled(parts[0])] + [
-                f"{sign} {spelled(part)}" for sign, part in zip(signs, parts[1:], strict=True)
-            ]
-            return Answer(Text(" ".join(texts)))
-        return None
-
-    def _side(self, nodes: Nodes) -> Expression | None:
-        if infinite := _infinity(nodes):
-            return infinite
-        return self._expression(nodes)
 
     # Names before values
 
@@ -424,12 +366,12 @@ class _Reader:
             nodes = (Token("sign", "-"), *nodes[1:])
         readers: list[Callable[[Nodes], Value | None]] = [
             self._constant,
-            self._numeral,
+            numerals.based,
             self._modular,
             self._set_operation,
             self._bracketed,
             lambda nodes: matrices.arithmetic(nodes, self._expression, self._value),
-            self._ratio,
+            lambda nodes: amounts.ratio(nodes, self._expression),
             lambda nodes: amounts.quantity(nodes, self._expression),
         ]
         for reader in readers:
@@ -447,64 +389,31 @@ class _Reader:
                 return REALS
         if len(nodes) == 1 and isinstance(nodes[0], Token) and is_word(nodes[0]) and nodes[0].text.isupper():
             return Text(spelled(nodes))  # AB is no BA
-        if (number := amounts.spoken(nodes)) is not None:
+        if (number := numerals.spoken(nodes)) is not None:
             return Scalar(Number(number))
         return REALS if spelled(nodes) in _ALL_REALS else None
-
-    def _numeral(self, nodes: Nodes) -> Value | None:
-        """A numeral in a base: 101_2, (101)_{two}, 101 base 2."""
-        if len(nodes) == 3 and (is_sign(nodes[1], "_") or is_word(nodes[1], "base")):
-            digits = nodes[0]
-            if isinstance(digits, Group) and digits.open in ("(", "{") and digits.nodes:
-                inner = digits.nodes
-            else:
-                inner = (digits,)
-            base = nodes[2].nodes if isinstance(nodes[2], Group) else (nodes[2],)
-            if not base or not all(isinstance(node, Token) and node.kind in ("number", "letter") for node in inner):
-                return None
-            if isinstance(inner[0], Token) and inner[0].kind == "letter" and not is_word(nodes[1]):
-                return None
-            texts = [node.text for node in base if isinstance(node, Token)]
-            number = quantities.number_words(texts)
-            name = str(number) if number is not None else "".join(texts)
-            digits_text = "".join(node.text for node in inner if isinstance(node, Token))
-            return Based(digits_text.upper(), name) if name.isdigit() else None
-        return None
 
     def _modular(self, nodes: Nodes) -> Value | None:
         for at, node in enumerate(nodes):
             modulus: Nodes | None = None
             if is_sign(node, r"\pmod", r"\bmod") or is_word(node, "mod", "modulo"):
                 modulus = nodes[at + 1 :]
-            elif isinstance(node, Group) and node.open == "(" and node.nodes and at == len(nodes) - 1:
-                if is_word(node.nodes[0], "mod", "modulo") or is_sign(node.nodes[0], r"\bmod"):
-                    modulus = node.nodes[1:]
-            elif is_word(node, "mod", "modulo"):
-                modulus = nodes[at + 1 :]
+            elif (
+                at == len(nodes) - 1
+                and isinstance(node, Group)
+                and node.open == "("
+                and node.nodes
+                and (is_word(node.nodes[0], "mod", "modulo") or is_sign(node.nodes[0], r"\bmod"))
+            ):
+                modulus = node.nodes[1:]
             if modulus is not None:
-                value, by = self._expression(nodes[:at]), self._expression(_unbracketed(modulus))
+                value, by = self._expression(nodes[:at]), self._expression(unbracketed(modulus))
                 return Modular(value, by) if value and by else None
         return None
-
-    def _ratio(self, nodes: Nodes) -> Value | None:
-        parts = split(nodes, ":")
-        if len(parts) < 2 and any(is_word(node, "to") for node in nodes):  # 3 to 4
-            parts = split([Token("sign", ":") if is_word(node, "to") else node for node in nodes], ":")
-        if len(parts) < 2 or len(parts) > 6:
-            return None
-        expressions = [self._expression(part) for part in parts]
-        if not all(expressions):
-            return None
-        found = tuple(each for each in expressions if each)
-        if len(found) == 2 and isinstance(found[1], Number) and isinstance(found[0], Number) and found[1].value:
-            return Scalar(Number(found[0].value / found[1].value))
-        return Ratio(found)
 
     # Brackets and sets
 
     def _bracketed(self, nodes: Nodes) -> Value | None:
-        if len(nodes) == 2 and isinstance(nodes[0], Group) and matrices.is_transpose(nodes[1:]):
-            return None
         if len(nodes) != 1 or not isinstance(nodes[0], Group):
             return None
         group = nodes[0]
@@ -564,7 +473,8 @@ class _Reader:
         letter = self._expression(nodes) if len(nodes) == 1 and is_letter(nodes[0]) else None
         return Answer(Scalar(letter)) if letter else self.statement(nodes)
 
-    def _end(self, nodes: Nodes) -> Expression | None:
+    def _end(self, nodes: Sequence[Node]) -> Expression | None:
+        """An end of an interval, a side of an inequality: it may be infinite."""
         return _infinity(nodes) or self._expression(nodes)
 
     def _set(self, inside: Nodes) -> Value | None:
@@ -625,11 +535,6 @@ class _Reader:
 # Parts of answers
 
 
-def _is_free(middle: Expression | None, ends: set[str]) -> bool:
-    """Whether the middle of `a < x < b` lies between ends that do not depend on it."""
-    return not ends or (isinstance(middle, Symbol) and not symbols(middle) <= ends)
-
-
 def _speaks_of_equation(nodes: Nodes) -> bool:
     """Whether words stand before the side of an equation: of `the line x + y = 5`, 5 is not what it is about."""
     computes = any(
@@ -639,14 +544,7 @@ def _speaks_of_equation(nodes: Nodes) -> bool:
     return computes and any(isinstance(node, Token) and is_word(node) and node.upright for node in nodes)
 
 
-def _unbracketed(nodes: Nodes) -> Nodes:
-    nodes = stripped(nodes)
-    if len(nodes) == 1 and isinstance(nodes[0], Group) and nodes[0].open == "(":
-        return nodes[0].nodes
-    return nodes
-
-
-def _infinity(nodes: Nodes) -> Expression | None:
+def _infinity(nodes: Sequence[Node]) -> Expression | None:
     sign = is_sign(nodes[0], "-") if nodes else False
     rest = nodes[1:] if nodes and is_sign(nodes[0], "-", "+") else nodes
     if len(rest) == 1 and isinstance(rest[0], Token) and rest[0].text == "∞":

@@ -26,6 +26,8 @@ _PHRASES = {
                        "existiert nicht", "no existe", "не существует"),
     "infinitely many": ("infinitely many", "infinitely many solutions", "infinite solutions", "infinite",
                         "infinite number of solutions", "无数个", "无穷多个", "无穷多", "unendlich viele"),
+    "no real solution": ("no real solutions", "no real root", "no real roots", "there is no real solution",
+                         "there are no real solutions", "无实数解", "无实数根", "无实根", "keine reelle lösung"),
     "yes": ("是", "是的", "да", "ja", "oui", "sí", "sì", "sim", "はい", "예"),
     "no": ("否", "不是", "нет", "nein", "non", "não", "いいえ", "아니오"),
     "true": ("正确", "正しい", "верно", "wahr", "richtig", "vrai", "verdadero", "verdadeiro", "vero", "참"),
@@ -49,6 +51,10 @@ _MONTH = (
 _DAY, _YEAR = "(?P<day>[0-9]{1,2})(?: (?:st|nd|rd|th))?", "(?: (?P<year>[0-9]{4}))?"
 _MONTH_FIRST = re.compile(f"{_MONTH} (?:the )?{_DAY}{_YEAR}")
 _DAY_FIRST = re.compile(f"(?:the )?{_DAY} (?:of )?{_MONTH}{_YEAR}")
+_DATE_IN_DIGITS = re.compile(r"(\d{4})-(\d\d)-(\d\d)|(?:(\d{4})年)?(\d{1,2})月(\d{1,2})日")
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_HALVES = {"am": "am", "inthemorning": "am", "pm": "pm", "intheafternoon": "pm", "intheevening": "pm"}
+_TIME = re.compile(rf"(\d{{1,2}})(?::(\d\d)(?::(\d\d))?)?(o'clock)?({'|'.join(_HALVES)}|a\.?m\.?|p\.?m\.?)?")
 _NOON = {f"{hour}{word}": half for word, half in (("noon", "pm"), ("midnight", "am")) for hour in ("", "12", "12:00")}
 
 
@@ -153,22 +159,20 @@ def _chosen(letter: str) -> Value | None:
 
 
 def _clock(nodes: Nodes) -> Value | None:
-    """5:30, 5:30 p.m., 9 a.m., noon, 2024-11-03."""
+    """5:30, 5:30 p.m., 9 a.m., 9 in the morning, 9 o'clock, noon."""
     texts = [node.text for node in nodes if isinstance(node, Token)]
     if len(texts) != len(nodes):
         return None
     text = "".join(texts).casefold().replace(" ", "")
     if text in _NOON:
         return Clock((12, 0), _NOON[text])
-    if re.fullmatch(r"\d{4}-\d\d-\d\d|\d{1,2}/\d{1,2}/\d{4}", text):
-        return Text(text)
-    found = re.fullmatch(r"(\d{1,2})(?::(\d\d)(?::(\d\d))?)?(am|pm|a\.?m\.?|p\.?m\.?)?", text)
-    if not found or not (found[2] or found[4]):
+    found = _TIME.fullmatch(text)
+    if not found or not any(found.groups()[1:]):
         return None
     numbers = tuple(int(part) for part in found.groups()[:3] if part)
     if numbers[0] > 24 or any(number > 59 for number in numbers[1:]):
         return None
-    half = (found[4] or "").replace(".", "")
+    half = _HALVES[found[5].replace(".", "")] if found[5] else ""
     return Clock((*numbers, 0) if len(numbers) == 1 else numbers, half)
 
 
@@ -179,8 +183,17 @@ def _circled(nodes: Nodes) -> Value | None:
 
 
 def _date(nodes: Nodes) -> Value | None:
-    """June 15, 15th of June, June 15th, 2024; by the month's first three letters."""
-    if len(nodes) > 8 or not any(is_word(node) for node in nodes):
+    """June 15, 15th of June, June 15th, 2024, 2024-06-15; by the month's first three letters."""
+    if len(nodes) > 8:
+        return None
+    plain = spelled(nodes).replace(" ", "")
+    if digits := _DATE_IN_DIGITS.fullmatch(plain):
+        year, month, day = digits.groups()[:3] if digits[1] else digits.groups()[3:]
+        known = 1 <= int(month) <= 12 and 1 <= int(day) <= 31
+        return _day(_MONTHS[int(month) - 1], day, year) if known else Text(plain)
+    if re.fullmatch(r"\d{1,2}/\d{1,2}/\d{4}", plain):
+        return Text(plain)
+    if not any(is_word(node) for node in nodes):
         return None
     text = " ".join(node.text.casefold() for node in nodes if isinstance(node, Token) and not is_sign(node, ",", "."))
     if len(text.split()) < len([node for node in nodes if not is_sign(node, ",", ".")]):
@@ -188,4 +201,8 @@ def _date(nodes: Nodes) -> Value | None:
     found = _MONTH_FIRST.fullmatch(text) or _DAY_FIRST.fullmatch(text)
     if found is None or int(found["day"]) > 31:
         return None
-    return Text(" ".join(filter(None, (found["month"][:3], found["day"].lstrip("0"), found["year"]))))
+    return _day(found["month"][:3], found["day"], found["year"])
+
+
+def _day(month: str, day: str, year: str | None) -> Text:
+    return Text(" ".join(filter(None, (month, day.lstrip("0"), year))))

@@ -53,4 +53,5 @@ def gathered(answers: list[Answer]) -> Answer:
 
 
 def braced(value: Value) -> Value:
+    """A set, where several answers stand in braces; any other value as it is."""
     return replace(value, in_braces=True) if isinstance(value, Items) else value

@@ -66,14 +66,11 @@ def _product(
 
 
 def is_matrix(node: Node | None) -> bool:
+    """Whether it is one, perhaps with brackets around it."""
     if not isinstance(node, Group):
         return False
     fenced = (node.open, node.close) in (("(", ")"), ("[", "]")) and len(node.nodes) == 1
     return node.open in MATRICES or (fenced and is_matrix(node.nodes[0]))
-
-
-def is_transpose(nodes: Nodes) -> bool:
-    return bool(nodes) and is_sign(nodes[0], "^")
 
 
 def _times(left: list[list[Expression]], right: list[list[Expression]]) -> list[list[Expression]]:

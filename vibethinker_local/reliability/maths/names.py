@@ -23,10 +23,6 @@ _SETS = {*"ABCDEFGHMNPQSTU", "complement"}
 _NO_SUM_LABEL = set("xyzXYZ")  # x + y = 5 is a line, m + n = 5 says what is asked for
 
 
-def is_number(nodes: Nodes) -> bool:
-    return len(nodes) == 1 and isinstance(nodes[0], Token) and nodes[0].kind == "number"
-
-
 def is_bare_name(nodes: Nodes) -> bool:
     """`b`, `BC`: as the right side of an equation no value, but another name."""
     node = nodes[0]
@@ -164,4 +160,4 @@ def _is_differential(node: Node) -> bool:
 
 def _is_ratio_of_names(nodes: Nodes) -> bool:
     parts = split(nodes, ":")
-    return len(parts) > 1 and all(part and not is_number(part) and label_of(part) is not None for part in parts)
+    return len(parts) > 1 and all(label_of(part) is not None for part in parts)

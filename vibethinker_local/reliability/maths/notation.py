@@ -73,6 +73,9 @@ _DOUBLED = re.compile(
 )
 _NOT_CHINESE = r"[^\s\u4e00-\u9fff]"
 _NO_FENCE = r"(?:(?!\\(?:left|right)(?![a-z]))[\s\S])*"
+# What may stand before an answer, and behind it, without being of it.
+_BEGIN = r"^(?:[\s${]|\\\(|\\(?:text|math|display|f?box|color|large|bf|rm)[a-z]*(?:\{[a-z]+\})?)*"
+_END = r"(?:[\s$.}]|\\\))*$"
 # What people write in numbers and beside them, in LaTeX.
 _WORDINGS = [
     (re.compile(pattern, re.IGNORECASE), latex)
@@ -84,14 +87,23 @@ _WORDINGS = [
             r"(?:(?<=[\d}])|(?<=[a-z]/))(?:\s|~|\\[,;: ])*(?:\\(?:text|mathrm)\s*\{\s*sec\.?\s*\}|sec\b\.?)(?=\W*$)",
             " seconds ",
         ),
-        (r"\bRs\.(?=\s*\d)", "Rs "),  # Rs.500
+        (r"\bRs\.(?=\s*[\d\\])", "Rs "),  # Rs.500
+        (r"(?<=\d)\s*\{:\}\s*(?=\d)", ":"),  # 3{:}30
+        # 21^{\text{st}}
+        (r"(?<=\d)\s*\^\s*(\{\s*)?\\(?:text|mathrm)\s*\{\s*(st|nd|rd|th)\s*\}\s*(?(1)\})", r"\\text{\2}"),
+        (  # 21st, 21^{st}, June 15th, 5th floor; 2st and m = 2nd are products
+            rf"({_BEGIN}(?:[a-z]{{3,}}\s+)*\d*"
+            r"(?:(?<!1)1(?=\W*st)|(?<!1)2(?=\W*nd)|(?<!1)3(?=\W*rd)|\d(?=\W*th)))"
+            rf"\s*(?:\^\s*)?(\{{\s*)?(st|nd|rd|th)\s*(?(2)\}})(?={_END}|\s*\\text|\s+(?!and\b)[a-z]{{3}})",
+            r"\1\\text{\3}",
+        ),
         (r"\bper cent\b", "percent"),
         # 12{,}5 has a decimal comma, 12{,}500 perhaps thousands
         (r"(?<![\d.}])(?![1-9]\d{0,2}\{,\}\d{3}(?!\d))(\d+)\{,\}(?=\d+(?!\d|\{,))", r"\1."),
         (r"(?<=\s)(?:oder|ou|или)(?=\s)|\\text\s*\{(?:oder|ou|или)\}", " or "),
         (r"(?<=\s)(?:und|et|и)(?=\s)|\\text\s*\{(?:und|et|и)\}", " and "),
-        (r"(?<=\d)\s*(?-i:Grad)\b", "°"),  # in small letters, of a gradient
-        (r"(?<=\d)\s*/-(?=\s*$)", ""),  # 500/-
+        (r"(?<=\d)\s*(?:(?-i:Grad)\b|deg\b\.?(?!\s*[({])|\\(?:text|mathrm)\s*\{\s*deg\.?\s*\})", "°"),  # no gradient
+        (rf"(?<=\d)\s*/-(?={_END})", ""),  # 500/-
         # another equation begins behind a wide space, or in a formula of its own
         (r"(=[^$]*[^$\s])\$\s+\$(?=[^$=,]{1,20}=)", r"\1, "),
         (r"(=(?:(?!\\text)[^=,;&])*?[\w})\]])\s*\\q?quad\s*(?=[a-zA-Z](?:_\w|_\{\w+\})?\s*=)", r"\1, "),
@@ -99,10 +111,10 @@ _WORDINGS = [
         (r"\\mu\s*\\(?:text|mathrm)\s*\{\s*([msgLACFVW])\s*\}(?=\W*$)", r"\\text{ u\1}"),
         # ]3,5[ for (3,5), as in French and German
         (
-            r"^((?:[\s$]|\\\()*)(?:\\left\s*)?\](?=\s*\S)|((?:\\cup|\\in|∪|∈|=)(?:\s|\\[,;: ])*)(?:\\left\s*)?\]",
+            rf"({_BEGIN})(?:\\left\s*)?\](?=\s*\S)|((?:\\cup|\\in|∪|∈|=)(?:\s|\\[,;: ])*)(?:\\left\s*)?\]",
             r"\1\2(",
         ),
-        (r"(?:\\right\s*)?\[(?=(?:[\s$.]|\\\))*(?:$|\\cup|∪))", ")"),
+        (rf"(?:\\right\s*)?\[(?={_END}|[\s$]*(?:\\cup|∪))", ")"),
         (r"\bUS\s?(?=\\?\$)|\bUSD\s?(?=\d)", ""),
         # one bar alone, as tall as what stands behind it or before it
         (rf"\\left\s*(?:\||\\[lr]?vert(?![a-z])|\\mid(?![a-z]))({_NO_FENCE})\\right\s*\.(?!\d)", r" | \1"),
@@ -180,6 +192,14 @@ def stripped(nodes: Nodes) -> Nodes:
             nodes = nodes[1:]
         else:
             break
+    return nodes
+
+
+def unbracketed(nodes: Nodes) -> Nodes:
+    """Without round brackets around everything."""
+    nodes = stripped(nodes)
+    if len(nodes) == 1 and isinstance(nodes[0], Group) and nodes[0].open == "(":
+        return nodes[0].nodes
     return nodes
 
 
@@ -435,8 +455,8 @@ def _accented(text: str, at: int, name: str, in_brackets: bool, upright: bool) -
         inner, end = list(_tokens(argument[0], in_brackets=in_brackets, upright=False)), argument[1]
     content = " ".join(token.text for token in inner)
     if name in spellings.ALPHABETS:
-        special = spellings.BLACKBOARD.get(content) if name == "mathbb" else None
-        return [Token("letter", special or f"\\{name} {content}")], end
+        letter = f"{name} {content}"
+        return [Token("letter", spellings.KNOWN_ALPHABETS.get(letter, f"\\{letter}"))], end
     if name in spellings.BOLD:
         if len(inner) == 1 and inner[0].kind == "letter" and len(inner[0].text) == 1:
             return [Token("letter", f"vec {content}")], end

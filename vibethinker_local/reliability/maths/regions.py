@@ -4,9 +4,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 
-from vibethinker_local.reliability.maths import algebra
 from vibethinker_local.reliability.maths.expressions import (
     INFINITY,
     PI,
@@ -17,73 +15,13 @@ from vibethinker_local.reliability.maths.expressions import (
     Product,
     Sum,
     Symbol,
-    minus,
     negated,
-    quotient,
-    symbols,
 )
 from vibethinker_local.reliability.maths.values import EMPTY, Answer, Items, Ordered, Piece, Region, Scalar, Value
-
-MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "!=": "!="}
 
 
 def is_infinite(expression: Expression) -> bool:
     return expression in (INFINITY, negated(INFINITY))
-
-
-def region(sign: str, bound: Expression) -> Region:
-    """Where `x sign bound` holds."""
-    low, high = negated(INFINITY), INFINITY
-    match sign:
-        case "<" | "<=":
-            return Region((Piece(low, bound, False, sign == "<="),))
-        case ">" | ">=":
-            return Region((Piece(bound, high, sign == ">=", False),))
-    return Region((Piece(low, bound, False, False), Piece(bound, high, False, False)))
-
-
-def solved(left: Expression, right: Expression, sign: str) -> Answer | None:
-    """An inequality between linear functions of one variable, solved."""
-    names = symbols(left) | symbols(right)
-    if len(names) != 1 or any(map(is_infinite, (left, right))):
-        return None
-    name = names.pop()
-    for side, other, direction in ((left, right, sign), (right, left, MIRRORED[sign])):
-        if side == Symbol(name) and not symbols(other):
-            return Answer(region(direction, other), name)
-    if (line := _line(minus(left, right), name)) is None:
-        return None
-    slope, intercept = line
-    return Answer(region(sign if slope > 0 else MIRRORED[sign], Number(-intercept / slope)), name)
-
-
-def solved_between(middle: Expression, bounds: Piece) -> Answer | None:
-    names = symbols(middle)
-    if len(names) != 1:
-        return None
-    name = names.pop()
-    if middle == Symbol(name):
-        return Answer(Region((bounds,)), name)
-    if (line := _line(middle, name)) is None:
-        return None
-    slope, intercept = line
-    ends = [quotient(minus(end, Number(intercept)), Number(slope)) for end in (bounds.low, bounds.high)]
-    piece = Piece(ends[0], ends[1], bounds.low_closed, bounds.high_closed)
-    if slope < 0:
-        piece = Piece(ends[1], ends[0], bounds.high_closed, bounds.low_closed)
-    return Answer(Region((piece,)), name)
-
-
-def _line(expression: Expression, name: str) -> tuple[Fraction, Fraction] | None:
-    """Slope and intercept, where both are rational."""
-    try:
-        parts = algebra.linear(algebra.of(expression), name)
-        if parts is None:
-            return None
-        slope, intercept = map(algebra.constant, parts)
-    except algebra.TooLarge:
-        return None
-    return (slope, intercept) if slope and intercept is not None else None
 
 
 def worth(expression: Expression) -> float | None:

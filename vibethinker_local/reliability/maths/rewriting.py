@@ -30,6 +30,13 @@ def system(nodes: Nodes) -> Nodes | None:
     return tuple(listed) or None
 
 
+def _unaligned(row: Nodes) -> Nodes:
+    """A row without what aligns it: the `&` that it begins with, or that stand beside `=`."""
+    related = [is_sign(node, *RELATIONS) for node in (*row, None)]
+    aligning = [is_sign(node, "&") and (not at or related[at - 1] or related[at + 1]) for at, node in enumerate(row)]
+    return stripped(tuple(node for node, drop in zip(row, aligning, strict=True) if not drop))
+
+
 def joined(nodes: Nodes) -> Nodes:
     r"""Relations joined by signs of logic as if by words: `x > 0 \land x < 5`, but not `p \land q`."""
     if not any(is_sign(node, *RELATIONS) for node in split(nodes, *_LOGIC)[0]):
@@ -58,13 +65,6 @@ def _decimal(nodes: Nodes) -> Nodes:
             if (whole + decimals).isdecimal() and not thousands and len(split(nodes, ",")) == 2:
                 return (*nodes[:begin], replace(number, text=f"{whole}.{decimals}"), *nodes[begin + 3 :])
     return nodes
-
-
-def _unaligned(row: Nodes) -> Nodes:
-    """A row without what aligns it: the `&` that it begins with, or that stand beside `=`."""
-    related = [is_sign(node, *RELATIONS) for node in (*row, None)]
-    aligning = [is_sign(node, "&") and (not at or related[at - 1] or related[at + 1]) for at, node in enumerate(row)]
-    return stripped(tuple(node for node, drop in zip(row, aligning, strict=True) if not drop))
 
 
 def signs(nodes: Nodes) -> int:

@@ -98,7 +98,9 @@ LETTERS = {name: "\\" + name for name in GREEK} | _table(r"""
     j : jmath
     ° : degree textdegree circ
 """)
-BLACKBOARD = {"R": "ℝ", "N": "ℕ", "Z": "ℤ", "Q": "ℚ", "C": "ℂ"}
+KNOWN_ALPHABETS = {  # letters of other alphabets that have a meaning
+    "mathbb R": "ℝ", "mathbb N": "ℕ", "mathbb Z": "ℤ", "mathbb Q": "ℚ", "mathbb C": "ℂ", "mathcal O": "O",
+}  # fmt: skip
 SIGNS = _table(r"""
     * : cdot times ast cdotp bullet
     / : div slash
@@ -235,6 +237,8 @@ CHARACTERS = (
             \angle : ∠
             \triangle : △
             \ell : ℓ
+            \langle : 〈
+            \rangle : 〉
             \ldots : … ⋯
             \text{cents} : ¢
         """).items()

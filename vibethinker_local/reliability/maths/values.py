@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from vibethinker_local.reliability.maths.expressions import INFINITY, Expression, negated
-from vibethinker_local.reliability.maths.quantities import Unit
+from vibethinker_local.reliability.maths.units import Unit
 
 MOST_PARTS = 64  # of one answer
 

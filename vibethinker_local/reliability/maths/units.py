@@ -1,6 +1,6 @@
-"""Words that stand for numbers and units: `seventeen`, `5 \\text{ cm}^2`, `3 hours`, `60 mph`."""
+"""Words and symbols that stand for units: `\\text{ cm}^2`, `hours`, `mph`, and what they are worth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,7 +17,7 @@ ft: foot feet
 in: inch inches
 yd: yard yards yds
 mi: mile miles
-lb: pound pounds lbs
+lb: pound pounds lbs gbp GBP
 oz: ounce ounces
 gal: gallon gallons gals
 min: minute minutes mins 分钟 分鐘 мин минут minuten minutos
@@ -49,8 +49,7 @@ rad: radian radians
 unit: units
 cent: cents
 euro: euros eur EUR € евро
-£: sterling gbp GBP
-¥: yen yuan rmb 元 円
+¥: yen yuan rmb RMB 元 円
 rupee: rupees inr INR
 t: tonne tonnes
 ton: tons
@@ -70,7 +69,7 @@ mL: 毫升 мл
 """
 _PREFIXES = {
     "G": 9, "M": 6, "k": 3, "h": 2, "d": -1, "c": -2, "m": -3, "μ": -6, "u": -6, "n": -9, "p": -12, "giga": 9,
-    "mega": 6,     "kilo": 3, "hecto": 2, "deci": -1, "centi": -2, "milli": -3, "micro": -6, "nano": -9, "pico": -12,
+    "mega": 6, "kilo": 3, "hecto": 2, "deci": -1, "centi": -2, "milli": -3, "micro": -6, "nano": -9, "pico": -12,
 }  # fmt: skip
 _PREFIXED = "m g s L Hz N J W Wh V A Pa eV cal F T bit byte Ω rad C mol Wb".split()
 # Units that are so many of another.
@@ -87,37 +86,11 @@ _COMPOUND = {
     "J": ({"g": 1, "m": 2, "s": -2}, Fraction(1000)), "W": ({"g": 1, "m": 2, "s": -3}, Fraction(1000)),
     "Wh": ({"g": 1, "m": 2, "s": -2}, Fraction(3600 * 1000)),
 }  # fmt: skip
-# Power of ten: its names. A "Billion" is another one in German.
-_SCALES = {
-    name: power
-    for power, names in {
-        2: "hundred 百",
-        3: "thousand 千 тыс тысяч тысячи tausend",
-        4: "万 萬 만",
-        5: "lakh lakhs",
-        6: "million millions 百万 百萬 백만 миллион миллиона миллионов millionen mio millones milhões milioni",
-        7: "crore crores 千万 千萬 천만",
-        8: "亿 億 억",
-        9: "billion миллиард миллиарда миллиардов milliarde milliarden mrd milliard milliards miliardi",
-        12: "trillion",
-    }.items()
-    for name in names.split()
-}
 MOST_POWER = 20  # of a unit
 PERCENT = set("percent percents pct percentage prozent процент процента процентов パーセント 퍼센트".split())
 DEGREES = set("degree degrees deg degs градусов".split())
 DOLLARS = {"dollar", "dollars", "usd", "bucks"}
-_FILLERS = {"of", "the", "a", "an", "per"}
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_PARTS = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
-          "eighth": 8, "ninth": 9, "tenth": 10}  # fmt: skip
-_NUMBER_WORDS = {word: number for number, word in enumerate(_ONES)} | {
-    word: 10 * number for number, word in enumerate(_TENS, 2)
-}
+_FILLERS = {"of", "the", "a", "an", "per", "sterling"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,78 +119,6 @@ def _known() -> dict[str, tuple[str, Fraction]]:
 
 
 _KNOWN = _known()
-for _spelling in ("cd", "pm", "am", "min", "ha"):  # other words, too
-    _KNOWN.pop(_spelling, None) if _spelling in ("pm", "am") else None
-
-
-def number_words(words: Sequence[str]) -> int | None:
-    """The number that words spell: `one hundred and five`, `twenty-one`, `a thousand`."""
-    words = [word.casefold() for word in words]
-    if words[:1] == ["a"] and words[1:] and words[1] in _SCALES:
-        words[0] = "one"
-    total, part, seen = 0, 0, False
-    for at, word in enumerate(words):
-        if word == "and" and _goes_on(words[:at], words[at + 1 :]):
-            continue
-        if word in _NUMBER_WORDS:
-            value = _NUMBER_WORDS[word]
-            if seen and not (part % 100 == 0 or (part % 10 == 0 and part % 100 >= 20 and value < 10)):
-                return None
-            part += value
-        elif word == "hundred" and 0 < part < 100:
-            part *= 100
-        elif word in _SCALES and word != "hundred" and part:
-            total += part * 10 ** _SCALES[word]
-            part = 0
-        else:
-            return None
-        seen = True
-    return total + part if seen else None
-
-
-def _goes_on(before: Sequence[str], after: Sequence[str]) -> bool:
-    """Whether a number goes on behind an "and": one hundred and five; not twenty and five, nor one hundred and two
-    hundred."""
-    if not before or before[-1] not in _SCALES or not after or not _NUMBER_WORDS.get(after[0]):
-        return False
-    scale = next((word for word in after if word in _SCALES), None)
-    return scale is None or (before[-1] == "hundred" != scale)
-
-
-def fraction_words(words: Sequence[str]) -> Fraction | None:
-    """`two thirds`, `one half`, `a half`, `half`."""
-    words = [word.casefold() for word in words]
-    if words == ["half"]:
-        return Fraction(1, 2)
-    if len(words) != 2 or (below := _PARTS.get(words[1].removesuffix("s")) or _PARTS.get(words[1])) is None:
-        return None
-    above = 1 if words[0] == "a" else number_words(words[:1])
-    if above and above >= 20 and not words[1].endswith("s"):
-        return None  # the twenty-fifth
-    return Fraction(above, below) if above else None
-
-
-def spoken(words: Sequence[str]) -> Fraction | None:
-    """The number that words spell, also `two thirds` and `one and a half`; the whole may be in digits: `2 and a half`.
-    A fraction may have an article behind it: `half an`."""
-    if words and words[-1].casefold() in ("a", "an"):
-        return fraction_words(words[:-1])
-    number = number_words(words)
-    if number is not None:
-        return Fraction(number)
-    for at in range(len(words) - 2, 0, -1):
-        if words[at].casefold() == "and":
-            whole = int(words[0]) if at == 1 and words[0].isdecimal() else number_words(words[:at])
-            part = fraction_words(words[at + 1 :]) if at + 3 == len(words) else None
-            return whole + part if whole and part and part < 1 else None
-    return fraction_words(words)
-
-
-def scale(nodes: Nodes) -> tuple[Nodes, Fraction]:
-    """Without a word such as `million` in front, and what it is worth."""
-    if nodes and isinstance(nodes[0], Token) and nodes[0].kind == "word" and nodes[0].text.casefold() in _SCALES:
-        return nodes[1:], Fraction(10 ** _SCALES[nodes[0].text.casefold()])
-    return nodes, Fraction(1)
 
 
 def begins(node: Node) -> bool:
@@ -232,8 +133,12 @@ def begins(node: Node) -> bool:
 
 
 def begins_one_of(nodes: Nodes) -> bool:
-    """Whether a unit of one letter begins here, over another one or before an amount of one: `J / mol`, `h 30 min`."""
+    """Whether a unit of one letter begins here, over another one or before an amount of one: `J / mol`, `h 30 min`; or
+    one of which only what it is over is named: `/hour`."""
     first, *rest = nodes
+    if is_sign(first, "/") and rest:
+        over = rest[0]
+        return isinstance(over, Token) and over.kind == "word" and (over.upright or over.text in _KNOWN)
     if not (isinstance(first, Token) and first.kind == "letter" and first.text in _KNOWN and len(rest) > 1):
         return False
     between = rest[0]
