@@ -390,6 +390,24 @@ def test_warnings_of_the_parser_are_not_ours() -> None:
     assert source('```python\ndef double(n):\n    return "\\d" * n is 3\n```') is not None
 
 
+@pytest.mark.parametrize(
+    ("said", "used", "there"),
+    [
+        ("Input: n = 1\nOutput: 1\n", "SortedList", True),
+        ("Input: n = 1\nOutput: 1\n", "sorted", False),
+        ("Write a Python function.", "SortedList", False),
+    ],
+)
+def test_what_the_judge_has_ready_is_there_where_it_is_used(said: str, used: str, there: bool) -> None:
+    asked = read(said)
+    assert asked is not None
+    source = f"def f(n):\n    return {used}([n])"
+    for text, imported in ((source, there), (f"class SortedList(list): pass\n\n{source}", False)):
+        found = answer.attempt(f"```python\n{text}\n```", asked)
+        assert found is not None
+        assert ("sortedcontainers" in found.program.prelude) is imported
+
+
 def test_the_prelude_of_the_statement_is_there() -> None:
     task = read("def helper(x):\n    return x\n\n\ndef double(n):\n    '''Twice helper(n).'''\n")
     assert task is not None

@@ -76,6 +76,8 @@ def test_equality_is_that_of_python(left: str, right: str, equal: bool) -> None:
         ("(1, 2)", "'(1, 2)'", False),
         ("[1,2]", "[2, 1]", False),
         ("None", "None", True),
+        ("None", "None and makes its argument [1]", True),
+        ("[1]", "None and makes its argument [1]", False),
     ],
 )
 def test_statements_are_read_kindly(expected: str, found: str, passes: bool) -> None:
@@ -162,6 +164,13 @@ def test_the_largest_group_leads_and_the_earlier_of_two() -> None:
     assert [group.members for group in behaviour.groups(TASK, outcomes)] == [(0, 3), (1, 2), (4,)]
 
 
+def test_what_becomes_of_arguments_counts_where_nothing_is_returned() -> None:
+    changed, other = value("None and makes its argument [1]"), value("None and makes its argument [2]")
+    outcomes = {0: [changed, value("3")], 1: [Outcome(), value("3")], 2: [changed, changed], 3: [changed, changed]}
+    outcomes[4] = [changed, other]
+    assert [group.members for group in behaviour.groups(TASK, outcomes)] == [(0, 1), (2, 3), (4,)]
+
+
 def test_assertions_weigh_as_in_codet() -> None:
     outcomes = {0: [value("3"), value("1")], 1: [value("3"), value("1")], 2: [value("4"), value("5")]}
     ranked = behaviour.groups(TASK, outcomes, [(0, "4"), (1, "5")])
@@ -181,11 +190,31 @@ def test_a_list_or_a_tree_without_nodes_is_none(kind: str, passed: bool) -> None
     assert not behaviour.passes(task, "[0]", Outcome())
 
 
-@pytest.mark.parametrize(("in_place", "groups"), [(True, 2), (False, 1)])
-def test_what_changes_an_argument_may_print_too(in_place: bool, groups: int) -> None:
+CHANGED = "None and makes its argument [1]"
+
+
+@pytest.mark.parametrize(("in_place", "value", "groups"), [(True, "[1]", 2), (False, "[1]", 1), (False, CHANGED, 2)])
+def test_what_changes_an_argument_may_print_too(in_place: bool, value: str, groups: int) -> None:
     task = Task("function", "f", ("n",), ("",), in_place=in_place)
-    outcomes = {0: [Outcome("[1]", "1\n")], 1: [Outcome("[1]", "2\n")]}
+    outcomes = {0: [Outcome(value, "1\n")], 1: [Outcome(value, "2\n")]}
     assert len(behaviour.groups(task, outcomes)) == groups
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected", "found", "passes"),
+    [
+        (None, "[1]", CHANGED, True),
+        (None, "[1]", "[1]", True),
+        (None, "None", CHANGED, True),
+        (None, "[2]", CHANGED, False),
+        (None, "[1]", "None and makes its arguments [1], [2]", False),
+        ("f", "[1]", CHANGED, False),
+    ],
+)
+def test_without_a_name_nobody_knows_whether_a_value_is_returned(
+    entry: str | None, expected: str, found: str, passes: bool
+) -> None:
+    assert behaviour.passes(Task("function", entry), expected, value(found)) is passes
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,25 @@ def test_tests_are_called_whoever_was_meant_to_call_them(tmp_path: Path, test: o
 
 
 @pytest.mark.parametrize(
+    ("said", "program", "passed"),
+    [
+        ("Return them in any order.", "return [b, a]", True),
+        ("Return them in any order.", "return [a, float(b)]", True),
+        ("Return them in any order.", "return [a, a]", False),
+        ("Return them in any order.", "return (b, a)", False),
+        ("Return them.", "return [b, a]", False),
+    ],
+)
+def test_a_list_may_be_in_any_order_where_the_statement_says_so(
+    tmp_path: Path, said: str, program: str, passed: bool
+) -> None:
+    test = "def check(candidate):\n    assert candidate(1, 2) == [1, 2]\n"
+    for each in (test, test.replace("assert", "assert not").replace("==", "!=")):
+        found = problem(tmp_path, problem=f"Write a function `add(a, b)`. {said}", test=each)
+        assert passes(found, f"def add(a, b):\n    {program}") is passed
+
+
+@pytest.mark.parametrize(
     ("test", "says"),
     [
         ("CASES = [(1, 2, 3)]\n\ndef compare(a, b):\n    return a == b\n", "its tests are never called"),

@@ -1,6 +1,7 @@
 """The part that runs inside the sandbox, run here natively on programs of the tests' own."""
 
 import asyncio
+import bisect
 import importlib
 import io
 import sys
@@ -130,15 +131,28 @@ def test_a_value_without_end_is_cut() -> None:
         ("Box().get(3)", 3),
         ("x = 4", None),
         ("assert f(1) == 2", None),
-        ("sort([3, 1])", [1, 3]),
-        ("sort(values=[3, 1])", [1, 3]),
         ("sort([1, 3])", None),
-        ("swap([1], [2])", ([2], [1])),
         ("", None),
         ("later(4)", 5),
     ],
 )
 def test_a_call_has_the_value_of_its_last_expression(code: str, value: Any) -> None:
+    assert evaluated(code) == value
+
+
+@pytest.mark.parametrize(
+    ("code", "made"),
+    [
+        ("sort([3, 1])", "None and makes its argument [1, 3]"),
+        ("sort(values=[3, 1])", "None and makes its argument [1, 3]"),
+        ("swap([1], [2])", "None and makes its arguments [2], [1]"),
+    ],
+)
+def test_a_function_that_returns_nothing_shows_what_it_made_of_its_arguments(code: str, made: str) -> None:
+    assert guest.describe(evaluated(code)) == made
+
+
+def evaluated(code: str) -> Any:
     names: dict[str, Any] = {}
     exec(
         "def f(a, b=1): return a + b\n"
@@ -149,7 +163,7 @@ def test_a_call_has_the_value_of_its_last_expression(code: str, value: Any) -> N
         "async def later(x): return x + await one()\n",
         names,
     )
-    assert guest.evaluate(code, names) == value
+    return guest.evaluate(code, names)
 
 
 def run(
@@ -279,6 +293,19 @@ def test_a_cached_function_may_recurse_deeply(header: str, monkeypatch: pytest.M
 )
 def test_what_takes_the_place_of_stdout_has_its_say(source: str, printed: str) -> None:
     assert run(source, "", alone=True)[0]["end"]["stdout"] == printed
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_a_search_in_python_finds_what_that_in_c_does(right: bool) -> None:
+    ours, theirs = guest.searched(right=right), bisect.bisect_right if right else bisect.bisect_left
+    for row in ([], [1, 3, 3, 3, 5], range(0), range(2, 9, 3), range(9, 2, -3)):
+        for x in range(-10, 11):
+            key = (lambda value: -value) if row == range(9, 2, -3) else None
+            assert ours(row, x, key=key) == theirs(row, x, key=key)
+            assert ours(row, x, 1, 1, key=key) == theirs(row, x, 1, 1, key=key) == 1
+    assert ours(range(2**70), 2**69) == 2**69 + right
+    with pytest.raises(ValueError, match="non-negative"):
+        ours([1], 1, -1)
 
 
 def test_all_of_standard_input_is_read_where_its_size_is_asked_for() -> None:

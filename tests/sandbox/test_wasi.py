@@ -230,8 +230,23 @@ def test_recursion_goes_as_deep_as_programs_need_it(runner: WasiSandbox) -> None
 
 
 def test_mathematics_is_there(runner: WasiSandbox) -> None:
-    source = "import numpy, sympy\nprint(sympy.solve('x**2 - 5*x + 6'))\nprint(numpy.arange(3).sum())"
-    assert one(runner, source, Limits(seconds=30, total_seconds=30)).stdout == "[2, 3]\n3\n"
+    source = (
+        "import numpy, sympy\n"
+        "print(sympy.solve('x**2 - 5*x + 6'))\n"
+        "print(numpy.arange(1, 21).prod(), numpy.prod((10**5, 10**5)), numpy.zeros(1, dtype=int).dtype)\n"
+        "print(numpy.array([1], dtype=numpy.int32).dtype, numpy.array([2**40], int), numpy.sum([2**70]))\n"
+        "narrow = numpy.zeros(1, numpy.int32)\n"
+        "print(narrow.dtype, numpy.asarray(narrow) is narrow, [numpy.zeros(1, 'int')], end=' ')\n"
+        "print(set(numpy.random.randint(0, 2, 50)) == {0, 1}, numpy.repeat([1, 2], numpy.array([1, 2])))"
+    )
+    said = one(runner, source, Limits(seconds=30, total_seconds=30)).stdout.splitlines()
+    assert said[:3] == ["[2, 3]", "2432902008176640000 10000000000 int64", f"int32 [{2**40}] {2**70}"]
+    assert said[3:] == ["int32 True [array([0])] True [1 2 2]"]
+
+
+def test_numbers_are_as_large_as_elsewhere(runner: WasiSandbox) -> None:
+    source = "import sys, bisect\nprint(min(sys.maxsize, 2**40), bisect.bisect_left(range(2**40), 2**39))"
+    assert one(runner, source).stdout == f"{2**40} {2**39}\n"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from vibethinker_local.code.leetcode import PRELUDE, sorted_containers
 from vibethinker_local.code.task import LONGEST, Task, fenced, is_open, leading, parsed
 from vibethinker_local.code.values import NoLiteral, unparsed
 from vibethinker_local.sandbox import Outcome, Program, ProgramCall
@@ -49,7 +50,10 @@ class Attempt:
     @cached_property
     def program(self) -> Program:
         """As it is run: the examples of its use that its author appended may fail, for they are no part of it."""
-        return Program(self.source if self.task.form == "program" else _forgiving(self.source), self.task.prelude)
+        source, prelude = self.source, self.task.prelude
+        if prelude.startswith(PRELUDE):
+            prelude += sorted_containers(source)
+        return Program(source if self.task.form == "program" else _forgiving(source), prelude)
 
     def calls(self, inputs: list[str]) -> list[ProgramCall]:
         return [self.task.call(text, self.entry) for text in inputs]

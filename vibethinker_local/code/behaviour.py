@@ -7,7 +7,7 @@ hold; a right program tends to agree with other right ones, and with right asser
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vibethinker_local.code import values
 from vibethinker_local.code.task import Task
@@ -18,6 +18,7 @@ _OPAQUE = re.compile(
     r"<(?:function|class|coroutine|async_generator|bound method|built-in|property|code|memory|weakref)\b"
     r"|<[\w.<>]{1,200} object>"
 )
+_CHANGED = "None and makes"  # an outcome of what returns nothing begins so
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
@@ -49,10 +50,14 @@ def passes(task: Task, expected: str, outcome: Outcome) -> bool:
         return False
     if task.form == "program":
         return _same_output(expected, outcome.stdout)
-    if task.any_order and outcome.value:
-        return values.as_expected(values.in_one_order(expected), values.in_one_order(outcome.value))
+    returned = _returned(outcome).value
+    if task.any_order and returned:
+        return values.as_expected(values.in_one_order(expected), values.in_one_order(returned))
     nothing = ("None", "[]") if "Node" in "".join(task.annotations) else ("None",)  # a list or a tree without nodes
-    return any(values.as_expected(expected, value) for value in ([outcome.value] if outcome.value else nothing))
+    found = [returned] if returned else [*nothing]
+    if not task.entry and outcome.value:  # nobody says whether it is to return a value, or to change its argument
+        found.append(outcome.value.removeprefix(f"{_CHANGED} its argument "))
+    return any(values.as_expected(expected, value) for value in found)
 
 
 def alike(task: Task, left: Outcome, right: Outcome) -> bool:
@@ -63,9 +68,9 @@ def alike(task: Task, left: Outcome, right: Outcome) -> bool:
         return True
     if task.form == "program":
         return _same_output(left.stdout, right.stdout)
-    if left.value is None or right.value is None:
+    given, other = _returned(left).value, _returned(right).value
+    if given is None or other is None:
         return left.value == right.value and _same_output(left.stdout, right.stdout)
-    given, other = left.value, right.value
     if task.any_order:
         given, other = values.in_one_order(given), values.in_one_order(other)
     same = values.same(given, other)
@@ -146,5 +151,12 @@ def differences(task: Task, inputs: Sequence[str], ranked: Sequence[BehaviourGro
     return sorted(found, key=lambda each: -sum(len(members) for _, members in each.outcomes[1:]))[:most]
 
 
+def _returned(outcome: Outcome) -> Outcome:
+    """An outcome without what a function that returns nothing made of its arguments."""
+    return replace(outcome, value=None) if (outcome.value or "").startswith(_CHANGED) else outcome
+
+
 def _same(task: Task, left: Sequence[Outcome], right: Sequence[Outcome]) -> bool:
+    if any(_returned(each).value for each in (*left, *right)):  # of what returns values, the others are None
+        left, right = [*map(_returned, left)], [*map(_returned, right)]
     return len(left) == len(right) and all(alike(task, a, b) for a, b in zip(left, right, strict=True))

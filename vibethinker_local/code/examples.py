@@ -22,9 +22,13 @@ HITS = 300  # calls, labels and the like that may begin an example
 
 _EQUALS = (
     r"(?:={1,3}>?|-+>|➞|→|➔|⇒|⟶|returns?\b|(?:should|must|will|would) (?:return|be|give|equal|output)\b"
-    r"|evaluates to\b|gives\b|yields\b|outputs?\b|results? in\b|is equal to\b|equals\b|is\b|:)"
+    r"|evaluates to\b|gives\b|yields\b|(?:expected )?outputs?\b|expected\b|results? in\b|is equal to\b|equals\b|is\b|:)"
 )
-_CONNECTOR = re.compile(rf"[ \t`;]*(?:(?:#|//)[ \t]*)?{_EQUALS}(?:[ \t`]*{_EQUALS})?[ \t`]*")
+_CONNECTOR = re.compile(
+    rf"[ \t`;]*(?:(?:#|//)[ \t]*)?{_EQUALS}(?:[ \t`]*{_EQUALS})?[ \t`]*"
+    r"|[ \t`;]*\n[ \t>]*(?:(?:#|//)[ \t]*)?(?:expected )?output[ \t]*:[ \t`]*",  # on the next line
+    re.IGNORECASE,
+)
 _SUM = re.compile(r"[ \t]*\d[\d \t.+*/()-]*=[ \t]*")  # `19 - 5 - 6 = ` before a value
 _COMMENT = re.compile(r"[ \t]*#[ \t]*")
 _WORD = re.compile(
@@ -53,10 +57,9 @@ _INSIDE = re.compile(  # before a call that is only a part of an expression, or 
 )
 _SEEDED = re.compile(r"^[ \t]*>>> [^\n]*\bseed\(", re.MULTILINE)
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
-_ASSERT = re.compile(
-    r"\bassert\s+(?:not\s+|abs\(|math\.isclose\(|isclose\(|set\(|sorted\(|list\(|tuple\()*([A-Za-z_]\w*)\s*\("
-)
 _BUILT_IN = {"abs", "set", "sorted", "list", "tuple", "len", "isinstance", "all", "any", "round", "str", "int", "float"}
+_AROUND = "|".join([r"not\s+", r"(?:math\.)?isclose\(", r"\(", *(rf"{name}\(" for name in sorted(_BUILT_IN))])
+_ASSERT = re.compile(rf"\bassert\s+(?:{_AROUND})*([A-Za-z_]\w*)\s*\(")
 _FOR = re.compile(r"\b(?:for|if|when|given|with|let)\s+(?=[A-Za-z_]\w*\s*=(?!=))", re.IGNORECASE)
 _RESULT = re.compile(
     r"[^\n.:]{0,40}?(?:\b(?:output|result|answer|returns?|value)\b[^\n:=\d\[\]\"'(){}-]{0,25}[:=]?|[=-]+>|➞|→)[ \t`]*",
@@ -64,11 +67,15 @@ _RESULT = re.compile(
 )
 _INPUT = re.compile(r"^[ \t>*#-]*(?:sample[ \t]+|example[ \t]+)?inputs?[ \t*]*:[ \t*]*", re.IGNORECASE | re.MULTILINE)
 _OUTPUT = re.compile(
-    r"\n?[ \t>*-]{0,20}\b(?:(?:sample|expected|example)[ \t]+)?outputs?[ \t*]*:[ \t*]*"
+    r"(?:\n?[ \t>*-]{0,20}\b(?:(?:sample|expected|example)[ \t]+)?outputs?"
+    r"|\n[ \t>*-]{0,20}(?:returns?|results?|expected(?:[ \t]+(?:value|result))?))[ \t*]*:"
+    r"[ \t*]*(?:\n[ \t]*`{3,}\w*(?=\n))?"
     r"(?P<output>[^\n]*(?:\n(?!\s*\n|[ \t]*[`~]{3}"
     r"|[ \t*]*(?:explanation|example|input|note|constraint|sample|output))[^\n]*)*)",
     re.IGNORECASE,
 )
+_NAMED = re.compile(r"[\s`]*(?:[-*•]\s+)?`?(?:([A-Za-z_]\w*)`?\s*[=:](?!=)\s*`?)?")  # what stands before a value
+_NEXT = re.compile(r"[ \t`]*(?:[,;\n]\s*(?:and\b)?|and\b|\Z|(?=[A-Za-z_]\w*`?[ \t]*[=:]))\s*")  # and behind it
 _HEADING = re.compile(
     r"^[ \t#*_>-]*(?P<sample>sample|example)?s?[ \t]*(?P<kind>input|output|stdin|stdout)[ \t]*"
     r"(?P<after>sample|example)?s?[ \t]*(?:(?P<number>#?[ \t]*\d+)|format)?(?:[ \t]*copy)?[ \t]*[*_:#-]*[ \t]*$",
@@ -143,7 +150,7 @@ def of_function(statement: str, entry: str | None, parameters: tuple[str, ...]) 
     if entry:
         found += _calls(text, entry)
     if not found:
-        found += labelled(text, program=False)
+        found += labelled(text, entry, program=False)
     if not found and parameters:
         found += _given(text, parameters)
     if not found and len(parameters) == 1:
@@ -184,8 +191,8 @@ def inputs(reply: str) -> list[str]:
     return list(dict.fromkeys(block.strip("\n") for block in blocks if block.strip()))[:MOST]
 
 
-def labelled(statement: str, *, program: bool) -> list[Example]:
-    """`Input: … Output: …`, as LeetCode has it: arguments by name, or one by one."""
+def labelled(statement: str, entry: str | None = None, *, program: bool) -> list[Example]:
+    """`Input: … Output: …`, as LeetCode has it: arguments by name, or one by one, or a call of the function."""
     found = []
     text = _plain(statement)
     inputs = list(itertools.islice(_INPUT.finditer(text), HITS))
@@ -201,11 +208,31 @@ def labelled(statement: str, *, program: bool) -> list[Example]:
         if program:
             found.append(Example(given + "\n", expected))
             continue
-        given = " ".join(given.split("\n"))
-        value = _whole(expected, 0) or (expected, len(expected))
-        if _are_arguments(given):
-            found.append(Example(given, value[0]))
+        expected = expected.removeprefix("- ")
+        value = _whole(expected, 0)
+        if not value and "output" not in match[0].partition(":")[0].casefold():
+            continue  # `Returns: a list` tells what kind of value it is
+        if entry and given.startswith(f"{entry}("):
+            given = given.removeprefix(f"{entry}(").removesuffix(")")
+        if arguments := _listed(given):
+            found.append(Example(arguments, value[0] if value else expected))
     return found
+
+
+def _listed(text: str) -> str | None:
+    """Arguments however a statement lists them: with commas, a line each, with `and`, as `name: value`."""
+    at, found = 0, list[str]()
+    while at < len(text):
+        named = _NAMED.match(text, at)
+        assert named
+        end = _argument(text, named.end())
+        following = _NEXT.match(text, end) if end else None
+        if not following:
+            return None
+        value = " ".join(text[named.end() : end].split("\n"))
+        found.append(f"{named[1]} = {value}" if named[1] else value)
+        at = following.end()
+    return ", ".join(found)
 
 
 def by_name(statement: str) -> tuple[tuple[str, ...], list[Example]]:
@@ -369,7 +396,11 @@ def balanced(text: str, begin: int) -> int | None:
 def _calls(text: str, entry: str) -> Iterator[Example]:
     """Calls of the function, each with its value behind it, or below it in a doctest."""
     seeded = _SEEDED.search(text)
-    for found in itertools.islice(re.finditer(rf"(?<![\w.]){re.escape(entry)}\s*\(", text), HITS):
+    solutions = {None, "Solution", *re.findall(r"^[ \t>]*(\w+) = Solution\(\)", text, re.MULTILINE)}
+    calls = re.finditer(rf"(?<![\w.])(?:(\w+)(?:\(\))?\.)?{re.escape(entry)}\s*\(", text)
+    for found in itertools.islice(calls, HITS):
+        if found[1] not in solutions:
+            continue
         if seeded and seeded.end() <= found.start():  # what is drawn at random, another program draws otherwise
             break
         opening = found.end() - 1
@@ -380,6 +411,8 @@ def _calls(text: str, entry: str) -> Iterator[Example]:
         if not _are_arguments(arguments):
             continue
         before = text[: found.start()].rpartition("\n")[2]
+        if is_printed := before.endswith("print(") and text.startswith(")", end):
+            before, end = before.removesuffix("print("), end + 1
         last = before[-_WIDEST:]
         truth = re.search(r"assert\s+(not\s+)?$", last)
         if truth and re.match(r"\s*(?:$|[#,\n])", text[end:]):
@@ -391,7 +424,7 @@ def _calls(text: str, entry: str) -> Iterator[Example]:
             continue
         else:
             value = _said(text, end, entry, is_asserted=bool(re.search(r"\bassert\b", last)))
-        if value:
+        if value and not (is_printed and value[0][0] not in "([{TFN"):  # printed, the text 5 looks like the number
             yield Example(arguments, " ".join(value[0].split("\n")) if value[0][0] in "([{" else value[0])
 
 

@@ -71,8 +71,14 @@ def _calls(made, names, arguments):
 
 """
 
+_SORTED = re.compile(r"\A(?!.*\bclass Sorted).*\bSorted(?:List|Dict|Set)\b", re.DOTALL)
 _IN_PLACE = re.compile(r"\bin[- ]place\b|\bdo not return anything\b|原地", re.IGNORECASE)
 _RETURNS = re.compile(r"\breturn(?:s|ed)?\b(?! (?:anything|nothing)\b)|返回", re.IGNORECASE)
+
+
+def sorted_containers(source: str) -> str:
+    """The import that LeetCode's judge has ready, too, for the programs that need it: it takes a while."""
+    return "from sortedcontainers import SortedDict, SortedList, SortedSet\n" if _SORTED.search(source) else ""
 
 
 def annotations(statement: str, parameters: tuple[str, ...]) -> tuple[str, ...]:
@@ -101,10 +107,24 @@ def of_docstring(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, 
     return told | ({"": "None"} if returned else {})
 
 
+def by_place(function: ast.FunctionDef | ast.AsyncFunctionDef, arguments: str) -> str:
+    """The arguments of an example without their names, where a statement has others than the function, but as many."""
+    call = _parsed(arguments)
+    names = [each.arg for each in function.args.posonlyargs + function.args.args if each.arg != "self"]
+    shown = [each.arg for each in call.keywords] if call and not call.args else []
+    if call is None or shown == names or len(shown) != len(names):
+        return arguments
+    if any(name in names and name != own for name, own in zip(shown, names, strict=True)):
+        return arguments
+    with suppress(NoLiteral):
+        return ", ".join(unparsed(each.value) for each in call.keywords)
+    return arguments
+
+
 def can_be_called(
     function: ast.FunctionDef | ast.AsyncFunctionDef, arguments: str, annotations: tuple[str, ...]
 ) -> bool:
-    """Whether a function takes the arguments of an example: by its names, nodes only from lists.
+    """Whether a function takes the arguments of an example: as many, by its names, nodes only from lists.
 
     `pos` of a linked list with a cycle, nodes of a tree by their values, and graphs are the judge's own.
     """
@@ -115,6 +135,9 @@ def can_be_called(
     names = [each.arg for each in given.posonlyargs + given.args if each.arg != "self"]
     known = {*names, *(each.arg for each in given.kwonlyargs)}
     if not given.kwarg and any(each.arg not in known for each in call.keywords):
+        return False
+    needed = set(names[len(call.args) : len(names) - len(given.defaults)])
+    if (len(call.args) > len(names) and not given.vararg) or not needed <= {each.arg for each in call.keywords}:
         return False
     kinds = dict(zip(names, annotations, strict=True))
     values = [*zip(names, call.args, strict=False), *((each.arg or "", each.value) for each in call.keywords)]

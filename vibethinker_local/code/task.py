@@ -15,7 +15,15 @@ from typing import Literal, NamedTuple
 
 from vibethinker_local.code import examples
 from vibethinker_local.code.examples import Example
-from vibethinker_local.code.leetcode import PRELUDE, annotations, can_be_called, in_place, of_docstring, wrapped
+from vibethinker_local.code.leetcode import (
+    PRELUDE,
+    annotations,
+    by_place,
+    can_be_called,
+    in_place,
+    of_docstring,
+    wrapped,
+)
 from vibethinker_local.code.values import NoLiteral, unparsed
 from vibethinker_local.events import ProblemKind
 from vibethinker_local.sandbox import ProgramCall
@@ -163,6 +171,7 @@ _ANY_ORDER = re.compile(
     r"|\border of (?:the )?(?:output|answer|result|return)[^.\n]{0,60}does(?: not|n't) matter|任意顺序返回",
     re.IGNORECASE,
 )
+_PRINTED = re.compile(r"\b(?:print|output|return)\w*\b[^.\n]{0,80}\?", re.IGNORECASE)  # a question about that
 _OPTION = re.compile(r"^[ \t]*\(?([AB])[).:]\s", re.MULTILINE)
 _CALLED = re.compile(  # "an array is called good" names no function, nor does one that is "called with two numbers"
     r"\b(?:function|method|class)\b(?:(?!\b(?:is|are)\b)[^.\n]){0,30}?\b(?:called|named)\s+[`\"']?"
@@ -245,7 +254,7 @@ def _read(statement: str, *, surely: bool) -> Task | None:
     entry = named or (next(filter(None, called.groups())) if called else None)
     if given and entry and not _takes(statement, entry, parameters):  # it is one that the problem speaks of
         entry = None
-    if given and not entry:
+    if given and not entry and not (pairs and _PROGRAM.search(statement)):
         kinds, changed = annotations(statement, parameters), in_place(statement)
         return Task("function", None, parameters, kinds, PRELUDE, examples=tuple(given), in_place=changed)
     asked = surely or given or pairs or is_headed or _READS.search(statement) or _asks(statement)
@@ -254,6 +263,8 @@ def _read(statement: str, *, surely: bool) -> Task | None:
     if not entry and (pairs or is_headed or _PROGRAM.search(statement)):
         return Task("program", examples=tuple(pairs or examples.labelled(statement, program=True)))
     found = tuple(examples.of_function(statement, entry or examples.called(statement), ()))
+    if given and in_place(statement):
+        return Task("function", entry, prelude=PRELUDE, examples=found, in_place=True)
     return Task("function", entry, examples=found, is_class=not found and bool(_CLASS_WANTED.search(statement)))
 
 
@@ -346,8 +357,11 @@ def _of_starter(statement: str, starter: str) -> Task:
     annotations = tuple(unparsed(a.annotation) if a.annotation else told.get(a.arg, "") for a in arguments)
     returned = unparsed(function.returns) if function.returns else told.get("", "")
     changed = bool(parameters) and returned == "None"
+    if form == "method" and not returned:  # a starter without types
+        changed = in_place(statement)
     before = tree.body[: tree.body.index(holder)]
-    found = examples.of_function(statement, function.name, parameters)
+    read = examples.of_function(statement, function.name, parameters)
+    found = [replace(each, input=by_place(function, each.input)) for each in read]
     prelude = "\n".join(unparsed(node) for node in before)
     return Task(
         "method" if form == "method" else "function",
@@ -363,10 +377,11 @@ def _of_starter(statement: str, starter: str) -> Task:
 
 def _starter(statement: str) -> str | None:
     """The code in a statement that a solution goes on from: its last function has no body but a docstring."""
+    asks = _PRINTED.search(statement) is not None
     blocks = [block.inside for block in fenced(statement) if block.closed]
     for code in [*reversed(blocks), _code_at_end(statement)]:
         tree = parsed(code) if code else None
-        defined = [node for node in tree.body if not _is_test(node)] if tree else []
+        defined = [node for node in tree.body if not _is_test(node, asks)] if tree else []
         if tree is not None and defined and is_open(defined[-1]):
             with suppress(NoLiteral):
                 unparsed(tree)  # as parts of it will be
@@ -375,11 +390,14 @@ def _starter(statement: str) -> str | None:
     return None
 
 
-def _is_test(node: ast.stmt) -> bool:
-    """Whether a statement behind a function only compares what it gives: `f(2) == 4`, an assert, `if __name__ == …`."""
+def _is_test(node: ast.stmt, asks: bool) -> bool:
+    """Whether a statement behind a function only tries it: `f(2) == 4`, an assert, `if __name__ == …`, or a call, where
+    nobody asks what it gives."""
     match node:
         case ast.Assert() | ast.Expr(value=ast.Compare()) | ast.If(test=ast.Compare(left=ast.Name(id="__name__"))):
             return True
+        case ast.Expr(value=ast.Call()) | ast.Assign(value=ast.Call()):
+            return not asks
     return False
 
 

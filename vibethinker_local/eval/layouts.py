@@ -391,7 +391,8 @@ def _tests(given: Any, problem: Problem) -> str:
         raise _Unusable("it has no tests")
     assert problem.program
     named = task.called if task and task.entry and task.form != "program" else ""
-    return testing.called(test, problem.program.entry_point or named)
+    any_order = task is not None and task.any_order
+    return testing.called(test, problem.program.entry_point or named, any_order=any_order)
 
 
 def _first(fields: dict[str, Any], names: Sequence[str]) -> str | None:

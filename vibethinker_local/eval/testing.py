@@ -26,6 +26,23 @@ if not (_found.testsRun and _found.wasSuccessful()):
     raise AssertionError(_found)"""
 
 
+_ANY_ORDER = """\
+class _AnyOrder(list):
+    def __eq__(self, other):
+        if not isinstance(other, list):
+            return False
+        return list(self) == list(other) or sorted(map(repr, self)) == sorted(map(repr, other))
+
+    def __ne__(self, other):
+        return not self == other
+
+def _any_order(function):
+    def called(*args, **options):
+        value = function(*args, **options)
+        return _AnyOrder(value) if type(value) is list else value
+    return called"""
+
+
 class Unusable(ValueError):
     """Says why tests cannot be used."""
 
@@ -36,10 +53,11 @@ def check_setup(setup: str) -> None:
         _check_imports(tree)
 
 
-def called(test: str, entry: str) -> str:
+def called(test: str, entry: str, *, any_order: bool = False) -> str:
     """Tests in Python that are called, those of `check`, `test_…` and unittest. Raises Unusable where they cannot be.
 
-    `entry` is the function that is tested, as a call names it; it may be empty.
+    `entry` is the function that is tested, as a call names it; it may be empty. With `any_order` the list that it
+    returns may be in any, which published tests forget.
     """
     tree = parsed(test)
     if tree is None:  # a Python newer than ours, perhaps: whoever runs it will say
@@ -48,10 +66,10 @@ def called(test: str, entry: str) -> str:
     body = [each for node in tree.body for each in _inside_main(node) if not _is_runner(each)]
     if body != tree.body:
         test = ast.unparse(ast.Module(body, []))
-    calls = _calls(body, entry)
+    calls = _calls(body, f"_any_order({entry})" if any_order and entry else entry)
     if not calls and not any(map(_acts, body)):
         raise Unusable("its tests are never called")
-    return "\n\n".join([test, *calls]) + "\n" if calls else test
+    return "\n\n".join([test, *[_ANY_ORDER] * any_order, *calls]) + "\n" if calls else test
 
 
 def pairs(tests: Any) -> list[dict[str, Any]] | None:

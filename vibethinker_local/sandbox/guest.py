@@ -92,6 +92,8 @@ def pieces(value: Any, depth: int) -> Iterator[str]:
             yield hex(value)
     elif isinstance(value, str):
         yield str.__repr__(value)
+    elif isinstance(value, Changed):
+        yield from row(value, f"None and makes its argument{'s' * (len(value) > 1)} ", "", depth)
     elif isinstance(value, list):
         yield from row(value, "[", "]", depth)
     elif isinstance(value, tuple):
@@ -187,6 +189,61 @@ def read(descriptor: int, size: int, read: Callable[[int, int], bytes] = os.read
     return read(descriptor, size)
 
 
+def searched(*, right: bool) -> Callable[..., int]:
+    """bisect_left or bisect_right in Python, for a range of more items than the one in C can count here: 2**31."""
+
+    def bisect(a: Any, x: Any, lo: int = 0, hi: int | None = None, *, key: Any = None) -> int:
+        if lo < 0:
+            raise ValueError("lo must be non-negative")
+        if hi is None:
+            hi = (a[-1] - a[0]) // a.step + 1 if isinstance(a, range) and a else len(a)
+        while lo < hi:
+            middle = (lo + hi) // 2
+            item = a[middle] if key is None else key(a[middle])
+            if (not x < item) if right else item < x:
+                lo = middle + 1
+            else:
+                hi = middle
+        return lo
+
+    return bisect
+
+
+def widen_numpy() -> None:
+    """Have numpy make integers of 64 bits, as programs are used to, where nobody asks for others. Here they have 32,
+    which overflow in silence: in a product, a power of a matrix."""
+    import numpy
+    from numpy._core import arrayprint
+
+    def wide(function: Callable[..., Any], *, of_lists: bool) -> Callable[..., Any]:
+        def asked(value: Any) -> Any:
+            if value is int or (isinstance(value, str) and value == "int"):
+                return numpy.int64
+            return numpy.array(value) if of_lists and isinstance(value, list) else value
+
+        def made(*args: Any, **options: Any) -> Any:
+            if of_lists and args and isinstance(args[0], (tuple, range)):  # an axis may be a tuple, too
+                args = ([*args[0]], *args[1:])
+            value = function(*map(asked, args), **{name: asked(each) for name, each in options.items()})
+            told = (type, str, numpy.dtype) if of_lists else (type, str, numpy.dtype, numpy.ndarray)
+            if any(isinstance(each, told) for each in (*args, options.get("dtype"))):
+                return value  # of the type that is asked for, or that an array has
+            return value.astype(numpy.int64) if getattr(value, "dtype", None) == numpy.int32 else value
+
+        return made
+
+    def repeat(a: Any, repeats: Any, axis: Any = None, repeat: Callable[..., Any] = numpy.repeat) -> Any:
+        return repeat(a, numpy.asarray(repeats).astype(numpy.intp, casting="same_kind"), axis)  # it takes no others
+
+    for names, of_lists in (
+        ("array asarray arange zeros ones full empty eye identity fromiter", False),
+        ("sum prod cumsum cumprod dot matmul inner outer kron convolve", True),
+    ):
+        vars(numpy).update({name: wide(vars(numpy)[name], of_lists=of_lists) for name in names.split()})
+    vars(numpy).update(int_=numpy.int64, repeat=repeat)
+    vars(arrayprint)["_typelessdata"].append(numpy.int64)  # `array([1])` goes without saying it
+
+
 def run_at_once() -> None:
     """Have a thread run where it is started. There are none here, and a program that asks for a larger stack has a
     single one do all its work."""
@@ -255,6 +312,10 @@ class SentModules:
         exec(compile(self.sources[name], name, "exec", dont_inherit=True), vars(module))
 
 
+class Changed(list[Any]):
+    """What a function that returns nothing has made of its arguments: another value than one that it returns."""
+
+
 def evaluate(code: str, names: dict[str, Any]) -> Any:
     """Run statements; the value of the last one where it is an expression, else None."""
     body = ast.parse(code, "<call>").body
@@ -270,7 +331,7 @@ def evaluate(code: str, names: dict[str, Any]) -> Any:
 
 
 def called(call: ast.Call, names: dict[str, Any]) -> Any:
-    """The value of a call; where that is None, its arguments if it changed them."""
+    """The value of a call; where that is None, what became of its arguments if it changed them."""
     function = eval(compile(ast.Expression(call.func), "<call>", "eval"), names)
     call.func = ast.copy_location(ast.Name("$arguments", ast.Load()), call.func)
     both = {"$arguments": lambda *args, **options: (args, options)}
@@ -283,7 +344,7 @@ def called(call: ast.Call, names: dict[str, Any]) -> Any:
     if value is None:
         changed = [now for now, then in zip(given, before, strict=True) if describe(now) != then]
         if changed:
-            return changed[0] if len(changed) == 1 else tuple(changed)
+            return Changed(changed)
     return value
 
 
@@ -342,6 +403,16 @@ def serve(report: Report, modules: MutableMapping[str, ModuleType]) -> None:
         sys.meta_path.append(SentModules(work["modules"]))
 
     def load() -> None:
+        if "maxsize" in work["source"]:  # which stands for a number above all others; here it is 2**31 - 1
+            vars(sys)["maxsize"] = (1 << 63) - 1
+        if re.search(r"bisect\w*\(\s*range\(", work["source"]):
+            import bisect
+
+            left, right = searched(right=False), searched(right=True)
+            vars(bisect).update(bisect_left=left, bisect_right=right, bisect=right)
+        uses_numpy = re.search(r"^\s*(?:import|from)\b.*\bnumpy\b", work["source"], re.MULTILINE)
+        if uses_numpy and not re.search("pandas|scipy", work["source"]):  # their own code counts on 32 bits
+            widen_numpy()
         if "random" in work["source"]:
             import random
 

@@ -56,9 +56,9 @@ class Outcome:
     """How one call ended: with a value, with an exception, or at a limit. Untrusted text throughout.
 
     `value` is the value as Python source where it has one, in a form that is the same for equal values: dictionaries
-    and sets are sorted, linked lists and trees are lists. A function that returns None and changes its arguments has
-    what it made of them as its value. Long values end in a hash. An exception at the program's start, a syntax error
-    too, is the outcome of every call.
+    and sets are sorted, linked lists and trees are lists. Of a function that returns None and changes its arguments it
+    says so, `None and makes its argument [1]`: no value that another one returns. Long values end in a hash. An
+    exception at the program's start, a syntax error too, is the outcome of every call.
     """
 
     value: str | None = None

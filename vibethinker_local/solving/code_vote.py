@@ -205,7 +205,7 @@ class Programs:
         if test.startswith(("[[", "[{")):
             return self._gives(attempt, json.loads(test))
         source = f"{attempt.program.source}\n\n\n{test}\n\n{PASSED} = True\n"
-        program = Program(source, f"{setup}\n\n{self.task.prelude}")
+        program = Program(source, f"{setup}\n\n{attempt.program.prelude}")
         [outcome] = self._runner.run(program, [ProgramCall(PASSED)], TESTING)
         return outcome.finished
 
