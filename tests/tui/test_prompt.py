@@ -206,7 +206,7 @@ def test_an_edited_question_goes_with_the_file_that_it_names_now(
             await chat.pilot.press("f6")
             prompt(chat).text = "explain @b/main.py"
             await chat.pilot.press("enter")
-            await chat.until(lambda: len(chat.solver.requests) == 2)
+            await chat.until(lambda: len(chat.solver.requests) == 2 and not chat.app.session.live)
             assert "BBB" in chat.solver.requests[1].question
             assert "AAA" not in chat.solver.requests[1].question
             assert "y\ny\n" in chat.solver.requests[1].question  # what it does not name stays
