@@ -1,7 +1,6 @@
 """The question that is being written: the prompt, and above it what goes with it and what can be done."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,11 +150,11 @@ class Composer(Vertical):
 
         Raises UsageError if what goes with it cannot be sent; then all is in the prompt again.
         """
-        self._mentioned = _read_mentioned(text)
+        self._mentioned, unreadable = _read_mentioned(text)
         attachments = self.attachments
         if not text.strip() and not attachments:
             return None
-        if wrong := self._too_long(attachments) or _unreadable(text):
+        if wrong := self._too_long(attachments) or unreadable:
             self.put_back(text)
             raise UsageError(wrong)
         if text.strip():
@@ -223,7 +222,7 @@ class Composer(Vertical):
 
     def show(self) -> None:
         """Show what goes with the question, and what can be done."""
-        self._mentioned = _read_mentioned(self._prompt.text)
+        self._mentioned, _ = _read_mentioned(self._prompt.text)  # what cannot be read is said when it is sent
         self._note_unsent()
         attached = self.attachments
         self._show_chips(attached)
@@ -303,23 +302,16 @@ def without_files(asked: Queued) -> str:
     return f"There is no file {named}: the question goes as it stands." if named else ""
 
 
-def _read_mentioned(text: str) -> dict[str, Attachment]:
-    """The files that a text names, by their paths there, as far as they can be read."""
-    found = {}
+def _read_mentioned(text: str) -> tuple[dict[str, Attachment], str]:
+    """The files that a text names, by their paths there; and why the first cannot be read, "" if all can be."""
+    found: dict[str, Attachment] = {}
+    wrong = ""
     for path in mentioned(text) if "@" in text else ():
-        with suppress(VibeError):  # said when it is sent
-            found[path] = read(path)
-    return found
-
-
-def _unreadable(text: str) -> str:
-    """Why a file that a question names cannot be read; "" if all can be."""
-    for path in mentioned(text):
         try:
-            read(path)
+            found[path] = read(path)
         except VibeError as error:
-            return str(error)
-    return ""
+            wrong = wrong or str(error)
+    return found, wrong
 
 
 def _same(one: Attachment, other: Attachment) -> bool:
