@@ -107,10 +107,15 @@ def of_docstring(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, 
     return told | ({"": "None"} if returned else {})
 
 
+def taken(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
+    """What a call gives a function by place."""
+    return [each for each in function.args.posonlyargs + function.args.args if each.arg != "self"]
+
+
 def by_place(function: ast.FunctionDef | ast.AsyncFunctionDef, arguments: str) -> str:
     """The arguments of an example without their names, where a statement has others than the function, but as many."""
     call = _parsed(arguments)
-    names = [each.arg for each in function.args.posonlyargs + function.args.args if each.arg != "self"]
+    names = [each.arg for each in taken(function)]
     shown = [each.arg for each in call.keywords] if call and not call.args else []
     if call is None or shown == names or len(shown) != len(names):
         return arguments
@@ -132,7 +137,7 @@ def can_be_called(
     if call is None:
         return True
     given = function.args
-    names = [each.arg for each in given.posonlyargs + given.args if each.arg != "self"]
+    names = [each.arg for each in taken(function)]
     known = {*names, *(each.arg for each in given.kwonlyargs)}
     if not given.kwarg and any(each.arg not in known for each in call.keywords):
         return False

@@ -22,6 +22,7 @@ from vibethinker_local.code.leetcode import (
     can_be_called,
     in_place,
     of_docstring,
+    taken,
     wrapped,
 )
 from vibethinker_local.code.values import NoLiteral, unparsed
@@ -351,7 +352,7 @@ def _of_starter(statement: str, starter: str) -> Task:
     else:
         assert isinstance(holder, _FUNCTIONS)
         function, form = holder, "function"
-    arguments = [a for a in function.args.posonlyargs + function.args.args if a.arg != "self"]
+    arguments = taken(function)
     parameters = tuple(argument.arg for argument in arguments)
     told = of_docstring(function)
     annotations = tuple(unparsed(a.annotation) if a.annotation else told.get(a.arg, "") for a in arguments)
