@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from vibethinker_local.code import values
 from vibethinker_local.code.task import Task
 from vibethinker_local.sandbox import Outcome
+from vibethinker_local.sandbox.guest import CHANGED
 
 # Values that only say what they are: two functions look the same, whatever they do.
 _OPAQUE = re.compile(
     r"<(?:function|class|coroutine|async_generator|bound method|built-in|property|code|memory|weakref)\b"
     r"|<[\w.<>]{1,200} object>"
 )
-_CHANGED = "None and makes"  # an outcome of what returns nothing begins so
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
@@ -56,7 +56,7 @@ def passes(task: Task, expected: str, outcome: Outcome) -> bool:
     nothing = ("None", "[]") if "Node" in "".join(task.annotations) else ("None",)  # a list or a tree without nodes
     found = [returned] if returned else [*nothing]
     if not task.entry and outcome.value:  # nobody says whether it is to return a value, or to change its argument
-        found.append(outcome.value.removeprefix(f"{_CHANGED} its argument "))
+        found.append(outcome.value.removeprefix(f"{CHANGED} "))
     return any(values.as_expected(expected, value) for value in found)
 
 
@@ -153,7 +153,7 @@ def differences(task: Task, inputs: Sequence[str], ranked: Sequence[BehaviourGro
 
 def _returned(outcome: Outcome) -> Outcome:
     """An outcome without what a function that returns nothing made of its arguments."""
-    return replace(outcome, value=None) if (outcome.value or "").startswith(_CHANGED) else outcome
+    return replace(outcome, value=None) if (outcome.value or "").startswith(CHANGED) else outcome
 
 
 def _same(task: Task, left: Sequence[Outcome], right: Sequence[Outcome]) -> bool:

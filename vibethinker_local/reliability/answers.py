@@ -25,7 +25,7 @@ _PLACEHOLDER = re.compile(
 _GAP = 80  # characters at most
 _MARKUP = re.compile(r"\\[()\[\],;:! ]|\\q?quad(?![a-z])|\\(?:text|textbf|mathrm|mbox)\s*\{|[${}*&]|\s+")
 _LABEL = re.compile(r"((?:[A-Za-z]|\\[a-zA-Z]+)(?:_\w|_\{\w+\}|'|\(\w\))*)\s*=\s*$")
-_AND = "and|or|und|oder|et|ou|и|или|和|且|与|或|或者|と|または|와|과|또는"
+_AND = f"and|or|{spellings.AND}|{spellings.OR}|和|且|与|或|或者|と|または|와|과|또는"
 _JOINED = re.compile(
     rf"(?:(?!(?:no|not|wait|but|so|then|actually|hence)\b)[A-Za-z]+ ){{0,2}}(?:[,;，；、]|(?:, ?)?(?:{_AND}))"
     r"|(?:, ?)?[yeo]"  # in Spanish and Italian; behind a word, `o` may be Portuguese for "the"

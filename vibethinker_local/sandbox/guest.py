@@ -26,6 +26,8 @@ MOST_ITEMS = 10_000  # of an iterator or a linked list, which may be endless
 RECURSION = 20_000  # Python calls inside each other: programs that search recursively need more than the usual 1,000
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
+CHANGED = "None and makes its argument"  # what becomes of arguments, where a function returns nothing, begins so
+
 Report = Callable[[dict[str, Any]], Any]
 
 
@@ -93,7 +95,7 @@ def pieces(value: Any, depth: int) -> Iterator[str]:
     elif isinstance(value, str):
         yield str.__repr__(value)
     elif isinstance(value, Changed):
-        yield from row(value, f"None and makes its argument{'s' * (len(value) > 1)} ", "", depth)
+        yield from row(value, f"{CHANGED}{'s' * (len(value) > 1)} ", "", depth)
     elif isinstance(value, list):
         yield from row(value, "[", "]", depth)
     elif isinstance(value, tuple):

@@ -100,8 +100,8 @@ _WORDINGS = [
         (r"\bper cent\b", "percent"),
         # 12{,}5 has a decimal comma, 12{,}500 perhaps thousands
         (r"(?<![\d.}])(?![1-9]\d{0,2}\{,\}\d{3}(?!\d))(\d+)\{,\}(?=\d+(?!\d|\{,))", r"\1."),
-        (r"(?<=\s)(?:oder|ou|или)(?=\s)|\\text\s*\{(?:oder|ou|или)\}", " or "),
-        (r"(?<=\s)(?:und|et|и)(?=\s)|\\text\s*\{(?:und|et|и)\}", " and "),
+        (rf"(?<=\s)(?:{spellings.OR})(?=\s)|\\text\s*\{{(?:{spellings.OR})\}}", " or "),
+        (rf"(?<=\s)(?:{spellings.AND})(?=\s)|\\text\s*\{{(?:{spellings.AND})\}}", " and "),
         (r"(?<=\d)\s*(?:(?-i:Grad)\b|deg\b\.?(?!\s*[({])|\\(?:text|mathrm)\s*\{\s*deg\.?\s*\})", "°"),  # no gradient
         (rf"(?<=\d)\s*/-(?={_END})", ""),  # 500/-
         # another equation begins behind a wide space, or in a formula of its own

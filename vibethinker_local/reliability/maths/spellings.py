@@ -173,6 +173,7 @@ ANSWERS = (
     "|odpowiedź|antwoord|jawaban|đáp án|الجواب|الإجابة|उत्तर"
 )
 ANSWERS_UNSPACED = "答案|答え|正解|정답|답|উত্তর|คำตอบ"
+AND, OR = "und|et|и", "oder|ou|или"  # in other languages
 
 
 def _greek_character(name: str) -> str:
