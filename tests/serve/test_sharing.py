@@ -132,6 +132,7 @@ def test_the_ends_of_a_share_and_of_the_engine() -> None:
     share.close()
     while shared.running:
         time.sleep(0.01)
+    shared.ask(lambda: None).result()  # the engine's thread has come to the abort
     assert shared.engine.cells_used == 0
     late = share.add(b"a\n", asked(1))  # of a request that is over: given back at once
     with pytest.raises(KeyError):
